@@ -1,0 +1,1 @@
+"""What the evidence says: status, factors, comparison, statistics and the plan."""

@@ -1,0 +1,1 @@
+"""The report in Korean and English, and the wording of results."""

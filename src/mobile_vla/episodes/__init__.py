@@ -1,0 +1,1 @@
+"""Demonstrations: the lab's HDF5 format, directions, manifests, splits and the frame store."""

@@ -1,0 +1,1 @@
+"""Offline metrics, baselines, the instruction swap and rollouts in the simulator."""

@@ -1,0 +1,66 @@
+"""`environment.json`: which code ran, with which packages, on which device."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+from mobile_vla import __version__
+
+PACKAGES = ("torch", "transformers", "peft", "lightning", "mujoco", "h5py", "numpy", "safetensors")
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`commit` and `diff_blake2`: of the checkout the package runs from, None when installed."""
+
+    version: str
+    commit: str | None
+    diff_blake2: str | None
+    python: str
+    platform: str
+    packages: dict[str, str]
+    device: str
+    cpus: int
+    threads: int
+
+
+def describe(*, device: str, threads: int) -> Environment:
+    """The environment of this process."""
+    checkout = Path(__file__).resolve().parents[3]
+    commit = _git(checkout, "rev-parse", "HEAD") if (checkout / ".git").exists() else None
+    diff = _git(checkout, "diff", "HEAD", "--", "src") if commit else None
+    return Environment(
+        version=__version__,
+        commit=commit.decode().strip() if commit else None,
+        diff_blake2=hashlib.blake2b(diff).hexdigest()[:32] if diff else None,
+        python=platform.python_version(),
+        platform=platform.platform(),
+        packages=_versions(),
+        device=device,
+        cpus=os.cpu_count() or 1,
+        threads=threads,
+    )
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _git(folder: Path, *arguments: str) -> bytes | None:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None

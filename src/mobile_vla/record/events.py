@@ -1,0 +1,146 @@
+"""`events.jsonl`: what happened in a run, one JSON object a line, only ever appended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from mobile_vla.record.files import explain_os_error
+from mobile_vla.record.process import Process
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="event"):
+    """`time`: UTC, ISO 8601."""
+
+    time: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
+
+
+class Start(Event, frozen=True, kw_only=True, tag="start"):
+    """A process began (or resumed) the run."""
+
+    process: Process
+    argv: list[str]
+    total_steps: int | None = None
+    resumed_at_step: int | None = None
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One finding of the preflight, with what was measured."""
+
+    name: str
+    passed: bool
+    detail: str
+    values: dict[str, float] = {}
+
+
+class Preflight(Event, frozen=True, kw_only=True, tag="preflight"):
+    """Everything checked before the first optimiser step."""
+
+    checks: list[Check]
+    total_steps: int | None = None
+
+
+class Heartbeat(Event, frozen=True, kw_only=True, tag="heartbeat"):
+    """The process was alive and had finished `step` optimiser steps."""
+
+    step: int
+    epoch: int
+
+
+class Epoch(Event, frozen=True, kw_only=True, tag="epoch"):
+    """An epoch (from 0) ended after optimiser step `step`."""
+
+    epoch: int
+    step: int
+    train_loss: float
+    val_loss: float | None
+    seconds: float
+
+
+class Checkpoint(Event, frozen=True, kw_only=True, tag="checkpoint"):
+    """A checkpoint was written, synced and renamed. `path` is relative to the run folder."""
+
+    path: str
+    step: int
+    epoch: int
+    bytes: int
+    blake3: str
+    val_loss: float | None
+    best: bool
+
+
+class CheckpointFailed(Event, frozen=True, kw_only=True, tag="checkpoint_failed"):
+    """A checkpoint could not be written; the older ones stand."""
+
+    step: int
+    reason: str
+
+
+class Exit(Event, frozen=True, kw_only=True, tag="exit"):
+    """The process left the run in an orderly way and says how."""
+
+    outcome: Literal["finished", "refused", "exception", "interrupted", "nan"]
+    step: int
+    reason: str
+    exception: str | None = None
+
+
+AnyEvent = Start | Preflight | Heartbeat | Epoch | Checkpoint | CheckpointFailed | Exit
+_decoder = msgspec.json.Decoder(AnyEvent)
+
+
+class EventLog:
+    """Appends events; each line is written whole and synced, heartbeats are not synced."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, event: AnyEvent) -> None:
+        """Write one event as one line."""
+        line = msgspec.json.encode(event) + b"\n"
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                _end_broken_line(self.path, descriptor)
+                os.write(descriptor, line)
+                if not isinstance(event, Heartbeat):
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise explain_os_error(error, self.path) from error
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A line of `events.jsonl`: its number from 1, and the event, or why it is none."""
+
+    number: int
+    event: AnyEvent | None
+    problem: str | None = None
+
+
+def read_events(path: Path) -> Iterator[Line]:
+    """Every line with its number. A half-written or foreign line is a problem, not an error."""
+    with open(path, "rb") as file:
+        for number, raw in enumerate(file, 1):
+            if not raw.strip():
+                continue
+            try:
+                yield Line(number, _decoder.decode(raw))
+            except (msgspec.DecodeError, msgspec.ValidationError) as error:
+                yield Line(number, None, str(error))
+
+
+def _end_broken_line(path: Path, descriptor: int) -> None:
+    """A process killed in a write leaves half a line: end it, so that the next one stands alone."""
+    size = os.fstat(descriptor).st_size
+    if size:
+        with open(path, "rb") as file:
+            file.seek(size - 1)
+            if file.read(1) != b"\n":
+                os.write(descriptor, b"\n")

@@ -1,0 +1,82 @@
+"""Where each file of a run lies.
+
+    <runs>/<case>/<YYYYMMDD-HHMMSS>/
+        case.yaml            the resolved case: what this run was asked to do
+        manifest.json        the exact episodes of training and validation
+        load_report.json     which weights were loaded, which tensors train
+        environment.json     code, packages, device
+        events.jsonl         start, preflight, heartbeat, epoch, checkpoint, exit
+        metrics.csv          one row an optimiser step, one a validation
+        console.log          all that the process printed
+        checkpoints/         latest, best -> step-000200/{policy.safetensors, resume.pt}
+        evaluation/          offline.json, rollouts.json, manifest.json, rollouts.png
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from mobile_vla.record.errors import UserError
+from mobile_vla.record.files import explain_os_error
+
+
+class RunFolder:
+    """The paths of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.case_yaml = path / "case.yaml"
+        self.manifest = path / "manifest.json"
+        self.load_report = path / "load_report.json"
+        self.environment = path / "environment.json"
+        self.events = path / "events.jsonl"
+        self.metrics = path / "metrics.csv"
+        self.console = path / "console.log"
+        self.checkpoints = path / "checkpoints"
+        self.evaluation = path / "evaluation"
+        self.offline = self.evaluation / "offline.json"
+        self.rollouts = self.evaluation / "rollouts.json"
+        self.evaluation_manifest = self.evaluation / "manifest.json"
+
+    @property
+    def latest(self) -> Path:
+        """The newest whole checkpoint: a link that moves only after the write."""
+        return self.checkpoints / "latest"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint of the lowest validation loss so far."""
+        return self.checkpoints / "best"
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+
+def new_run(runs: Path, case: str, now: datetime) -> RunFolder:
+    """Create an empty run folder named for its start; a second one in that second gets `-2`."""
+    name = now.strftime("%Y%m%d-%H%M%S")
+    for number in range(1, 1000):
+        path = runs / case / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise explain_os_error(error, path) from error
+        return RunFolder(path)
+    raise UserError(f"{runs / case} already holds 999 runs begun in one second: use another folder.")
+
+
+def find_runs(root: Path) -> Iterator[RunFolder]:
+    """Every run folder below `root` (one with `events.jsonl` or `case.yaml`), in path order.
+
+    Links to folders are not followed, so a loop of links ends; unreadable folders are passed over.
+    """
+    for folder, folders, files in os.walk(root, followlinks=False):
+        folders.sort()
+        if "events.jsonl" in files or "case.yaml" in files:
+            folders.clear()
+            yield RunFolder(Path(folder))

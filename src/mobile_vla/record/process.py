@@ -1,0 +1,70 @@
+"""Which process is meant: pid, boot and start time together, since a pid alone is reused."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import msgspec
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`started`: clock ticks after boot (field 22 of /proc/PID/stat), -1 where there is no /proc."""
+
+    pid: int
+    boot: str
+    started: int
+    host: str
+
+
+def this_process() -> Process:
+    """The process that asks."""
+    pid = os.getpid()
+    started = start_ticks(pid)
+    return Process(
+        pid=pid,
+        boot=boot_id(),
+        started=-1 if started is None else started,
+        host=socket.gethostname(),
+    )
+
+
+def boot_id() -> str:
+    """The kernel's identifier of this boot, empty where it has none."""
+    try:
+        return BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
+
+
+def start_ticks(pid: int) -> int | None:
+    """When process `pid` began, or None where there is no such process (or it is a zombie)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in ("Z", "X") else int(fields[19])
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether the process is stopped by a signal (SIGSTOP, a debugger)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in ("T", "t")
+    except OSError:
+        return False
+
+
+def is_alive(process: Process) -> bool | None:
+    """Whether exactly this process still lives; None when it ran on another machine.
+
+    Host names differ or the machine has no boot id: cannot be known from here.
+    """
+    if process.host != socket.gethostname() or not process.boot:
+        return None
+    if process.boot != boot_id():
+        return False
+    return start_ticks(process.pid) == process.started

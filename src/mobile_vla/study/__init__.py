@@ -1,0 +1,1 @@
+"""Cases, studies, profiles and questions: strict models of the YAML."""

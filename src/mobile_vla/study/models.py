@@ -1,0 +1,204 @@
+"""What a study file may say. Every model is frozen and refuses keys it does not know."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Direction = Literal["left", "right", "straight"]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+
+
+class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all models: immutable, keyword-only, no unknown keys."""
+
+
+class Text(Strict, frozen=True, kw_only=True):
+    """A text in both languages."""
+
+    en: str
+    ko: str
+
+
+class Lora(Strict, frozen=True, kw_only=True):
+    """Low-rank adapters (Hu et al. 2021): rank, scale numerator, dropout, and which parts get them."""
+
+    r: Positive = 32
+    alpha: Positive = 16
+    dropout: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.1
+    parts: tuple[Literal["vision", "projection", "text"], ...] = ("text",)
+
+
+class Head(Strict, frozen=True, kw_only=True):
+    """The action head over the action-token states of a window."""
+
+    kind: Literal["lstm", "mlp"] = "lstm"
+    hidden: Positive = 512
+    layers: Positive = 4
+
+
+class Recipe(Strict, frozen=True, kw_only=True):
+    """How a case is trained. Batch counts episodes; one optimiser step sees batch × accumulate."""
+
+    window: Positive = 8
+    chunk: Positive = 10
+    action_dim: Annotated[int, msgspec.Meta(ge=2, le=3)] = 2
+    lora: Lora = Lora()
+    head: Head = Head()
+    learning_rate: Annotated[float, msgspec.Meta(gt=0)] = 1e-4
+    weight_decay: NotNegative = 0.01
+    warmup_steps: Annotated[int, msgspec.Meta(ge=0)] = 0
+    clip_norm: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    epochs: Positive = 10
+    batch: Positive = 1
+    accumulate: Positive = 8
+    huber_delta: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    first_action_weight: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    seed: int = 123
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+
+
+class Counts(Strict, frozen=True, kw_only=True):
+    """Episodes by direction."""
+
+    left: Annotated[int, msgspec.Meta(ge=0)] = 0
+    right: Annotated[int, msgspec.Meta(ge=0)] = 0
+    straight: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    def by_direction(self) -> dict[Direction, int]:
+        """The directions with at least one episode, and how many."""
+        pairs: dict[Direction, int] = {
+            "left": self.left,
+            "right": self.right,
+            "straight": self.straight,
+        }
+        return {direction: count for direction, count in pairs.items() if count}
+
+    @property
+    def total(self) -> int:
+        """All episodes."""
+        return self.left + self.right + self.straight
+
+    def scaled(self, share: float) -> Counts:
+        """The same ratios with `share` of the episodes, at least one where there was one."""
+        return Counts(
+            **{
+                direction: max(1, round(count * share))
+                for direction, count in self.by_direction().items()
+            }
+        )
+
+
+class Attempt(Strict, frozen=True, kw_only=True):
+    """What one run of a case changes. An empty attempt changes nothing."""
+
+    init_path: str | None = None
+    seed: int | None = None
+    note: str | None = None
+
+
+class Case(Strict, frozen=True, kw_only=True):
+    """A named training configuration. `recipe` holds only what differs from the study's base.
+
+    `epochs_share` shortens the profile's epochs, to hold optimiser steps while the amount moves.
+    """
+
+    name: Name
+    label: str | None = None
+    role: Literal["case", "control"] = "case"
+    vlm: str
+    init: str | None = None
+    data: Counts
+    recipe: dict[str, object] = {}
+    epochs_share: Share = 1.0
+    attempts: tuple[Attempt, ...] = (Attempt(),)
+    after: tuple[str, ...] = ()
+    note: Text | None = None
+
+
+class Question(Strict, frozen=True, kw_only=True):
+    """An effect the study asks about: one factor, the pair its page compares, and a fair pair."""
+
+    name: Name
+    title: Text
+    factor: Literal["initial_weights", "direction_balance", "data_amount", "vlm"]
+    pair: tuple[str, str]
+    fair_pair: tuple[str, str] | None = None
+
+
+class Robot(Strict, frozen=True, kw_only=True):
+    """The robot's actions: order of the dimensions, seconds a step, full speed in m/s (rad/s)."""
+
+    action: tuple[Literal["linear_x", "linear_y", "angular_z"], ...]
+    step: Annotated[float, msgspec.Meta(gt=0)]
+    full_speed: Annotated[float, msgspec.Meta(gt=0)]
+
+
+class Data(Strict, frozen=True, kw_only=True):
+    """Names of the data sets below the workspace's `data` folder."""
+
+    train: Name
+    evaluation: Name
+
+
+class Profile(Strict, frozen=True, kw_only=True):
+    """Where the weights lie and how far the counts shrink on one kind of machine."""
+
+    note: Text
+    vlms: dict[str, str]
+    inits: dict[str, str]
+    episodes: Share = 1.0
+    evaluation: Counts
+    rollout_scenes: Annotated[int, msgspec.Meta(ge=0)]
+    recipe: dict[str, object] = {}
+
+
+class Study(Strict, frozen=True, kw_only=True):
+    """Cases, the questions asked of them, and what is no factor between them."""
+
+    study: Name
+    title: Text
+    robot: Robot
+    data: Data
+    base: dict[str, object] = {}
+    nuisance: tuple[str, ...] = ()
+    profiles: dict[str, Profile]
+    cases: tuple[Case, ...]
+    questions: tuple[Question, ...] = ()
+
+    def case(self, name: str) -> Case | None:
+        """The case of that name or label, if there is one."""
+        for case in self.cases:
+            if name in (case.name, case.label):
+                return case
+        return None
+
+
+class Source(Strict, frozen=True, kw_only=True):
+    """Weights by the study's name for them and the path the profile gives."""
+
+    name: str
+    path: str | None
+
+
+class ResolvedCase(Strict, frozen=True, kw_only=True):
+    """A case as one run trains it: study, profile and attempt applied. A run's `case.yaml`."""
+
+    study: str
+    profile: str
+    case: str
+    label: str | None = None
+    role: Literal["case", "control"] = "case"
+    attempt: int
+    note: str | None = None
+    vlm: Source
+    init: Source | None
+    data: Counts
+    train_data: str
+    evaluation_data: str
+    robot: Robot
+    recipe: Recipe

@@ -1,0 +1,1 @@
+"""Preflight, the training loop, checkpoints and resume; pretraining of the small VLMs."""
