@@ -1,0 +1,173 @@
+"""The one MuJoCo model. Scenes are written into it: compiling and a GL context cost once."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mobile_vla.simulator.scene import (
+    BASKET_HEIGHT,
+    BASKET_RADIUS,
+    MAX_PER_KIND,
+    RGB,
+    Look,
+    Scene,
+    Thing,
+)
+
+if TYPE_CHECKING:
+    import mujoco
+
+CAMERA_HEIGHT = 0.8
+CAMERA_BACK = 0.1
+FIELD_OF_VIEW = 90.0
+LARGEST_PICTURE = 2048
+SHOWN, HIDDEN = 0, 5
+LABEL_BOX, LABEL_BASKET, LABEL_DISTRACTOR = 1, 2, 3
+_TYPES = {"box": "box", "ball": "sphere", "cylinder": "cylinder"}
+SLOTS = tuple(f"{kind}{index}" for kind in _TYPES for index in range(MAX_PER_KIND))
+
+# The plane's third size is its grid spacing: 0.1 would make a mesh that costs 5 ms a picture.
+_XML = f"""
+<mujoco model="left_right">
+  <visual>
+    <global offwidth="{LARGEST_PICTURE}" offheight="{LARGEST_PICTURE}" fovy="{FIELD_OF_VIEW}"/>
+    <quality shadowsize="0" offsamples="4" numslices="20" numstacks="10"/>
+    <map znear="0.01" zfar="60"/>
+  </visual>
+  <statistic extent="5" center="2.5 0 0"/>
+  <asset>
+    <texture name="tiles" type="2d" builtin="checker" rgb1="1 1 1" rgb2=".93 .93 .93"
+             width="64" height="64"/>
+    <material name="tiles" texture="tiles" texrepeat="12 12" specular="0" reflectance="0"/>
+  </asset>
+  <worldbody>
+    <light name="lamp" type="directional" castshadow="false" specular="0 0 0"/>
+    <geom name="floor" type="plane" size="14 14 6" material="tiles" rgba=".6 .6 .6 1"/>
+    <geom name="wall_front" type="box" size=".1 14 2" pos="12 0 2"/>
+    <geom name="wall_left" type="box" size="14 .1 2" pos="0 12 2"/>
+    <geom name="wall_right" type="box" size="14 .1 2" pos="0 -12 2"/>
+    <body name="box">
+      <geom name="box" type="box" size=".2 .2 .2"/>
+      <geom name="box_tape" type="box" size=".2 .2 .2"/>
+    </body>
+    <body name="basket">
+      <geom name="basket" type="cylinder" size="{BASKET_RADIUS} {BASKET_HEIGHT / 2}"
+            pos="0 0 {BASKET_HEIGHT / 2}"/>
+      <geom name="basket_inside" type="cylinder" size="{BASKET_RADIUS * 0.88} .004"
+            pos="0 0 {BASKET_HEIGHT}"/>
+    </body>
+    {{slots}}
+    <body name="robot">
+      <joint name="x" type="slide" axis="1 0 0"/>
+      <joint name="y" type="slide" axis="0 1 0"/>
+      <joint name="yaw" type="hinge" axis="0 0 1"/>
+      <geom name="robot" type="cylinder" size=".2 .15" pos="0 0 .16" group="{HIDDEN}"/>
+      <camera name="front" pos="-{CAMERA_BACK} 0 {CAMERA_HEIGHT}" fovy="{FIELD_OF_VIEW}"/>
+    </body>
+  </worldbody>
+</mujoco>
+"""
+
+
+def build_model() -> mujoco.MjModel:
+    """Compile the model with one slot for every thing that a scene may hold."""
+    import mujoco
+
+    bodies = "".join(
+        f'<body name="{slot}"><geom name="{slot}" type="{_TYPES[slot[:-1]]}" size=".1 .1 .1"/></body>'
+        for slot in SLOTS
+    )
+    return mujoco.MjModel.from_xml_string(_XML.format(slots=bodies))
+
+
+def label_table(model: mujoco.MjModel) -> np.ndarray:
+    """Label of each geom id, (ngeom + 1,) uint8; the last entry is for "no geom" (id -1)."""
+    labels = np.zeros(model.ngeom + 1, np.uint8)
+    for name, label in (
+        ("box", LABEL_BOX),
+        ("box_tape", LABEL_BOX),
+        ("basket", LABEL_BASKET),
+        ("basket_inside", LABEL_BASKET),
+    ):
+        labels[model.geom(name).id] = label
+    for index, slot in enumerate(SLOTS):
+        labels[model.geom(slot).id] = LABEL_DISTRACTOR + index
+    return labels
+
+
+def write_scene(model: mujoco.MjModel, scene: Scene) -> None:
+    """Set sizes, positions, colours, light and camera of `model` to those of `scene`."""
+    _write_thing(model, "box", scene.box)
+    _write_tape(model, scene.box)
+    model.body("basket").pos[:2] = scene.basket_x, scene.basket_y
+    _paint(model, "basket", scene.basket_rgb)
+    _paint(model, "basket_inside", _shade(scene.basket_rgb, 0.35))
+    _write_distractors(model, scene)
+    _write_look(model, scene.look)
+
+
+def _write_distractors(model: mujoco.MjModel, scene: Scene) -> None:
+    free = list(SLOTS)
+    for thing in scene.distractors:
+        slot = next(name for name in free if name.startswith(thing.kind))
+        free.remove(slot)
+        _write_thing(model, slot, thing)
+        model.geom(slot).group = SHOWN
+    for slot in free:
+        model.geom(slot).group = HIDDEN
+
+
+def _write_thing(model: mujoco.MjModel, name: str, thing: Thing) -> None:
+    sizes = {
+        "box": (thing.half_x, thing.half_y, thing.half_z),
+        "ball": (thing.half_x, 0, 0),
+        "cylinder": (thing.half_x, thing.half_z, 0),
+    }
+    body = model.body(name)
+    body.pos[:] = thing.x, thing.y, thing.half_z
+    body.quat[:] = math.cos(thing.yaw / 2), 0, 0, math.sin(thing.yaw / 2)
+    model.geom(name).size[:] = sizes[thing.kind]
+    _paint(model, name, thing.rgb)
+
+
+def _write_tape(model: mujoco.MjModel, box: Thing) -> None:
+    """A strip of tape over the box, so that a person sees a carton and not a block."""
+    tape = model.geom("box_tape")
+    tape.size[:] = box.half_x + 0.002, 0.12 * box.half_y, box.half_z + 0.002
+    _paint(model, "box_tape", _shade(box.rgb, 0.82))
+
+
+def _write_look(model: mujoco.MjModel, look: Look) -> None:
+    _paint(model, "floor", look.floor)
+    for wall in ("wall_front", "wall_left", "wall_right"):
+        _paint(model, wall, look.wall)
+    light = np.asarray(look.light)
+    model.light("lamp").dir[:] = light / np.linalg.norm(light)
+    model.light("lamp").diffuse[:] = look.diffuse
+    model.vis.headlight.ambient[:] = look.ambient
+    model.vis.headlight.diffuse[:] = 0.25
+    model.vis.headlight.specular[:] = 0
+    model.camera("front").quat[:] = _camera_quaternion(look.pitch)
+
+
+def _camera_quaternion(pitch: float) -> np.ndarray:
+    """(4,) w x y z of a camera that looks ahead (+ x) and `pitch` radians down."""
+    import mujoco
+
+    ahead = np.array([math.cos(pitch), 0, -math.sin(pitch)])
+    right = np.array([0.0, -1.0, 0.0])
+    axes = np.stack([right, np.cross(-ahead, right), -ahead], axis=1)
+    quaternion = np.zeros(4)
+    mujoco.mju_mat2Quat(quaternion, axes.ravel())
+    return quaternion
+
+
+def _paint(model: mujoco.MjModel, geom: str, rgb: RGB) -> None:
+    model.geom(geom).rgba[:] = (*rgb, 1)
+
+
+def _shade(rgb: RGB, factor: float) -> RGB:
+    return rgb[0] * factor, rgb[1] * factor, rgb[2] * factor

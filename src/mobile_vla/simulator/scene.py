@@ -1,0 +1,178 @@
+"""What stands where: one scene of the left-or-right task, and how scenes are drawn."""
+
+from __future__ import annotations
+
+import colorsys
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+RGB = tuple[float, float, float]
+Pose = tuple[float, float, float]
+"""x (m), y (m), yaw (rad) in the world frame."""
+Kind = Literal["box", "ball", "cylinder"]
+
+COLOURS = (
+    "red", "orange", "yellow", "green", "cyan", "blue",
+    "purple", "pink", "brown", "white", "grey", "black",
+)  # fmt: skip
+BASKET_RADIUS = 0.3
+BASKET_HEIGHT = 0.36
+MAX_PER_KIND = 2
+LEAST_CONTRAST = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One object on the floor: centre (m), half sizes (m), yaw (rad), colour.
+
+    A ball's radius is `half_x`; a cylinder's radius is `half_x`, its half height `half_z`.
+    """
+
+    kind: Kind
+    x: float
+    y: float
+    half_x: float
+    half_y: float
+    half_z: float
+    yaw: float
+    rgb: RGB
+
+    @property
+    def colour(self) -> str:
+        """The colour's name, one of `COLOURS`."""
+        return colour_name(self.rgb)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Floor, walls, light and camera of a scene; `pitch` in radians below the horizon."""
+
+    floor: RGB
+    wall: RGB
+    ambient: float
+    diffuse: float
+    light: tuple[float, float, float]
+    pitch: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A box to pass, a basket to reach, the robot's start, and how it all looks.
+
+    Lengths in metres, angles in radians, the world frame; the seed that drew it makes it again.
+    """
+
+    seed: int
+    box: Thing
+    basket_x: float
+    basket_y: float
+    basket_rgb: RGB
+    start: Pose
+    look: Look
+    distractors: tuple[Thing, ...] = ()
+
+
+def sample_scene(seed: int, *, distractors: bool = False, contrast: bool = True) -> Scene:
+    """Draw the scene of `seed`; the same seed gives the same scene everywhere.
+
+    With `distractors`, further boxes, balls and cylinders stand beside the way. With `contrast`,
+    the box and the basket differ visibly from the floor: a policy cannot avoid what it cannot see.
+    """
+    rng = np.random.default_rng(seed)
+    look = _sample_look(rng)
+    box_x, box_y = rng.uniform(1.7, 2.9), rng.uniform(-0.35, 0.35)
+    box = Thing(
+        kind="box",
+        x=box_x,
+        y=box_y,
+        half_x=rng.uniform(0.12, 0.25),
+        half_y=rng.uniform(0.2, 0.42),
+        half_z=rng.uniform(0.14, 0.32),
+        yaw=rng.uniform(-0.3, 0.3),
+        rgb=_sample_rgb(rng, look.floor if contrast else None),
+    )
+    basket_x = box_x + rng.uniform(2.0, 3.0)
+    basket_y = box_y + rng.uniform(-0.6, 0.6)
+    return Scene(
+        seed=seed,
+        box=box,
+        basket_x=basket_x,
+        basket_y=basket_y,
+        basket_rgb=_sample_rgb(rng, look.floor if contrast else None),
+        start=(rng.uniform(-0.1, 0.1), rng.uniform(-0.3, 0.3), rng.uniform(-0.06, 0.06)),
+        look=look,
+        distractors=_sample_distractors(rng, box, basket_x) if distractors else (),
+    )
+
+
+def colour_name(rgb: RGB) -> str:
+    """Name a colour (components 0 to 1) with one of `COLOURS`."""
+    hue, saturation, value = colorsys.rgb_to_hsv(*rgb)
+    if value < 0.2:
+        return "black"
+    if saturation < 0.2:
+        return "white" if value > 0.8 else "grey"
+    degrees = hue * 360
+    if 12 <= degrees < 45:
+        return "orange" if value > 0.65 else "brown"
+    for limit, name in (
+        (12, "red"), (70, "yellow"), (160, "green"), (200, "cyan"),
+        (260, "blue"), (295, "purple"), (342, "pink"),
+    ):  # fmt: skip
+        if degrees < limit:
+            return name
+    return "red"
+
+
+def _sample_look(rng: np.random.Generator) -> Look:
+    tint = rng.uniform(-0.06, 0.06, 3)
+    floor, wall = rng.uniform(0.25, 0.75), rng.uniform(0.3, 0.95)
+    turn, height = rng.uniform(0, 2 * math.pi), rng.uniform(1.0, 2.5)
+    return Look(
+        floor=_clip_rgb(floor + tint),
+        wall=_clip_rgb(wall + rng.uniform(-0.1, 0.1, 3)),
+        ambient=rng.uniform(0.3, 0.45),
+        diffuse=rng.uniform(0.35, 0.6),
+        light=(math.cos(turn), math.sin(turn), -height),
+        pitch=math.radians(27 + rng.uniform(-1.5, 1.5)),
+    )
+
+
+def _sample_rgb(rng: np.random.Generator, floor: RGB | None) -> RGB:
+    """Draw a colour, one in five nearly grey, away from the floor's where that is given."""
+    while True:
+        low, high = (0.0, 0.2) if rng.random() < 0.2 else (0.2, 1.0)
+        hsv = rng.uniform(0, 1), rng.uniform(low, high), rng.uniform(0.1, 1.0)
+        rgb = colorsys.hsv_to_rgb(*(float(part) for part in hsv))
+        if floor is None or math.dist(rgb, floor) > LEAST_CONTRAST:
+            return rgb
+
+
+def _sample_distractors(rng: np.random.Generator, box: Thing, basket_x: float) -> tuple[Thing, ...]:
+    """Draw one to four things beside the way, at most `MAX_PER_KIND` of a kind."""
+    kinds: list[Kind] = ["box", "ball", "cylinder"] * MAX_PER_KIND
+    chosen = rng.permutation(len(kinds))[: rng.integers(1, 5)]
+    return tuple(_sample_thing(rng, kinds[index], box, basket_x) for index in chosen)
+
+
+def _sample_thing(rng: np.random.Generator, kind: Kind, box: Thing, basket_x: float) -> Thing:
+    side = 1 if rng.random() < 0.5 else -1
+    radius = rng.uniform(0.12, 0.3)
+    return Thing(
+        kind=kind,
+        x=rng.uniform(1.0, basket_x + 1.0),
+        y=box.y + side * rng.uniform(1.5, 3.0),
+        half_x=radius,
+        half_y=rng.uniform(0.12, 0.3),
+        half_z=radius if kind == "ball" else rng.uniform(0.12, 0.35),
+        yaw=rng.uniform(-math.pi, math.pi),
+        rgb=_sample_rgb(rng, None),
+    )
+
+
+def _clip_rgb(rgb: np.ndarray) -> RGB:
+    red, green, blue = (float(part) for part in np.clip(rgb, 0, 1))
+    return red, green, blue
