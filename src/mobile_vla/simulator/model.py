@@ -46,9 +46,9 @@ _XML = f"""
   <worldbody>
     <light name="lamp" type="directional" castshadow="false" specular="0 0 0"/>
     <geom name="floor" type="plane" size="14 14 6" material="tiles" rgba=".6 .6 .6 1"/>
-    <geom name="wall_front" type="box" size=".1 14 2" pos="12 0 2"/>
-    <geom name="wall_left" type="box" size="14 .1 2" pos="0 12 2"/>
-    <geom name="wall_right" type="box" size="14 .1 2" pos="0 -12 2"/>
+    <geom name="wall_front" type="box" size=".1 14 4" pos="12 0 4"/>
+    <geom name="wall_left" type="box" size="14 .1 4" pos="0 12 4"/>
+    <geom name="wall_right" type="box" size="14 .1 4" pos="0 -12 4"/>
     <body name="box">
       <geom name="box" type="box" size=".2 .2 .2"/>
       <geom name="box_tape" type="box" size=".2 .2 .2"/>
