@@ -18,8 +18,8 @@ COLOURS = (
     "red", "orange", "yellow", "green", "cyan", "blue",
     "purple", "pink", "brown", "white", "grey", "black",
 )  # fmt: skip
-BASKET_RADIUS = 0.3
-BASKET_HEIGHT = 0.36
+BASKET_RADIUS = 0.33
+BASKET_HEIGHT = 0.42
 MAX_PER_KIND = 2
 LEAST_CONTRAST = 0.3
 
@@ -83,18 +83,18 @@ def sample_scene(seed: int, *, distractors: bool = False, contrast: bool = True)
     """
     rng = np.random.default_rng(seed)
     look = _sample_look(rng)
-    box_x, box_y = rng.uniform(1.7, 2.9), rng.uniform(-0.35, 0.35)
+    box_x, box_y = rng.uniform(1.6, 2.6), rng.uniform(-0.35, 0.35)
     box = Thing(
         kind="box",
         x=box_x,
         y=box_y,
-        half_x=rng.uniform(0.12, 0.25),
-        half_y=rng.uniform(0.2, 0.42),
-        half_z=rng.uniform(0.14, 0.32),
+        half_x=rng.uniform(0.15, 0.28),
+        half_y=rng.uniform(0.25, 0.45),
+        half_z=rng.uniform(0.18, 0.35),
         yaw=rng.uniform(-0.3, 0.3),
         rgb=_sample_rgb(rng, look.floor if contrast else None),
     )
-    basket_x = box_x + rng.uniform(2.0, 3.0)
+    basket_x = box_x + rng.uniform(2.0, 2.8)
     basket_y = box_y + rng.uniform(-0.6, 0.6)
     return Scene(
         seed=seed,
@@ -134,8 +134,8 @@ def _sample_look(rng: np.random.Generator) -> Look:
     return Look(
         floor=_clip_rgb(floor + tint),
         wall=_clip_rgb(wall + rng.uniform(-0.1, 0.1, 3)),
-        ambient=rng.uniform(0.3, 0.45),
-        diffuse=rng.uniform(0.35, 0.6),
+        ambient=rng.uniform(0.4, 0.55),
+        diffuse=rng.uniform(0.4, 0.65),
         light=(math.cos(turn), math.sin(turn), -height),
         pitch=math.radians(27 + rng.uniform(-1.5, 1.5)),
     )
@@ -145,7 +145,7 @@ def _sample_rgb(rng: np.random.Generator, floor: RGB | None) -> RGB:
     """Draw a colour, one in five nearly grey, away from the floor's where that is given."""
     while True:
         low, high = (0.0, 0.2) if rng.random() < 0.2 else (0.2, 1.0)
-        hsv = rng.uniform(0, 1), rng.uniform(low, high), rng.uniform(0.1, 1.0)
+        hsv = rng.uniform(0, 1), rng.uniform(low, high), rng.uniform(0.15, 1.0)
         rgb = colorsys.hsv_to_rgb(*(float(part) for part in hsv))
         if floor is None or math.dist(rgb, floor) > LEAST_CONTRAST:
             return rgb
