@@ -1,0 +1,44 @@
+# Every target prepares what it needs. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SYSTEM := libegl1 libegl-mesa0 libgl1-mesa-dri
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint bench readme clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.installed ## train the study's cases at laptop scale and print what is true
+	$(BIN)/mvla demo
+
+test: $(VENV)/.dev ## install what tests need and run them (without the slow ones)
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: $(VENV)/.dev ## run the slow tests
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.dev ## ruff, mypy, import contracts
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## measure the figures that the documents name
+	$(BIN)/python -m benchmarks
+
+readme: $(VENV)/.installed ## make the README's generated parts again
+	$(BIN)/python docs/generate.py
+
+clean: ## remove the environment and caches; keep workspaces
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
