@@ -1,0 +1,51 @@
+"""Closed loop: one new frame a step through the backbone, the history through the head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from mobile_vla.policy.backbone import TextTokens
+from mobile_vla.policy.policy import Policy
+from mobile_vla.record.errors import UserError
+
+
+class Controller:
+    """Drives B scenes at once, each with its own instruction.
+
+    It keeps the action-token states of the last `window` frames, so a step costs one frame;
+    its actions are those of re-encoding the window.
+    """
+
+    def __init__(self, policy: Policy, window: int) -> None:
+        self._policy = policy.eval()
+        self._window = window
+        self._text: TextTokens | None = None
+        self._states: list[torch.Tensor] = []
+
+    def reset(self, instructions: Sequence[str]) -> None:
+        """Begin B scenes with one instruction each; earlier frames are forgotten."""
+        self._text = self._policy.prompts(instructions, [1] * len(instructions))
+        self._states = []
+
+    def act(self, frames: np.ndarray) -> np.ndarray:
+        """The scenes' new frames (B, S, S, 3) uint8 RGB to actions (B, A), m/s and rad/s.
+
+        The first action of the predicted chunk; calling before `reset` is a `UserError`.
+        """
+        return self.chunk(frames)[:, 0]
+
+    @torch.inference_mode()
+    def chunk(self, frames: np.ndarray) -> np.ndarray:
+        """As `act`, but the whole chunk (B, C, A)."""
+        if self._text is None or len(frames) != len(self._text.ids):
+            raise UserError(
+                f"{len(frames)} frames for {0 if self._text is None else len(self._text.ids)} "
+                "instructions: reset the controller with one instruction a scene."
+            )
+        latents = self._policy.encode(torch.from_numpy(np.ascontiguousarray(frames)))
+        state = self._policy.states(latents, self._text)
+        self._states = [*self._states, state][-self._window :]
+        return self._policy.predict(torch.stack(self._states, 1)).float().cpu().numpy()

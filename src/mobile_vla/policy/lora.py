@@ -1,0 +1,110 @@
+"""Low-rank adapters by part, and the list of what trains."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+import torch
+from torch import nn
+
+from mobile_vla.policy.backbone import Backbone
+from mobile_vla.record.errors import UserError
+from mobile_vla.record.load_report import Trainable
+
+ADAPTER = ".lora_"
+BASE = ".base_layer."
+
+
+def add_lora(
+    backbone: Backbone,
+    *,
+    parts: Collection[str] = ("text",),
+    rank: int,
+    alpha: float,
+    dropout: float = 0.0,
+) -> None:
+    """Freeze the backbone and place LoRA adapters on the linear layers of `parts`, in place.
+
+    `B` starts at zero, so the outputs are unchanged until training; `A` is drawn from torch's
+    default generator.
+    """
+    from peft import LoraConfig, inject_adapter_in_model
+
+    if rank < 1:
+        raise UserError(f"The LoRA rank is {rank}: give a rank of at least 1.")
+    freeze(backbone)
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=alpha,  # type: ignore[arg-type]  # peft takes any number
+        lora_dropout=dropout,
+        target_modules=backbone.lora_pattern(parts),
+    )
+    inject_adapter_in_model(config, backbone.network)
+
+
+def freeze(backbone: Backbone) -> None:
+    """Let no parameter of the backbone train, and switch its dropout off for good."""
+    backbone.network.requires_grad_(False)
+    backbone.network.eval()
+
+
+def train_adapters(network: nn.Module, mode: bool) -> None:
+    """Switch the adapters' dropout on or off; the frozen layers stay in evaluation mode."""
+    network.eval()
+    for name, module in network.named_modules():
+        if "lora_dropout" in name:
+            module.train(mode)
+
+
+def adapter_state(network: nn.Module) -> dict[str, torch.Tensor]:
+    """The adapters' tensors by name."""
+    return {name: value for name, value in network.state_dict().items() if ADAPTER in name}
+
+
+def base_tensors(network: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """The network's own tensors, named as they were before any adapter, sorted by name."""
+    named = ((n.replace(BASE, "."), v) for n, v in network.state_dict().items() if ADAPTER not in n)
+    return iter(sorted(named))
+
+
+def hash_tensors(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
+    """blake3 over names, types, shapes and bytes, as 64 hex digits.
+
+    Adapters do not enter the hash of `base_tensors`, so it is the same before and after.
+    """
+    from blake3 import blake3
+
+    hasher = blake3()
+    for name, tensor in tensors:
+        plain = tensor.detach().to("cpu").contiguous()
+        hasher.update(f"{name}|{plain.dtype}|{tuple(plain.shape)}|".encode())
+        hasher.update(plain.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return hasher.hexdigest()
+
+
+def hash_base(backbone: Backbone) -> str:
+    """Hash of the frozen weights as they stand in the model."""
+    return hash_tensors(base_tensors(backbone.network))
+
+
+def trainable_report(backbone: Backbone, others: dict[str, nn.Module]) -> dict[str, Trainable]:
+    """What trains, by part: the backbone's parts, then `others` (`head`, `action_token`).
+
+    Parts in which nothing trains are listed with a count of zero.
+    """
+    trained = {n: p for n, p in backbone.network.named_parameters() if p.requires_grad}
+    report = {}
+    for part, names in backbone.parts().items():
+        report[part] = _trainable({n: trained[n] for n in names if n in trained})
+    for part, module in others.items():
+        found = {n: p for n, p in module.named_parameters(part) if p.requires_grad}
+        report[part] = _trainable(found)
+    return report
+
+
+def _trainable(parameters: dict[str, nn.Parameter]) -> Trainable:
+    return Trainable(
+        tensors=len(parameters),
+        parameters=sum(p.numel() for p in parameters.values()),
+        names=tuple(sorted(parameters)),
+    )

@@ -1,0 +1,54 @@
+"""The training loss: Huber over all frames of a window and all steps of their chunks."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+
+def chunk_targets(actions: torch.Tensor, chunk: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The next `chunk` actions of every frame.
+
+    `actions` (T, A) to targets (T, chunk, A) and mask (T, chunk), True where the episode still
+    has an action. Frame t's chunk begins with its own action t; past the end targets are zero.
+    """
+    steps = torch.arange(chunk, device=actions.device)
+    index = torch.arange(len(actions), device=actions.device).unsqueeze(1) + steps
+    mask = index < len(actions)
+    targets = actions[index.clamp(max=len(actions) - 1)]
+    return targets * mask.unsqueeze(-1), mask
+
+
+def action_loss_sums(
+    predicted: torch.Tensor,
+    targets: torch.Tensor,
+    mask: torch.Tensor,
+    *,
+    delta: float,
+    first_weight: float,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weighted sum of Huber losses and sum of weights, two scalars.
+
+    `predicted` and `targets` (…, C, A) normalised, `mask` (…, C). The chunk's first action, the
+    one that is executed, weighs `first_weight`, the others 1. Sums add over batches and devices;
+    their quotient is the loss.
+    """
+    error = functional.huber_loss(predicted, targets, delta=delta, reduction="none").mean(-1)
+    weights = mask.to(error.dtype).clone()
+    weights[..., 0] *= first_weight
+    return (error * weights).sum(), weights.sum()
+
+
+def action_loss(
+    predicted: torch.Tensor,
+    targets: torch.Tensor,
+    mask: torch.Tensor,
+    *,
+    delta: float,
+    first_weight: float,
+) -> torch.Tensor:
+    """Weighted mean Huber loss, a scalar, over what `mask` lets through; see the sums above."""
+    total, weight = action_loss_sums(
+        predicted, targets, mask, delta=delta, first_weight=first_weight
+    )
+    return total / weight

@@ -1,0 +1,49 @@
+"""`load_report.json`: what was loaded from where, what stands in the model, what trains."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tensor names of one part with one fate."""
+
+    count: int
+    names: tuple[str, ...]
+
+
+class LoadedSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One checkpoint that was read: a VLM's folder, or a checkpoint to start from.
+
+    `loaded`, `missing` and `mismatched` (in shape) are names of the model, by part; `unexpected`
+    are names of the file that the model has no use for, by part. `bytes` and `sha256` are of the
+    weight file; of several shards, the sum and the hash over their hashes.
+    """
+
+    role: Literal["vlm", "init"]
+    path: str
+    format: str
+    bytes: int
+    sha256: str
+    loaded: dict[str, int]
+    missing: dict[str, Keys]
+    unexpected: dict[str, Keys]
+    mismatched: dict[str, Keys]
+
+
+class Trainable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The tensors of one part that training changes."""
+
+    tensors: int
+    parameters: int
+    names: tuple[str, ...]
+
+
+class LoadReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every source, the blake3 of the backbone's tensors after loading, and what trains by part."""
+
+    sources: tuple[LoadedSource, ...]
+    tensors_hash: str
+    trainable: dict[str, Trainable]
