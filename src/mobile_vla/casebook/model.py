@@ -1,0 +1,199 @@
+"""What the casebook answers with: frozen values, each with the evidence it rests on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from mobile_vla.record.results import Offline, Rollouts
+from mobile_vla.study.models import Counts, Question, ResolvedCase
+
+State = Literal[
+    "planned",
+    "blocked",
+    "queued",
+    "running",
+    "stalled",
+    "killed",
+    "failed",
+    "finished",
+    "unverified",
+    "unknown",
+]
+Relation = Literal["held", "moved", "unknown"]
+Verdict = Literal["valid", "confounded", "not_comparable", "evidence_missing"]
+Finding = Literal["difference", "suggestive", "no_difference_found", "not_estimated"]
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all answers."""
+
+
+class Evidence(Value, frozen=True, kw_only=True):
+    """Where a fact was read: file, place in it ("line 12", "key recipe.seed"), hash of the file.
+
+    `file` is relative to the workspace. `blake3` is empty for a folder and for a file too large
+    to hash at every asking.
+    """
+
+    file: str
+    where: str = ""
+    blake3: str = ""
+
+
+class CheckpointView(Value, frozen=True, kw_only=True):
+    """A checkpoint on disk. `problem` says why it does not count, None when it loads."""
+
+    path: str
+    step: int | None
+    epoch: int | None
+    bytes: int
+    val_loss: float | None
+    problem: str | None
+    evidence: Evidence
+
+
+class Known(Value, frozen=True, kw_only=True):
+    """What evidence tells of one factor of one run. `derived`: it follows from other factors."""
+
+    value: str
+    evidence: Evidence
+    derived: bool = False
+
+
+class RunView(Value, frozen=True, kw_only=True):
+    """One execution of a case, as its folder shows it. Unknown things are None.
+
+    `path` and every file in `evidence` are relative to the workspace. `factors` holds what
+    evidence tells: a name that is not there is unknown. `conflicts`: facts that contradict each
+    other, and files that could not be read.
+    """
+
+    path: str
+    case: str
+    resolved: ResolvedCase | None
+    state: State
+    why: str
+    evidence: list[Evidence]
+    started: datetime | None
+    last_sign: datetime | None
+    steps: int | None
+    total_steps: int | None
+    seconds_per_step: float | None
+    epochs: int | None
+    train: Counts | None
+    validation: Counts | None
+    manifest_hash: str | None
+    train_hashes: list[str]
+    trained_parts: dict[str, int]
+    best_val_loss: float | None
+    final_val_loss: float | None
+    best: CheckpointView | None
+    latest: CheckpointView | None
+    offline: Offline | None
+    rollouts: Rollouts | None
+    conflicts: list[str]
+    validation_hashes: list[str] = []
+    factors: dict[str, Known] = {}
+
+
+class CaseView(Value, frozen=True, kw_only=True):
+    """A case with all its runs, oldest first. `run` is the one that speaks for it, if any."""
+
+    name: str
+    label: str | None
+    role: Literal["case", "control"]
+    planned: ResolvedCase | None
+    after: list[str]
+    attempts: int
+    runs: list[RunView]
+    run: RunView | None
+    state: State
+    why: str
+
+
+class Factor(Value, frozen=True, kw_only=True):
+    """One thing that may differ between two runs. `derived`: it follows from other factors."""
+
+    name: str
+    a: str | None
+    b: str | None
+    relation: Relation
+    derived: bool = False
+    nuisance: bool = False
+    evidence_a: Evidence | None = None
+    evidence_b: Evidence | None = None
+
+
+class Effect(Value, frozen=True, kw_only=True):
+    """B minus A in one metric, paired by episode or scene, with a 95 % interval.
+
+    `low` and `high` are None where the interval cannot be estimated (finding "not_estimated").
+    `detectable`: smallest true difference that `n` pairs show with 80 % power. `p_adjusted`: after
+    Holm's correction over the study's questions, None where only one was asked.
+    """
+
+    metric: str
+    definition: str
+    unit: str
+    a: float
+    b: float
+    difference: float
+    low: float | None
+    high: float | None
+    n: int
+    seeds: int
+    method: str
+    p_value: float | None
+    detectable: float | None
+    finding: Finding
+    p_adjusted: float | None = None
+
+
+class Missing(Value, frozen=True, kw_only=True):
+    """A run that would settle a comparison. `seconds`: forecast from measured steps, or None."""
+
+    case: str | None
+    description: dict[str, str]
+    parts: str
+    seconds: float | None
+
+
+class Comparison(Value, frozen=True, kw_only=True):
+    """May A and B be compared for this question, and what do they show.
+
+    `question` is None where no question of the study was asked; `factor` is then what was judged.
+    """
+
+    question: Question | None
+    a: str
+    b: str
+    verdict: Verdict
+    factors: list[Factor]
+    confounds: list[str]
+    reasons: list[str]
+    effects: list[Effect]
+    would_settle: list[Missing]
+    exploratory: bool = False
+    factor: str | None = None
+
+
+class PlanItem(Value, frozen=True, kw_only=True):
+    """One line of the plan. `command` is what to type next, None when nothing is to do."""
+
+    case: str
+    label: str | None
+    state: Literal["done", "running", "to_do", "blocked"]
+    why: str
+    command: str | None
+    seconds: float | None
+    progress: float | None = None
+
+
+class Plan(Value, frozen=True, kw_only=True):
+    """Done, running, to do, blocked, in the order in which to do them."""
+
+    items: list[PlanItem]
+    next_steps: list[str]
