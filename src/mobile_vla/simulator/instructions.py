@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-Side = Literal["left", "right"]
+from mobile_vla.simulator.world import Side
 
 
 def instruction(direction: Side, goal: str = "basket") -> str:

@@ -77,7 +77,8 @@ def build_model() -> mujoco.MjModel:
     import mujoco
 
     bodies = "".join(
-        f'<body name="{slot}"><geom name="{slot}" type="{_TYPES[slot[:-1]]}" size=".1 .1 .1"/></body>'
+        f'<body name="{slot}">'
+        f'<geom name="{slot}" type="{_TYPES[slot[:-1]]}" size=".1 .1 .1"/></body>'
         for slot in SLOTS
     )
     return mujoco.MjModel.from_xml_string(_XML.format(slots=bodies))

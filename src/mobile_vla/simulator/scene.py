@@ -83,7 +83,7 @@ def sample_scene(seed: int, *, distractors: bool = False, contrast: bool = True)
     """
     rng = np.random.default_rng(seed)
     look = _sample_look(rng)
-    box_x, box_y = rng.uniform(1.6, 2.6), rng.uniform(-0.35, 0.35)
+    box_x, box_y = rng.uniform(1.6, 2.6), rng.uniform(-0.3, 0.3)
     box = Thing(
         kind="box",
         x=box_x,
@@ -102,7 +102,7 @@ def sample_scene(seed: int, *, distractors: bool = False, contrast: bool = True)
         basket_x=basket_x,
         basket_y=basket_y,
         basket_rgb=_sample_rgb(rng, look.floor if contrast else None),
-        start=(rng.uniform(-0.1, 0.1), rng.uniform(-0.3, 0.3), rng.uniform(-0.06, 0.06)),
+        start=(rng.uniform(-0.1, 0.1), rng.uniform(-0.2, 0.2), rng.uniform(-0.06, 0.06)),
         look=look,
         distractors=_sample_distractors(rng, box, basket_x) if distractors else (),
     )

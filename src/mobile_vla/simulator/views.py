@@ -44,10 +44,12 @@ class View:
 
     @property
     def box_visible(self) -> bool:
+        """Whether the box shows on at least 0.1 % of the picture."""
         return self.box_pixels is not None
 
     @property
     def basket_visible(self) -> bool:
+        """Whether the basket shows on at least 0.1 % of the picture."""
         return self.basket_pixels is not None
 
 

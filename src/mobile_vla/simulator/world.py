@@ -30,6 +30,7 @@ class World:
     """
 
     def __init__(self, scene: Scene) -> None:
+        """Put a robot at the start of `scene`."""
         self.scene = scene
         self.reset()
 

@@ -1,0 +1,104 @@
+"""The exact episodes of a data set: id, content hash, direction, split. Never a glob.
+
+Light on purpose: both wings read manifests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from mobile_vla.episodes.words import Direction
+from mobile_vla.record.errors import UserError
+from mobile_vla.record.files import write_json
+
+MANIFEST_FILE = "manifest.json"
+VERSION = 1
+Split = Literal["train", "val", "eval"]
+
+
+class ManifestEpisode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One episode. `hash` is of its decoded content; `source` its file, within the data set."""
+
+    id: str
+    hash: str
+    direction: Direction
+    told_by: list[str]
+    frames: int
+    split: Split
+    source: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The episodes of a data set in order of arrival. `step` in seconds; `hash` is its identity."""
+
+    version: int = VERSION
+    name: str
+    step: float
+    episodes: list[ManifestEpisode]
+    hash: str
+
+    @classmethod
+    def of(cls, name: str, step: float, episodes: Iterable[ManifestEpisode]) -> Manifest:
+        """A manifest of these episodes, its identity computed."""
+        listed = list(episodes)
+        return cls(name=name, step=step, episodes=listed, hash=identity(listed))
+
+    def identity(self) -> str:
+        """blake3 over the sorted (id, hash, direction, split): what the data set is."""
+        return identity(self.episodes)
+
+    def split(self, name: Split) -> list[ManifestEpisode]:
+        """The episodes of one split, in order."""
+        return [episode for episode in self.episodes if episode.split == name]
+
+    def counts(self) -> dict[Direction, int]:
+        """How many episodes each direction has; directions without any are left out."""
+        found: dict[Direction, int] = {}
+        for episode in self.episodes:
+            found[episode.direction] = found.get(episode.direction, 0) + 1
+        return found
+
+
+def identity(episodes: Iterable[ManifestEpisode]) -> str:
+    """blake3 over the sorted (id, hash, direction, split), 64 hex digits."""
+    from blake3 import blake3
+
+    rows = sorted((e.id, e.hash, e.direction, e.split) for e in episodes)
+    return blake3(msgspec.json.encode(rows)).hexdigest()
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest, from its file or from the folder that holds `manifest.json`.
+
+    Raises:
+        UserError: no such file, not a manifest, or its episodes do not match its own hash.
+    """
+    file = path / MANIFEST_FILE if path.is_dir() else path
+    try:
+        manifest = msgspec.json.decode(file.read_bytes(), type=Manifest)
+    except OSError as error:
+        raise UserError(
+            f"There is no manifest at {file} ({error.strerror}): make one with "
+            "`mvla episodes simulate` or `mvla episodes import`."
+        ) from error
+    except msgspec.MsgspecError as error:
+        raise UserError(
+            f"{file} is not a manifest: {error}. Make it again from its episodes."
+        ) from error
+    if manifest.version != VERSION:
+        raise UserError(f"{file} has version {manifest.version}, this program reads {VERSION}.")
+    if manifest.hash != manifest.identity():
+        raise UserError(
+            f"The episodes listed in {file} do not match its own hash, so it was edited by hand: "
+            "make it again from its episodes."
+        )
+    return manifest
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Write a manifest to a file, or as `manifest.json` into a folder, whole or not at all."""
+    write_json(path / MANIFEST_FILE if path.is_dir() else path, manifest)
