@@ -35,9 +35,9 @@ class Controller:
 
         The first action of the predicted chunk; calling before `reset` is a `UserError`.
         """
-        return self.chunk(frames)[:, 0]
+        first: np.ndarray = self.chunk(frames)[:, 0]
+        return first
 
-    @torch.inference_mode()
     def chunk(self, frames: np.ndarray) -> np.ndarray:
         """As `act`, but the whole chunk (B, C, A)."""
         if self._text is None or len(frames) != len(self._text.ids):
@@ -45,7 +45,9 @@ class Controller:
                 f"{len(frames)} frames for {0 if self._text is None else len(self._text.ids)} "
                 "instructions: reset the controller with one instruction a scene."
             )
-        latents = self._policy.encode(torch.from_numpy(np.ascontiguousarray(frames)))
-        state = self._policy.states(latents, self._text)
-        self._states = [*self._states, state][-self._window :]
-        return self._policy.predict(torch.stack(self._states, 1)).float().cpu().numpy()
+        with torch.inference_mode():
+            latents = self._policy.encode(torch.from_numpy(np.ascontiguousarray(frames)))
+            state = self._policy.states(latents, self._text)
+            self._states = [*self._states, state][-self._window :]
+            chunk: np.ndarray = self._policy.predict(torch.stack(self._states, 1)).cpu().numpy()
+        return chunk

@@ -5,7 +5,7 @@ N windows of W frames, states of width D, chunks of C actions of A dimensions, a
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -28,6 +28,16 @@ class LstmHead(nn.Module):
         self.action_dim = action_dim
         self.rnn = nn.LSTM(width, hidden, num_layers=layers, batch_first=True)
         self.output = _output(hidden, hidden, chunk * action_dim)
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments of `build_head` that build this head, but for the width."""
+        return {
+            "kind": "lstm",
+            "hidden": self.rnn.hidden_size,
+            "layers": self.rnn.num_layers,
+            "chunk": self.chunk,
+            "action_dim": self.action_dim,
+        }
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """States (N, W, D) to actions (N, W, C, A)."""
@@ -55,6 +65,16 @@ class MlpHead(nn.Module):
         self.chunk = chunk
         self.action_dim = action_dim
         self.output = _output(width, hidden, chunk * action_dim)
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments of `build_head` that build this head, but for the width."""
+        return {
+            "kind": "mlp",
+            "hidden": self.output[0].out_features,
+            "layers": 1,
+            "chunk": self.chunk,
+            "action_dim": self.action_dim,
+        }
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """States (N, W, D) to actions (N, W, C, A)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import nn
@@ -35,7 +36,7 @@ def add_lora(
     freeze(backbone)
     config = LoraConfig(
         r=rank,
-        lora_alpha=alpha,  # type: ignore[arg-type]  # peft takes any number
+        lora_alpha=alpha,
         lora_dropout=dropout,
         target_modules=backbone.lora_pattern(parts),
     )
@@ -54,6 +55,21 @@ def train_adapters(network: nn.Module, mode: bool) -> None:
     for name, module in network.named_modules():
         if "lora_dropout" in name:
             module.train(mode)
+
+
+def adapter_settings(backbone: Backbone) -> dict[str, Any] | None:
+    """The arguments of `add_lora` that placed the backbone's adapters; None without adapters."""
+    configs = getattr(backbone.network, "peft_config", None)
+    if not configs:
+        return None
+    config = configs["default"]
+    holders = [part for part, names in backbone.parts().items() if any(ADAPTER in n for n in names)]
+    return {
+        "parts": holders,
+        "rank": config.r,
+        "alpha": config.lora_alpha,
+        "dropout": config.lora_dropout,
+    }
 
 
 def adapter_state(network: nn.Module) -> dict[str, torch.Tensor]:

@@ -44,7 +44,7 @@ def _first_actions(
     policy: Policy, latents: torch.Tensor, instructions: tuple[str, str], window: int
 ) -> tuple[torch.Tensor, float]:
     """First actions (2, windows·W, A) under both instructions, and the gradient's norm."""
-    embeddings = policy.backbone.network.get_input_embeddings().weight  # type: ignore[operator]
+    embeddings = policy.backbone.network.get_input_embeddings().weight
     before = embeddings.requires_grad
     embeddings.requires_grad_(True)
     try:

@@ -1,0 +1,113 @@
+"""Names of a file against names of a model: what loads, what lacks, what fits nothing."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mobile_vla.record.load_report import Keys
+
+Shape = tuple[int, ...]
+WRAPPERS = ("module.",)
+OWN_PARTS = ("backbone.", "act_head.", "action_token")
+PART_PREFIXES = {
+    "vision_model.": "vision",
+    "image_to_text_projection.": "projection",
+    "text_model.": "text",
+    "act_head.": "head",
+    "action_token": "action_token",
+}
+NOT_WEIGHTS = ("*.position_ids", "*.embed_positions.weights")
+"""Tables that older versions saved beside the weights; they are computed, not loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMatch:
+    """Model names that load, lack or differ in shape, and file names that fit nothing."""
+
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...]
+    mismatched: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+
+def match_keys(expected: Mapping[str, Shape], found: Mapping[str, Shape]) -> KeyMatch:
+    """Compare by name and shape; each tuple is sorted."""
+    both = sorted(expected.keys() & found.keys())
+    return KeyMatch(
+        loaded=tuple(name for name in both if expected[name] == found[name]),
+        missing=tuple(sorted(expected.keys() - found.keys())),
+        mismatched=tuple(name for name in both if expected[name] != found[name]),
+        unexpected=tuple(sorted(found.keys() - expected.keys())),
+    )
+
+
+def plain_names(names: Iterable[str]) -> dict[str, str]:
+    """Names of a RoboVLMs checkpoint without its wrappers: file name to plain name.
+
+    `module.` is taken off, then `model.` before RoboVLMs' own parts, then `backbone.`, so that
+    a backbone's tensor has the name it has in a VLM's folder.
+    """
+    plain = {}
+    for name in names:
+        bare = name
+        while bare.startswith(WRAPPERS):
+            bare = bare.removeprefix("module.")
+        inner = bare.removeprefix("model.")
+        if inner.startswith(OWN_PARTS):
+            bare = inner.removeprefix("backbone.")
+        plain[name] = bare
+    return plain
+
+
+def part_of(name: str) -> str:
+    """vision, projection, text, head, action_token, or other."""
+    found = (part for prefix, part in PART_PREFIXES.items() if name.startswith(prefix))
+    return next(found, "other")
+
+
+def by_part(names: Iterable[str]) -> dict[str, Keys]:
+    """Names by part, in order of part."""
+    parts: dict[str, list[str]] = {}
+    for name in names:
+        parts.setdefault(part_of(name), []).append(name)
+    return {p: Keys(count=len(n), names=tuple(n)) for p, n in sorted(parts.items())}
+
+
+def matches_any(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a name matches one of the patterns (`*` for any characters)."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def nearest_renaming(expected: Mapping[str, Shape], found: Mapping[str, Shape]) -> str | None:
+    """A sentence about the change of prefix under which most of the file's names would load.
+
+    None where no change of prefix makes a name of the file one of the model.
+    """
+    by_end: dict[str, list[str]] = {}
+    for name in expected:
+        by_end.setdefault(_end(name), []).append(name)
+    changes: Counter[tuple[str, str]] = Counter()
+    for name in found:
+        for wanted in by_end.get(_end(name), []):
+            if wanted != name and found[name] == expected[wanted]:
+                changes[_prefixes(name, wanted)] += 1
+    if not changes:
+        return None
+    (before, after), count = max(changes.items(), key=lambda item: (item[1], item[0]))
+    return f'replacing the prefix "{before}" by "{after}" would load {count} of {len(expected)}'
+
+
+def _end(name: str) -> str:
+    return ".".join(name.split(".")[-2:])
+
+
+def _prefixes(name: str, wanted: str) -> tuple[str, str]:
+    """What stands before the longest common end of two dotted names."""
+    left, right = name.split("."), wanted.split(".")
+    while left and right and left[-1] == right[-1]:
+        left.pop()
+        right.pop()
+    return "".join(f"{part}." for part in left), "".join(f"{part}." for part in right)
