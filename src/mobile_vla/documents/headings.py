@@ -1,0 +1,148 @@
+"""Titles, column heads and standing sentences of the report: (English, Korean)."""
+
+from __future__ import annotations
+
+from mobile_vla.documents.wording import Language, pick
+
+TEXTS: dict[str, tuple[str, str]] = {
+    "report": ("Report", "보고서"),
+    "profile": ("Profile", "프로필"),
+    "small": (
+        "The figures hold for this profile only: they say nothing about other weights, other data "
+        "or a real robot. Rollouts are driven in a simulator.",
+        "아래 수치는 이 프로필에만 해당함. 다른 가중치나 다른 데이터, 실제 로봇에 대해서는 "
+        "아무것도 말해 주지 않음. 롤아웃은 시뮬레이터에서 주행한 것임.",
+    ),
+    "source": (
+        "Every state and every number is read from the run folders; each run names its files.",
+        "모든 상태와 수치는 실행 폴더에서 읽은 것이며, 실행마다 근거 파일을 밝힘.",
+    ),
+    "part1": ("1. What was really trained", "1. 실제로 학습된 것"),
+    "part2": ("2. The cases", "2. 케이스 정리"),
+    "part3": ("3. What does not hold", "3. 잘못 표기된 것"),
+    "part4": ("4. Plan", "4. 실험 계획"),
+    "part5": ("5. Comparisons", "5. 비교 분석"),
+    "part6": ("6. Next steps", "6. 다음 단계"),
+    "part7": ("7. What can really be compared", "7. 실제로 비교할 수 있는 것"),
+    "exists": ("Training runs that exist", "실제 존재하는 학습 케이스"),
+    "driving": (
+        "Rollouts in the simulator: count, and Wilson 95 % interval in brackets",
+        "시뮬레이터 롤아웃: 횟수, 괄호 안은 Wilson 95 % 구간",
+    ),
+    "offline": (
+        "Errors on the shared held-out set, and the effect of swapping the instruction",
+        "공통 평가 세트의 오차와 지시를 바꿨을 때의 효과",
+    ),
+    "against": (
+        "Policy and baselines on the shared held-out set",
+        "공통 평가 세트에서 정책과 기준선",
+    ),
+    "name": ("Training name", "학습명"),
+    "case": ("Case", "케이스"),
+    "date": ("Date", "날짜"),
+    "init": ("VLM init", "VLM Init"),
+    "data": ("Data", "Data"),
+    "checkpoint": ("Checkpoint", "Checkpoint"),
+    "state": ("State", "상태"),
+    "evidence": ("Evidence", "근거"),
+    "success_left": ("Success, left instruction", "성공, 왼쪽 지시"),
+    "success_right": ("Success, right instruction", "성공, 오른쪽 지시"),
+    "sided": ("On the instructed side", "지시한 쪽으로 통과"),
+    "collisions": ("Collisions", "충돌"),
+    "direction": ("Direction accuracy", "방향 정확도"),
+    "swap": ("Change under the other instruction", "지시를 바꿨을 때의 변화"),
+    "follows": ("Follows it", "바뀐 지시를 따름"),
+    "replay": ("Error below replay by step", "스텝별 재생보다 낮은 오차"),
+    "leak": ("Evaluation episodes it trained on", "학습에 쓰인 평가 에피소드"),
+    "series": ("What", "대상"),
+    "vlm": ("VLM", "VLM"),
+    "vlm_init": ("VLM init", "VLM Init"),
+    "training": ("Training", "Training"),
+    "trained": ("Parameters trained", "학습한 파라미터"),
+    "result": ("Result", "Result"),
+    "steps": ("Optimiser steps", "최적화 스텝"),
+    "run": ("Run", "실행"),
+    "original": ("original", "원문"),
+    "asked_for": ("asked for", "계획"),
+    "why": ("Reason", "이유"),
+    "none": ("none", "없음"),
+    "scratch": ("none (no further checkpoint)", "없음 (추가 체크포인트 없음)"),
+    "unknown": ("unknown", "알 수 없음"),
+    "not_yet": ("not yet", "아직 없음"),
+    "yes": ("yes", "있음"),
+    "no": ("no", "없음"),
+    "val_loss": ("val loss", "val loss"),
+    "lowest": ("lowest", "최저"),
+    "final": ("final", "최종"),
+    "no_runs": ("There is no run yet.", "아직 실행이 없음."),
+    "not_evaluated": ("No run has been evaluated yet.", "아직 평가된 실행이 없음."),
+    "nothing_wrong": (
+        "Every comparison that the study asks for holds, and no run failed.",
+        "연구가 요구하는 비교가 모두 성립하고, 실패한 실행이 없음.",
+    ),
+    "no_questions": ("The study asks no questions.", "연구에 질문이 없음."),
+    "no_steps": ("Nothing is left to do.", "남은 일이 없음."),
+    "no_items": ("Nothing here.", "해당 없음."),
+    "own_val": (
+        "measured on the run's own validation episodes, so not to be held against other runs",
+        "각 실행 자신의 검증 에피소드로 잰 값이므로 다른 실행과 비교할 수 없음",
+    ),
+    "wrong_run": ("Failed run", "실패한 실행"),
+    "conflict": ("Evidence in conflict", "서로 어긋나는 근거"),
+    "asked": ("Asked of", "질문 대상"),
+    "factor": ("Factor", "요인"),
+    "role": ("Part it plays", "역할"),
+    "in_question": ("in question", "질문한 요인"),
+    "follows_from": ("follows from it", "따라 바뀐 요인"),
+    "confound": ("confound", "교란 요인"),
+    "confounds": ("Confounds", "교란 요인"),
+    "nuisance": ("no cause by the study", "연구상 무관"),
+    "not_known": ("unknown", "알 수 없음"),
+    "moved": ("What differs between the two", "두 실행 사이에 다른 것"),
+    "nothing_moved": ("No factor is known to differ.", "다른 것으로 알려진 요인이 없음."),
+    "settle": ("What would settle it", "답을 얻으려면 필요한 실행"),
+    "parts": ("separates", "분리"),
+    "costs": ("about", "약"),
+    "fair": ("fair pair", "공정한 쌍"),
+    "exploratory": ("not asked for by the study", "연구가 질문하지 않은 비교"),
+    "comparison": ("Comparison", "비교"),
+    "a": ("Case A", "Case A"),
+    "b": ("Case B", "Case B"),
+    "possible": ("Can be compared", "가능 여부"),
+    "finding": ("Finding", "결과"),
+    "train": ("train", "학습"),
+    "validation": ("validation", "검증"),
+    "curves": ("Loss curves", "손실 곡선"),
+    "curves_note": (
+        "Training loss (line) and the run's own validation loss (points) by optimiser step, "
+        "logarithmic axis. Validation sets differ between cases.",
+        "최적화 스텝별 학습 손실(선)과 각 실행 자신의 검증 손실(점), 로그 축. "
+        "검증 세트는 케이스마다 다름.",
+    ),
+    "paths": ("Paths from above", "위에서 본 경로"),
+    "paths_note": (
+        "Every rollout in metres, start at the bottom, ahead is up, left is left; each scene has "
+        "its own box and basket.",
+        "모든 롤아웃의 경로(m). 출발점이 아래, 앞이 위, 왼쪽이 왼쪽. "
+        "상자와 바구니의 위치는 장면마다 다름.",
+    ),
+    "pictures": ("Pictures of rollouts", "롤아웃 사진"),
+    "picture_missing": ("This picture is named in the evidence but cannot be shown",
+                        "근거에 적힌 사진을 보여 줄 수 없음"),
+    "outcome_success": ("reached the basket", "바구니 도착"),
+    "outcome_collision": ("collision", "충돌"),
+    "outcome_other": ("neither", "둘 다 아님"),
+    "instruction_left": ("instruction: left", "지시: 왼쪽"),
+    "instruction_right": ("instruction: right", "지시: 오른쪽"),
+    "step_axis": ("optimiser step", "최적화 스텝"),
+    "loss_axis": ("loss", "손실"),
+    "skip": ("Skip to the content", "본문으로 건너뛰기"),
+    "contents": ("Contents", "목차"),
+    "study": ("Study", "연구"),
+    "control": ("control", "대조"),
+}  # fmt: skip
+
+
+def text(key: str, language: Language) -> str:
+    """A standing text of the page."""
+    return pick(TEXTS[key], language)

@@ -1,0 +1,229 @@
+"""Parts 3, 5 and 7 of the report: what does not hold, each comparison, and what can be compared."""
+
+from __future__ import annotations
+
+from mobile_vla.casebook.model import Comparison, Factor, Missing
+from mobile_vla.documents.blocks import (
+    Block,
+    Bullets,
+    Cite,
+    Line,
+    Mark,
+    Paragraph,
+    Section,
+    Strong,
+    Table,
+)
+from mobile_vla.documents.headings import text
+from mobile_vla.documents.page_cases import reason_line
+from mobile_vla.documents.view import ReportView
+from mobile_vla.documents.wording import (
+    SIGNS,
+    Language,
+    capital,
+    duration,
+    effect_sentence,
+    factor_name,
+    finding_word,
+    metric_name,
+    pick,
+    state_word,
+    unattributed,
+    verdict_sentence,
+    verdict_word,
+)
+
+
+def corrections_part(view: ReportView, language: Language) -> Section:
+    """Part 3: pairs of the page that cannot answer its questions, failed runs, conflicts."""
+    lines = [
+        _correction(view, comparison, language)
+        for comparison in view.comparisons
+        if comparison.question is not None
+        and comparison.verdict != "valid"
+        and (comparison.a, comparison.b) == comparison.question.pair
+    ]
+    lines += _failures(view, language)
+    blocks: tuple[Block, ...] = (Bullets(tuple(lines)),)
+    if not lines:
+        blocks = (Paragraph((text("nothing_wrong", language),)),)
+    return Section(text("part3", language), "corrections", blocks)
+
+
+def comparisons_part(view: ReportView, language: Language) -> Section:
+    """Part 5: one section a comparison."""
+    parts = tuple(
+        _comparison_section(view, comparison, f"comparison-{place}", language)
+        for place, comparison in enumerate(view.comparisons, 1)
+    )
+    none = () if parts else (Paragraph((text("no_questions", language),)),)
+    return Section(text("part5", language), "comparisons", none, parts)
+
+
+def possible_part(view: ReportView, language: Language) -> Section:
+    """Part 7: the table of what can really be compared."""
+    keys = ("comparison", "a", "b", "possible", "confounds", "finding")
+    table = Table(
+        caption=text("part7", language).split(". ", 1)[1],
+        head=tuple(text(key, language) for key in keys),
+        rows=tuple(_possible_row(view, item, language) for item in view.comparisons),
+    )
+    blocks: tuple[Block, ...] = (table,)
+    if not view.comparisons:
+        blocks = (Paragraph((text("no_questions", language),)),)
+    return Section(text("part7", language), "possible", blocks)
+
+
+def title_of(comparison: Comparison, language: Language) -> str:
+    """The question a comparison is for, or that the study asks none."""
+    question = comparison.question
+    if question is None:
+        return text("exploratory", language)
+    title = pick((question.title.en, question.title.ko), language)
+    pair = (comparison.a, comparison.b)
+    return f"{title} ({text('fair', language)})" if pair == question.fair_pair else title
+
+
+def _correction(view: ReportView, comparison: Comparison, language: Language) -> Line:
+    a, b = view.name(comparison.a), view.name(comparison.b)
+    sentence = verdict_sentence(
+        comparison.verdict, title_of(comparison, language), comparison.confounds, language
+    )
+    return (_mark(comparison, language), " ", Strong(f"{a} vs {b}"), f": {sentence}")
+
+
+def _failures(view: ReportView, language: Language) -> list[Line]:
+    lines: list[Line] = []
+    for case in view.cases:
+        for run in case.runs:
+            cites = tuple(Cite(item.file, item.where) for item in view.proof(run)[:1])
+            tail: Line = (" (", *cites, ")") if cites else ()
+            if run.state in ("failed", "killed"):
+                head = f"{text('wrong_run', language)}, {view.name(case.name)}"
+                word = state_word(run.state, language)
+                lines.append((Strong(head), f": {word}; ", *reason_line(run.why, language), *tail))
+            for conflict in run.conflicts:
+                head = f"{text('conflict', language)}, {view.name(case.name)}"
+                lines.append((Strong(head), ": ", *reason_line(conflict, language), *tail))
+    return lines
+
+
+def _comparison_section(
+    view: ReportView, comparison: Comparison, anchor: str, language: Language
+) -> Section:
+    a, b = view.name(comparison.a), view.name(comparison.b)
+    title = title_of(comparison, language)
+    sentence = verdict_sentence(comparison.verdict, title, comparison.confounds, language)
+    blocks: list[Block] = [
+        Paragraph((Strong(f"{a} vs {b}"), ": ", _mark(comparison, language), f". {sentence}"))
+    ]
+    if comparison.reasons:
+        blocks.append(
+            Bullets(tuple(reason_line(reason, language) for reason in comparison.reasons))
+        )
+    blocks.append(_moved(view, comparison, language))
+    blocks += _effects(comparison, a, b, language)
+    blocks += _settle(view, comparison, language)
+    return Section(capital(f"{title}: {a} vs {b}"), anchor, tuple(blocks))
+
+
+def _moved(view: ReportView, comparison: Comparison, language: Language) -> Block:
+    shown = [factor for factor in comparison.factors if factor.relation != "held"]
+    if not shown:
+        return Paragraph((text("nothing_moved", language),))
+    a, b = view.name(comparison.a), view.name(comparison.b)
+    head = (text("factor", language), a, b, text("role", language), text("evidence", language))
+    rows = tuple(_factor_row(view, comparison, factor, language) for factor in shown)
+    return Table(text("moved", language), head, rows)
+
+
+def _factor_row(
+    view: ReportView, comparison: Comparison, factor: Factor, language: Language
+) -> tuple[Line, ...]:
+    return (
+        (Strong(factor_name(factor.name, language)),),
+        (factor.a if factor.a is not None else text("unknown", language),),
+        (factor.b if factor.b is not None else text("unknown", language),),
+        (text(_role(comparison, factor), language),),
+        _factor_evidence(view, factor, language),
+    )
+
+
+def _factor_asked(comparison: Comparison) -> str | None:
+    return comparison.question.factor if comparison.question else comparison.factor
+
+
+def _role(comparison: Comparison, factor: Factor) -> str:
+    """What a factor that is not held plays in this comparison."""
+    if factor.name == _factor_asked(comparison):
+        return "in_question"
+    if factor.name in comparison.confounds:
+        return "confound"
+    if factor.relation == "unknown":
+        return "not_known"
+    return "nuisance" if factor.nuisance else "follows_from"
+
+
+def _factor_evidence(view: ReportView, factor: Factor, language: Language) -> Line:
+    line: Line = ()
+    for evidence in (factor.evidence_a, factor.evidence_b):
+        if evidence is not None:
+            cite = Cite(view.shown(evidence.file), evidence.where)
+            line += (", ", cite) if line else (cite,)
+    return line or (text("none", language),)
+
+
+def _effects(comparison: Comparison, a: str, b: str, language: Language) -> list[Block]:
+    if not comparison.effects:
+        return []
+    lines = tuple((effect_sentence(effect, a, b, language),) for effect in comparison.effects)
+    blocks: list[Block] = [Bullets(lines)]
+    if comparison.verdict == "confounded":
+        factor = _factor_asked(comparison)
+        blocks.append(Paragraph((unattributed(factor, comparison.confounds, language),)))
+    return blocks
+
+
+def _settle(view: ReportView, comparison: Comparison, language: Language) -> list[Block]:
+    if not comparison.would_settle:
+        return []
+    lines = tuple(settle_line(view, missing, language) for missing in comparison.would_settle)
+    return [Paragraph((Strong(text("settle", language)), ":")), Bullets(lines)]
+
+
+def settle_line(view: ReportView, missing: Missing, language: Language) -> Line:
+    """A run that would settle a comparison: what, what it separates, what it costs."""
+    described = missing.description.get(language) or missing.description.get("en", "")
+    name: Line = (Strong(view.name(missing.case)), ": ") if missing.case else ()
+    parts = f"; {text('parts', language)}: {factor_name(missing.parts, language)}"
+    cost = ""
+    if missing.seconds is not None:
+        cost = f"; {text('costs', language)} {duration(missing.seconds, language)}"
+    return (*name, described, parts if missing.parts else "", cost)
+
+
+def _possible_row(view: ReportView, comparison: Comparison, language: Language) -> tuple[Line, ...]:
+    confounds = ", ".join(factor_name(name, language) for name in comparison.confounds)
+    return (
+        (Strong(title_of(comparison, language)),),
+        (view.name(comparison.a),),
+        (view.name(comparison.b),),
+        (_mark(comparison, language),),
+        (confounds or text("none", language),),
+        (_found(comparison, language),),
+    )
+
+
+def _found(comparison: Comparison, language: Language) -> str:
+    """What the effects amount to, where the pair may be compared at all."""
+    if comparison.verdict != "valid" or not comparison.effects:
+        return "–"
+    return "; ".join(
+        f"{metric_name(effect.metric, language)}: {finding_word(effect, language)}"
+        for effect in comparison.effects
+    )
+
+
+def _mark(comparison: Comparison, language: Language) -> Mark:
+    verdict = comparison.verdict
+    return Mark(verdict, SIGNS[verdict], verdict_word(verdict, language))
