@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from mobile_vla.episodes.schema import Episode
 from mobile_vla.record.errors import UserError
-from mobile_vla.record.files import written_beside
+from mobile_vla.record.files import write_atomic
 
 if TYPE_CHECKING:
     import h5py
@@ -58,16 +59,21 @@ def read_actions(path: Path) -> np.ndarray:
 
 
 def write_episode(path: Path, episode: Episode, *, compression: str | None = None) -> None:
-    """Write `episode` in the lab's format, whole or not at all; `compression` may be "gzip"."""
+    """Write `episode` in the lab's format, whole or not at all; `compression` may be "gzip".
+
+    The file is made in memory first: HDF5 hides from its caller that a disk was full.
+    """
     import h5py
 
-    with written_beside(path) as beside, h5py.File(beside, "w") as file:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
         chunk = (1, *episode.images.shape[1:]) if compression else None
         file.create_dataset(IMAGES, data=episode.images, compression=compression, chunks=chunk)
         file.create_dataset(ACTIONS, data=episode.actions)
         if episode.event_types is not None:
             file.create_dataset(EVENTS, data=[text.encode() for text in episode.event_types])
         file.create_dataset(INSTRUCTION, data=[episode.instruction.encode()])
+    write_atomic(path, buffer.getvalue())
 
 
 class _opened:

@@ -26,7 +26,7 @@ def draw_episode(episode: Episode, png_path: Path) -> None:
     height, width = episode.images.shape[1:3]
     row = 18 / len(shown) * height / width
     figure = Figure(figsize=(18, row + 3), layout="constrained")
-    upper, lower = np.ravel(figure.subfigures(2, 1, height_ratios=[row + 0.5, 2.5]))
+    upper, lower = np.asarray(figure.subfigures(2, 1, height_ratios=[row + 0.5, 2.5])).ravel()
     _draw_frames(upper, episode, shown)
     _draw_actions(lower.subplots(), episode)
     figure.suptitle(f"{episode.id}: “{episode.instruction or 'no instruction'}”", fontsize=11)
