@@ -13,6 +13,7 @@ LOOKED_AT = 20_000
 """Entries looked at for a suggestion; beyond it the error should not keep the user waiting."""
 DEPTH = 5
 LEAST_LIKENESS = 0.3
+CHECKPOINT_SUFFIXES = {".pt", ".ckpt", ".pth", ".bin", ".safetensors"}
 
 
 def require_path(path: Path, roots: Sequence[Path] = ()) -> Path:
@@ -37,7 +38,9 @@ def nearest_path(path: Path, roots: Sequence[Path] = ()) -> Path | None:
     folders_only = not path.suffix
     best, score = None, LEAST_LIKENESS
     for candidate in _below(starts):
-        if folders_only and not candidate.is_dir():
+        if candidate.is_dir() != folders_only:
+            continue
+        if not folders_only and candidate.suffix not in {path.suffix, *CHECKPOINT_SUFFIXES}:
             continue
         likeness = _likeness(path, candidate)
         if likeness > score:

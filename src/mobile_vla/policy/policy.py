@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -16,15 +16,14 @@ from mobile_vla.record.errors import UserError
 from mobile_vla.record.load_report import Trainable
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(NamedTuple):
     """Every stride-1 window of some episodes, over their frames laid end to end.
 
     `index` (N, W) counts frames over all episodes; `valid` (N, W) is False where an episode
     shorter than W frames had to be filled up (with its last frame, after its end).
     """
 
-    index: torch.Tensor
+    index: torch.Tensor  # type: ignore[assignment]  # not the tuple's own method
     valid: torch.Tensor
 
     def of(self, frames: torch.Tensor) -> torch.Tensor:

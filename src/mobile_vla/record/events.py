@@ -14,7 +14,9 @@ from mobile_vla.record.files import explain_os_error
 from mobile_vla.record.process import Process
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="event"):
+class Event(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="event"
+):
     """`time`: UTC, ISO 8601."""
 
     time: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))

@@ -70,7 +70,9 @@ def hash_file(path: Path) -> str:
 def explain_os_error(error: OSError, path: Path) -> UserError:
     """Turn an operating system's error at `path` into a sentence that says what to do."""
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-        return UserError(f"No permission to write {path}: choose another folder or change its owner.")
+        return UserError(
+            f"No permission to write {path}: choose another folder or change its owner."
+        )
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(
             f"The disk is full, so {path} was not written (what stood there is kept): "

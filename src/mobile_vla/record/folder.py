@@ -1,15 +1,15 @@
 """Where each file of a run lies.
 
-    <runs>/<case>/<YYYYMMDD-HHMMSS>/
-        case.yaml            the resolved case: what this run was asked to do
-        manifest.json        the exact episodes of training and validation
-        load_report.json     which weights were loaded, which tensors train
-        environment.json     code, packages, device
-        events.jsonl         start, preflight, heartbeat, epoch, checkpoint, exit
-        metrics.csv          one row an optimiser step, one a validation
-        console.log          all that the process printed
-        checkpoints/         latest, best -> step-000200/{policy.safetensors, resume.pt}
-        evaluation/          offline.json, rollouts.json, manifest.json, rollouts.png
+<runs>/<case>/<YYYYMMDD-HHMMSS>/
+    case.yaml            the resolved case: what this run was asked to do
+    manifest.json        the exact episodes of training and validation
+    load_report.json     which weights were loaded, which tensors train
+    environment.json     code, packages, device
+    events.jsonl         start, preflight, heartbeat, epoch, checkpoint, exit
+    metrics.csv          one row an optimiser step, one a validation
+    console.log          all that the process printed
+    checkpoints/         latest, best -> step-000200/{policy.safetensors, resume.pt}
+    evaluation/          offline.json, rollouts.json, manifest.json, rollouts.png
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def new_run(runs: Path, case: str, now: datetime) -> RunFolder:
         except OSError as error:
             raise explain_os_error(error, path) from error
         return RunFolder(path)
-    raise UserError(f"{runs / case} already holds 999 runs begun in one second: use another folder.")
+    raise UserError(
+        f"{runs / case} already holds 999 runs begun in one second: use another folder."
+    )
 
 
 def find_runs(root: Path) -> Iterator[RunFolder]:

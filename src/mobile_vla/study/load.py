@@ -127,24 +127,32 @@ def _check_names(study: Study, path: Path) -> None:
     for case in study.cases:
         for needed in case.after:
             if needed not in names:
-                raise UserError(f"{path}: {case.name} comes after {needed!r}, which is no case: "
-                                f"{nearest(needed, names)}")
+                raise UserError(
+                    f"{path}: {case.name} comes after {needed!r}, which is no case: "
+                    f"{nearest(needed, names)}"
+                )
         _check_cycle(study, case, path)
     for question in study.questions:
         for name in (*question.pair, *(question.fair_pair or ())):
             if name not in names:
-                raise UserError(f"{path}: question {question.name} names {name!r}, which is no "
-                                f"case: {nearest(name, names)}")
+                raise UserError(
+                    f"{path}: question {question.name} names {name!r}, which is no "
+                    f"case: {nearest(name, names)}"
+                )
 
 
 def _check_weights(study: Study, profile_name: str, profile: Profile, path: Path) -> None:
     for case in study.cases:
         if case.vlm not in profile.vlms:
-            raise UserError(f"{path}: profile {profile_name} has no VLM {case.vlm!r} for "
-                            f"{case.name}: {nearest(case.vlm, list(profile.vlms))}")
+            raise UserError(
+                f"{path}: profile {profile_name} has no VLM {case.vlm!r} for "
+                f"{case.name}: {nearest(case.vlm, list(profile.vlms))}"
+            )
         if case.init is not None and case.init not in profile.inits:
-            raise UserError(f"{path}: profile {profile_name} has no initial weights {case.init!r} "
-                            f"for {case.name}: {nearest(case.init, list(profile.inits))}")
+            raise UserError(
+                f"{path}: profile {profile_name} has no initial weights {case.init!r} "
+                f"for {case.name}: {nearest(case.init, list(profile.inits))}"
+            )
 
 
 def _check_cycle(study: Study, case: Case, path: Path) -> None:
@@ -154,8 +162,10 @@ def _check_cycle(study: Study, case: Case, path: Path) -> None:
     while waiting:
         name = waiting.pop()
         if name == case.name:
-            raise UserError(f"{path}: {case.name} comes after itself, through "
-                            f"{' after '.join(seen)}: take one `after` out.")
+            raise UserError(
+                f"{path}: {case.name} comes after itself, through "
+                f"{' after '.join(seen)}: take one `after` out."
+            )
         if name not in seen:
             seen.append(name)
             waiting.extend(after.get(name, ()))

@@ -49,7 +49,7 @@ def convert(value: Any, model: type[Model], path: Path, where: str = "") -> Mode
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """", did you mean `x`?" for the nearest known word, else the list of them."""
+    """ ", did you mean `x`?" for the nearest known word, else the list of them."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f"did you mean `{close[0]}`?" if close else f"known are {', '.join(sorted(known))}."
 
@@ -92,7 +92,7 @@ def _struct(info: Any) -> Any:
 
 
 def _line_of(path: Path, key: str) -> str:
-    """":12" for the first line of the file on which the key stands."""
+    """ ":12" for the first line of the file on which the key stands."""
     if not key or not path.is_file():
         return ""
     pattern = re.compile(rf"(^|[\s{{,]){re.escape(key)}\s*:")

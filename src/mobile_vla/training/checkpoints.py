@@ -1,0 +1,97 @@
+"""Checkpoints of a run: written beside, synced, renamed; best and latest kept.
+
+checkpoints/
+    step-000200/policy.safetensors   what was trained, with its statistics
+    step-000200/resume.pt            optimiser, random state, position
+    latest -> step-000200            moves only after the folder stands
+    best -> step-000180
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mobile_vla.policy.checkpoint import save_policy
+from mobile_vla.policy.policy import Policy
+from mobile_vla.record.errors import UserError
+from mobile_vla.record.files import explain_os_error, hash_file, sync_folder
+from mobile_vla.record.folder import RunFolder
+
+POLICY = "policy.safetensors"
+RESUME = "resume.pt"
+
+
+def write_checkpoint(
+    run: RunFolder, policy: Policy, metadata: dict[str, str], resume: dict[str, Any], *, best: bool
+) -> Path:
+    """Write a checkpoint folder and move `latest` (and `best`) to it.
+
+    Errors: `UserError` for a full disk and the like; the older checkpoints then stand untouched.
+    """
+    final = run.checkpoints / f"step-{resume['step']:06d}"
+    beside = run.checkpoints / f".{final.name}.part"
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        save_policy(beside / POLICY, policy, metadata)
+        with open(beside / RESUME, "wb") as file:
+            torch.save(resume, file)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(beside)
+        shutil.rmtree(final, ignore_errors=True)
+        beside.rename(final)
+        sync_folder(run.checkpoints)
+        if best:
+            _point(run.best, final)
+        _point(run.latest, final)
+    except (OSError, RuntimeError) as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        cause = error if isinstance(error, OSError) else error.__cause__ or error.__context__
+        if isinstance(cause, OSError):
+            raise explain_os_error(cause, final) from error
+        raise
+    _prune(run)
+    return final
+
+
+def checkpoint_bytes(folder: Path) -> int:
+    """Size of a checkpoint folder's files."""
+    return sum(file.stat().st_size for file in folder.iterdir())
+
+
+def policy_hash(folder: Path) -> str:
+    """blake3 of a checkpoint's policy file."""
+    return hash_file(folder / POLICY)
+
+
+def read_resume(run: RunFolder) -> tuple[Path, dict[str, Any]]:
+    """The latest checkpoint's folder and its resume state; nothing in it is executed."""
+    folder = run.latest
+    try:
+        return folder.resolve(strict=True), torch.load(folder / RESUME, weights_only=True)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{run.path} has no whole checkpoint to resume from: train the case anew."
+        ) from error
+
+
+def _point(link: Path, target: Path) -> None:
+    beside = link.with_name(f".{link.name}.part")
+    beside.unlink(missing_ok=True)
+    beside.symlink_to(target.name)
+    os.replace(beside, link)
+    sync_folder(link.parent)
+
+
+def _prune(run: RunFolder) -> None:
+    """Remove checkpoints to which neither `latest` nor `best` points."""
+    kept = {link.resolve() for link in (run.latest, run.best) if link.is_symlink()}
+    for folder in run.checkpoints.glob("step-*"):
+        if folder.resolve() not in kept:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,65 @@
+"""Latents of whole episodes: computed once and stored while vision is frozen, else each time.
+
+A stored file is addressed by the weights that made it, the episode's content and the frame size,
+so it cannot be stale: with other weights or frames its name is another.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from mobile_vla.policy.lora import base_tensors, hash_tensors
+from mobile_vla.record.files import written_beside
+
+if TYPE_CHECKING:
+    from mobile_vla.episodes.frames import FrameStore
+    from mobile_vla.policy.policy import Policy
+
+FRAMES_AT_ONCE = 256
+
+
+class Features:
+    """Latents (T, L, D) of episodes by content hash."""
+
+    def __init__(self, policy: Policy, frames: FrameStore, cache: Path) -> None:
+        self.policy = policy
+        self.frames = frames
+        self.stored = vision_is_frozen(policy)
+        self.folder = cache / "latents" / f"{vision_hash(policy)[:24]}-{policy.backbone.image_size}"
+
+    def of(self, episode: str, content: str) -> torch.Tensor:
+        """Latents of the episode called `episode` whose content hash is `content`."""
+        if not self.stored:
+            return self._encode(episode, gradient=True)
+        path = self.folder / f"{content}.npy"
+        if not path.is_file():
+            bits = self._encode(episode, gradient=False).to(torch.bfloat16).view(torch.uint16)
+            with written_beside(path) as beside, open(beside, "wb") as file:
+                np.save(file, bits.cpu().numpy())
+        bits = torch.from_numpy(np.load(path, mmap_mode=None)).view(torch.bfloat16)
+        return bits.to(self.policy.action_token.device, torch.float32)
+
+    def _encode(self, episode: str, *, gradient: bool) -> torch.Tensor:
+        frames = torch.from_numpy(np.array(self.frames[episode]))
+        with torch.set_grad_enabled(gradient):
+            parts = [self.policy.encode(part) for part in frames.split(FRAMES_AT_ONCE)]
+        return torch.cat(parts)
+
+
+def vision_is_frozen(policy: Policy) -> bool:
+    """Whether nothing between pixels and latents trains."""
+    trained = policy.trainable()
+    return not (trained["vision"].tensors or trained["projection"].tensors)
+
+
+def vision_hash(policy: Policy) -> str:
+    """blake3 of the tensors between pixels and latents as they stand in the model."""
+    return hash_tensors(
+        (name, tensor)
+        for name, tensor in base_tensors(policy.backbone.network)
+        if not name.startswith("text_model.")
+    )

@@ -1,0 +1,237 @@
+"""The training loop, top to bottom."""
+
+from __future__ import annotations
+
+import math
+import resource
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+
+from mobile_vla.episodes.manifest import Manifest, ManifestEpisode
+from mobile_vla.policy.loss import action_loss_sums
+from mobile_vla.policy.policy import Policy
+from mobile_vla.record.errors import UserError
+from mobile_vla.record.events import Checkpoint, CheckpointFailed, Epoch, EventLog, Heartbeat
+from mobile_vla.record.folder import RunFolder
+from mobile_vla.record.metrics import MetricsFile
+from mobile_vla.study.models import Recipe
+from mobile_vla.training.checkpoints import (
+    POLICY,
+    checkpoint_bytes,
+    policy_hash,
+    write_checkpoint,
+)
+from mobile_vla.training.data import Batch, EpisodeTensors
+from mobile_vla.training.order import (
+    NotFinite,
+    epoch_groups,
+    learning_rate,
+    steps_per_epoch,
+)
+
+HEARTBEAT_SECONDS = 1.0
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(slots=True)
+class Position:
+    """Where training stands: optimiser steps done, losses of the epoch begun, best validation."""
+
+    step: int = 0
+    epoch_losses: list[float] = field(default_factory=list)
+    best: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Everything the loop works with."""
+
+    fabric: Fabric
+    run: RunFolder
+    recipe: Recipe
+    manifest: Manifest
+    policy: Policy
+    module: Any
+    optimizer: Any
+    tensors: EpisodeTensors
+    events: EventLog
+    metrics: MetricsFile
+    metadata: dict[str, str]
+    stop: threading.Event
+    progress: Progress
+
+
+def total_steps(recipe: Recipe, manifest: Manifest) -> int:
+    """Optimiser steps of the whole run."""
+    per_step = recipe.batch * recipe.accumulate
+    return recipe.epochs * steps_per_epoch(len(manifest.split("train")), per_step)
+
+
+def fit(training: Training, position: Position) -> Position:
+    """Train from `position` to the end, or until `stop` is set; a checkpoint ends each epoch.
+
+    Errors: `NotFinite` within the step that made it.
+    """
+    recipe, train = training.recipe, training.manifest.split("train")
+    per_step = recipe.batch * recipe.accumulate
+    per_epoch = steps_per_epoch(len(train), per_step)
+    total = recipe.epochs * per_epoch
+    beaten = time.monotonic()
+    while position.step < total and not training.stop.is_set():
+        epoch, first = divmod(position.step, per_epoch)
+        began = time.monotonic()
+        for group in epoch_groups(len(train), per_step, recipe.seed, epoch)[first:]:
+            _step(training, position, [train[index] for index in group], epoch, total)
+            if time.monotonic() - beaten > HEARTBEAT_SECONDS:
+                training.events.append(Heartbeat(step=position.step, epoch=epoch))
+                beaten = time.monotonic()
+            if training.stop.is_set():
+                break
+        if position.step % per_epoch == 0:
+            _end_epoch(training, position, epoch, time.monotonic() - began)
+        else:
+            _save(training, position, epoch, None, best=False)
+    return position
+
+
+def validate(training: Training) -> float:
+    """The training loss on the validation episodes, dropout off."""
+    training.module.eval()
+    episodes, size = training.manifest.split("val"), training.recipe.batch
+    total = weight = 0.0
+    with torch.inference_mode():
+        for start in range(0, len(episodes), size):
+            batch = training.tensors.batch(episodes[start : start + size])
+            sums = _loss_sums(training, batch)
+            total, weight = total + float(sums[0]), weight + float(sums[1])
+    return total / weight
+
+
+def _step(
+    training: Training,
+    position: Position,
+    episodes: Sequence[ManifestEpisode],
+    epoch: int,
+    total: int,
+) -> None:
+    """One optimiser step on these episodes, `recipe.batch` of them at a time."""
+    recipe, began = training.recipe, time.monotonic()
+    rate = learning_rate(position.step, total, recipe.learning_rate, recipe.warmup_steps)
+    for group in training.optimizer.param_groups:
+        group["lr"] = rate
+    training.module.train()
+    starts = range(0, len(episodes), recipe.batch)
+    batches = [training.tensors.batch(episodes[s : s + recipe.batch]) for s in starts]
+    waited = time.monotonic() - began
+    loss = _backward(training, batches)
+    if not math.isfinite(loss):
+        raise NotFinite(
+            f"the loss is {loss} at step {position.step + 1}, on {', '.join(e.id for e in episodes)}"
+        )
+    norm = training.fabric.clip_gradients(
+        training.module, training.optimizer, max_norm=recipe.clip_norm
+    )
+    training.optimizer.step()
+    training.optimizer.zero_grad(set_to_none=True)
+    position.step += 1
+    position.epoch_losses.append(loss)
+    seconds = time.monotonic() - began
+    training.metrics.append(
+        epoch=epoch,
+        step=position.step,
+        train_loss=loss,
+        learning_rate=rate,
+        grad_norm=float(norm if norm is not None else math.nan),
+        frames_per_second=sum(batch.frames for batch in batches) / seconds,
+        data_wait_share=waited / seconds,
+        memory_mb=_memory_mb(),
+    )
+    training.progress(position.step, total, f"loss {loss:.4f}")
+
+
+def _backward(training: Training, batches: Sequence[Batch]) -> float:
+    """Gradients of the mean loss over all batches; the weights are summed before dividing."""
+    sums = []
+    for batch in batches:
+        total, weight = _loss_sums(training, batch)
+        training.fabric.backward(total)
+        sums.append((float(total.detach()), float(weight)))
+    weights = sum(weight for _, weight in sums)
+    for parameter in training.policy.trained_parameters():
+        if parameter.grad is not None:
+            parameter.grad.div_(weights)
+    return sum(total for total, _ in sums) / weights
+
+
+def _loss_sums(training: Training, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    recipe = training.recipe
+    actions, windows = training.module(batch.latents, batch.instructions, recipe.window)
+    mask = windows.of(batch.mask) & windows.valid.unsqueeze(-1)
+    return action_loss_sums(
+        actions,
+        windows.of(batch.targets),
+        mask,
+        delta=recipe.huber_delta,
+        first_weight=recipe.first_action_weight,
+    )
+
+
+def _end_epoch(training: Training, position: Position, epoch: int, seconds: float) -> None:
+    val_loss = validate(training)
+    training.metrics.append(epoch=epoch, step=position.step, val_loss=val_loss)
+    training.metrics.sync()
+    losses, position.epoch_losses = position.epoch_losses, []
+    best = val_loss < position.best
+    position.best = min(position.best, val_loss)
+    training.events.append(
+        Epoch(
+            epoch=epoch,
+            step=position.step,
+            train_loss=sum(losses) / len(losses),
+            val_loss=val_loss,
+            seconds=seconds,
+        )
+    )
+    _save(training, position, epoch, val_loss, best=best)
+
+
+def _save(
+    training: Training, position: Position, epoch: int, val_loss: float | None, *, best: bool
+) -> None:
+    """Write a checkpoint; where that fails the run goes on and its record says so."""
+    resume = {
+        "step": position.step,
+        "epoch_losses": position.epoch_losses,
+        "best": position.best,
+        "optimizer": training.optimizer.state_dict(),
+        "random": torch.get_rng_state(),
+    }
+    metadata = {**training.metadata, "step": str(position.step), "epoch": str(epoch)}
+    try:
+        folder = write_checkpoint(training.run, training.policy, metadata, resume, best=best)
+    except UserError as error:
+        training.events.append(CheckpointFailed(step=position.step, reason=str(error)))
+        raise
+    training.events.append(
+        Checkpoint(
+            path=f"{folder.relative_to(training.run.path)}/{POLICY}",
+            step=position.step,
+            epoch=epoch,
+            bytes=checkpoint_bytes(folder),
+            blake3=policy_hash(folder),
+            val_loss=val_loss,
+            best=best,
+        )
+    )
+
+
+def _memory_mb() -> float:
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

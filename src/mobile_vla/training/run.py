@@ -1,0 +1,236 @@
+"""One run of a case: preflight, training, and a record of how it ended, whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
+from mobile_vla.record.errors import UserError
+from mobile_vla.record.events import EventLog, Exit, Preflight, Start
+from mobile_vla.record.folder import RunFolder, new_run
+from mobile_vla.record.process import this_process
+from mobile_vla.record.workspace import Workspace
+from mobile_vla.study.models import ResolvedCase
+from mobile_vla.study.resolved import read_case, write_case
+from mobile_vla.training.allocation import keep_freed_memory
+from mobile_vla.training.console import console_to
+from mobile_vla.training.data import case_manifest
+from mobile_vla.training.preflight import Checklist, check_paths, measure
+
+if TYPE_CHECKING:
+    from mobile_vla.training.loop import Position, Progress, Training
+
+
+class Refused(UserError):
+    """The preflight found the run impossible; the message holds all that it found."""
+
+
+def begin_run(case: ResolvedCase, workspace: Workspace) -> RunFolder:
+    """A new run folder with its case in it."""
+    run = new_run(workspace.runs, case.case, datetime.now())
+    write_case(run.case_yaml, case)
+    return run
+
+
+@dataclass(slots=True)
+class Session:
+    """One process's work on a run."""
+
+    run: RunFolder
+    case: ResolvedCase
+    workspace: Workspace
+    events: EventLog
+    resume: bool
+    check_only: bool
+    progress: Progress
+    stop: threading.Event = field(default_factory=threading.Event)
+    position: Position | None = None
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps done so far."""
+        return self.position.step if self.position else 0
+
+
+def train(
+    run: RunFolder,
+    workspace: Workspace,
+    *,
+    resume: bool = False,
+    check_only: bool = False,
+    terminal: bool = True,
+    progress: Progress = lambda done, total, note: None,
+) -> Exit:
+    """Train the case of `run` to its end; return, and record, how it ended.
+
+    `resume` goes on from the latest checkpoint; `check_only` stops after the preflight; with
+    `terminal` the console log's lines are shown as well. Refusals and faults are recorded in the
+    run's events and console log, then raised: `UserError` for a refusal, else what it was.
+    """
+    keep_freed_memory()
+    case = read_case(run.case_yaml)
+    events = EventLog(run.events)
+    session = Session(run, case, workspace, events, resume, check_only, progress)
+    with console_to(run.console, also_terminal=terminal), _stop_on_signals(session.stop):
+        try:
+            ended = _work(session)
+        except BaseException as error:
+            _print(error)
+            with contextlib.suppress(UserError):  # a full disk must not hide the first fault
+                events.append(_ending(error, session.steps))
+            raise
+        events.append(ended)
+    return ended
+
+
+def _work(session: Session) -> Exit:
+    session.events.append(Start(process=this_process(), argv=sys.argv))
+    checklist = Checklist([])
+    manifest = _check_inputs(session, checklist)
+    training, position = _check_model(session, manifest, checklist)
+    session.position = position
+    for check in checklist.checks:
+        print(f"preflight: {check.name}: {check.detail}")
+    if session.check_only:
+        return Exit(outcome="finished", step=0, reason="preflight only, nothing was trained")
+    return _fit(session, training, position)
+
+
+def _fit(session: Session, training: Training, position: Position) -> Exit:
+    from mobile_vla.policy.lora import hash_base
+    from mobile_vla.training.loop import fit, total_steps
+
+    total = total_steps(training.recipe, training.manifest)
+    frozen = hash_base(training.policy.backbone)
+    fit(training, position)
+    if session.stop.is_set() and position.step < total:
+        reason = f"a signal asked it to stop; step {position.step} of {total} is saved"
+        return Exit(outcome="interrupted", step=position.step, reason=reason)
+    if hash_base(training.policy.backbone) != frozen:
+        raise RuntimeError("frozen weights changed while training")
+    reason = f"{position.step} of {total} steps; the frozen weights are unchanged"
+    return Exit(outcome="finished", step=position.step, reason=reason)
+
+
+def _check_inputs(session: Session, checklist: Checklist) -> Manifest:
+    """The run's manifest, when paths and episodes are in order; needs no heavy import."""
+    found: list[Manifest] = []
+
+    def episodes() -> tuple[str, dict[str, float]]:
+        manifest = case_manifest(session.case, session.workspace)
+        _pin(session, manifest)
+        found.append(manifest)
+        train, val = len(manifest.split("train")), len(manifest.split("val"))
+        counts = {"train": float(train), "val": float(val)}
+        return f"{train} train and {val} validation, manifest {manifest.hash[:12]}", counts
+
+    paths = check_paths(checklist, session.case)
+    if not (checklist.run("episodes", episodes) and paths):
+        raise _refusal(session, checklist)
+    return found[0]
+
+
+def _pin(session: Session, manifest: Manifest) -> None:
+    """Write the manifest; a resumed run must find the one that it began with."""
+    if not (session.resume and session.run.manifest.exists()):
+        write_manifest(session.run.manifest, manifest)
+        return
+    begun = read_manifest(session.run.manifest)
+    if begun.hash != manifest.hash:
+        raise UserError(
+            f"The data set changed since {session.run.path} began (manifest {begun.hash[:12]}…, "
+            f"now {manifest.hash[:12]}…): restore it, or train the case anew."
+        )
+
+
+def _check_model(
+    session: Session, manifest: Manifest, checklist: Checklist
+) -> tuple[Training, Position]:
+    """Load, measure and record; a refusal while loading is one more finding."""
+    from mobile_vla.training.loop import total_steps
+    from mobile_vla.training.prepare import prepare
+
+    prepared: list[tuple[Training, Position]] = []
+
+    def load() -> tuple[str, dict[str, float]]:
+        prepared.append(
+            prepare(
+                session.run,
+                session.case,
+                manifest,
+                session.workspace,
+                session.events,
+                stop=session.stop,
+                progress=session.progress,
+                resume=session.resume,
+            )
+        )
+        trained = prepared[0][0].policy.trainable()
+        counts = {part: float(found.parameters) for part, found in trained.items()}
+        return f"weights loaded; {sum(counts.values()):.0f} parameters train", counts
+
+    if not checklist.run("weights", load):
+        raise _refusal(session, checklist)
+    training, position = prepared[0]
+    if not session.resume:
+        measure(checklist, training)
+    if checklist.failures:
+        raise _refusal(session, checklist)
+    total = total_steps(training.recipe, manifest)
+    session.events.append(Preflight(checks=checklist.checks, total_steps=total))
+    return training, position
+
+
+def _refusal(session: Session, checklist: Checklist) -> Refused:
+    session.events.append(Preflight(checks=checklist.checks))
+    return Refused(" ".join(checklist.failures))
+
+
+def _ending(error: BaseException, step: int) -> Exit:
+    """How the run ended, as its record says it."""
+    from mobile_vla.training.order import NotFinite
+
+    name = type(error).__name__
+    if isinstance(error, Refused):
+        return Exit(outcome="refused", step=step, reason=str(error))
+    if isinstance(error, NotFinite):
+        return Exit(outcome="nan", step=step, reason=str(error))
+    if isinstance(error, KeyboardInterrupt):
+        return Exit(outcome="interrupted", step=step, reason="interrupted from the keyboard")
+    return Exit(outcome="exception", step=step, reason=str(error) or name, exception=name)
+
+
+def _print(error: BaseException) -> None:
+    """The log keeps a fault's traceback; a sentence meant for people needs none."""
+    if isinstance(error, UserError):
+        print(error, file=sys.stderr)
+    else:
+        traceback.print_exc()
+
+
+@contextlib.contextmanager
+def _stop_on_signals(stop: threading.Event) -> Iterator[None]:
+    """SIGTERM, and the first Ctrl-C, let the step end and a checkpoint be written."""
+
+    def ask(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
