@@ -45,6 +45,8 @@ def save_vlm(
     out.mkdir(parents=True, exist_ok=True)
     processor.save_pretrained(out)
     network.save_pretrained(out)
+    for file in out.iterdir():
+        file.chmod(0o644)
     return out
 
 

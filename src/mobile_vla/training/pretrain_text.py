@@ -14,7 +14,6 @@ from mobile_vla.simulator.scene import COLOURS
 from mobile_vla.training.optimise import train_steps
 from mobile_vla.training.pretrain_views import BASKET, BOX, Progress, Views
 
-STEPS = 1163
 BATCH = 96
 LEARNING_RATE = 2e-3
 NEAR = 1.2
@@ -34,7 +33,9 @@ def teach_text(
     backbone: Kosmos2Backbone,
     latents: torch.Tensor,
     views: Views,
+    *,
     rng: np.random.Generator,
+    steps: int,
     progress: Progress,
 ) -> None:
     """Train the text decoder on sentences about `views`, whose latents (N, L, D) stay fixed."""
@@ -47,9 +48,9 @@ def teach_text(
     train_steps(
         list(backbone.network.text_model.parameters()),
         loss,
-        steps=STEPS,
+        steps=steps,
         learning_rate=LEARNING_RATE,
-        progress=lambda done: progress("text", done, STEPS),
+        progress=lambda done: progress("text", done, steps),
     )
 
 
@@ -78,17 +79,22 @@ def predict_text(
 def draw_sentence(views: Views, row: int, rng: np.random.Generator) -> Sentence:
     """Three in ten a caption, six a place, one what is on a side; a caption where unanswerable."""
     kind = rng.random()
-    seen = np.flatnonzero(views.visible[row])
-    if kind < 0.6 and len(seen):
-        return locate(views, row, int(rng.choice(seen)), coloured=bool(rng.random() < 0.5))
+    seen = seen_things(views, row)
+    if kind < 0.6 and seen:
+        return locate(views, row, seen[rng.integers(len(seen))], coloured=bool(rng.random() < 0.5))
     if kind < 0.7 and views.left_of[row] >= 0:
         return on_side(views, row, left=bool(rng.random() < 0.5))
     return caption(views, row)
 
 
+def seen_things(views: Views, row: int) -> list[int]:
+    """Which of box and basket are visible."""
+    return [thing for thing in (BOX, BASKET) if views.visible[row, thing]]
+
+
 def caption(views: Views, row: int) -> Sentence:
     """What is seen, its colour, how far and on which side."""
-    things = [_described(views, row, thing) for thing in np.flatnonzero(views.visible[row])]
+    things = [_described(views, row, thing) for thing in seen_things(views, row)]
     return Sentence("", "<grounding>An image of " + (" and ".join(things) or "the empty floor"))
 
 

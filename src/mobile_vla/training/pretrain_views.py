@@ -74,7 +74,8 @@ def patch_shares(mask: np.ndarray) -> np.ndarray:
     """The share of each patch (patches,) that a mask (S, S) covers, row by row."""
     side = mask.shape[0] // PATCH_SIZE
     blocks = mask.reshape(side, PATCH_SIZE, side, PATCH_SIZE)
-    return blocks.mean(axis=(1, 3), dtype=np.float32).reshape(-1)
+    shares: np.ndarray = blocks.mean(axis=(1, 3), dtype=np.float32).reshape(-1)
+    return shares
 
 
 def _box_geometry(view: View) -> np.ndarray:

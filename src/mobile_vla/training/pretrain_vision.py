@@ -6,6 +6,7 @@ the latents, thrown away afterwards, do not.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -22,7 +23,6 @@ from mobile_vla.training.pretrain_views import (
     Views,
 )
 
-STEPS = 1440
 BATCH = 64
 LEARNING_RATE = 2e-3
 HUBER_DELTA = 0.1
@@ -44,7 +44,12 @@ class Readers(nn.Module):
 
 
 def teach_vision(
-    backbone: Kosmos2Backbone, views: Views, generator: torch.Generator, progress: Progress
+    backbone: Kosmos2Backbone,
+    views: Views,
+    *,
+    rng: np.random.Generator,
+    steps: int,
+    progress: Progress,
 ) -> Readers:
     """Train vision and projection on `views`; returns the readers, for measuring."""
     readers = Readers(backbone)
@@ -52,15 +57,15 @@ def teach_vision(
     trained = nn.ModuleList([network.vision_model, network.image_to_text_projection, readers])
 
     def loss(step: int) -> torch.Tensor:
-        rows = torch.randint(len(views), (BATCH,), generator=generator).numpy()
+        rows = rng.integers(len(views), size=BATCH)
         return vision_loss(backbone, readers, views.rows(rows))
 
     train_steps(
         list(trained.parameters()),
         loss,
-        steps=STEPS,
+        steps=steps,
         learning_rate=LEARNING_RATE,
-        progress=lambda done: progress("vision", done, STEPS),
+        progress=lambda done: progress("vision", done, steps),
     )
     return readers
 
@@ -95,6 +100,6 @@ def _read_loss(readers: Readers, latents: torch.Tensor, truth: Views) -> torch.T
     return 4 * geometry + shown + 0.3 * colour + 0.3 * side
 
 
-def _geometry_loss(read: torch.Tensor, truth: object, visible: torch.Tensor) -> torch.Tensor:
-    target = torch.as_tensor(truth)
+def _geometry_loss(read: torch.Tensor, truth: np.ndarray, visible: torch.Tensor) -> torch.Tensor:
+    target = torch.from_numpy(truth)
     return functional.huber_loss(read[visible], target[visible], delta=HUBER_DELTA)

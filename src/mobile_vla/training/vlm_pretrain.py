@@ -1,0 +1,178 @@
+"""`mvla vlm pretrain NAME`: make the small VLMs again, in some minutes on one core.
+
+`kosmos2-tiny` learns to see, then to say what it sees; `robovlms-tiny` goes on from it to other
+robot tasks and is saved as RoboVLMs saves. The same seed gives the same weights on one machine.
+A VLM that does as well with the wrong image is not saved.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mobile_vla.policy.assets import NAMES, asset_path
+from mobile_vla.policy.kosmos2 import Kosmos2Backbone
+from mobile_vla.policy.loading import load_vlm
+from mobile_vla.policy.small_vlm import save_vlm, small_network, small_processor
+from mobile_vla.record.errors import UserError
+from mobile_vla.record.files import explain_os_error, write_atomic
+from mobile_vla.training.pretrain_card import kosmos2_card, robovlms_card
+from mobile_vla.training.pretrain_measure import (
+    Figure,
+    encode_views,
+    measure_driving,
+    measure_text,
+    measure_vision,
+    require_clear_gap,
+)
+from mobile_vla.training.pretrain_robot import RobotModel, teach_driving
+from mobile_vla.training.pretrain_text import teach_text
+from mobile_vla.training.pretrain_views import Progress, Views, collect_views
+from mobile_vla.training.pretrain_vision import teach_vision
+
+FIRST_VIEW = 50_000_000
+HELD_OUT_VIEW = 90_000_000
+"""Seeds of views, far from those of scenes that episodes are simulated in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """How much is taught: views to learn from and to measure on, optimiser steps a lesson."""
+
+    views: int = 24_000
+    held_out: int = 1_000
+    vision_steps: int = 2_400
+    text_steps: int = 1_163
+    robot_steps: int = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Pretrained:
+    """What was made, the card that describes it, and its figures on held-out views."""
+
+    name: str
+    path: Path
+    card: Path
+    figures: list[Figure]
+
+
+def pretrain(
+    name: str,
+    out: Path,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+    vlm: Path | None = None,
+    lessons: Lessons | None = None,
+) -> Pretrained:
+    """Make `kosmos2-tiny` (a folder) or `robovlms-tiny` (a `.pt`) in the folder `out`.
+
+    `vlm` is the Kosmos-2 that `robovlms-tiny` goes on from, by default the one that ships.
+    What stood at the place before is replaced once the new one is whole. An unknown name, or
+    a VLM that does not use the image, is a `UserError`.
+    """
+    if name not in NAMES:
+        raise UserError(f'There is no small VLM "{name}": choose from {", ".join(NAMES)}.')
+    lessons = lessons or Lessons()
+    progress = progress or _silent
+    with _one_thread(seed):
+        views = collect_views(FIRST_VIEW + seed * 1_000_000, lessons.views, progress)
+        held_out = collect_views(HELD_OUT_VIEW, lessons.held_out, progress)
+        school = _School(views, held_out, seed, lessons, progress)
+        if name == "kosmos2-tiny":
+            return _pretrain_kosmos2(out, school)
+        return _pretrain_robovlms(out, school, vlm or asset_path("kosmos2-tiny"))
+
+
+@dataclass(frozen=True, slots=True)
+class _School:
+    views: Views
+    held_out: Views
+    seed: int
+    lessons: Lessons
+    progress: Progress
+
+
+def _pretrain_kosmos2(out: Path, school: _School) -> Pretrained:
+    lessons, views, held_out = school.lessons, school.views, school.held_out
+    processor = small_processor()
+    network = small_network(len(processor.tokenizer), school.seed).requires_grad_(False)
+    backbone = Kosmos2Backbone(network, processor.tokenizer)
+    rng = np.random.default_rng([school.seed, 1])
+    tell = school.progress
+    readers = teach_vision(backbone, views, rng=rng, steps=lessons.vision_steps, progress=tell)
+    latents = encode_views(backbone, views)
+    teach_text(backbone, latents, views, rng=rng, steps=lessons.text_steps, progress=tell)
+    with torch.no_grad():
+        seen = measure_vision(backbone, readers, held_out)
+        figures = [seen, *measure_text(backbone, encode_views(backbone, held_out), held_out)]
+    require_clear_gap(figures)
+    path = out / NAMES["kosmos2-tiny"]
+    with _folder_beside(path) as beside:
+        save_vlm(beside, network, processor)
+        card = kosmos2_card(beside, school.seed, lessons, figures)
+        (beside / "CARD.md").write_text(card, encoding="utf-8")
+    return Pretrained("kosmos2-tiny", path, path / "CARD.md", figures)
+
+
+def _pretrain_robovlms(out: Path, school: _School, start: Path) -> Pretrained:
+    lessons, held_out = school.lessons, school.held_out
+    backbone, source = load_vlm(start)
+    model = RobotModel(backbone)
+    latents = encode_views(backbone, school.views)
+    rng = np.random.default_rng([school.seed, 2])
+    views, tell = school.views, school.progress
+    teach_driving(model, latents, views, rng=rng, steps=lessons.robot_steps, progress=tell)
+    with torch.no_grad():
+        figures = [measure_driving(model, encode_views(backbone, held_out), held_out)]
+    require_clear_gap(figures)
+    path = out / NAMES["robovlms-tiny"]
+    buffer = io.BytesIO()
+    torch.save({"state_dict": model.checkpoint()}, buffer)
+    write_atomic(path, buffer.getvalue())
+    card = path.with_suffix(".CARD.md")
+    write_atomic(card, robovlms_card(path, source, school.seed, lessons, figures).encode())
+    return Pretrained("robovlms-tiny", path, card, figures)
+
+
+@contextmanager
+def _folder_beside(path: Path) -> Iterator[Path]:
+    """A new folder that takes `path`'s place when the block ends well."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        yield beside
+        if path.exists():
+            shutil.rmtree(path)
+        beside.replace(path)
+    except OSError as error:
+        raise explain_os_error(error, path) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextmanager
+def _one_thread(seed: int) -> Iterator[None]:
+    """Torch's random state from `seed`, one thread, no denormals; all put back afterwards."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """No progress."""
