@@ -24,6 +24,7 @@ State = Literal[
 ]
 Relation = Literal["held", "moved", "unknown"]
 Verdict = Literal["valid", "confounded", "not_comparable", "evidence_missing"]
+PlanState = Literal["done", "running", "to_do", "blocked"]
 Finding = Literal["difference", "suggestive", "no_difference_found", "not_estimated"]
 
 
@@ -185,7 +186,7 @@ class PlanItem(Value, frozen=True, kw_only=True):
 
     case: str
     label: str | None
-    state: Literal["done", "running", "to_do", "blocked"]
+    state: PlanState
     why: str
     command: str | None
     seconds: float | None

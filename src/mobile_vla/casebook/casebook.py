@@ -1,0 +1,173 @@
+"""The casebook: every case, comparison and plan of a workspace, read anew at every asking."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mobile_vla.casebook.cases import gather, of_profile
+from mobile_vla.casebook.comparison import NUISANCE, Asked, compare_pair
+from mobile_vla.casebook.effects import adjust
+from mobile_vla.casebook.factors import planned_factors
+from mobile_vla.casebook.model import CaseView, Comparison, Plan, RunView
+from mobile_vla.casebook.plan import make_plan
+from mobile_vla.casebook.view import view_run
+from mobile_vla.record.errors import UserError
+from mobile_vla.record.folder import find_runs
+from mobile_vla.study.models import Question, Study
+from mobile_vla.study.reading import nearest
+
+RUNS = "runs"
+
+
+class Casebook:
+    """What exists in `<workspace>/runs`, held against a study where one is given.
+
+    `profile` chooses which runs speak; None takes the study's first, and all where there is no
+    study. Nothing is stored: each method reads the files and the process table again.
+    """
+
+    def __init__(
+        self,
+        workspace: Path,
+        study: Study | None = None,
+        profile: str | None = None,
+        *,
+        study_path: Path = Path("study.yaml"),
+    ) -> None:
+        """`study_path` is named in errors about the study."""
+        self.workspace = workspace
+        self.study = study
+        self.profile = profile or (next(iter(study.profiles), None) if study else None)
+        self.study_path = study_path
+
+    def runs(self) -> list[RunView]:
+        """Every run folder of the workspace, judged now."""
+        now = datetime.now(UTC)
+        found = find_runs(self.workspace / RUNS)
+        return [view_run(folder, self.workspace, now) for folder in found]
+
+    def cases(self) -> list[CaseView]:
+        """The study's cases in its order, then those that only runs know."""
+        return gather(self.runs(), self.study, self.profile, self.study_path, self.workspace)
+
+    def case(self, name: str) -> CaseView:
+        """The case of that name or label. Errors: `UserError` naming the nearest."""
+        return _find(self.cases(), name)
+
+    def compare(
+        self, a: str, b: str, question: str | None = None, exploratory: bool = False
+    ) -> Comparison:
+        """The verdict on a pair, for a question of the study or a factor by name.
+
+        Errors: `UserError` for an unknown case or question, and for identical arms.
+        """
+        cases = self.cases()
+        asked, factor = self._question(question, cases)
+        return compare_pair(self._asked(cases, (a, b), asked, factor, exploratory=exploratory))
+
+    def comparisons(self) -> list[Comparison]:
+        """All the study's questions: the page's pair of each, then its fair pair where it has one.
+
+        p values are corrected by Holm's method over the valid ones.
+        """
+        return adjust(self._answers(self.cases()))
+
+    def plan(self) -> Plan:
+        """Done, running, to do and blocked, and the next steps in their order."""
+        cases = self.cases()
+        comparisons = self._answers(cases, measure=False)
+        return make_plan(cases, comparisons, self.profile, self._step_time(cases), self.workspace)
+
+    def _answers(self, cases: list[CaseView], *, measure: bool = True) -> list[Comparison]:
+        return [
+            self._compare_or_say(cases, pair, question, measure=measure)
+            for question in (self.study.questions if self.study else ())
+            for pair in (question.pair, question.fair_pair)
+            if pair is not None
+        ]
+
+    def _asked(
+        self,
+        cases: list[CaseView],
+        pair: tuple[str, str],
+        question: Question | None,
+        factor: str | None,
+        *,
+        exploratory: bool = False,
+        measure: bool = True,
+    ) -> Asked:
+        nuisance = self.study.nuisance if self.study else NUISANCE
+        return Asked(
+            a=_find(cases, pair[0]),
+            b=_find(cases, pair[1]),
+            question=question,
+            factor=factor,
+            nuisance=tuple(nuisance),
+            cases=cases,
+            seconds_per_step=self._step_time(cases),
+            exploratory=exploratory,
+            measure=measure,
+        )
+
+    def _compare_or_say(
+        self,
+        cases: list[CaseView],
+        pair: tuple[str, str],
+        question: Question,
+        *,
+        measure: bool = True,
+    ) -> Comparison:
+        try:
+            return compare_pair(
+                self._asked(cases, pair, question, question.factor, measure=measure)
+            )
+        except UserError as error:
+            return Comparison(
+                question=question,
+                a=pair[0],
+                b=pair[1],
+                verdict="not_comparable",
+                factors=[],
+                confounds=[],
+                reasons=[str(error)],
+                effects=[],
+                would_settle=[],
+                factor=question.factor,
+            )
+
+    def _question(
+        self, name: str | None, cases: list[CaseView]
+    ) -> tuple[Question | None, str | None]:
+        if name is None:
+            return None, None
+        questions = {q.name: q for q in (self.study.questions if self.study else ())}
+        if name in questions:
+            return questions[name], questions[name].factor
+        factors = {factor for case in cases for run in case.runs for factor in run.factors}
+        factors |= {f for case in cases if case.planned for f in planned_factors(case.planned)}
+        if name in factors:
+            return None, name
+        raise UserError(
+            f"There is no question or factor {name!r}: {nearest(name, [*questions, *factors])}"
+        )
+
+    def _step_time(self, cases: list[CaseView]) -> float | None:
+        """Median seconds of an optimiser step over the profile's runs; the upper of two."""
+        measured = [
+            run.seconds_per_step
+            for case in cases
+            for run in of_profile(case.runs, self.profile)
+            if run.seconds_per_step is not None
+        ]
+        return sorted(measured)[len(measured) // 2] if measured else None
+
+
+def _find(cases: list[CaseView], name: str) -> CaseView:
+    for case in cases:
+        if name in (case.name, case.label):
+            return case
+    if not cases:
+        raise UserError(f"There is no case {name!r}, nor any other: train one with `mvla train`.")
+    known = [case.name for case in cases] + [case.label for case in cases if case.label]
+    raise UserError(f"There is no case {name!r}: {nearest(name, known)}")

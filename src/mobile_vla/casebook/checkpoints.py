@@ -1,0 +1,155 @@
+"""Does a checkpoint load? Its header, every tensor and its hash are read; nothing is executed."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mobile_vla.casebook.model import CheckpointView, Evidence
+from mobile_vla.record.events import Checkpoint
+from mobile_vla.record.files import hash_file
+from mobile_vla.record.folder import RunFolder
+
+WEIGHTS = "policy.safetensors"
+WIDTHS = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2,
+          "BF16": 2, "I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8}  # fmt: skip
+EXPONENTS = {"F16": ("<u2", 0x7C00), "BF16": ("<u2", 0x7F80), "F32": ("<u4", 0x7F800000),
+             "F64": ("<u8", 0x7FF0000000000000)}  # fmt: skip
+HEADER_LIMIT = 100_000_000
+
+
+class Inspected(msgspec.Struct, frozen=True):
+    """What a weight file holds. `problem`: why it does not load, None when it does."""
+
+    bytes: int
+    blake3: str
+    tensors: int
+    problem: str | None
+
+
+def inspect(path: Path) -> Inspected:
+    """Read a safetensors file whole. A file that did not change is not read twice.
+
+    Errors: `OSError` where it cannot be read at all.
+    """
+    stat = path.stat()
+    return _inspect(str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=65536)
+def _inspect(path: str, _inode: int, size: int, _changed: int) -> Inspected:
+    file = Path(path)
+    try:
+        tensors, problem = _check_tensors(file, size)
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
+        tensors, problem = 0, f"its header cannot be read ({str(error) or type(error).__name__})"
+    return Inspected(size, hash_file(file), tensors, problem)
+
+
+def _check_tensors(path: Path, size: int) -> tuple[int, str | None]:
+    """How many tensors a safetensors file holds, and what is wrong with it."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > min(size - 8, HEADER_LIMIT):
+            return 0, "it is truncated or no safetensors file (its header does not fit in it)"
+        header: dict[str, dict[str, Any]] = msgspec.json.decode(file.read(length))
+        header.pop("__metadata__", None)
+        end = 8 + length + max((t["data_offsets"][1] for t in header.values()), default=0)
+        if end != size:
+            return len(header), f"it has {size} bytes where its header says {end}"
+        for name, tensor in header.items():
+            problem = _check_tensor(file, 8 + length, name, tensor)
+            if problem:
+                return len(header), problem
+    return len(header), None if header else "it holds no tensor"
+
+
+def _check_tensor(file: Any, base: int, name: str, tensor: dict[str, Any]) -> str | None:
+    start, end = tensor["data_offsets"]
+    kind = tensor["dtype"]
+    if end - start != math.prod(tensor["shape"]) * WIDTHS[kind]:
+        return f"tensor {name} has a shape that does not fit its bytes"
+    file.seek(base + start)
+    data = file.read(end - start)
+    if len(data) != end - start:
+        return f"tensor {name} is cut short"
+    return f"tensor {name} holds NaN or infinity" if not _finite(data, kind) else None
+
+
+def _finite(data: bytes, kind: str) -> bool:
+    if kind not in EXPONENTS:
+        return True
+    import numpy as np
+
+    width, exponent = EXPONENTS[kind]
+    return not bool(((np.frombuffer(data, width) & exponent) == exponent).any())
+
+
+def read_checkpoints(
+    folder: RunFolder, events: list[tuple[int, Checkpoint]], base: Path, log: Evidence
+) -> list[CheckpointView]:
+    """Every checkpoint on disk in step order, each held against the event that wrote it."""
+    named = {_step_folder(event.path): (line, event) for line, event in events}
+    try:
+        entries = sorted(p for p in folder.checkpoints.iterdir() if not p.is_symlink())
+    except OSError:
+        return []
+    views = [
+        _view(path, named.get(path.name), base, log)
+        for path in entries
+        if path.is_dir() and not path.name.startswith(".")
+    ]
+    return sorted(views, key=lambda view: (view.step is None, view.step or 0, view.path))
+
+
+def linked(folder: RunFolder, name: str, views: list[CheckpointView]) -> CheckpointView | None:
+    """The checkpoint that the link `best` or `latest` points to, None where it leads nowhere."""
+    try:
+        target = (folder.checkpoints / name).resolve(strict=True).name
+    except (OSError, RuntimeError):
+        return None
+    return next((view for view in views if Path(view.path).name == target), None)
+
+
+def _step_folder(path: str) -> str:
+    """The checkpoint's folder, whether the event names it or the file in it."""
+    parts = Path(path).parts
+    return parts[-2] if len(parts) > 1 and parts[-1] == WEIGHTS else parts[-1] if parts else ""
+
+
+def _view(
+    path: Path, named: tuple[int, Checkpoint] | None, base: Path, log: Evidence
+) -> CheckpointView:
+    event = named[1] if named else None
+    weights = path / WEIGHTS
+    try:
+        found = inspect(weights)
+    except OSError as error:
+        found = Inspected(0, "", 0, f"{WEIGHTS} cannot be read ({error.strerror})")
+    problem = found.problem
+    if problem is None and event is None:
+        problem = f"no checkpoint event in {log.file} names it"
+    if problem is None and event is not None and event.blake3 != found.blake3:
+        line = named[0] if named else 0
+        problem = f"its hash is not the one written at line {line} of {log.file}"
+    return CheckpointView(
+        path=relative(path, base),
+        step=event.step if event else None,
+        epoch=event.epoch if event else None,
+        bytes=found.bytes,
+        val_loss=event.val_loss if event else None,
+        problem=problem,
+        evidence=Evidence(file=relative(weights, base), blake3=found.blake3),
+    )
+
+
+def relative(path: Path, base: Path) -> str:
+    """`path` below `base` with forward slashes; as it stands where it lies elsewhere."""
+    try:
+        return path.relative_to(base).as_posix()
+    except ValueError:
+        return path.as_posix()

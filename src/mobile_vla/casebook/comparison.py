@@ -1,0 +1,256 @@
+"""May A and B be compared, for which factor, and if not, what moved as well or is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mobile_vla.casebook.effects import measure_effects
+from mobile_vla.casebook.factors import DERIVED, IMPLIED, planned_factors
+from mobile_vla.casebook.model import CaseView, Comparison, Factor, Missing, RunView, Verdict
+from mobile_vla.casebook.settle import missing_runs, would_part
+from mobile_vla.record.errors import UserError
+from mobile_vla.study.models import Question
+
+NUISANCE = ("host", "wall_time", "note")
+"""What is no factor where no study says otherwise."""
+
+NEVER_CONFOUND = frozenset({"validation_set"})
+"""A run's own validation set matters to its validation loss only, which is no effect here."""
+
+MEASURED_ON = frozenset({"evaluation_set", "evaluation_scenes"})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A pair and what is asked of it. `cases`: all there are. `measure`: effects are wanted too."""
+
+    a: CaseView
+    b: CaseView
+    question: Question | None
+    factor: str | None
+    nuisance: tuple[str, ...]
+    cases: Sequence[CaseView]
+    seconds_per_step: float | None
+    exploratory: bool = False
+    measure: bool = True
+
+
+def compare_pair(asked: Asked) -> Comparison:
+    """The verdict on a pair, with the factors side by side.
+
+    Errors: `UserError` where both arms are one and the same.
+    """
+    a, b = asked.a, asked.b
+    if a.name == b.name:
+        raise UserError(f"{a.name} cannot be compared with itself: name two cases.")
+    absent = [_why_absent(case) for case in (a, b)]
+    if a.run is None or b.run is None or any(absent):
+        return _without_runs(asked, [reason for reason in absent if reason])
+    factors = pair_factors(a.run, b.run, asked.nuisance)
+    factor = asked.factor or _inferred(factors)
+    if factor is None and not any(f.relation == "moved" and not f.nuisance for f in factors):
+        _refuse_identical(asked, factors)
+    return _judged(asked, a.run, b.run, factors, factor)
+
+
+def pair_factors(a: RunView, b: RunView, nuisance: Sequence[str]) -> list[Factor]:
+    """Every factor that either run tells, side by side; the derived ones stand last."""
+    names = sorted(dict.fromkeys([*a.factors, *b.factors]), key=lambda name: name in DERIVED)
+    return [_side_by_side(name, a, b, name in nuisance) for name in names]
+
+
+def confounds_of(factors: Sequence[Factor], factor: str | None) -> list[str]:
+    """Names of the factors that moved beyond the one in question and what it implies."""
+    allowed = IMPLIED.get(factor or "", frozenset()) | {factor} | NEVER_CONFOUND
+    return [
+        f.name
+        for f in factors
+        if f.relation == "moved" and not f.nuisance and f.name not in allowed
+    ]
+
+
+def _side_by_side(name: str, a: RunView, b: RunView, nuisance: bool) -> Factor:
+    of_a, of_b = a.factors.get(name), b.factors.get(name)
+    known = of_a is not None and of_b is not None
+    same = known and of_a is not None and of_b is not None and of_a.value == of_b.value
+    return Factor(
+        name=name,
+        a=of_a.value if of_a else None,
+        b=of_b.value if of_b else None,
+        relation="unknown" if not known else "held" if same else "moved",
+        derived=name in DERIVED,
+        nuisance=nuisance,
+        evidence_a=of_a.evidence if of_a else None,
+        evidence_b=of_b.evidence if of_b else None,
+    )
+
+
+def _inferred(factors: Sequence[Factor]) -> str | None:
+    """The one underived factor that moved, where nobody asked for another."""
+    moved = [f.name for f in factors if f.relation == "moved" and not f.nuisance and not f.derived]
+    return moved[0] if len(moved) == 1 else None
+
+
+def _refuse_identical(asked: Asked, factors: Sequence[Factor]) -> None:
+    unknown = [f.name for f in factors if f.relation == "unknown" and not f.nuisance]
+    if not unknown:
+        raise UserError(
+            f"{asked.a.name} and {asked.b.name} are one and the same in every factor: "
+            "there is nothing to compare; name a case that differs."
+        )
+
+
+def _judged(
+    asked: Asked, a: RunView, b: RunView, factors: list[Factor], factor: str | None
+) -> Comparison:
+    confounds = confounds_of(factors, factor)
+    leaked, leak_reasons = _leakage(a, b)
+    blocking = _blocking((a, b), factors, asked.factor, leaked)
+    reasons = [*blocking, *leak_reasons]
+    unknown = _unknown(factors, factor)
+    verdict: Verdict = "valid"
+    if blocking:
+        verdict = "not_comparable"
+    elif confounds:
+        verdict = "confounded"
+        reasons.append(_also_moved(factors, confounds))
+    elif unknown:
+        verdict = "evidence_missing"
+        reasons.append(f"unknown on one side at least: {', '.join(unknown)}")
+    shown = asked.measure and (verdict == "valid" or asked.exploratory)
+    return Comparison(
+        question=asked.question,
+        a=asked.a.name,
+        b=asked.b.name,
+        verdict=verdict,
+        factors=factors,
+        confounds=confounds,
+        reasons=reasons,
+        effects=measure_effects(a, b, leaked) if shown else [],
+        would_settle=_settled_by(asked, verdict, factor, confounds),
+        exploratory=asked.exploratory and verdict != "valid",
+        factor=factor,
+    )
+
+
+def _settled_by(
+    asked: Asked, verdict: Verdict, factor: str | None, confounds: list[str]
+) -> list[Missing]:
+    if verdict != "confounded" or factor is None:
+        return []
+    return would_part((asked.a, asked.b), factor, confounds, asked.cases, asked.seconds_per_step)
+
+
+def _blocking(
+    pair: tuple[RunView, RunView],
+    factors: Sequence[Factor],
+    factor: str | None,
+    leaked: frozenset[str],
+) -> list[str]:
+    """Why no number of these two may stand side by side for this question."""
+    relation = {f.name: f.relation for f in factors}
+    found = []
+    if relation.get("robot") == "moved":
+        found.append("their actions differ in dimensions, step length or full speed")
+    if factor is not None and relation.get(factor) == "held":
+        found.append(f"{factor} is the same in both, so nothing about it can be read from them")
+    scored = _scored(pair)
+    if scored and not scored - leaked:
+        found.append("every evaluation episode is one that one of them trained on")
+    return found
+
+
+def _unknown(factors: Sequence[Factor], factor: str | None) -> list[str]:
+    """Unknown factors that bear on the question; measured on nothing is unknown too."""
+    allowed = IMPLIED.get(factor or "", frozenset()) | NEVER_CONFOUND
+    missing = [
+        f.name
+        for f in factors
+        if f.relation == "unknown" and not f.nuisance and f.name not in allowed
+    ]
+    told = {f.name for f in factors}
+    if not told & MEASURED_ON:
+        missing.append("evaluation_set")
+    needed = ("data_amount", "direction_balance", "vlm", "initial_weights", "code", "seed")
+    return missing + [name for name in needed if name not in told]
+
+
+def _also_moved(factors: Sequence[Factor], confounds: list[str]) -> str:
+    told = [f"{f.name} ({f.a} against {f.b})" for f in factors if f.name in confounds]
+    return f"moved as well: {', '.join(told)}"
+
+
+def _leakage(a: RunView, b: RunView) -> tuple[frozenset[str], list[str]]:
+    """Evaluation episodes that either trained on, by content; and what to say of leaks."""
+    scored = _scored((a, b))
+    leaked = frozenset(scored & {*a.train_hashes, *b.train_hashes})
+    reasons = []
+    if leaked:
+        reasons.append(
+            f"{len(leaked)} of {len(scored)} evaluation episodes are training episodes "
+            "of one of them, by content, and are left out"
+        )
+    for one, other in ((a, b), (b, a)):
+        seen = set(one.train_hashes) & set(other.validation_hashes)
+        if seen:
+            reasons.append(
+                f"{len(seen)} validation episodes of {other.case} are training episodes "
+                f"of {one.case}: their validation losses do not compare"
+            )
+    return leaked, reasons
+
+
+def _scored(pair: tuple[RunView, RunView]) -> set[str]:
+    """Content hashes of the episodes on which either was evaluated."""
+    results = [run.offline.policy for run in pair if run.offline]
+    return {score.episode for result in results for score in result.episodes}
+
+
+def _why_absent(case: CaseView) -> str | None:
+    """Why a case has no run that can be compared, None where it has one."""
+    name = case.label or case.name
+    if case.run is None:
+        return f"{name} has no run ({case.why})"
+    if case.run.state != "finished":
+        return f"{name} is {case.run.state}: {case.run.why}"
+    return None
+
+
+def _without_runs(asked: Asked, reasons: list[str]) -> Comparison:
+    """What can be said before both arms have finished: what is missing, and what the plan moves."""
+    planned = _planned_pair(asked)
+    confounds = confounds_of(planned, asked.factor) if asked.factor else []
+    if confounds:
+        reasons = [*reasons, f"as the study plans them, {', '.join(confounds)} would move as well"]
+    return Comparison(
+        question=asked.question,
+        a=asked.a.name,
+        b=asked.b.name,
+        verdict="evidence_missing",
+        factors=[],
+        confounds=confounds,
+        reasons=reasons,
+        effects=[],
+        would_settle=missing_runs((asked.a, asked.b), asked.seconds_per_step),
+        exploratory=False,
+        factor=asked.factor,
+    )
+
+
+def _planned_pair(asked: Asked) -> list[Factor]:
+    a, b = asked.a.planned, asked.b.planned
+    if a is None or b is None:
+        return []
+    of_a, of_b = planned_factors(a), planned_factors(b)
+    return [
+        Factor(
+            name=name,
+            a=of_a[name],
+            b=of_b[name],
+            relation="held" if of_a[name] == of_b[name] else "moved",
+            derived=name in DERIVED,
+            nuisance=name in asked.nuisance,
+        )
+        for name in of_a
+    ]

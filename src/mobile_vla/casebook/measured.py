@@ -1,0 +1,58 @@
+"""The measured results of a run in the form that tables show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from mobile_vla.casebook.model import Value
+from mobile_vla.casebook.statistics import wilson
+from mobile_vla.record.results import Metric, Offline, Rollouts, Scored
+
+
+class Rate(Value, frozen=True, kw_only=True):
+    """k of n with Wilson's 95 % interval."""
+
+    k: int
+    n: int
+    low: float
+    high: float
+
+
+def success(rollouts: Rollouts | None, direction: str | None = None) -> Rate | None:
+    """Drives that succeeded under one instruction, or under both; None where there are none."""
+    drives = [
+        d
+        for d in (rollouts.rollouts if rollouts else ())
+        if direction is None or d.direction == direction
+    ]
+    if not drives:
+        return None
+    wins = sum(drive.success for drive in drives)
+    low, high = wilson(wins, len(drives))
+    return Rate(k=wins, n=len(drives), low=low, high=high)
+
+
+def mean_error(offline: Offline | None) -> float | None:
+    """Mean absolute error in m/s, over the dimensions whose unit that is."""
+    return _error(offline.policy) if offline else None
+
+
+def beats_replay(offline: Offline | None) -> bool | None:
+    """Whether the mean absolute error is below that of replay by step; None where not measured."""
+    replay = next((s for s in offline.baselines if "replay" in s.name), None) if offline else None
+    if offline is None or replay is None:
+        return None
+    own, other = _error(offline.policy), _error(replay)
+    return None if own is None or other is None else own < other
+
+
+def _error(scored: Scored) -> float | None:
+    values = [m.value for m in _errors(scored.metrics) if math.isfinite(m.value)]
+    return math.fsum(values) / len(values) if values else None
+
+
+def _errors(metrics: Iterable[Metric]) -> list[Metric]:
+    listed = [m for m in metrics if m.unit == "m/s"]
+    whole = [m for m in listed if m.name == "mae"]
+    return whole or [m for m in listed if m.name.startswith("mae_")]

@@ -1,0 +1,141 @@
+"""The table of what really exists, as plain rows for programs and as text for terminals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mobile_vla.casebook.measured import Rate, beats_replay, mean_error, success
+from mobile_vla.casebook.model import CaseView, RunView
+from mobile_vla.study.models import Counts
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+NOTHING = "–"
+WIDE = 240
+Row = dict[str, Any]
+
+
+def rows(cases: Sequence[CaseView]) -> list[Row]:
+    """One row a case: what the run that speaks for it left; None where nothing tells."""
+    return [_row(case) for case in cases]
+
+
+def print_table(table: Sequence[Row], console: Console | None = None) -> None:
+    """Print rows as the lab's first table, what is amiss, and the measured results if any.
+
+    Where the output is no terminal, lines are as long as they need to be.
+    """
+    from rich.console import Console
+
+    console = console or Console()
+    if not console.is_terminal:
+        console = Console(file=console.file, width=WIDE)
+    _print(console, table, _FIRST, "What really exists (data: training + validation episodes)")
+    for row in table:
+        told = [row["why"]] if row["state"] not in ("finished", "planned") else []
+        for reason in [*told, *row["conflicts"]]:
+            console.print(f"{row['label'] or row['name']}: {reason}", markup=False, highlight=False)
+    evaluated = [row for row in table if row["mae"] is not None or row["success_left"] is not None]
+    if evaluated:
+        _print(console, evaluated, _RESULTS, "What was measured (95 % Wilson intervals)")
+
+
+def data_text(train: Counts | None, validation: Counts | None) -> str | None:
+    """Training + validation episodes by direction, for example "40+10 left, 40+10 right"."""
+    if train is None:
+        return None
+    held = validation or Counts()
+    parts = [
+        f"{getattr(train, way)}+{getattr(held, way)} {way}"
+        for way in ("left", "right", "straight")
+        if getattr(train, way) or getattr(held, way)
+    ]
+    return ", ".join(parts) or "0"
+
+
+def _row(case: CaseView) -> Row:
+    run = case.run
+    resolved = run.resolved if run and run.resolved else case.planned
+    offline = run.offline if run else None
+    rollouts = run.rollouts if run else None
+    verified = _verified(run)
+    return {
+        "name": case.name,
+        "label": case.label,
+        "role": case.role,
+        "date": run.started.astimezone().strftime("%m-%d") if run and run.started else None,
+        "vlm": resolved.vlm.name if resolved else None,
+        "init": (resolved.init.name if resolved.init else None) if resolved else None,
+        "data": data_text(run.train, run.validation) if run else None,
+        "checkpoint": verified,
+        "val_loss": run.best_val_loss if run and verified else None,
+        "state": case.state,
+        "why": case.why,
+        "profile": resolved.profile if resolved else None,
+        "runs": len(case.runs),
+        "conflicts": list(run.conflicts) if run else [],
+        "success_left": success(rollouts, "left"),
+        "success_right": success(rollouts, "right"),
+        "mae": mean_error(offline),
+        "swap_change": offline.swap.change if offline else None,
+        "swap_follows": offline.swap.follows if offline else None,
+        "beats_replay": beats_replay(offline),
+    }
+
+
+def _verified(run: RunView | None) -> bool:
+    views = (run.best, run.latest) if run else ()
+    return any(view is not None and view.problem is None for view in views)
+
+
+def _name(row: Row) -> str:
+    return f"{row['name']} ({row['label']})" if row["label"] else str(row["name"])
+
+
+def _checkpoint(row: Row) -> str:
+    loss = row["val_loss"]
+    return "no" if not row["checkpoint"] else "yes" if loss is None else f"yes, {loss:.3g}"
+
+
+def _rate(rate: Rate | None) -> str:
+    if rate is None:
+        return NOTHING
+    return f"{rate.k}/{rate.n} [{100 * rate.low:.0f}, {100 * rate.high:.0f}] %"
+
+
+def _swap(row: Row) -> str:
+    if row["swap_change"] is None:
+        return NOTHING
+    return f"{row['swap_change']:.3g} m/s, {100 * row['swap_follows']:.0f} % follow"
+
+
+_FIRST = {
+    "Training name": _name,
+    "Date": lambda row: row["date"] or NOTHING,
+    "VLM init": lambda row: row["init"] or row["vlm"] or NOTHING,
+    "Data": lambda row: row["data"] or NOTHING,
+    "Checkpoint": _checkpoint,
+    "State": lambda row: row["state"],
+}
+_RESULTS = {
+    "Case": lambda row: row["label"] or row["name"],
+    "Success left": lambda row: _rate(row["success_left"]),
+    "Success right": lambda row: _rate(row["success_right"]),
+    "MAE": lambda row: NOTHING if row["mae"] is None else f"{row['mae']:.3g} m/s",
+    "Instruction swapped": _swap,
+    "Beats replay": lambda row: {True: "yes", False: "no"}.get(row["beats_replay"], NOTHING),
+}
+
+
+def _print(console: Console, table: Sequence[Row], columns: dict[str, Any], title: str) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(title=title, title_justify="left")
+    for heading in columns:
+        drawn.add_column(heading, overflow="fold")
+    for row in table:
+        drawn.add_row(*(Text(str(cell(row))) for cell in columns.values()))
+    console.print(drawn)

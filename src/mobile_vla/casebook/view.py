@@ -1,0 +1,79 @@
+"""A run folder as one answer: its state, its numbers and its factors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from mobile_vla.casebook.checkpoints import relative
+from mobile_vla.casebook.factors import read_factors, split_counts
+from mobile_vla.casebook.model import RunView
+from mobile_vla.casebook.reading import Facts, read_run
+from mobile_vla.casebook.status import judge, process_table
+from mobile_vla.casebook.timeline import Timeline, timeline
+from mobile_vla.record.folder import RunFolder
+from mobile_vla.record.results import Offline, Rollouts
+
+Result = TypeVar("Result", Offline, Rollouts)
+
+
+def view_run(folder: RunFolder, base: Path, now: datetime) -> RunView:
+    """Read and judge one run. `base`: the workspace. Never fails on what the folder holds."""
+    facts = read_run(folder, base)
+    line = timeline(facts.events)
+    state = judge(facts, line, process_table(line), now)
+    conflicts = list(state.conflicts)
+    facts = _without_foreign_results(facts, line, conflicts)
+    manifest, report = facts.manifest, facts.load_report
+    episodes = manifest.episodes if manifest else []
+    losses = [epoch.val_loss for _, epoch in line.epochs if epoch.val_loss is not None]
+    return RunView(
+        path=relative(folder.path, base),
+        case=facts.case.case if facts.case else folder.path.parent.name,
+        resolved=facts.case,
+        state=state.state,
+        why=state.why,
+        evidence=state.evidence,
+        started=line.started,
+        last_sign=line.last[1].time if line.last else None,
+        steps=line.steps,
+        total_steps=line.total_steps,
+        seconds_per_step=line.seconds_per_step(),
+        epochs=len(line.epochs) if line.starts else None,
+        train=split_counts(manifest, "train") if manifest else None,
+        validation=split_counts(manifest, "val") if manifest else None,
+        manifest_hash=manifest.hash if manifest else None,
+        train_hashes=[e.hash for e in episodes if e.split == "train"],
+        trained_parts={part: t.parameters for part, t in report.trainable.items()}
+        if report
+        else {},
+        best_val_loss=min(losses, default=None),
+        final_val_loss=losses[-1] if losses else None,
+        best=facts.best,
+        latest=facts.latest,
+        offline=facts.offline,
+        rollouts=facts.rollouts,
+        conflicts=conflicts,
+        validation_hashes=[e.hash for e in episodes if e.split == "val"],
+        factors=read_factors(facts, line),
+    )
+
+
+def _without_foreign_results(facts: Facts, line: Timeline, conflicts: list[str]) -> Facts:
+    """Results of a checkpoint that this run never wrote are a conflict and speak for nothing."""
+    written = {event.blake3 for _, event in line.checkpoints}
+
+    def own(result: Result | None, path: Path) -> Result | None:
+        if result is None or result.checkpoint_blake3 in written:
+            return result
+        name = relative(path, facts.base)
+        conflicts.append(f"{name} is of a checkpoint that this run did not write: not used")
+        return None
+
+    return replace(
+        facts,
+        offline=own(facts.offline, facts.folder.offline),
+        rollouts=own(facts.rollouts, facts.folder.rollouts),
+    )
