@@ -149,9 +149,9 @@ def confounded() -> Comparison:
                                   difference=0.9, low=0.7, high=0.98, n=20, detectable=None)],
         would_settle=[
             Missing(case="control_balanced_250",
-                    description={"en": "25 left + 25 right, 100 steps",
-                                 "ko": "왼쪽 25 + 오른쪽 25, 100 스텝"},
-                    parts="data_amount", seconds=21.0),
+                    description={"data_amount": "40",
+                                 "direction_balance": "50 % left, 50 % right"},
+                    parts="direction_balance from data_amount", seconds=21.0),
         ],
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from mobile_vla.record.results import Rollout
 Point = tuple[float, float]
 WIDTH, HEIGHT = 320.0, 200.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 10.0, 10.0, 36.0
+FLOOR_WIDTH, FLOOR_HEIGHT = 180.0, 280.0
 MOST_POINTS = 300
 
 
@@ -75,27 +76,24 @@ def thinned(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
     return [(group[-1][0], sum(value for _, value in group) / len(group)) for group in groups]
 
 
-def paths_chart(rollouts: Sequence[Rollout], title: str, direction: str, language: Language) -> str:
+def paths_chart(rollouts: Sequence[Rollout], title: str, direction: str) -> str:
     """Paths (m) under one instruction, coloured and dashed by outcome; + y (left) is left."""
     chosen = [drive for drive in rollouts if drive.direction == direction and drive.path]
     ahead = max([6.0, *(x for drive in rollouts for x, _ in drive.path)])
     across = max([1.5, *(abs(y) for drive in rollouts for _, y in drive.path)])
-    scale = min((HEIGHT * 1.4 - TOP - BOTTOM) / (ahead + 0.5), (WIDTH - 20) / (2 * across))
-    floor = HEIGHT * 1.4 - BOTTOM
+    floor = FLOOR_HEIGHT - TOP
+    scale = min((floor - TOP) / (ahead + 0.5), (FLOOR_WIDTH - 40) / (2 * across))
 
     def place(point: Point) -> Point:
-        return WIDTH / 2 - scale * point[1], floor - scale * point[0]
+        return FLOOR_WIDTH / 2 + 10 - scale * point[1], floor - scale * point[0]
 
     parts = []
     for metres in range(0, math.floor(ahead) + 1, 2):
         _, y = place((metres, 0))
-        parts.append(_line(20, y, WIDTH - 10, y, "grid"))
-        parts.append(_text(18, y + 4, f"{metres} m", "end"))
+        parts.append(_line(30, y, FLOOR_WIDTH, y, "grid"))
+        parts.append(_text(27, y + 4, f"{metres} m", "end"))
     parts += [_polyline([place(point) for point in drive.path], outcome(drive)) for drive in chosen]
-    label = _text(
-        WIDTH / 2, HEIGHT * 1.4 - 10, text(f"instruction_{direction}", language), "middle"
-    )
-    return _svg(title, "".join(parts) + label, HEIGHT * 1.4)
+    return _svg(title, "".join(parts), FLOOR_WIDTH, FLOOR_HEIGHT)
 
 
 def outcome(drive: Rollout) -> str:
@@ -105,9 +103,9 @@ def outcome(drive: Rollout) -> str:
     return "collision" if drive.collision else "other"
 
 
-def _svg(title: str, content: str, height: float = HEIGHT) -> str:
+def _svg(title: str, content: str, width: float = WIDTH, height: float = HEIGHT) -> str:
     return (
-        f'<svg viewBox="0 0 {WIDTH:g} {height:g}" role="img" aria-label="{escape(title)}" '
+        f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(title)}" '
         f'xmlns="http://www.w3.org/2000/svg"><title>{escape(title)}</title>{content}</svg>'
     )
 

@@ -49,7 +49,7 @@ def path_figures(view: ReportView, language: Language) -> list[Figure]:
                 where = text(f"instruction_{direction}", language)
                 caption = f"{view.name(case.name)}, {where}"
                 alt = f"{text('paths', language)}: {caption}"
-                svg = paths_chart(rollouts, alt, direction, language)
+                svg = paths_chart(rollouts, alt, direction)
                 figures.append(Figure(caption, alt, svg=svg))
     return figures
 

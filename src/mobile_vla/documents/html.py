@@ -30,8 +30,10 @@ COLOURS: dict[str, str] = {
     "confounded": "unsure",
     "stalled": "unsure",
     "unverified": "unsure",
-    "partly": "unsure",
 }
+
+TEXT_SIGNS: dict[str, str] = {"good": "✓", "bad": "✗", "busy": "…", "unsure": "⚠", "plain": "–"}
+"""Signs that every font has; not every machine has one with emoji."""
 
 
 def report_html(view: ReportView, language: Language) -> str:
@@ -61,7 +63,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"kind": kind, "colour": colour, "href": quote}
+    environment.filters |= {"kind": kind, "colour": colour, "sign": sign, "href": quote}
     return environment
 
 
@@ -82,3 +84,8 @@ def kind(part: Block | Inline) -> str:
 def colour(mark: Mark) -> str:
     """The colour class of a mark; its sign and word say the same without colour."""
     return COLOURS.get(mark.kind, "plain")
+
+
+def sign(mark: Mark) -> str:
+    """The sign of a mark in HTML."""
+    return TEXT_SIGNS[colour(mark)]

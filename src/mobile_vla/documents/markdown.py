@@ -39,11 +39,11 @@ def block_markdown(block: Block) -> str:
         return _table(block)
     if isinstance(block, Bullets):
         return "\n".join(
-            f"{f'{place}.' if block.ordered else '-'} {_start(line_markdown(item))}"
+            f"{f'{place}.' if block.ordered else '-'} {_opening(item)}"
             for place, item in enumerate(block.items, 1)
         )
     assert isinstance(block, Paragraph)
-    return _start(line_markdown(block.line))
+    return _opening(block.line)
 
 
 def line_markdown(line: Line) -> str:
@@ -73,8 +73,8 @@ def _link_text(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """A code span with a fence longer than any run of backticks in it; pipes kept for tables."""
-    text = BREAKS.sub(" ", text).replace("|", "\\|")
+    """A code span with a fence longer than any run of backticks in it."""
+    text = BREAKS.sub(" ", text)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
     pad = " " if text.startswith("`") or text.endswith("`") or not text.strip() else ""
@@ -89,12 +89,21 @@ def _table(table: Table) -> str:
 
 
 def _row(cells: tuple[Line, ...]) -> str:
-    return "| " + " | ".join(line_markdown(cell).strip() or " " for cell in cells) + " |"
+    return "| " + " | ".join(_cell(cell).strip() or " " for cell in cells) + " |"
 
 
-def _start(text: str) -> str:
-    """Keep a line that begins like a heading or list from becoming one."""
-    return BLOCK_START.sub(_escape_mark, text)
+def _cell(cell: Line) -> str:
+    """Inside a table, code too must escape its pipes."""
+    return "".join(
+        code(part.text).replace("|", "\\|") if isinstance(part, Code) else _inline(part)
+        for part in cell
+    )
+
+
+def _opening(line: Line) -> str:
+    """A line whose text, where it begins like a heading or list, does not become one."""
+    text = line_markdown(line)
+    return BLOCK_START.sub(_escape_mark, text) if line and isinstance(line[0], str) else text
 
 
 def _escape_mark(match: re.Match[str]) -> str:

@@ -79,7 +79,11 @@ def _exists_table(view: ReportView, language: Language) -> Table:
 
 def _exists_row(view: ReportView, case: CaseView, language: Language) -> tuple[Line, ...]:
     run = case.run
-    date = run.started.strftime("%m-%d") if run and run.started else text("not_yet", language)
+    date = (
+        run.started.astimezone().strftime("%m-%d")
+        if run and run.started
+        else text("not_yet", language)
+    )
     evidence: Line = (text("none", language),)
     if run is not None:
         proof = view.proof(run)

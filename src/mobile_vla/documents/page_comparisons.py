@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mobile_vla.casebook.model import Comparison, Factor, Missing
+from mobile_vla.casebook.model import Comparison, Effect, Factor, Missing
 from mobile_vla.documents.blocks import (
     Block,
     Bullets,
@@ -22,11 +22,16 @@ from mobile_vla.documents.wording import (
     Language,
     capital,
     duration,
-    effect_sentence,
     factor_name,
-    finding_word,
+    findings_text,
+    found_words,
+    interval_text,
     metric_name,
+    number,
+    one_seed,
+    p_text,
     pick,
+    settles,
     state_word,
     unattributed,
     verdict_sentence,
@@ -174,32 +179,61 @@ def _factor_evidence(view: ReportView, factor: Factor, language: Language) -> Li
 
 
 def _effects(comparison: Comparison, a: str, b: str, language: Language) -> list[Block]:
-    if not comparison.effects:
+    effects = comparison.effects
+    if not effects:
         return []
-    lines = tuple((effect_sentence(effect, a, b, language),) for effect in comparison.effects)
-    blocks: list[Block] = [Bullets(lines)]
-    if comparison.verdict == "confounded":
+    keys = ("difference", "interval", "pairs", "p", "detectable", "finding")
+    head = (text("metric", language), a, b, *(text(key, language) for key in keys))
+    rows = tuple(_effect_row(effect, b, language) for effect in effects)
+    blocks: list[Block] = [Table(text("measured", language), head, rows)]
+    methods = dict.fromkeys(effect.method for effect in effects)
+    blocks.append(Paragraph((f"{text('method', language)}: {'; '.join(methods)}.",)))
+    if any(effect.seeds < 2 for effect in effects):
+        blocks.append(Paragraph((one_seed(language),)))
+    if comparison.confounds:
         factor = _factor_asked(comparison)
         blocks.append(Paragraph((unattributed(factor, comparison.confounds, language),)))
     return blocks
 
 
+def _effect_row(effect: Effect, b: str, language: Language) -> tuple[Line, ...]:
+    return (
+        (Strong(metric_name(effect.metric, language)),),
+        (number(effect.a, effect.unit),),
+        (number(effect.b, effect.unit),),
+        (number(effect.difference, effect.unit, signed=True),),
+        (interval_text(effect, language),),
+        (str(effect.n),),
+        (p_text(effect),),
+        (number(effect.detectable, effect.unit, 2),),
+        (found_words(effect, b, language),),
+    )
+
+
 def _settle(view: ReportView, comparison: Comparison, language: Language) -> list[Block]:
     if not comparison.would_settle:
         return []
-    lines = tuple(settle_line(view, missing, language) for missing in comparison.would_settle)
+    lines = tuple(
+        _settle_line(view, comparison, missing, language) for missing in comparison.would_settle
+    )
     return [Paragraph((Strong(text("settle", language)), ":")), Bullets(lines)]
 
 
-def settle_line(view: ReportView, missing: Missing, language: Language) -> Line:
-    """A run that would settle a comparison: what, what it separates, what it costs."""
-    described = missing.description.get(language) or missing.description.get("en", "")
+def _settle_line(
+    view: ReportView, comparison: Comparison, missing: Missing, language: Language
+) -> Line:
+    """A run that would settle a comparison: what it holds, what it is for, what it costs."""
+    described = "; ".join(
+        f"{factor_name(name, language)} {value}" for name, value in missing.description.items()
+    )
     name: Line = (Strong(view.name(missing.case)), ": ") if missing.case else ()
-    parts = f"; {text('parts', language)}: {factor_name(missing.parts, language)}"
     cost = ""
     if missing.seconds is not None:
         cost = f"; {text('costs', language)} {duration(missing.seconds, language)}"
-    return (*name, described, parts if missing.parts else "", cost)
+    purpose = settles(_factor_asked(comparison), comparison.confounds, language)
+    if comparison.verdict != "confounded":
+        purpose = text("no_finished", language)
+    return (*name, described, f"{'; ' if described else ''}{purpose}", cost)
 
 
 def _possible_row(view: ReportView, comparison: Comparison, language: Language) -> tuple[Line, ...]:
@@ -210,18 +244,15 @@ def _possible_row(view: ReportView, comparison: Comparison, language: Language) 
         (view.name(comparison.b),),
         (_mark(comparison, language),),
         (confounds or text("none", language),),
-        (_found(comparison, language),),
+        (_found(comparison, view.name(comparison.b), language),),
     )
 
 
-def _found(comparison: Comparison, language: Language) -> str:
+def _found(comparison: Comparison, b: str, language: Language) -> str:
     """What the effects amount to, where the pair may be compared at all."""
     if comparison.verdict != "valid" or not comparison.effects:
         return "–"
-    return "; ".join(
-        f"{metric_name(effect.metric, language)}: {finding_word(effect, language)}"
-        for effect in comparison.effects
-    )
+    return findings_text(comparison.effects, b, language)
 
 
 def _mark(comparison: Comparison, language: Language) -> Mark:

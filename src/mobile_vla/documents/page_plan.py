@@ -6,7 +6,6 @@ from mobile_vla.casebook.model import PlanItem
 from mobile_vla.documents.blocks import Block, Bullets, Code, Line, Mark, Paragraph, Section, Strong
 from mobile_vla.documents.headings import text
 from mobile_vla.documents.page_cases import reason_line
-from mobile_vla.documents.page_comparisons import settle_line
 from mobile_vla.documents.view import ReportView
 from mobile_vla.documents.wording import SIGNS, Language, PlanState, capital, duration, plan_word
 
@@ -20,13 +19,8 @@ def plan_part(view: ReportView, language: Language) -> Section:
 
 
 def next_steps_part(view: ReportView, language: Language) -> Section:
-    """Part 6: what the casebook says to do, then the runs that would settle open questions."""
-    steps: list[Line] = [_step(step, language) for step in view.plan.next_steps]
-    for comparison in view.comparisons:
-        for missing in comparison.would_settle:
-            line = settle_line(view, missing, language)
-            if line not in steps:
-                steps.append(line)
+    """Part 6: what the casebook says to do, in its order."""
+    steps = [reason_line(step, language) for step in view.plan.next_steps]
     blocks: tuple[Block, ...] = (Bullets(tuple(steps), ordered=True),)
     if not steps:
         blocks = (Paragraph((text("no_steps", language),)),)
@@ -51,7 +45,3 @@ def _item(view: ReportView, item: PlanItem, language: Language) -> Line:
     if item.command:
         line += ("; ", Code(item.command))
     return line
-
-
-def _step(step: str, language: Language) -> Line:
-    return reason_line(step, language)

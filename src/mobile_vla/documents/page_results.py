@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from mobile_vla.casebook.measured import beats_replay, success
 from mobile_vla.casebook.model import RunView
 from mobile_vla.documents.blocks import Cite, Line, Mark, Strong, Table
 from mobile_vla.documents.headings import text
 from mobile_vla.documents.view import (
-    Rate,
     ReportView,
-    below_replay,
     collisions,
     errors,
     metric,
     sided,
-    success,
 )
 from mobile_vla.documents.wording import (
     ANSWERS,
@@ -79,32 +77,26 @@ def against_table(view: ReportView, run: RunView, offline: Offline, language: La
 
 
 def replay_mark(offline: Offline, language: Language) -> Line:
-    """Whether each dimension's error lies below that of replay by step."""
-    below = below_replay(offline)
-    answer = "unknown" if not below else "yes" if all(below.values()) else "no"
-    if answer == "no" and any(below.values()):
-        answer = "partly"
-    line: Line = (Mark(answer, SIGNS[answer], pick(ANSWERS[answer], language)),)
-    if answer == "partly":
-        kept = ", ".join(metric_name(name, language) for name in below if below[name])
-        line += (f" ({kept})",)
-    return line
+    """Whether the mean error lies below that of replay by step."""
+    below = beats_replay(offline)
+    answer = "unknown" if below is None else "yes" if below else "no"
+    return (Mark(answer, SIGNS[answer], pick(ANSWERS[answer], language)),)
 
 
 def _driving_row(
     view: ReportView, case: str, run: RunView, rollouts: Rollouts, language: Language
 ) -> tuple[Line, ...]:
-    drives = rollouts.rollouts
-    rates = (success(drives, "left"), success(drives, "right"), sided(drives), collisions(drives))
+    rates = (
+        success(rollouts, "left"),
+        success(rollouts, "right"),
+        sided(rollouts),
+        collisions(rollouts),
+    )
     return (
         (Strong(view.name(case)),),
-        *((_rate(rate, language),) for rate in rates),
+        *((share_of(rate, language),) for rate in rates),
         (Cite(view.cited(run, "evaluation/rollouts.json")),),
     )
-
-
-def _rate(rate: Rate, language: Language) -> str:
-    return share_of(rate.k, rate.n, rate.interval, language)
 
 
 def _offline_cells(offline: Offline, names: list[str], language: Language) -> list[Line]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mobile_vla.casebook.measured import Rate
 from mobile_vla.casebook.model import CaseView, Comparison, Evidence, Plan, RunView
 from mobile_vla.casebook.statistics import wilson
-from mobile_vla.record.results import Metric, Offline, Rollout, Scored
+from mobile_vla.record.results import Metric, Rollouts, Scored
 from mobile_vla.study.models import Counts, Text
-
-REPLAY = "replay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,33 +62,23 @@ class ReportView:
         return list(seen.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """k of n, with its Wilson 95 % interval."""
-
-    k: int
-    n: int
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's score interval; (0, 1) where nothing was tried."""
-        return wilson(self.k, self.n) if self.n else (0.0, 1.0)
-
-
-def success(rollouts: list[Rollout], direction: str) -> Rate:
-    """Drives that reached the goal, of those under one instruction."""
-    chosen = [drive for drive in rollouts if drive.direction == direction]
-    return Rate(sum(drive.success for drive in chosen), len(chosen))
-
-
-def sided(rollouts: list[Rollout]) -> Rate:
+def sided(rollouts: Rollouts) -> Rate | None:
     """Drives that passed the box on the instructed side."""
-    return Rate(sum(drive.side == drive.direction for drive in rollouts), len(rollouts))
+    drives = rollouts.rollouts
+    return _rate(sum(drive.side == drive.direction for drive in drives), len(drives))
 
 
-def collisions(rollouts: list[Rollout]) -> Rate:
+def collisions(rollouts: Rollouts) -> Rate | None:
     """Drives that touched something."""
-    return Rate(sum(drive.collision for drive in rollouts), len(rollouts))
+    drives = rollouts.rollouts
+    return _rate(sum(drive.collision for drive in drives), len(drives))
+
+
+def _rate(k: int, n: int) -> Rate | None:
+    if not n:
+        return None
+    low, high = wilson(k, n)
+    return Rate(k=k, n=n, low=low, high=high)
 
 
 def errors(scored: Scored) -> list[Metric]:
@@ -101,23 +90,6 @@ def metric(scored: Scored | None, name: str) -> Metric | None:
     """A metric by name, None where it was not measured."""
     found = (metric for metric in scored.metrics if metric.name == name) if scored else iter(())
     return next(found, None)
-
-
-def replay_of(offline: Offline) -> Scored | None:
-    """The baseline that replays the training set's sequence by step."""
-    found = (scored for scored in offline.baselines if scored.name.startswith(REPLAY))
-    return next(found, None)
-
-
-def below_replay(offline: Offline) -> dict[str, bool]:
-    """For each dimension's error, whether the policy's is below that of replay by step."""
-    replay = replay_of(offline)
-    beside = {m.name: metric(replay, m.name) for m in errors(offline.policy)}
-    return {
-        own.name: own.value < other.value
-        for own in errors(offline.policy)
-        if (other := beside[own.name]) is not None
-    }
 
 
 def total(counts: list[Counts | None]) -> Counts | None:

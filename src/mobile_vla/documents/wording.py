@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
+from mobile_vla.casebook.measured import Rate
 from mobile_vla.casebook.model import Effect, Finding, State, Verdict
 from mobile_vla.documents.terms import FACTORS, METRICS, SERIES, UNITS
 from mobile_vla.study.models import Counts
@@ -74,7 +75,6 @@ SIGNS: dict[str, str] = {
     "to_do": "➡️",
     "yes": "✅",
     "no": "❌",
-    "partly": "⚠️",
     "unknown": "➖",
 }
 DIRECTIONS: dict[str, Pair] = {
@@ -85,7 +85,6 @@ DIRECTIONS: dict[str, Pair] = {
 ANSWERS: dict[str, Pair] = {
     "yes": ("yes", "예"),
     "no": ("no", "아니요"),
-    "partly": ("partly", "일부"),
     "unknown": ("not measured", "측정 안 됨"),
 }
 
@@ -175,12 +174,12 @@ def duration(seconds: float, language: Language) -> str:
     raise ValueError(f"{seconds} is no duration")
 
 
-def share_of(successes: int, n: int, interval: tuple[float, float], language: Language) -> str:
+def share_of(rate: Rate | None, language: Language) -> str:
     """k of n with its Wilson 95 % interval in per cent, for example "18 of 20 [70, 97] %"."""
-    if not n:
+    if rate is None:
         return pick(ANSWERS["unknown"], language)
-    low, high = (f"{100 * bound:.0f}" for bound in interval)
-    counted = f"{successes} of {n}" if language == "en" else f"{n}회 중 {successes}회"
+    low, high = (f"{100 * bound:.0f}" for bound in (rate.low, rate.high))
+    counted = f"{rate.k} of {rate.n}" if language == "en" else f"{rate.n}회 중 {rate.k}회"
     return f"{counted} [{low}, {high}] %"
 
 
@@ -226,6 +225,61 @@ def effect_sentence(effect: Effect, a: str, b: str, language: Language) -> str:
         "ko": "{metric}: {a} {va}, {b} {vb}, 차이 {d} ({basis}).",
     }[language].format(**values)
     return f"{measured} {finding_sentence(effect, b, language)}"
+
+
+def interval_text(effect: Effect, language: Language) -> str:
+    """An effect's 95 % interval with its unit, a dash where it cannot be estimated."""
+    if effect.low is None or effect.high is None:
+        return number(None)
+    low, high = plain(effect.low, signed=True), number(effect.high, effect.unit, signed=True)
+    return pick((f"{low} to {high}", f"{low} ~ {high}"), language)
+
+
+def p_text(effect: Effect) -> str:
+    """The p value, after Holm's correction where one was made; a dash where nothing was tested."""
+    if effect.p_adjusted is not None:
+        return f"{plain(effect.p_adjusted, 2)} (Holm)"
+    return number(effect.p_value, digits=2)
+
+
+def found_words(effect: Effect, b: str, language: Language) -> str:
+    """What an effect amounts to in a table's cell, with its direction where one was found."""
+    word = finding_word(effect, language)
+    if honest_finding(effect) not in ("difference", "suggestive"):
+        return word
+    higher = effect.difference > 0
+    way = pick(
+        (
+            f"{'higher' if higher else 'lower'} in {b}",
+            f"{b} 쪽이 더 {'높음' if higher else '낮음'}",
+        ),
+        language,
+    )
+    return f"{word}: {way}"
+
+
+def findings_text(effects: list[Effect], b: str, language: Language) -> str:
+    """All effects of a pair in one cell: what was found by name, the rest by count."""
+    told = [
+        f"{metric_name(effect.metric, language)}: {found_words(effect, b, language)}"
+        for effect in effects
+        if honest_finding(effect) in ("difference", "suggestive")
+    ]
+    rest: tuple[Finding, ...] = ("no_difference_found", "not_estimated")
+    for finding in rest:
+        count = sum(honest_finding(effect) == finding for effect in effects)
+        if count:
+            word, n = pick(FINDINGS[finding], language), len(effects)
+            said = (f"{word} in {count} of {n} metrics", f"지표 {n}개 중 {count}개에서 {word}")
+            told.append(pick(said, language))
+    return "; ".join(told)
+
+
+def settles(factor: str | None, confounds: list[str], language: Language) -> str:
+    """What a further run is for: to part a factor from those that moved with it."""
+    name = factor_name(factor, language) if factor else pick(("one factor", "한 요인"), language)
+    moved = listing((factor_name(other, language) for other in confounds), language)
+    return pick((f"parts {name} from {moved}", f"{name} ↔ {moved} 분리"), language)
 
 
 def finding_sentence(effect: Effect, b: str, language: Language) -> str:
@@ -296,18 +350,11 @@ def _basis(effect: Effect, language: Language) -> str:
     """Interval, number of pairs, method, and p where a test was made."""
     parts = []
     if effect.low is not None and effect.high is not None:
-        low = number(effect.low, "1", signed=True)
-        high = number(effect.high, effect.unit, signed=True)
-        parts.append(
-            pick((f"95 % interval {low} to {high}", f"95 % 구간 {low} ~ {high}"), language)
-        )
+        name = pick(("95 % interval", "95 % 구간"), language)
+        parts.append(f"{name} {interval_text(effect, language)}")
     parts += [f"n = {effect.n}", effect.method]
     if effect.p_value is not None:
-        parts.append(f"p = {plain(effect.p_value, 2)}")
-    if effect.p_adjusted is not None:
-        parts.append(
-            f"{pick(('by Holm', 'Holm 보정'), language)} p = {plain(effect.p_adjusted, 2)}"
-        )
+        parts.append(f"p = {p_text(effect)}")
     return ", ".join(parts)
 
 
