@@ -44,7 +44,7 @@ from mobile_vla.study.models import (
     Text,
 )
 
-WHEN = datetime(2025, 12, 3, 9, 30, tzinfo=UTC)
+WHEN = datetime(2025, 12, 3, 11, 30, tzinfo=UTC)
 CASE_1, CASE_2, CASE_3 = "vla_lora_20251203", "vla_robovlms_20251204", "vla_leftright_20251204"
 BALANCE = Question(
     name="balance",

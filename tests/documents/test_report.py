@@ -25,7 +25,7 @@ def parsed(markdown):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_page_is_the_golden_page(language, monkeypatch):
+def test_the_page_is_the_golden_page(language):
     """To accept a wanted change: write `report_markdown(view_of(Path("ws")), language)` there."""
     expected = (GOLDEN / f"report.{language}.md").read_text(encoding="utf-8")
     assert report_markdown(view_of(Path("ws")), language) == expected

@@ -16,6 +16,7 @@ from mobile_vla.documents.blocks import (
     Table,
 )
 from mobile_vla.documents.headings import text
+from mobile_vla.documents.korean import korean_reason
 from mobile_vla.documents.page_results import against_table, driving_table, offline_table
 from mobile_vla.documents.view import ReportView, total
 from mobile_vla.documents.wording import (
@@ -28,9 +29,6 @@ from mobile_vla.documents.wording import (
     state_word,
 )
 from mobile_vla.study.models import ResolvedCase
-
-REASONED = ("failed", "killed", "stalled", "blocked", "unverified")
-"""States whose reason is told in the log's own words."""
 
 
 def exists_part(view: ReportView, language: Language) -> Section:
@@ -62,10 +60,11 @@ def state_line(case: CaseView, language: Language) -> Line:
 
 
 def reason_line(why: str, language: Language) -> Line:
-    """A reason as the evidence gives it; quoted where the page's language is another."""
+    """A reason as the casebook gives it; quoted where the page's language cannot say it."""
     if language == "en":
         return (why,)
-    return (Code(why), f" ({text('original', language)})")
+    korean = korean_reason(why)
+    return (korean,) if korean is not None else (Code(why), f" ({text('original', language)})")
 
 
 def _exists_table(view: ReportView, language: Language) -> Table:
@@ -164,7 +163,7 @@ def _facts(view: ReportView, case: CaseView, language: Language) -> list[Line]:
     if run is not None:
         facts += _run_facts(view, run, language)
     facts.append(_fact("result", _result(view, case, language), language))
-    if case.state in REASONED or (case.why and language == "en"):
+    if case.why:
         facts.append(_fact("why", reason_line(case.why, language), language))
     if run is not None:
         cites: Line = _joined([Cite(item.file, item.where) for item in view.proof(run)])

@@ -34,6 +34,7 @@ from mobile_vla.documents.wording import (
     settles,
     state_word,
     unattributed,
+    value_text,
     verdict_sentence,
     verdict_word,
 )
@@ -126,7 +127,8 @@ def _comparison_section(
         blocks.append(
             Bullets(tuple(reason_line(reason, language) for reason in comparison.reasons))
         )
-    blocks.append(_moved(view, comparison, language))
+    if comparison.factors:
+        blocks.append(_moved(view, comparison, language))
     blocks += _effects(comparison, a, b, language)
     blocks += _settle(view, comparison, language)
     return Section(capital(f"{title}: {a} vs {b}"), anchor, tuple(blocks))
@@ -147,8 +149,8 @@ def _factor_row(
 ) -> tuple[Line, ...]:
     return (
         (Strong(factor_name(factor.name, language)),),
-        (factor.a if factor.a is not None else text("unknown", language),),
-        (factor.b if factor.b is not None else text("unknown", language),),
+        (value_text(factor.a, language),),
+        (value_text(factor.b, language),),
         (text(_role(comparison, factor), language),),
         _factor_evidence(view, factor, language),
     )
@@ -224,7 +226,8 @@ def _settle_line(
 ) -> Line:
     """A run that would settle a comparison: what it holds, what it is for, what it costs."""
     described = "; ".join(
-        f"{factor_name(name, language)} {value}" for name, value in missing.description.items()
+        f"{factor_name(name, language)} {value_text(value, language)}"
+        for name, value in missing.description.items()
     )
     name: Line = (Strong(view.name(missing.case)), ": ") if missing.case else ()
     cost = ""

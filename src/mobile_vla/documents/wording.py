@@ -82,6 +82,7 @@ DIRECTIONS: dict[str, Pair] = {
     "right": ("right", "오른쪽"),
     "straight": ("straight", "직진"),
 }
+DIRECTION_VALUE = re.compile(r"(?<![\w-])(left|right|straight)(?![\w-])")
 ANSWERS: dict[str, Pair] = {
     "yes": ("yes", "예"),
     "no": ("no", "아니요"),
@@ -121,6 +122,17 @@ def factor_name(name: str, language: Language) -> str:
     if name.startswith("recipe."):
         return f"{pick(('recipe', '학습 설정'), language)} {name.removeprefix('recipe.')}"
     return name.replace("_", " ")
+
+
+def value_text(value: str | None, language: Language) -> str:
+    """A factor's value for people: directions and "none" in the page's language."""
+    if value is None:
+        return pick(("unknown", "알 수 없음"), language)
+    if language == "en":
+        return value
+    if value == "none":
+        return "없음"
+    return DIRECTION_VALUE.sub(lambda match: pick(DIRECTIONS[match[0]], "ko"), value)
 
 
 def metric_name(name: str, language: Language) -> str:
