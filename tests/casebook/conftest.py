@@ -263,7 +263,10 @@ class RunMaker:
 @pytest.fixture
 def maker(tmp_path: Path) -> Maker:
     path = tmp_path / "study.yaml"
-    path.write_text(STUDY)
+    here = STUDY.replace(": vlm}", f": {tmp_path}/vlm}}").replace(
+        ": robovlms.pt", f": {tmp_path}/robovlms.pt"
+    )
+    path.write_text(here)
     (tmp_path / "vlm").mkdir()
     (tmp_path / "robovlms.pt").write_bytes(b"weights")
     return Maker(tmp_path, load_study(path), path)

@@ -11,6 +11,7 @@ from mobile_vla.casebook.model import Comparison
 from mobile_vla.record.environment import Environment
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import write_json
+from mobile_vla.record.results import Offline
 
 if TYPE_CHECKING:
     from conftest import Maker
@@ -203,6 +204,22 @@ def test_episodes_that_one_trained_on_are_left_out_and_counted(maker: Maker) -> 
     assert found.verdict == "valid"
     assert any(reason.startswith("4 of 40 evaluation episodes") for reason in found.reasons)
     assert next(e.n for e in found.effects if e.metric == "mae_linear_x") == 36
+
+
+def test_a_set_from_which_each_cut_its_own_leaks_is_still_one_set(maker: Maker) -> None:
+    maker.finish("left_10")
+    run = maker.finish("both_10")
+    offline = msgspec.json.decode(run.folder.offline.read_bytes(), type=Offline)
+    first = offline.set.episodes[0]
+    cut = msgspec.structs.replace(
+        offline.set, hash="other", episodes=offline.set.episodes[1:], leaked=[first]
+    )
+    policy = msgspec.structs.replace(offline.policy, episodes=offline.policy.episodes[1:])
+    write_json(run.folder.offline, msgspec.structs.replace(offline, set=cut, policy=policy))
+    found = maker.book().compare(**CLOSE, question="balance")
+    assert found.verdict == "valid"
+    assert found.reasons[0].startswith("1 of 40 evaluation episodes")
+    assert next(e.n for e in found.effects if e.metric == "mae_linear_x") == 39
 
 
 def test_validation_episodes_that_the_other_trained_on_are_told(maker: Maker) -> None:

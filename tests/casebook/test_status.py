@@ -150,14 +150,14 @@ def test_losses_that_disagree_are_unverified(maker: Maker) -> None:
     ("outcome", "state", "words"),
     [
         ("refused", "failed", "refused in preflight: no such path"),
-        ("exception", "failed", "ValueError: x"),
+        ("exception", "failed", "failed at step 8 of 40: ValueError: no such path"),
         ("nan", "failed", "no number"),
         ("interrupted", "killed", "interrupted at step 8 of 40"),
     ],
 )
 def test_every_exit_event_has_its_state(maker: Maker, outcome: str, state: str, words: str) -> None:
     run = maker.begin("left_10")
-    exception = "ValueError: x" if outcome == "exception" else None
+    exception = "ValueError" if outcome == "exception" else None
     run.exit(outcome, "no such path", exception, step=8)
     view = only(maker)
     assert view.state == state
@@ -211,7 +211,7 @@ def test_two_living_processes_on_one_folder_are_a_conflict(maker: Maker) -> None
 def test_a_resumed_run_is_judged_by_its_last_process(maker: Maker) -> None:
     run = maker.begin("left_10")
     run.train(epochs=2)
-    run.exit("exception", "died", "ValueError: first", step=8)
+    run.exit("exception", "first", "ValueError", step=8)
     run.log(Start(process=maker.gone(), argv=[], total_steps=40, resumed_at_step=8))
     run.folder.console.write_text(TRACEBACK.format("ValueError: first"))
     assert only(maker).state == "killed"
@@ -234,6 +234,16 @@ def test_the_best_link_is_held_against_the_log(maker: Maker) -> None:
     run.train(epochs=1, final_loss=0.05)
     run.checkpoint(8, 1, 0.2)
     assert any("lower validation loss" in c for c in only(maker).conflicts)
+
+
+def test_a_preflight_alone_is_no_training(maker: Maker) -> None:
+    maker.begin("left_10").exit("finished", "preflight only, nothing was trained", step=0)
+    assert (only(maker).state, only(maker).conflicts) == ("queued", [])
+
+
+def test_a_sentence_for_people_needs_no_class_before_it(maker: Maker) -> None:
+    maker.begin("left_10").exit("exception", "The disk is full.", "UserError", step=3)
+    assert only(maker).why == "failed at step 3 of 40: The disk is full."
 
 
 def test_a_prepared_folder_is_queued(maker: Maker) -> None:

@@ -14,10 +14,9 @@ from mobile_vla.casebook.plan import make_plan
 from mobile_vla.casebook.view import view_run
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.folder import find_runs
+from mobile_vla.record.workspace import Workspace
 from mobile_vla.study.models import Question, Study
 from mobile_vla.study.reading import nearest
-
-RUNS = "runs"
 
 
 class Casebook:
@@ -44,12 +43,12 @@ class Casebook:
     def runs(self) -> list[RunView]:
         """Every run folder of the workspace, judged now."""
         now = datetime.now(UTC)
-        found = find_runs(self.workspace / RUNS)
+        found = find_runs(Workspace(self.workspace).runs)
         return [view_run(folder, self.workspace, now) for folder in found]
 
     def cases(self) -> list[CaseView]:
         """The study's cases in its order, then those that only runs know."""
-        return gather(self.runs(), self.study, self.profile, self.study_path, self.workspace)
+        return gather(self.runs(), self.study, self.profile, self.study_path)
 
     def case(self, name: str) -> CaseView:
         """The case of that name or label. Errors: `UserError` naming the nearest."""
@@ -77,7 +76,7 @@ class Casebook:
         """Done, running, to do and blocked, and the next steps in their order."""
         cases = self.cases()
         comparisons = self._answers(cases, measure=False)
-        return make_plan(cases, comparisons, self.profile, self._step_time(cases), self.workspace)
+        return make_plan(cases, comparisons, self.profile, self._step_time(cases))
 
     def _answers(self, cases: list[CaseView], *, measure: bool = True) -> list[Comparison]:
         return [

@@ -14,7 +14,7 @@ PACKAGE = "package:"
 
 
 def gather(
-    runs: Sequence[RunView], study: Study | None, profile: str | None, study_path: Path, base: Path
+    runs: Sequence[RunView], study: Study | None, profile: str | None, study_path: Path
 ) -> list[CaseView]:
     """The study's cases in its order, then cases that only runs know, by name.
 
@@ -31,7 +31,7 @@ def gather(
         for case in _after_their_needs(study):
             own = by_case.pop(case.name, [])
             coming = next_attempts(study, case, profile, study_path, len(of_profile(own, profile)))
-            waits = _before(case, coming, found, base)
+            waits = _before(case, coming, found)
             found[case.name] = _planned_view(case, coming[-1], own, waits)
         views = [found[case.name] for case in study.cases]
     return views + [_unplanned_view(name, own, profile) for name, own in sorted(by_case.items())]
@@ -62,19 +62,20 @@ def next_attempts(
     return [resolve(study, case, profile, n, path) for n in range(first, len(case.attempts))]
 
 
-def missing_weights(case: ResolvedCase, base: Path) -> str | None:
+def missing_weights(case: ResolvedCase) -> str | None:
     """The first of a case's weights that lies nowhere, as it is written; None where all exist."""
     for source in (case.vlm, case.init):
-        if source is not None and (source.path is None or not _exists(source.path, base)):
+        if source is not None and (source.path is None or not _exists(source.path)):
             return f"{source.name} at {source.path or 'no path'}"
     return None
 
 
-def _exists(written: str, base: Path) -> bool:
+def _exists(written: str) -> bool:
+    """As training looks for them: with the package, or from the folder the command runs in."""
     if written.startswith(PACKAGE):
         package = Path(mobile_vla.__file__).parent
-        return (package / "policy" / "assets" / written.removeprefix(PACKAGE)).exists()
-    return Path(written).expanduser().exists() or (base / written).exists()
+        return (package / "policy" / "assets" / Path(written.removeprefix(PACKAGE)).name).exists()
+    return Path(written).exists()
 
 
 def _began(run: RunView) -> str:
@@ -112,13 +113,13 @@ def _planned_view(
 
 
 def _before(
-    case: Case, coming: Sequence[ResolvedCase], others: Mapping[str, CaseView], base: Path
+    case: Case, coming: Sequence[ResolvedCase], others: Mapping[str, CaseView]
 ) -> tuple[State, str]:
     """Why a case without a run has not begun."""
     reason = waits_for(case.after, others)
     if reason:
         return "blocked", reason
-    absent = [missing_weights(attempt, base) for attempt in coming]
+    absent = [missing_weights(attempt) for attempt in coming]
     if all(absent):
         return "blocked", f"its weights do not exist: {absent[0]}"
     if absent[0]:

@@ -184,11 +184,12 @@ def _also_moved(factors: Sequence[Factor], confounds: list[str]) -> str:
 def _leakage(a: RunView, b: RunView) -> tuple[frozenset[str], list[str]]:
     """Evaluation episodes that either trained on, by content; and what to say of leaks."""
     scored = _scored((a, b))
-    leaked = frozenset(scored & {*a.train_hashes, *b.train_hashes})
+    cut = {hash_ for run in (a, b) if run.offline for hash_ in run.offline.set.leaked}
+    leaked = frozenset(cut | scored & {*a.train_hashes, *b.train_hashes})
     reasons = []
     if leaked:
         reasons.append(
-            f"{len(leaked)} of {len(scored)} evaluation episodes are training episodes "
+            f"{len(leaked)} of {len(scored | cut)} evaluation episodes are training episodes "
             "of one of them, by content, and are left out"
         )
     for one, other in ((a, b), (b, a)):

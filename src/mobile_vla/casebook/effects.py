@@ -113,15 +113,11 @@ def _episode_effects(a: Scored, b: Scored, leaked: frozenset[str]) -> list[Effec
         for score in a.episodes
         if score.episode in of_b and score.episode not in leaked
     ]
-    if not pairs:
-        return []
     metrics = {metric.name: metric for metric in (*a.metrics, *b.metrics)}
-    shared = set.intersection(*({*x} & {*y} for x, y in pairs)) & set(metrics)
-    return [
-        _mean_effect(metrics[name], [(x[name], y[name]) for x, y in pairs])
-        for name in metrics
-        if name in shared
-    ]
+    told = {
+        name: [(x[name], y[name]) for x, y in pairs if name in x and name in y] for name in metrics
+    }
+    return [_mean_effect(metrics[name], values) for name, values in told.items() if values]
 
 
 def _mean_effect(metric: Metric, told: Sequence[tuple[float, float]]) -> Effect:

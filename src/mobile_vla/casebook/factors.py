@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -218,7 +218,7 @@ def _of_manifest(facts: Facts) -> Told:
     yield "validation_set", _set_hash(held), where
 
 
-def _set_hash(hashes: Iterator[str]) -> str:
+def _set_hash(hashes: Iterable[str]) -> str:
     """blake3 over sorted content hashes: equal only where the very same episodes are meant."""
     from blake3 import blake3
 
@@ -226,11 +226,13 @@ def _set_hash(hashes: Iterator[str]) -> str:
 
 
 def _of_evaluation(facts: Facts) -> Told:
+    """The set before each run's own leaks were cut from it: cutting them makes no other set."""
     if isinstance(facts.offline, Offline):
-        where = facts.at(facts.folder.offline, "key set.hash")
-        yield "evaluation_set", facts.offline.set.hash[:12], where
+        where = facts.at(facts.folder.offline, "key set")
+        whole = {*facts.offline.set.episodes, *facts.offline.set.leaked}
+        yield "evaluation_set", _set_hash(whole), where
     if isinstance(facts.rollouts, Rollouts):
         drives = sorted(f"{drive.scene} {drive.direction}" for drive in facts.rollouts.rollouts)
         name = f"{facts.rollouts.simulator}, {facts.rollouts.max_steps} steps, "
-        scenes = name + _set_hash(iter(drives))
+        scenes = name + _set_hash(drives)
         yield "evaluation_scenes", scenes, facts.at(facts.folder.rollouts, "key rollouts")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -18,13 +17,12 @@ def make_plan(
     comparisons: Sequence[Comparison],
     profile: str | None,
     seconds_per_step: float | None,
-    base: Path,
 ) -> Plan:
     """The plan of a study. `comparisons`: of its questions, for the controls they ask for.
 
     `seconds_per_step`: measured on other runs; forecasts are None where nothing was measured.
     """
-    planner = _Planner({case.name: case for case in cases}, profile, seconds_per_step, base)
+    planner = _Planner({case.name: case for case in cases}, profile, seconds_per_step)
     controls = {
         missing.case: missing.parts
         for comparison in comparisons
@@ -43,9 +41,8 @@ class _Planner:
         cases: dict[str, CaseView],
         profile: str | None,
         seconds_per_step: float | None,
-        base: Path,
     ) -> None:
-        self.cases, self.profile, self.base = cases, profile, base
+        self.cases, self.profile = cases, profile
         self.seconds_per_step = seconds_per_step
 
     def item(self, case: CaseView, parts: str | None) -> PlanItem:
@@ -54,7 +51,7 @@ class _Planner:
             item = self._not_begun(case)
         elif run.state == "finished":
             item = _finished(case, run)
-        elif run.state in ("running", "queued"):
+        elif run.state == "running":
             item = self._under_way(case, run)
         elif run.state in ("stalled", "unknown"):
             item = _line(case, "blocked", f"{run.state}: {run.why}")
@@ -74,8 +71,6 @@ class _Planner:
         return _line(case, "to_do", case.why, _train(case), seconds=self.forecast(case))
 
     def _under_way(self, case: CaseView, run: RunView) -> PlanItem:
-        if run.state == "queued":
-            return _line(case, "running", run.why)
         rest = self._rest(run)
         progress = run.steps / run.total_steps if run.steps and run.total_steps else 0.0
         return _line(case, "running", run.why, seconds=rest, progress=progress)
@@ -94,7 +89,7 @@ class _Planner:
         if run.state == "failed" and left > 0:
             why = f"attempt {tried} of {case.attempts} {told}; attempt {tried + 1} remains"
             return _line(case, "to_do", why, _train(case), seconds=self.forecast(case))
-        absent = missing_weights(case.planned, self.base) if case.planned else None
+        absent = missing_weights(case.planned) if case.planned else None
         if absent:
             return _line(case, "blocked", f"{told}; weights that do not exist: {absent}")
         return _line(case, "to_do", told, _train(case), seconds=self.forecast(case))

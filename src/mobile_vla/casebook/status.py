@@ -94,12 +94,14 @@ def _left(facts: Facts, line: Timeline, event: Exit, evidence: list[Evidence]) -
         return Judgement(
             "failed", f"stopped {after} on a value that is no number: {event.reason}", evidence
         )
-    reason = event.exception or event.reason
-    return Judgement("failed", f"failed {after}: {reason}", evidence)
+    return Judgement("failed", f"failed {after}: {_exception_text(event)}", evidence)
 
 
 def _finished(facts: Facts, line: Timeline, evidence: list[Evidence]) -> Judgement:
     """It says that it finished: do its steps, its checkpoints and its losses agree?"""
+    if not (line.steps or line.epochs or line.checkpoints):
+        why = "its preflight passed and nothing was trained"
+        return Judgement("queued", why, evidence)
     loads = [view for view in facts.checkpoints if view.problem is None]
     conflicts = _missing_files(facts)
     if line.total_steps is not None and line.steps is not None and line.steps < line.total_steps:
@@ -168,14 +170,21 @@ def _elsewhere(facts: Facts, line: Timeline) -> Judgement:
     return Judgement("unknown", why, [facts.at(facts.folder.events, f"line {number}")])
 
 
+def _exception_text(event: Exit) -> str:
+    """As Python prints it; a `UserError` is a sentence that needs no class before it."""
+    if event.exception in (None, "UserError", event.reason):
+        return event.reason
+    if event.reason.startswith(f"{event.exception}:"):
+        return event.reason
+    return f"{event.exception}: {event.reason}"
+
+
 def _told_before(facts: Facts, line: Timeline) -> bool:
     """Whether the console's exception belongs to an earlier process that told of it itself."""
     text = facts.console.text if facts.console else ""
-    said = [e for _, e in line.events if isinstance(e, Exit) and e.outcome == "exception"]
-    return any(
-        text in f"{exit.exception} {exit.reason}" or (exit.exception or "\0") in text
-        for exit in said
-    )
+    exits = [e for _, e in line.events if isinstance(e, Exit) and e.outcome == "exception"]
+    said = [_exception_text(event).partition("\n")[0] for event in exits]
+    return any(text.endswith(sentence) for sentence in said)
 
 
 def _of_total(line: Timeline) -> str:
