@@ -114,9 +114,7 @@ def score(
     )
 
 
-def _metrics(
-    rows: Sequence[EpisodeScore], defined: Mapping[str, tuple[str, str]]
-) -> list[Metric]:
+def _metrics(rows: Sequence[EpisodeScore], defined: Mapping[str, tuple[str, str]]) -> list[Metric]:
     metrics = []
     for name, (definition, unit) in defined.items():
         key = name.replace("rmse_", "mse_")

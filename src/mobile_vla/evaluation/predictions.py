@@ -27,7 +27,9 @@ class Recorded:
 
 
 @torch.inference_mode()
-def predict(policy: Policy, episode: Recorded, window: int, instruction: str | None = None) -> np.ndarray:
+def predict(
+    policy: Policy, episode: Recorded, window: int, instruction: str | None = None
+) -> np.ndarray:
     """First action of the chunk at every frame, (T, A) in m/s and rad/s.
 
     Frame t sees itself and up to `window` - 1 frames before it, as the controller does. Another

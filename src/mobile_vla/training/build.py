@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobile_vla.policy import assets
-from mobile_vla.policy.assets import asset_path
 from mobile_vla.policy.paths import require_path
 from mobile_vla.record.errors import UserError
 
@@ -32,7 +31,7 @@ def weights_path(source: Source, what: str) -> Path:
     if source.path is None:
         raise UserError(f"{what} {source.name} has no path: give it one in the study's profile.")
     if source.path.startswith(PACKAGED):
-        return asset_path(source.path.removeprefix(PACKAGED))
+        return require_path(SHIPPED / Path(source.path.removeprefix(PACKAGED)).name)
     return require_path(Path(source.path), roots=[SHIPPED])
 
 
@@ -101,7 +100,7 @@ def load_trained_policy(case: ResolvedCase, checkpoint: Path) -> Policy:
     found = hash_base(policy.backbone)
     if found != info.base_hash:
         raise UserError(
-            f"{checkpoint} was trained on other frozen weights (blake3 {info.base_hash[:12]}…) than "
+            f"{checkpoint} was trained on other frozen weights ({info.base_hash[:12]}…) than "
             f"{case.vlm.path} gives now ({found[:12]}…): restore those weights or train again."
         )
     load_trained(policy, checkpoint)

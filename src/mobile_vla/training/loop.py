@@ -131,9 +131,8 @@ def _step(
     waited = time.monotonic() - began
     loss = _backward(training, batches)
     if not math.isfinite(loss):
-        raise NotFinite(
-            f"the loss is {loss} at step {position.step + 1}, on {', '.join(e.id for e in episodes)}"
-        )
+        names = ", ".join(episode.id for episode in episodes)
+        raise NotFinite(f"the loss is {loss} at step {position.step + 1}, on {names}")
     norm = training.fabric.clip_gradients(
         training.module, training.optimizer, max_norm=recipe.clip_norm
     )

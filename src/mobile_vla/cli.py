@@ -1,0 +1,176 @@
+"""The door: one thin command each, no logic. Everything heavy is imported by the command."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from mobile_vla import __version__
+from mobile_vla.record.errors import UserError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; exit 2 for a usage error, 1 for a negative finding."""
+    options = parser().parse_args(arguments)
+    module, _, function = options.run.partition(":")
+    try:
+        command = importlib.import_module(f"mobile_vla.commands.{module}")
+        return int(getattr(command, function)(options) or 0)
+    except UserError as error:
+        print(f"mvla: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("mvla: interrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    root = argparse.ArgumentParser(
+        prog="mvla",
+        description="Train vision-language-action policies for a mobile robot, "
+        "and say only what is so.",
+        epilog="Every command has --help with an example.",
+    )
+    root.add_argument("--version", action="version", version=f"mvla {__version__}")
+    commands = root.add_subparsers(metavar="COMMAND", required=True)
+    _making(commands)
+    _judging(commands)
+    _episodes(commands)
+    return root
+
+
+def _making(commands: argparse._SubParsersAction) -> None:
+    demo = _command(
+        commands, "demo", "demo:demo", "the whole study at laptop scale, from nothing to report",
+        "mvla demo --workspace workspace",
+    )  # fmt: skip
+    _study(demo)
+    demo.add_argument("--jobs", type=_count, help="cases trained at once (default: one a core)")
+
+    train = _command(
+        commands, "train", "train:train", "preflight, then train; the run folder is the evidence",
+        'mvla train "Case 1"',
+    )  # fmt: skip
+    train.add_argument("case", nargs="?", help="a case's name or label")
+    _study(train)
+    train.add_argument("--all", action="store_true", help="train what the plan says is to do")
+    train.add_argument("--resume", action="store_true", help="go on from the latest checkpoint")
+    train.add_argument("--check", action="store_true", help="stop after the preflight")
+    train.add_argument("--jobs", type=_count, help="with --all: cases at once (default: 1)")
+    train.add_argument("--threads", type=_count, help="torch threads (default: torch's own)")
+
+    evaluate = _command(
+        commands, "evaluate", "evaluate:evaluate",
+        "offline metrics, baselines, instruction swap, rollouts", 'mvla evaluate "Case 3"',
+    )  # fmt: skip
+    evaluate.add_argument("case", help="a case's name or label")
+    _study(evaluate)
+    evaluate.add_argument("--scenes", type=int, help="rollout scenes (default: the profile's)")
+    _json(evaluate)
+
+    vlm = commands.add_parser("vlm", help="make the small VLMs again")
+    kinds = vlm.add_subparsers(metavar="ACTION", required=True)
+    pretrain = _command(
+        kinds, "pretrain", "vlm:pretrain", "pretrain a small VLM on simulated scenes",
+        "mvla vlm pretrain kosmos2-tiny --out vlms/kosmos2-tiny",
+    )  # fmt: skip
+    pretrain.add_argument("name", help="kosmos2-tiny or robovlms-tiny")
+    pretrain.add_argument("--out", required=True, metavar="PATH", help="folder or file to write")
+    pretrain.add_argument("--seed", type=int, default=0)
+
+
+def _judging(commands: argparse._SubParsersAction) -> None:
+    status = _command(
+        commands, "status", "judge:status", "the table of what really exists", "mvla status"
+    )
+    status.add_argument("path", nargs="*", help="workspaces, or one case for all its evidence")
+    _study(status)
+    _json(status)
+
+    compare = _command(
+        commands, "compare", "judge:compare",
+        "which comparison holds, what it shows, what confounds it, what is missing",
+        'mvla compare "Case 1" "Case 3" --question balance',
+    )  # fmt: skip
+    compare.add_argument("cases", nargs="*", metavar="CASE", help="two cases")
+    compare.add_argument("--question", help="a question of the study, or a factor")
+    compare.add_argument("--all", action="store_true", help="all the study's questions")
+    compare.add_argument(
+        "--exploratory", action="store_true", help="show the numbers of an invalid pair, marked so"
+    )
+    _study(compare)
+    _json(compare)
+
+    plan = _command(
+        commands, "plan", "judge:plan", "done, running, to do, blocked and by what", "mvla plan"
+    )
+    _study(plan)
+    _json(plan)
+
+    report = _command(
+        commands, "report", "judge:report", "write the lab's page from evidence",
+        "mvla report --lang ko --html",
+    )  # fmt: skip
+    report.add_argument("--lang", choices=("en", "ko"), help="one language (default: both)")
+    report.add_argument("--html", action="store_true", help="write a page with pictures as well")
+    _study(report)
+    _json(report)
+
+
+def _episodes(commands: argparse._SubParsersAction) -> None:
+    episodes = commands.add_parser("episodes", help="simulate and show demonstrations")
+    actions = episodes.add_subparsers(metavar="ACTION", required=True)
+    simulate = _command(
+        actions, "simulate", "episodes:simulate", "record episodes in the simulator",
+        "mvla episodes simulate workspace/data/mine --left 50 --right 50",
+    )  # fmt: skip
+    simulate.add_argument("folder")
+    simulate.add_argument("--left", type=int, default=0, help="episodes past the box on its left")
+    simulate.add_argument("--right", type=int, default=0, help="episodes past it on its right")
+    simulate.add_argument("--seed", type=int, default=0)
+    simulate.add_argument("--size", default="128x128", help="HEIGHTxWIDTH in pixels")
+    simulate.add_argument("--evaluation", action="store_true", help="hold all out for evaluation")
+    show = _command(
+        actions, "show", "episodes:show", "draw an episode: frames in a row, velocities below",
+        "mvla episodes show FILE.h5 --out episode.png",
+    )  # fmt: skip
+    show.add_argument("file")
+    show.add_argument("--out", help="the PNG (default: beside the episode)")
+
+
+def _command(
+    commands: argparse._SubParsersAction, name: str, run: str, what: str, example: str
+) -> argparse.ArgumentParser:
+    added: argparse.ArgumentParser = commands.add_parser(
+        name, help=what, description=f"{what[0].upper()}{what[1:]}.", epilog=f"example: {example}"
+    )
+    added.set_defaults(run=run)
+    return added
+
+
+def _study(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--study", default="left_right", help="name, folder or YAML file")
+    command.add_argument("--profile", default="laptop", help="the study's profile")
+    command.add_argument("--workspace", default="workspace", metavar="DIR", help="runs and data")
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="for programs")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""`mvla demo`: the whole study at laptop scale, from nothing to the report."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from mobile_vla.commands.common import Setting, progress, setting
+from mobile_vla.study.load import case_counts
+from mobile_vla.study.models import Counts
+
+IMAGE_SIZE = (128, 128)
+TRAIN_SEED = 1
+EVALUATION_SEED = 2
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Simulate, train, evaluate, judge and report; started again, it goes on where it was."""
+    from mobile_vla.simulator.render import choose_backend
+
+    began = time.monotonic()
+    chosen = setting(options)
+    print(f"{chosen.study.title.en}: {chosen.profile.note.en}.")
+    print(f"Renderer: {choose_backend()}. Workspace: {chosen.workspace.path}\n", flush=True)
+    simulate_study(chosen)
+
+    from mobile_vla.commands.queue import default_jobs, train_all
+
+    failed = train_all(chosen, options.jobs or default_jobs())
+    _tell(chosen)
+    print(f"\nThis took {time.monotonic() - began:.0f} s.")
+    return failed
+
+
+def simulate_study(chosen: Setting) -> None:
+    """The episodes that the cases need and the held-out set, each made once."""
+    from mobile_vla.simulator.simulate import simulate_dataset
+
+    sets = (
+        (chosen.study.data.train, _needed(chosen), TRAIN_SEED, True),
+        (chosen.study.data.evaluation, chosen.profile.evaluation, EVALUATION_SEED, False),
+    )
+    for name, counts, seed, split in sets:
+        with progress(f"simulating {name}") as report:
+            simulate_dataset(
+                chosen.workspace.data(name),
+                left=counts.left,
+                right=counts.right,
+                seed=seed,
+                image_size=IMAGE_SIZE,
+                workers=1,
+                split=split,
+                progress=report,
+            )
+        print(f"{name}: {counts.left} left and {counts.right} right episodes", flush=True)
+
+
+def _needed(chosen: Setting) -> Counts:
+    """For each direction, as many episodes as the largest case takes."""
+    counts = [case_counts(case, chosen.profile) for case in chosen.study.cases]
+    return Counts(left=max(c.left for c in counts), right=max(c.right for c in counts))
+
+
+def _tell(chosen: Setting) -> None:
+    from mobile_vla.casebook.casebook import Casebook
+    from mobile_vla.commands.judge import print_cases, print_comparisons, print_plan
+    from mobile_vla.documents.writing import write_report
+
+    book = Casebook(
+        chosen.workspace.path, chosen.study, chosen.profile_name, study_path=chosen.path
+    )
+    cases = book.cases()
+    print()
+    print_cases(cases)
+    print_comparisons(book.comparisons(), cases)
+    print()
+    print_plan(book.plan())
+    print("\nReports:")
+    for path in write_report(chosen.workspace.path, book):
+        print(f"  {Path(path).resolve()}")

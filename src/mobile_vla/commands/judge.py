@@ -1,0 +1,150 @@
+"""`mvla status`, `compare`, `plan` and `report`: asked of the casebook, answered from evidence."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mobile_vla.casebook.casebook import Casebook
+from mobile_vla.commands.common import print_json, setting
+from mobile_vla.record.errors import UserError
+
+if TYPE_CHECKING:
+    from mobile_vla.casebook.model import CaseView, Comparison, Plan
+
+
+def casebook(options: argparse.Namespace, workspace: Path | None = None) -> Casebook:
+    """The casebook that a command line names."""
+    chosen = setting(options)
+    base = workspace or chosen.workspace.path
+    return Casebook(base, chosen.study, chosen.profile_name, study_path=chosen.path)
+
+
+def status(options: argparse.Namespace) -> None:
+    """The table of what really exists, or all the evidence of one case."""
+    if len(options.path) == 1 and not Path(options.path[0]).is_dir():
+        _status_of(options)
+        return
+    for path in options.path or [options.workspace]:
+        folder = Path(path)
+        if not folder.is_dir():
+            raise UserError(f"There is no workspace {folder}: run `mvla demo`, or name another.")
+        cases = casebook(options, folder).cases()
+        if options.json:
+            print_json(cases)
+        else:
+            print_cases(cases)
+
+
+def print_cases(cases: Sequence[CaseView]) -> None:
+    """The table of what really exists."""
+    from mobile_vla.casebook.table import print_table, rows
+
+    print_table(rows(cases))
+
+
+def _status_of(options: argparse.Namespace) -> None:
+    case = casebook(options).case(options.path[0])
+    if options.json:
+        print_json(case)
+        return
+    print(f"{case.name}: {case.state}. {case.why}")
+    for run in case.runs:
+        print(f"\n{run.path}: {run.state}. {run.why}")
+        for fact in run.evidence:
+            print(f"  {fact.file} {fact.where} {fact.blake3[:12]}".rstrip())
+        for conflict in run.conflicts:
+            print(f"  conflict: {conflict}")
+        for name, view in (("best", run.best), ("latest", run.latest)):
+            if view is not None:
+                told = view.problem or "loads"
+                print(f"  {name} checkpoint {view.path}, {view.bytes} bytes: {told}")
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Judge one pair, or all the study's questions; exit 1 where one pair is not valid."""
+    book = casebook(options)
+    if options.all or not options.cases:
+        comparisons = book.comparisons()
+    elif len(options.cases) == 2:
+        comparisons = [
+            book.compare(*options.cases, question=options.question, exploratory=options.exploratory)
+        ]
+    else:
+        raise UserError("Name two cases to compare, or --all.")
+    if options.json:
+        print_json(comparisons)
+    else:
+        print_comparisons(comparisons, book.cases())
+    one = len(options.cases) == 2 and not options.all
+    return int(one and comparisons[0].verdict != "valid")
+
+
+def print_comparisons(comparisons: Sequence[Comparison], cases: Sequence[CaseView]) -> None:
+    """Each pair with its verdict, what moved, what was measured and what would settle it."""
+    from mobile_vla.documents.wording import effect_sentence, factor_name, settles, verdict_sentence
+
+    names = {case.name: case.label or case.name for case in cases}
+    for comparison in comparisons:
+        a, b = names.get(comparison.a, comparison.a), names.get(comparison.b, comparison.b)
+        question = comparison.question
+        title = question.title.en if question else None
+        mark = "exploratory, not valid: " if comparison.exploratory else ""
+        print(f"\n{title or 'comparison'}: {a} vs {b}: {comparison.verdict.replace('_', ' ')}")
+        print(f"  {verdict_sentence(comparison.verdict, title, comparison.confounds, 'en')}")
+        for reason in comparison.reasons:
+            print(f"  {reason}")
+        for factor in comparison.factors:
+            if factor.relation != "held" and not factor.nuisance:
+                told = f"{factor.a or 'unknown'} → {factor.b or 'unknown'}"
+                print(f"    {factor_name(factor.name, 'en')} {factor.relation}: {told}")
+        for effect in comparison.effects:
+            print(f"  {mark}{effect_sentence(effect, a, b, 'en')}")
+        for missing in comparison.would_settle:
+            name = names.get(missing.case or "", missing.case)
+            cost = f", about {missing.seconds:.0f} s" if missing.seconds else ""
+            told = ", ".join(f"{key} {value}" for key, value in missing.description.items())
+            print(f"  would settle it: {name or told}{cost}")
+            print(f"    {settles(comparison.factor, comparison.confounds, 'en')}")
+
+
+def plan(options: argparse.Namespace) -> None:
+    """The plan of the study."""
+    made = casebook(options).plan()
+    if options.json:
+        print_json(made)
+    else:
+        print_plan(made)
+
+
+def print_plan(made: Plan) -> None:
+    """Each case's line, then the next steps in order."""
+    for item in made.items:
+        cost = f", about {item.seconds:.0f} s" if item.seconds else ""
+        share = f" {100 * item.progress:.0f} %" if item.state == "running" and item.progress else ""
+        state = item.state.replace("_", " ")
+        print(f"{state:8}{share} {item.label or item.case}: {item.why}{cost}")
+    if made.next_steps:
+        print("\nNext:")
+    for number, step in enumerate(made.next_steps, 1):
+        print(f"{number}. {step}")
+
+
+def report(options: argparse.Namespace) -> None:
+    """Write the page in one language or both."""
+    from mobile_vla.documents.writing import write_report
+
+    book = casebook(options)
+    if not book.workspace.is_dir():
+        raise UserError(
+            f"There is no workspace {book.workspace}: run `mvla demo`, or name another."
+        )
+    languages = (options.lang,) if options.lang else ("en", "ko")
+    paths = write_report(book.workspace, book, languages=languages, html=options.html)
+    if options.json:
+        print_json([str(path) for path in paths])
+        return
+    for path in paths:
+        print(path)

@@ -1,0 +1,21 @@
+"""`mvla vlm pretrain`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mobile_vla.commands.common import progress
+
+
+def pretrain(options: argparse.Namespace) -> None:
+    """Make a small VLM again; refused where it does not use the image."""
+    from mobile_vla.training import vlm_pretrain
+
+    with progress(f"pretraining {options.name}") as report:
+
+        def tell(stage: str, done: int, total: int) -> None:
+            report(done, total, stage)
+
+        vlm_pretrain.pretrain(options.name, Path(options.out), seed=options.seed, progress=tell)
+    print(options.out)
