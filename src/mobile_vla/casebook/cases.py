@@ -121,7 +121,7 @@ def _before(
         return "blocked", reason
     absent = [missing_weights(attempt) for attempt in coming]
     if all(absent):
-        return "blocked", f"its weights do not exist: {absent[0]}"
+        return "blocked", f"its weights do not exist: {absent[-1]}"
     if absent[0]:
         return "planned", (
             f"not begun; attempt 1 of {len(absent)} will be refused, since its "
