@@ -88,7 +88,7 @@ def test_mcnemar_of_a_published_count() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_holm_is_monotone_and_never_below_the_raw_p(p_values: list[float]) -> None:
     adjusted = s.holm(p_values)
     assert all(a >= p - 1e-12 for a, p in zip(adjusted, p_values, strict=True))
