@@ -22,7 +22,7 @@ from mobile_vla.training.pretrain_text import NAMES, seen_things
 from mobile_vla.training.pretrain_views import BASKET, Progress, Views
 
 BATCH = 96
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 2e-3
 CHUNK = 10
 ARM = 6
 REACH = FULL_SPEED * STEP_SECONDS
@@ -32,6 +32,7 @@ GRIPPER_WEIGHT = 0.01
 HEAD_WIDTH = 64
 HEAD_LAYERS = 4
 MLP = (128, 64, 32)
+RNN_GAIN = 2.0
 
 
 class RoboVlmsHead(nn.Module):
@@ -42,6 +43,10 @@ class RoboVlmsHead(nn.Module):
         self.rnn = nn.LSTM(width, HEAD_WIDTH, num_layers=HEAD_LAYERS, batch_first=True)
         self.actions = _Mlp(CHUNK * ARM)
         self.gripper = _Mlp(CHUNK)
+        # torch's own draw, this narrow and four layers deep, lets next to nothing through.
+        for weight in self.rnn.parameters():
+            if weight.ndim == 2:
+                nn.init.xavier_normal_(weight, gain=RNN_GAIN)
 
     def forward(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """States (N, W, D) to velocities (N, W, C, 6) in -1…1 and gripper logits (N, W, C)."""
@@ -60,6 +65,8 @@ class _Mlp(nn.Module):
         for before, after in zip(widths, MLP, strict=False):
             layers += [nn.Linear(before, after), nn.ReLU()]
         self.mlp = nn.Sequential(*layers, nn.Linear(widths[-1], out))
+        for layer in self.mlp[:-1:2]:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         result: torch.Tensor = self.mlp(hidden)

@@ -50,7 +50,7 @@ class Lessons:
     held_out: int = 1_000
     vision_steps: int = 2_400
     text_steps: int = 1_163
-    robot_steps: int = 900
+    robot_steps: int = 1_500
 
 
 @dataclass(frozen=True, slots=True)
