@@ -45,8 +45,8 @@ class Habit:
     def draw(cls, rng: np.random.Generator) -> Habit:
         """A habit that a careful driver could have."""
         return cls(
-            clearance=rng.uniform(MARGIN, 0.5),
-            turn_at=rng.uniform(0.7, 1.9),
+            clearance=rng.uniform(0.35, 0.55),
+            turn_at=rng.uniform(1.2, 1.9),
             return_after=rng.uniform(0.0, 0.4),
             tolerance=rng.uniform(0.2, 0.32),
             wait=int(rng.choice(2, p=[0.8, 0.2])),
