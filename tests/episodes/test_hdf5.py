@@ -43,6 +43,10 @@ def test_the_content_hash_sees_every_part(make_episode) -> None:
     [
         ([b"go left"], "go left"),
         ([b"go left"] * 6, "go left"),
+        (np.array([[b"go left"]] * 6), "go left"),
+        (b"go left", "go left"),
+        ("go left", "go left"),
+        (["go left"] * 6, "go left"),
         (["왼쪽으로 가라"], "왼쪽으로 가라"),
         (None, ""),
     ],
@@ -77,7 +81,12 @@ GOOD = {"images": np.zeros((6, 4, 4, 3), np.uint8), "actions": np.zeros((6, 3), 
         ({"actions": np.full((6, 3), np.nan)}, "first at frame 0"),
         ({"actions": np.array([[0, 0]] * 5 + [[0, np.inf]])}, "first at frame 5"),
         ({"language_instruction": np.array([b"\xff\xfe"])}, "not UTF-8"),
-        ({"language_instruction": np.array([b"a", b"b"])}, "2 different instructions"),
+        ({"language_instruction": np.array([b"a", b"b"])}, "holds 2 texts, where 1 or 6"),
+        ({"language_instruction": np.array([b"a", b"b"] * 3)}, "2 different instructions"),
+        ({"language_instruction": np.zeros(6)}, "where text is needed"),
+        ({"action_event_types": np.array([b"key"] * 5)}, "holds 5 texts, where 6"),
+        ({"actions": np.full((6, 3), 1e300)}, "infinite actions, first at frame 0"),
+        ({"actions": np.zeros((0, 3)), "images": np.zeros((0, 4, 4, 3), np.uint8)}, "no frames"),
     ],
 )
 def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path: Path, changes, says) -> None:
@@ -121,6 +130,65 @@ def test_damage_inside_compressed_frames_is_an_episode_error(tmp_path: Path, mak
     path.write_bytes(data)
     with pytest.raises(EpisodeError, match="damaged"):
         read_episode(path)
+
+
+@pytest.mark.parametrize("compression", [None, "gzip", "lzf"])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 7, 5), (40, 6, 9)])
+@pytest.mark.parametrize("columns", [2, 3])
+def test_any_size_and_compression(tmp_path: Path, compression, shape, columns) -> None:
+    path = tmp_path / "a.h5"
+    images = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("images", data=images, compression=compression)
+        file["actions"] = np.ones((shape[0], columns), np.float64)
+        file["action_event_types"] = np.array([b"start"] * shape[0])
+    episode = read_episode(path)
+    np.testing.assert_array_equal(episode.images, images)
+    assert episode.actions.shape == (shape[0], columns)
+    assert episode.event_types == ("start",) * shape[0]
+
+
+def test_another_step_is_kept(tmp_path: Path, make_episode) -> None:
+    write_episode(tmp_path / "a.h5", make_episode(step=0.1))
+    assert read_episode(tmp_path / "a.h5").step == 0.1
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file.attrs["step_seconds"] = -1
+    with pytest.raises(EpisodeError, match="step of -1"):
+        read_episode(tmp_path / "a.h5")
+
+
+def test_a_million_frames_are_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("images", (10**6, 720, 1280, 3), np.uint8, chunks=(1, 720, 1280, 3))
+        file.create_dataset("actions", data=np.zeros((10**6, 2), np.float32))
+    with pytest.raises(EpisodeError, match="1000000 frames") as caught:
+        read_episode(path)
+    assert caught.value.check == "too_long"
+
+
+def test_links_in_a_loop_and_dangling_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.h5").symlink_to(tmp_path / "b.h5")
+    (tmp_path / "b.h5").symlink_to(tmp_path / "a.h5")
+    with pytest.raises(EpisodeError, match="symbolic links"):
+        read_episode(tmp_path / "a.h5")
+    inside = tmp_path / "inside.h5"
+    with h5py.File(inside, "w") as file:
+        file["actions"] = np.zeros((6, 2))
+        file["images"] = h5py.SoftLink("/images")
+        file["language_instruction"] = h5py.SoftLink("/nowhere")
+    with pytest.raises(EpisodeError):
+        read_episode(inside)
+
+
+def test_a_file_that_changes_under_the_reader_is_told(tmp_path: Path, make_episode) -> None:
+    from mobile_vla.episodes.hdf5 import _opened
+
+    path = tmp_path / "a.h5"
+    write_episode(path, make_episode())
+    with pytest.raises(EpisodeError, match="changed while") as caught, _opened(path):
+        write_episode(path, make_episode(1))
+    assert caught.value.check == "changed"
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, make_episode) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mobile_vla.episodes.naming import LAB_NAMES, Naming
 from mobile_vla.episodes.schema import Episode
 from mobile_vla.episodes.words import Direction
 
@@ -44,12 +45,16 @@ class DirectionEvidence:
         return words.pop() if len(words) == 1 else None
 
 
-def tell_direction(episode: Episode) -> DirectionEvidence:
-    """Ask the instruction, the name (source file or else id) and the motion of `episode`."""
-    name = episode.source.stem if episode.source else episode.id
+def tell_direction(episode: Episode, naming: Naming = LAB_NAMES) -> DirectionEvidence:
+    """Ask the instruction, the name (source file or else id) and the motion of `episode`.
+
+    A name that does not fit the naming's pattern is read as any text is.
+    """
+    name = episode.source.name if episode.source else f"{episode.id}.h5"
+    parts = naming.parts(name)
     return DirectionEvidence(
         instruction=direction_in_text(episode.instruction),
-        file_name=direction_in_text(name),
+        file_name=parts.direction if parts else direction_in_text(name.rpartition(".")[0]),
         motion=direction_of_motion(episode.actions, episode.step),
     )
 

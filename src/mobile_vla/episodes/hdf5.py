@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobile_vla.episodes.schema import Episode
+from mobile_vla.episodes.findings import Check
+from mobile_vla.episodes.schema import STEP_SECONDS, Episode
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import write_atomic
 
@@ -17,10 +18,22 @@ if TYPE_CHECKING:
 
 IMAGES, ACTIONS = "images", "actions"
 EVENTS, INSTRUCTION = "action_event_types", "language_instruction"
+STEP = "step_seconds"
+"""Attribute of files whose step is not the lab's 0.4 s."""
+LARGEST_FRAMES = 10_000
+LARGEST_BYTES = 4 << 30
+"""Decoded pictures of one episode: what is larger is refused unread."""
 
 
 class EpisodeError(UserError):
-    """An episode file that cannot be used: which, why, and what to do about it."""
+    """An episode file that cannot be used: which, why, and what to do about it.
+
+    `check` is the name under which a report counts it, `what` the predicate of its sentence.
+    """
+
+    def __init__(self, path: Path, what: str, check: Check = "shape_or_type") -> None:
+        super().__init__(f"{path} {what}: record or copy this episode again, or take it out.")
+        self.check, self.what = check, what
 
 
 def read_episode(path: Path) -> Episode:
@@ -28,21 +41,22 @@ def read_episode(path: Path) -> Episode:
 
     Raises:
         EpisodeError: not readable as HDF5, a dataset missing, of wrong rank or type, lengths that
-            disagree, or values that are not numbers.
+            disagree, values that are not numbers, too long, or changed while it was read.
     """
     with _opened(path) as file:
-        images, actions = _images(path, file), _actions(path, file)
-        if len(images) != len(actions):
-            raise _bad(path, f"holds {len(images)} images but {len(actions)} actions")
-        events = _texts(path, file, EVENTS)
-        instructions = _texts(path, file, INSTRUCTION) or ("",)
+        actions = _actions(path, file)
+        images = _images(path, file, len(actions))
+        events = _texts(path, file, EVENTS, (len(actions),))
+        instructions = _texts(path, file, INSTRUCTION, (1, len(actions))) or ("",)
+        step = _step(path, file)
     if len(set(instructions)) > 1:
-        raise _bad(path, f"holds {len(set(instructions))} different instructions")
+        raise EpisodeError(path, f"holds {len(set(instructions))} different instructions")
     return Episode(
         id=path.stem,
         images=images,
         actions=actions,
         instruction=instructions[0],
+        step=step,
         event_types=events,
         source=path,
     )
@@ -72,7 +86,10 @@ def write_episode(path: Path, episode: Episode, *, compression: str | None = Non
         file.create_dataset(ACTIONS, data=episode.actions)
         if episode.event_types is not None:
             file.create_dataset(EVENTS, data=[text.encode() for text in episode.event_types])
-        file.create_dataset(INSTRUCTION, data=[episode.instruction.encode()])
+        if episode.instruction:
+            file.create_dataset(INSTRUCTION, data=[episode.instruction.encode()])
+        if episode.step != STEP_SECONDS:
+            file.attrs[STEP] = episode.step
     write_atomic(path, buffer.getvalue())
 
 
@@ -85,33 +102,50 @@ class _opened:
     def __enter__(self) -> h5py.File:
         import h5py
 
-        self._refuse_at_sight()
+        self._before = self._refuse_at_sight()
         try:
             self.file = h5py.File(self.path, "r")
         except OSError as error:
-            truncated = "truncated" in str(error)
-            what = "is cut off: it is shorter than its header says" if truncated else "is not HDF5"
-            raise _bad(self.path, what) from error
+            if "truncated" in str(error):
+                what = "is cut off: it is shorter than its header says"
+                raise EpisodeError(self.path, what, "truncated") from error
+            raise EpisodeError(self.path, "is not HDF5", "not_an_episode") from error
         return self.file
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self.file.close()
         if isinstance(error, (OSError, RuntimeError)):
-            raise _bad(self.path, f"is damaged and cannot be decoded ({error})") from error
+            what = f"is damaged and cannot be decoded ({error})"
+            raise EpisodeError(self.path, what, "unreadable") from error
+        if error is None and self._stamp() != self._before:
+            raise EpisodeError(self.path, "changed while it was read", "changed")
 
-    def _refuse_at_sight(self) -> None:
+    def _refuse_at_sight(self) -> tuple[int, int, int]:
         try:
+            before = self._stamp()
             with open(self.path, "rb") as file:
                 if not file.read(1):
-                    raise _bad(self.path, "is empty (0 bytes)")
+                    raise EpisodeError(self.path, "is empty (0 bytes)", "truncated")
+            return before
         except OSError as error:
-            raise _bad(self.path, f"cannot be opened ({error.strerror})") from error
+            what = f"cannot be opened ({error.strerror})"
+            raise EpisodeError(self.path, what, "unreadable") from error
+
+    def _stamp(self) -> tuple[int, int, int]:
+        """What changes when somebody writes to the file, or another takes its place."""
+        status = self.path.stat()
+        return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _images(path: Path, file: h5py.File) -> np.ndarray:
+def _images(path: Path, file: h5py.File, actions: int) -> np.ndarray:
     data = _dataset(path, file, IMAGES)
     if data.ndim != 4 or data.shape[3] != 3 or data.dtype != np.uint8 or 0 in data.shape:
-        raise _bad(path, f"`images` is {_looks(data)}, where (T, H, W, 3) uint8 is needed")
+        raise EpisodeError(path, f"`images` is {_looks(data)}, where (T, H, W, 3) uint8 is needed")
+    if len(data) != actions:
+        raise EpisodeError(path, f"holds {len(data)} images but {actions} actions")
+    if len(data) > LARGEST_FRAMES or data.size > LARGEST_BYTES:
+        what = f"holds {len(data)} frames ({data.size / 2**30:.1f} GiB), which is no episode"
+        raise EpisodeError(path, what, "too_long")
     images: np.ndarray = data[()]
     return images
 
@@ -119,24 +153,42 @@ def _images(path: Path, file: h5py.File) -> np.ndarray:
 def _actions(path: Path, file: h5py.File) -> np.ndarray:
     data = _dataset(path, file, ACTIONS)
     if data.ndim != 2 or data.shape[1] not in (2, 3) or data.dtype.kind not in "fiu":
-        raise _bad(path, f"`actions` is {_looks(data)}, where (T, 2 or 3) float is needed")
-    actions = np.asarray(data[()], np.float32)
+        raise EpisodeError(path, f"`actions` is {_looks(data)}, where (T, 2 or 3) float is needed")
+    with np.errstate(over="ignore"):
+        actions = np.asarray(data[()], np.float32)
     if not len(actions):
-        raise _bad(path, "holds no frames")
+        raise EpisodeError(path, "holds no frames")
     unsound = np.flatnonzero(~np.isfinite(actions).all(axis=1))
     if len(unsound):
-        raise _bad(path, f"has NaN or infinite actions, first at frame {unsound[0]}")
+        what = f"has NaN or infinite actions, first at frame {unsound[0]}"
+        raise EpisodeError(path, what, "not_a_number")
     return actions
 
 
-def _texts(path: Path, file: h5py.File, name: str) -> tuple[str, ...] | None:
+def _texts(
+    path: Path, file: h5py.File, name: str, lengths: tuple[int, ...]
+) -> tuple[str, ...] | None:
+    """The texts of an optional dataset, scalar or of any rank, of one of these lengths."""
     if name not in file:
         return None
-    values = np.atleast_1d(_dataset(path, file, name)[()])
+    data = _dataset(path, file, name)
+    if data.dtype.kind not in "SO":
+        raise EpisodeError(path, f"`{name}` is {_looks(data)}, where text is needed")
+    values = np.atleast_1d(data[()]).ravel()
+    if len(values) not in lengths:
+        wanted = " or ".join(map(str, dict.fromkeys(lengths)))
+        raise EpisodeError(path, f"`{name}` holds {len(values)} texts, where {wanted} are needed")
     try:
-        return tuple(v.decode() if isinstance(v, bytes) else str(v) for v in values.ravel())
+        return tuple(v.decode() if isinstance(v, bytes) else str(v) for v in values)
     except UnicodeDecodeError as error:
-        raise _bad(path, f"`{name}` is not UTF-8 text") from error
+        raise EpisodeError(path, f"`{name}` is not UTF-8 text") from error
+
+
+def _step(path: Path, file: h5py.File) -> float:
+    step: Any = file.attrs.get(STEP, STEP_SECONDS)
+    if not np.isscalar(step) or isinstance(step, (str, bytes)) or not 0 < step < 60:
+        raise EpisodeError(path, f"has a step of {step}, where seconds are needed")
+    return float(step)
 
 
 def _dataset(path: Path, file: h5py.File, name: str) -> h5py.Dataset:
@@ -145,13 +197,10 @@ def _dataset(path: Path, file: h5py.File, name: str) -> h5py.Dataset:
     data = file.get(name)
     if not isinstance(data, h5py.Dataset):
         found = ", ".join(sorted(file)) or "nothing"
-        raise _bad(path, f"has no dataset `{name}` (it holds {found})")
+        what = f"has no dataset `{name}` (it holds {found})"
+        raise EpisodeError(path, what, "not_an_episode")
     return data
 
 
 def _looks(data: h5py.Dataset) -> str:
     return f"{tuple(data.shape)} {data.dtype}"
-
-
-def _bad(path: Path, what: str) -> EpisodeError:
-    return EpisodeError(f"{path} {what}: record or copy this episode again, or take it out.")
