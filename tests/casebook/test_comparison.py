@@ -150,7 +150,8 @@ def test_code_that_changed_is_a_confound(maker: Maker) -> None:
     maker.finish("left_10")
     run = maker.finish("both_10")
     environment = msgspec.json.decode(run.folder.environment.read_bytes(), type=Environment)
-    write_json(run.folder.environment, msgspec.structs.replace(environment, diff_blake2="ff"))
+    other = msgspec.structs.replace(environment, making_blake3="ff")
+    write_json(run.folder.environment, other)
     assert maker.book().compare(**CLOSE, question="balance").confounds == ["code"]
 
 

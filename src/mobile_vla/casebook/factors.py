@@ -180,9 +180,8 @@ def _of_code(facts: Facts) -> Told:
     found, file = facts.environment, facts.folder.environment
     if found is None:
         return
-    commit = found.commit[:12] if found.commit else "installed"
-    diff = f" with changes {found.diff_blake2[:12]}" if found.diff_blake2 else ""
-    yield "code", f"{found.version} {commit}{diff}", facts.at(file, "key commit")
+    code = f"{found.version}, sources {found.making_blake3[:12]}"
+    yield "code", code, facts.at(file, "key making_blake3")
     packages = ", ".join(f"{name} {version}" for name, version in sorted(found.packages.items()))
     yield "packages", packages, facts.at(file, "key packages")
     yield "device", found.device, facts.at(file, "key device")

@@ -38,7 +38,10 @@ def would_part(
     if a.planned is None or b.planned is None:
         return []
     wanted = _wanted(planned_factors(a.planned), planned_factors(b.planned), factor)
-    case = next((c for c in cases if c.planned and _fits(planned_factors(c.planned), wanted)), None)
+    fitting = [c for c in cases if c.planned and _fits(planned_factors(c.planned), wanted)]
+    if any(case.name in (a.name, b.name) for case in fitting):
+        return []  # it is of the pair itself: what moved besides is not of the study's planning
+    case = next(iter(fitting), None)
     steps = int(wanted["optimiser_steps"])
     seconds = None if seconds_per_step is None else steps * seconds_per_step
     return [

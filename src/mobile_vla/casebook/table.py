@@ -35,7 +35,7 @@ def print_table(table: Sequence[Row], console: Console | None = None) -> None:
     _print(console, table, _FIRST, "What really exists (data: training + validation episodes)")
     for row in table:
         told = [row["why"]] if row["state"] not in ("finished", "planned") else []
-        for reason in [*told, *row["conflicts"]]:
+        for reason in [*told, *row["earlier"], *row["conflicts"]]:
             console.print(f"{row['label'] or row['name']}: {reason}", markup=False, highlight=False)
     evaluated = [row for row in table if row["mae"] is not None or row["success_left"] is not None]
     if evaluated:
@@ -75,6 +75,7 @@ def _row(case: CaseView) -> Row:
         "why": case.why,
         "profile": resolved.profile if resolved else None,
         "runs": len(case.runs),
+        "earlier": [f"earlier run {r.path} {r.state}: {r.why}" for r in _others(case)],
         "conflicts": list(run.conflicts) if run else [],
         "success_left": success(rollouts, "left"),
         "success_right": success(rollouts, "right"),
@@ -83,6 +84,12 @@ def _row(case: CaseView) -> Row:
         "swap_follows": offline.swap.follows if offline else None,
         "beats_replay": beats_replay(offline),
     }
+
+
+def _others(case: CaseView) -> list[RunView]:
+    """Runs of the case that neither speak for it nor finished."""
+    spoken = case.run.path if case.run else None
+    return [run for run in case.runs if run.path != spoken and run.state != "finished"]
 
 
 def _verified(run: RunView | None) -> bool:

@@ -69,9 +69,9 @@ def compare(options: argparse.Namespace) -> int:
     if options.all or not options.cases:
         comparisons = book.comparisons()
     elif len(options.cases) == 2:
-        comparisons = [
-            book.compare(*options.cases, question=options.question, exploratory=options.exploratory)
-        ]
+        a, b = options.cases
+        question, exploratory = options.question, options.exploratory
+        comparisons = [book.compare(a, b, question=question, exploratory=exploratory)]
     else:
         raise UserError("Name two cases to compare, or --all.")
     if options.json:
@@ -94,8 +94,9 @@ def print_comparisons(comparisons: Sequence[Comparison], cases: Sequence[CaseVie
         mark = "exploratory, not valid: " if comparison.exploratory else ""
         print(f"\n{title or 'comparison'}: {a} vs {b}: {comparison.verdict.replace('_', ' ')}")
         print(f"  {verdict_sentence(comparison.verdict, title, comparison.confounds, 'en')}")
-        for reason in comparison.reasons:
-            print(f"  {reason}")
+        if comparison.verdict != "confounded":  # the sentence above has named what moved
+            for reason in comparison.reasons:
+                print(f"  {reason}")
         for factor in comparison.factors:
             if factor.relation != "held" and not factor.nuisance:
                 told = f"{factor.a or 'unknown'} → {factor.b or 'unknown'}"
@@ -107,7 +108,8 @@ def print_comparisons(comparisons: Sequence[Comparison], cases: Sequence[CaseVie
             cost = f", about {missing.seconds:.0f} s" if missing.seconds else ""
             told = ", ".join(f"{key} {value}" for key, value in missing.description.items())
             print(f"  would settle it: {name or told}{cost}")
-            print(f"    {settles(comparison.factor, comparison.confounds, 'en')}")
+            if comparison.confounds:
+                print(f"    {settles(comparison.factor, comparison.confounds, 'en')}")
 
 
 def plan(options: argparse.Namespace) -> None:
