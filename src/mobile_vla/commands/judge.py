@@ -136,6 +136,7 @@ def print_plan(made: Plan) -> None:
 
 def report(options: argparse.Namespace) -> None:
     """Write the page in one language or both."""
+    from mobile_vla.documents.wording import LANGUAGES
     from mobile_vla.documents.writing import write_report
 
     book = casebook(options)
@@ -143,7 +144,7 @@ def report(options: argparse.Namespace) -> None:
         raise UserError(
             f"There is no workspace {book.workspace}: run `mvla demo`, or name another."
         )
-    languages = (options.lang,) if options.lang else ("en", "ko")
+    languages = (options.lang,) if options.lang else LANGUAGES
     paths = write_report(book.workspace, book, languages=languages, html=options.html)
     if options.json:
         print_json([str(path) for path in paths])

@@ -188,6 +188,9 @@ def work(
             ended = train_run(run, workspace, resume=resume, terminal=False, progress=count)
             if ended.outcome != "finished":
                 sys.exit(1)
+    except UserError:  # the run's record and its log have it
+        sys.exit(1)
+    try:
         evaluate_run(run, workspace, scenes)
     except UserError as error:
         with open(run.console, "a", encoding="utf-8") as log:

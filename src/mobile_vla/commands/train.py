@@ -48,7 +48,6 @@ def run_to_train(chosen: Setting, name: str, *, resume: bool) -> RunFolder:
 
 
 def _train(run: RunFolder, chosen: Setting, options: argparse.Namespace) -> int:
-    from mobile_vla.training.run import Refused
     from mobile_vla.training.run import train as train_run
 
     if options.threads:
@@ -57,16 +56,12 @@ def _train(run: RunFolder, chosen: Setting, options: argparse.Namespace) -> int:
         torch.set_num_threads(options.threads)
     print(f"run folder: {run.path}", file=sys.stderr)
     with progress(run.path.parent.name) as report:
-        try:
-            ended = train_run(
-                run,
-                chosen.workspace,
-                resume=options.resume,
-                check_only=options.check,
-                progress=report,
-            )
-        except Refused:
-            # The run's console has shown why; a refusal is a negative finding.
-            return 1
+        ended = train_run(
+            run,
+            chosen.workspace,
+            resume=options.resume,
+            check_only=options.check,
+            progress=report,
+        )
     print(f"{ended.outcome}: {ended.reason}")
     return 0 if ended.outcome == "finished" else 1

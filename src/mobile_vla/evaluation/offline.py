@@ -11,7 +11,6 @@ import numpy as np
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.frames import open_frames
 from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
-from mobile_vla.episodes.words import Direction
 from mobile_vla.evaluation.baselines import (
     Baseline,
     blind,
@@ -29,13 +28,14 @@ from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.results import EpisodeSet, Offline, Scored, Swap
 from mobile_vla.record.workspace import Workspace
 from mobile_vla.simulator.instructions import instruction
+from mobile_vla.simulator.world import Side
 from mobile_vla.study.models import ResolvedCase
 from mobile_vla.study.resolved import read_case
 from mobile_vla.training.build import load_trained_policy
 from mobile_vla.training.checkpoints import POLICY
 from mobile_vla.training.features import Features
 
-OTHER: dict[str, Direction] = {"left": "right", "right": "left"}
+OTHER: dict[str, Side] = {"left": "right", "right": "left"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,6 @@ class Recorded:
     latents: torch.Tensor
 
 
-@torch.inference_mode()
 def predict(
     policy: Policy, episode: Recorded, window: int, instruction: str | None = None
 ) -> np.ndarray:
@@ -36,11 +35,14 @@ def predict(
     `instruction` may take the recorded one's place.
     """
     text = episode.instruction if instruction is None else instruction
-    actions, windows = policy([episode.latents], [text], window)
-    first = actions[..., 0, :]
-    early = first[0][windows.valid[0]]
-    late = first[1:, -1]
-    return policy.statistics.denormalise(torch.cat([early, late])).float().cpu().numpy()
+    with torch.inference_mode():
+        actions, windows = policy([episode.latents], [text], window)
+        first = actions[..., 0, :]
+        early = first[0][windows.valid[0]]
+        late = first[1:, -1]
+        executed = policy.statistics.denormalise(torch.cat([early, late]))
+    predicted: np.ndarray = executed.float().cpu().numpy()
+    return predicted
 
 
 def with_latents(episode: Recorded, latents: torch.Tensor) -> Recorded:

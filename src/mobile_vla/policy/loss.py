@@ -19,6 +19,13 @@ def chunk_targets(actions: torch.Tensor, chunk: int) -> tuple[torch.Tensor, torc
     return targets * mask.unsqueeze(-1), mask
 
 
+def loss_weights(mask: torch.Tensor, first_weight: float) -> torch.Tensor:
+    """How much each action of a chunk counts, float32 (…, C): 0 where `mask` (…, C) is False."""
+    weights = mask.to(torch.float32)
+    weights[..., 0] *= first_weight
+    return weights
+
+
 def action_loss_sums(
     predicted: torch.Tensor,
     targets: torch.Tensor,
@@ -34,8 +41,7 @@ def action_loss_sums(
     their quotient is the loss.
     """
     error = functional.huber_loss(predicted, targets, delta=delta, reduction="none").mean(-1)
-    weights = mask.to(error.dtype).clone()
-    weights[..., 0] *= first_weight
+    weights = loss_weights(mask, first_weight)
     return (error * weights).sum(), weights.sum()
 
 

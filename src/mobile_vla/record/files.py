@@ -25,7 +25,7 @@ def written_beside(path: Path) -> Iterator[Path]:
         yield beside
         with open(beside, "rb") as file:
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        beside.replace(path)
         sync_folder(path.parent)
     except OSError as error:
         raise explain_os_error(error, path) from error
@@ -78,6 +78,8 @@ def explain_os_error(error: OSError, path: Path) -> UserError:
             f"The disk is full, so {path} was not written (what stood there is kept): "
             "free some space and run the same command again."
         )
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        return UserError(f"{path} cannot be made below a file: choose a folder instead.")
     if isinstance(error, FileNotFoundError):
         return UserError(f"{path} does not exist: check the path.")
     return UserError(f"{path}: {error.strerror or error}.")

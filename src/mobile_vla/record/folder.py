@@ -47,6 +47,13 @@ class RunFolder:
         return self.checkpoints / "latest"
 
     @property
+    def latest_step(self) -> int | None:
+        """Optimiser steps done at the newest whole checkpoint, None where there is none."""
+        if not self.latest.exists():
+            return None
+        return int(self.latest.resolve().name.removeprefix("step-"))
+
+    @property
     def best(self) -> Path:
         """The checkpoint of the lowest validation loss so far."""
         return self.checkpoints / "best"

@@ -12,7 +12,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`started`: clock ticks after boot (field 22 of /proc/PID/stat), -1 where there is no /proc."""
+    """`started`: clock ticks after boot (field 22 of /proc/PID/stat), -1 without a /proc."""
 
     pid: int
     boot: str

@@ -8,6 +8,7 @@ import msgspec
 
 Direction = Literal["left", "right", "straight"]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+Seed = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
@@ -25,7 +26,7 @@ class Text(Strict, frozen=True, kw_only=True):
 
 
 class Lora(Strict, frozen=True, kw_only=True):
-    """Low-rank adapters (Hu et al. 2021): rank, scale numerator, dropout, and which parts get them."""
+    """Low-rank adapters (Hu et al. 2021): rank, scale numerator, dropout, which parts get them."""
 
     r: Positive = 32
     alpha: Positive = 16
@@ -58,7 +59,7 @@ class Recipe(Strict, frozen=True, kw_only=True):
     accumulate: Positive = 8
     huber_delta: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     first_action_weight: Annotated[float, msgspec.Meta(gt=0)] = 1.0
-    seed: int = 123
+    seed: Seed = 123
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
 
 
@@ -97,7 +98,7 @@ class Attempt(Strict, frozen=True, kw_only=True):
     """What one run of a case changes. An empty attempt changes nothing."""
 
     init_path: str | None = None
-    seed: int | None = None
+    seed: Seed | None = None
     note: str | None = None
 
 
@@ -138,11 +139,27 @@ class Robot(Strict, frozen=True, kw_only=True):
     full_speed: Annotated[float, msgspec.Meta(gt=0)]
 
 
+class FileNames(Strict, frozen=True, kw_only=True):
+    """How episode files are named: text with {date} {time} {scene} {direction} {any} in it.
+
+    The other keys are the words that stand for each direction in such a name.
+    """
+
+    pattern: str
+    left: tuple[str, ...] = ("left",)
+    right: tuple[str, ...] = ("right",)
+    straight: tuple[str, ...] = ("straight",)
+
+
 class Data(Strict, frozen=True, kw_only=True):
-    """Names of the data sets below the workspace's `data` folder."""
+    """Names of the data sets below the workspace's `data` folder, and of their episode files.
+
+    Without `file_names`, names are read as the lab writes them.
+    """
 
     train: Name
     evaluation: Name
+    file_names: FileNames | None = None
 
 
 class Profile(Strict, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,9 +81,13 @@ def image_size(case: ResolvedCase) -> int:
 
 
 def load_base(case: ResolvedCase) -> tuple[Backbone, list[LoadedSource]]:
-    """The case's VLM, frozen."""
+    """The case's VLM, frozen. The library's own bars are shown on a terminal only."""
+    from transformers.utils import logging
+
     from mobile_vla.policy.loading import load_vlm
 
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()
     backbone, source = load_vlm(weights_path(case.vlm, "The VLM"))
     return backbone, [source]
 

@@ -85,7 +85,7 @@ def _point(link: Path, target: Path) -> None:
     beside = link.with_name(f".{link.name}.part")
     beside.unlink(missing_ok=True)
     beside.symlink_to(target.name)
-    os.replace(beside, link)
+    beside.replace(link)
     sync_folder(link.parent)
 
 

@@ -9,29 +9,40 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from mobile_vla.record.files import explain_os_error
+
+LOG = 2
+"""The descriptor that leads to the log alone while `console_to` is in force."""
+
 
 @contextlib.contextmanager
 def console_to(path: Path, *, also_terminal: bool) -> Iterator[None]:
     """Send file descriptors 1 and 2 to `path`; with `also_terminal` Python's output to both.
 
     Libraries that write to the descriptors, and a crash's traceback, end up in the file too.
+    Lines that a full disk has no room for are lost; that alone stops nothing.
     """
+    try:
+        log = open(path, "ab", buffering=0)  # noqa: SIM115  # closed by the `with` below
+    except OSError as error:
+        raise explain_os_error(error, path) from error
     sys.stdout.flush()
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
     out, err = sys.stdout, sys.stderr
     try:
-        with open(path, "ab", buffering=0) as log:
+        with log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
             faulthandler.enable(log.fileno())
             if also_terminal:
-                sys.stdout, sys.stderr = _Tee(1, saved[0]), _Tee(2, saved[1])  # type: ignore
+                sys.stdout, sys.stderr = _Tee(1, saved[0]), _Tee(2, saved[1])
             try:
                 yield
             finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
+                with contextlib.suppress(OSError):
+                    sys.stdout.flush()
+                    sys.stderr.flush()
     finally:
         sys.stdout, sys.stderr = out, err
         os.dup2(saved[0], 1)
@@ -51,8 +62,9 @@ class _Tee:
 
     def write(self, text: str) -> int:
         data = text.encode(errors="replace")
-        for descriptor in (self._log, self._terminal):
-            os.write(descriptor, data)
+        os.write(self._terminal, data)
+        with contextlib.suppress(OSError):
+            os.write(self._log, data)
         return len(text)
 
     def flush(self) -> None:

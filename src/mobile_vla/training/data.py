@@ -31,11 +31,12 @@ def case_manifest(case: ResolvedCase, workspace: Workspace) -> Manifest:
             f"Data set {case.train_data} has steps of {manifest.step} s but the study's robot "
             f"{case.robot.step} s: use data of that robot, or correct the study."
         )
-    if not manifest.split("val"):
-        raise UserError(
-            f"{case.case} has no validation episode among its {len(manifest.episodes)}: "
-            "take at least five of a direction."
-        )
+    for split, use in (("train", "training"), ("val", "validation")):
+        if not manifest.split(split):  # type: ignore[arg-type]
+            raise UserError(
+                f"{case.case} has no {use} episode among its {len(manifest.episodes)}: "
+                "take at least five of a direction."
+            )
     return manifest
 
 

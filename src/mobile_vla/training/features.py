@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from mobile_vla.policy.lora import base_tensors, hash_tensors
+from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import written_beside
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Features:
             bits = self._encode(episode, gradient=False).to(torch.bfloat16).view(torch.uint16)
             with written_beside(path) as beside, open(beside, "wb") as file:
                 np.save(file, bits.cpu().numpy())
-        bits = torch.from_numpy(np.load(path, mmap_mode=None)).view(torch.bfloat16)
+        bits = torch.from_numpy(_stored(path)).view(torch.bfloat16)
         return bits.to(self.policy.action_token.device, torch.float32)
 
     def _encode(self, episode: str, *, gradient: bool) -> torch.Tensor:
@@ -48,6 +49,17 @@ class Features:
         with torch.set_grad_enabled(gradient):
             parts = [self.policy.encode(part) for part in frames.split(FRAMES_AT_ONCE)]
         return torch.cat(parts)
+
+
+def _stored(path: Path) -> np.ndarray:
+    try:
+        bits: np.ndarray = np.load(path)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(
+            f"{path}, which holds stored vision features, is damaged ({error}): delete it, and it "
+            "is made again."
+        ) from error
+    return bits
 
 
 def vision_is_frozen(policy: Policy) -> bool:

@@ -14,8 +14,8 @@ import torch
 from lightning.fabric import Fabric
 
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode
-from mobile_vla.policy.loss import action_loss_sums
-from mobile_vla.policy.policy import Policy
+from mobile_vla.policy.loss import action_loss_sums, loss_weights
+from mobile_vla.policy.policy import Policy, Windows, unfold_windows
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.events import Checkpoint, CheckpointFailed, Epoch, EventLog, Heartbeat
 from mobile_vla.record.folder import RunFolder
@@ -130,12 +130,10 @@ def _step(
     batches = [training.tensors.batch(episodes[s : s + recipe.batch]) for s in starts]
     waited = time.monotonic() - began
     loss = _backward(training, batches)
-    if not math.isfinite(loss):
-        names = ", ".join(episode.id for episode in episodes)
-        raise NotFinite(f"the loss is {loss} at step {position.step + 1}, on {names}")
-    norm = training.fabric.clip_gradients(
-        training.module, training.optimizer, max_norm=recipe.clip_norm
-    )
+    _require_finite("loss", loss, position.step + 1, episodes)
+    norm = _clip(training)
+    if recipe.precision != "16-mixed":  # whose scaler passes over a step that overflowed
+        _require_finite("gradient norm", norm, position.step + 1, episodes)
     training.optimizer.step()
     training.optimizer.zero_grad(set_to_none=True)
     position.step += 1
@@ -146,7 +144,7 @@ def _step(
         step=position.step,
         train_loss=loss,
         learning_rate=rate,
-        grad_norm=float(norm if norm is not None else math.nan),
+        grad_norm=norm,
         frames_per_second=sum(batch.frames for batch in batches) / seconds,
         data_wait_share=waited / seconds,
         memory_mb=_memory_mb(),
@@ -154,28 +152,62 @@ def _step(
     training.progress(position.step, total, f"loss {loss:.4f}")
 
 
+def _clip(training: Training) -> float:
+    """Clip the gradients; their norm before that."""
+    norm = training.fabric.clip_gradients(
+        training.module,
+        training.optimizer,
+        max_norm=training.recipe.clip_norm,
+        error_if_nonfinite=False,
+    )
+    return math.nan if norm is None else float(norm)
+
+
+def _require_finite(
+    what: str, value: float, step: int, episodes: Sequence[ManifestEpisode]
+) -> None:
+    if not math.isfinite(value):
+        names = ", ".join(episode.id for episode in episodes)
+        raise NotFinite(
+            f"The {what} is {value} at step {step}, on {names}: lower the learning rate, or look "
+            "at these episodes."
+        )
+
+
 def _backward(training: Training, batches: Sequence[Batch]) -> float:
-    """Gradients of the mean loss over all batches; the weights are summed before dividing."""
-    sums = []
+    """Gradients of the mean loss over all batches, and that mean.
+
+    The weights follow from the masks alone, so each batch's sum is divided by the weight of all
+    before its backward pass: gradients keep the size that half precision can hold.
+    """
+    weight = sum(_weight(training.recipe, batch) for batch in batches)
+    loss = 0.0
     for batch in batches:
-        total, weight = _loss_sums(training, batch)
-        training.fabric.backward(total)
-        sums.append((float(total.detach()), float(weight)))
-    weights = sum(weight for _, weight in sums)
-    for parameter in training.policy.trained_parameters():
-        if parameter.grad is not None:
-            parameter.grad.div_(weights)
-    return sum(total for total, _ in sums) / weights
+        share = _loss_sums(training, batch)[0] / weight
+        training.fabric.backward(share)
+        loss += float(share.detach())
+    return loss
+
+
+def _weight(recipe: Recipe, batch: Batch) -> float:
+    """The sum of weights that the loss of this batch is divided by."""
+    lengths = [len(episode) for episode in batch.latents]
+    windows = unfold_windows(lengths, recipe.window, batch.mask.device)
+    return float(loss_weights(_mask(batch, windows), recipe.first_action_weight).sum())
+
+
+def _mask(batch: Batch, windows: Windows) -> torch.Tensor:
+    """Which actions of the windows' chunks were recorded, (windows, W, C)."""
+    return windows.of(batch.mask) & windows.valid.unsqueeze(-1)
 
 
 def _loss_sums(training: Training, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     recipe = training.recipe
     actions, windows = training.module(batch.latents, batch.instructions, recipe.window)
-    mask = windows.of(batch.mask) & windows.valid.unsqueeze(-1)
     return action_loss_sums(
         actions,
         windows.of(batch.targets),
-        mask,
+        _mask(batch, windows),
         delta=recipe.huber_delta,
         first_weight=recipe.first_action_weight,
     )
@@ -183,6 +215,7 @@ def _loss_sums(training: Training, batch: Batch) -> tuple[torch.Tensor, torch.Te
 
 def _end_epoch(training: Training, position: Position, epoch: int, seconds: float) -> None:
     val_loss = validate(training)
+    _require_finite("validation loss", val_loss, position.step, training.manifest.split("val"))
     training.metrics.append(epoch=epoch, step=position.step, val_loss=val_loss)
     training.metrics.sync()
     losses, position.epoch_losses = position.epoch_losses, []
@@ -232,5 +265,5 @@ def _save(
 
 def _memory_mb() -> float:
     if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
+        return float(torch.cuda.max_memory_allocated()) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

@@ -9,9 +9,14 @@ import math
 
 import numpy as np
 
+from mobile_vla.record.errors import UserError
 
-class NotFinite(Exception):
-    """A loss that is NaN or infinite; the message names step and episodes."""
+
+class NotFinite(UserError):
+    """A loss or gradient that is NaN or infinite; the message names step and episodes."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, exit_code=1)
 
 
 def epoch_groups(episodes: int, per_step: int, seed: int, epoch: int) -> list[list[int]]:

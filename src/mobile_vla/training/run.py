@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -21,7 +22,7 @@ from mobile_vla.record.workspace import Workspace
 from mobile_vla.study.models import ResolvedCase
 from mobile_vla.study.resolved import read_case, write_case
 from mobile_vla.training.allocation import keep_freed_memory
-from mobile_vla.training.console import console_to
+from mobile_vla.training.console import LOG, console_to
 from mobile_vla.training.data import case_manifest
 from mobile_vla.training.preflight import Checklist, check_paths, measure
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 class Refused(UserError):
     """The preflight found the run impossible; the message holds all that it found."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, exit_code=1)
 
 
 def begin_run(case: ResolvedCase, workspace: Workspace) -> RunFolder:
@@ -55,6 +59,11 @@ class Session:
     position: Position | None = None
 
     @property
+    def goes_on(self) -> bool:
+        """Whether it goes on from a checkpoint; a run killed before its first begins again."""
+        return self.resume and self.run.latest_step is not None
+
+    @property
     def steps(self) -> int:
         """Optimiser steps done so far."""
         return self.position.step if self.position else 0
@@ -71,9 +80,10 @@ def train(
 ) -> Exit:
     """Train the case of `run` to its end; return, and record, how it ended.
 
-    `resume` goes on from the latest checkpoint; `check_only` stops after the preflight; with
-    `terminal` the console log's lines are shown as well. Refusals and faults are recorded in the
-    run's events and console log, then raised: `UserError` for a refusal, else what it was.
+    `resume` goes on from the latest checkpoint, or from the start where the run was stopped before
+    its first; `check_only` stops after the preflight; with `terminal` the console log's lines are
+    shown as well. Refusals and faults are recorded in the run's events and console log, then
+    raised: `Refused`, `NotFinite`, another `UserError`, or what it was.
     """
     keep_freed_memory()
     case = read_case(run.case_yaml)
@@ -92,7 +102,8 @@ def train(
 
 
 def _work(session: Session) -> Exit:
-    session.events.append(Start(process=this_process(), argv=sys.argv))
+    step = session.run.latest_step if session.resume else None
+    session.events.append(Start(process=this_process(), argv=sys.argv, resumed_at_step=step))
     checklist = Checklist([])
     manifest = _check_inputs(session, checklist)
     training, position = _check_model(session, manifest, checklist)
@@ -112,7 +123,8 @@ def _fit(session: Session, training: Training, position: Position) -> Exit:
     frozen = hash_base(training.policy.backbone)
     fit(training, position)
     if session.stop.is_set() and position.step < total:
-        reason = f"a signal asked it to stop; step {position.step} of {total} is saved"
+        saved = "is saved" if session.run.latest_step == position.step else "is not saved"
+        reason = f"a signal asked it to stop; step {position.step} of {total} {saved}"
         return Exit(outcome="interrupted", step=position.step, reason=reason)
     if hash_base(training.policy.backbone) != frozen:
         raise RuntimeError("frozen weights changed while training")
@@ -170,7 +182,7 @@ def _check_model(
                 session.events,
                 stop=session.stop,
                 progress=session.progress,
-                resume=session.resume,
+                resume=session.goes_on,
             )
         )
         trained = prepared[0][0].policy.trainable()
@@ -180,7 +192,7 @@ def _check_model(
     if not checklist.run("weights", load):
         raise _refusal(session, checklist)
     training, position = prepared[0]
-    if not session.resume:
+    if not session.goes_on:
         measure(checklist, training)
     if checklist.failures:
         raise _refusal(session, checklist)
@@ -209,11 +221,15 @@ def _ending(error: BaseException, step: int) -> Exit:
 
 
 def _print(error: BaseException) -> None:
-    """The log keeps a fault's traceback; a sentence meant for people needs none."""
-    if isinstance(error, UserError):
-        print(error, file=sys.stderr)
-    else:
-        traceback.print_exc()
+    """The log keeps a fault's traceback; a sentence meant for people needs none.
+
+    The log alone: who called is told by the exception itself.
+    """
+    plain = isinstance(error, UserError)
+    text = f"{error}\n" if plain else "".join(traceback.format_exception(error))
+    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # a full disk must not hide the first fault
+        os.write(LOG, text.encode(errors="replace"))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,194 @@
+"""Whole episodes at once give the loss and gradients of every stride-1 window taken alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from mobile_vla.policy.lora import base_tensors, hash_base
+from mobile_vla.policy.loss import action_loss_sums, chunk_targets
+from mobile_vla.record.errors import UserError
+from mobile_vla.record.events import Epoch, EventLog
+from mobile_vla.record.folder import RunFolder
+from mobile_vla.record.metrics import read_metrics
+from mobile_vla.training import loop
+from mobile_vla.training.data import case_manifest
+from mobile_vla.training.loop import Position, Training, fit
+from mobile_vla.training.order import NotFinite
+from mobile_vla.training.prepare import prepare
+from mobile_vla.training.run import begin_run
+from small_lab import Lab, events_of, furnish
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_flush_denormal(False)
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def here(tmp_path: Path, shared: Path) -> Lab:
+    lab = furnish(tmp_path / "ws", shared, None)
+    lab.change("dropout: 0.1", "dropout: 0.0")
+    return lab
+
+
+def begin(lab: Lab, case: str = "both_20") -> Training:
+    resolved = lab.resolved(case)
+    run = begin_run(resolved, lab.workspace)
+    manifest = case_manifest(resolved, lab.workspace)
+    events, stop = EventLog(run.events), threading.Event()
+    training, _ = prepare(
+        run, resolved, manifest, lab.workspace, events,
+        stop=stop, progress=lambda done, total, note: None, resume=False,
+    )  # fmt: skip
+    return training
+
+
+def windowed_reference(training: Training, count: int) -> torch.Tensor:
+    """Each stride-1 window of the first episodes through the whole policy by itself."""
+    recipe, policy = training.recipe, training.policy
+    total, weight = torch.zeros(()), torch.zeros(())
+    for row in training.manifest.split("train")[:count]:
+        batch = training.tensors.batch([row])
+        for start in range(len(batch.latents[0]) - recipe.window + 1):
+            frames = slice(start, start + recipe.window)
+            predicted, _ = policy([batch.latents[0][frames]], batch.instructions, recipe.window)
+            sums = action_loss_sums(
+                predicted, batch.targets[frames][None], batch.mask[frames][None],
+                delta=recipe.huber_delta, first_weight=recipe.first_action_weight,
+            )  # fmt: skip
+            total, weight = total + sums[0], weight + sums[1]
+    return total / weight
+
+
+def gradients(training: Training) -> list[torch.Tensor]:
+    found = []
+    for parameter in training.policy.trained_parameters():
+        assert parameter.grad is not None
+        found.append(parameter.grad.clone())
+        parameter.grad = None
+    return found
+
+
+def test_loss_and_gradients_are_those_of_the_windows_alone(here: Lab) -> None:
+    here.change("accumulate: 2", "accumulate: 2\n  first_action_weight: 3.0\n  huber_delta: 0.1")
+    training = begin(here)
+    training.module.train()
+    rows = training.manifest.split("train")
+    batches = [training.tensors.batch(rows[:2]), training.tensors.batch(rows[2:3])]
+    loss = loop._backward(training, batches)
+    ours = gradients(training)
+    reference = windowed_reference(training, 3)
+    reference.backward()
+    assert loss == pytest.approx(float(reference.detach()), rel=1e-5)
+    for mine, wanted in zip(ours, gradients(training), strict=True):
+        assert (mine - wanted).abs().max() <= 1e-5 * max(1.0, float(wanted.abs().max()))
+    assert any(float(mine.abs().max()) > 1e-3 for mine in ours)
+
+
+def test_targets_past_the_end_are_masked_not_invented() -> None:
+    actions = torch.tensor([[1.0], [2.0], [3.0]])
+    targets, mask = chunk_targets(actions, 2)
+    assert targets.squeeze(-1).tolist() == [[1, 2], [2, 3], [3, 0]]
+    assert mask.tolist() == [[True, True], [True, True], [True, False]]
+
+
+def test_only_what_the_report_lists_changes(here: Lab) -> None:
+    training = begin(here)
+    report = training.policy.trainable()
+    listed = {name for part in report.values() for name in part.names}
+    tensors = {**training.policy.backbone.network.state_dict(keep_vars=True)}
+    tensors |= {f"head.{name}": value for name, value in training.policy.head.named_parameters()}
+    tensors["action_token"] = training.policy.action_token
+    before = {name: value.detach().clone() for name, value in tensors.items()}
+    frozen = hash_base(training.policy.backbone)
+    fit(training, Position())
+    changed = {name for name, value in tensors.items() if not torch.equal(before[name], value)}
+    assert len(changed) == len(listed) == len(training.policy.trained_parameters())
+    assert {name.rsplit("head.", 1)[-1] for name in changed} == {
+        name.rsplit("head.", 1)[-1] for name in listed
+    }
+    assert hash_base(training.policy.backbone) == frozen
+    assert len(dict(base_tensors(training.policy.backbone.network))) > 50
+    assert report["vision"].tensors == report["projection"].tensors == 0
+
+
+def test_metrics_and_events_hold_the_same_numbers(here: Lab) -> None:
+    training = begin(here)
+    fit(training, Position())
+    curves = read_metrics(training.run.metrics)
+    steps = [int(value) for _, value in curves["step"]]
+    assert steps == [1, 2, 3, 4, 4, 5, 6, 7, 8, 8, 9, 10, 11, 12, 12]  # validation ends an epoch
+    losses = [value for _, value in curves["train_loss"]]
+    epochs = events_of(training.run.events, Epoch)
+    assert [e.val_loss for e in epochs] == pytest.approx([v for _, v in curves["val_loss"]], 1e-5)
+    for number, epoch in enumerate(epochs):
+        assert epoch.train_loss == pytest.approx(sum(losses[4 * number : 4 * number + 4]) / 4, 1e-5)
+    assert losses[-1] < losses[0]
+
+
+def test_gradients_that_are_no_numbers_change_no_weight(here: Lab) -> None:
+    """A finite loss may have gradients that are not."""
+    training = begin(here)
+    poisoned = training.policy.trained_parameters()[-1]
+    poisoned.register_hook(lambda gradient: gradient * float("nan"))
+    before = [p.detach().clone() for p in training.policy.trained_parameters()]
+    with pytest.raises(NotFinite, match="gradient norm is nan at step 1, on episode_"):
+        fit(training, Position())
+    after = training.policy.trained_parameters()
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert not training.run.latest.exists()
+
+
+def test_a_validation_loss_that_is_no_number_saves_nothing(here: Lab) -> None:
+    """Seen only at an epoch's end, when the weights of its last step are already spoilt."""
+    training = begin(here)
+    val = {row.id for row in training.manifest.split("val")}
+    honest = training.tensors.batch
+
+    class Spoilt:
+        def batch(self, episodes):  # type: ignore[no-untyped-def]
+            made = honest(episodes)
+            if made.episodes[0] in val:
+                made.targets[:] = float("nan")
+            return made
+
+    import dataclasses
+
+    spoilt = dataclasses.replace(training, tensors=Spoilt())  # type: ignore[arg-type]
+    with pytest.raises(NotFinite, match="validation loss is nan at step 4"):
+        fit(spoilt, Position())
+    assert not training.run.latest.exists()
+
+
+def test_too_few_episodes_to_train_or_validate_is_said(here: Lab) -> None:
+    for count, what in ((1, "no (training|validation) episode among its 1"), (11, "11 left")):
+        here.change("data: {left: 10}", f"data: {{left: {count}}}")
+        with pytest.raises(UserError, match=what):
+            case_manifest(here.resolved("left_10"), here.workspace)
+        here.change(f"data: {{left: {count}}}", "data: {left: 10}")
+
+
+def test_data_of_another_robot_is_refused(here: Lab) -> None:
+    here.change("step: 0.4", "step: 0.2")
+    with pytest.raises(UserError, match=r"steps of 0.4 s but the study's robot 0.2 s"):
+        case_manifest(here.resolved("left_10"), here.workspace)
+
+
+def test_latest_step_is_read_from_the_link(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    assert run.latest_step is None
+    (run.checkpoints / "step-000120").mkdir(parents=True)
+    assert run.latest_step is None
+    run.latest.symlink_to("step-000120")
+    assert run.latest_step == 120
+    (run.checkpoints / "step-000120").rmdir()
+    assert run.latest_step is None
