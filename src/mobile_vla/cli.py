@@ -94,6 +94,16 @@ def _judging(commands: argparse._SubParsersAction) -> None:
     _study(status)
     _json(status)
 
+    scan = _command(
+        commands, "scan", "scan:scan", "take in runs that mobile-vla did not make",
+        "mvla scan runs/ logs/ configs/",
+    )  # fmt: skip
+    scan.add_argument("folder", nargs="+", metavar="DIR", help="folders of runs, logs and configs")
+    scan.add_argument(
+        "--whole", action="store_true", help="read every byte of checkpoints above 256 MB too"
+    )
+    _json(scan)
+
     compare = _command(
         commands, "compare", "judge:compare",
         "which comparison holds, what it shows, what confounds it, what is missing",

@@ -64,12 +64,58 @@ class Known(Value, frozen=True, kw_only=True):
     derived: bool = False
 
 
+class Loss(Value, frozen=True, kw_only=True):
+    """A validation loss as a log or a curve gives it, after `epoch` (from 0)."""
+
+    epoch: int | None
+    value: float
+    evidence: Evidence
+
+
+class EpisodesRead(Value, frozen=True, kw_only=True):
+    """How many episodes a data set read by a glob; their directions are in no such log.
+
+    `frames`, `pattern`, `folder` and `batch` as the log prints them, None where it does not.
+    """
+
+    episodes: int
+    frames: int | None
+    pattern: str | None
+    folder: str | None
+    batch: int | None
+    evidence: Evidence
+
+
+class Foreign(Value, frozen=True, kw_only=True):
+    """What the files of a run tell that another program made. None: they do not tell.
+
+    `maker`: whose files they are. `checkpoints`: None where no folder of the run was scanned.
+    `samples_per_epoch`: steps of an epoch times batch. `frozen`: whether its configuration calls
+    the VLM frozen. `settings`: its configuration, flat.
+    """
+
+    maker: str
+    files: list[str]
+    date: str | None = None
+    train: EpisodesRead | None = None
+    validation: EpisodesRead | None = None
+    steps_per_epoch: int | None = None
+    samples_per_epoch: int | None = None
+    max_epochs: int | None = None
+    trained_parameters: int | None = None
+    frozen: bool | None = None
+    val_losses: list[Loss] = []
+    checkpoints: list[CheckpointView] | None = None
+    settings: dict[str, Known] = {}
+
+
 class RunView(Value, frozen=True, kw_only=True):
     """One execution of a case, as its folder shows it. Unknown things are None.
 
     `path` and every file in `evidence` are relative to the workspace. `factors` holds what
     evidence tells: a name that is not there is unknown. `conflicts`: facts that contradict each
-    other, and files that could not be read.
+    other, and files that could not be read. `foreign`: of a run that another program made, whose
+    directions, hashes and evaluations are unknown.
     """
 
     path: str
@@ -98,6 +144,7 @@ class RunView(Value, frozen=True, kw_only=True):
     conflicts: list[str]
     validation_hashes: list[str] = []
     factors: dict[str, Known] = {}
+    foreign: Foreign | None = None
 
 
 class CaseView(Value, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mobile_vla.casebook.factors import NONE
 from mobile_vla.casebook.measured import Rate, beats_replay, mean_error, success
 from mobile_vla.casebook.model import CaseView, RunView
 from mobile_vla.study.models import Counts
@@ -65,10 +66,12 @@ def _row(case: CaseView) -> Row:
         "name": case.name,
         "label": case.label,
         "role": case.role,
-        "date": run.started.astimezone().strftime("%m-%d") if run and run.started else None,
-        "vlm": resolved.vlm.name if resolved else None,
-        "init": (resolved.init.name if resolved.init else None) if resolved else None,
-        "data": data_text(run.train, run.validation) if run else None,
+        "date": _date(run),
+        "vlm": resolved.vlm.name if resolved else _told(run, "vlm"),
+        "init": (resolved.init.name if resolved.init else None)
+        if resolved
+        else _told(run, "initial_weights"),
+        "data": (data_text(run.train, run.validation) or foreign_data(run)) if run else None,
         "checkpoint": verified,
         "val_loss": run.best_val_loss if run and verified else None,
         "state": case.state,
@@ -92,7 +95,32 @@ def _others(case: CaseView) -> list[RunView]:
     return [run for run in case.runs if run.path != spoken and run.state != "finished"]
 
 
-def _verified(run: RunView | None) -> bool:
+def foreign_data(run: RunView) -> str | None:
+    """Episodes that a foreign run read, for example "200+50, directions unknown"."""
+    found = run.foreign
+    if found is None or found.train is None:
+        return None
+    held = found.validation.episodes if found.validation else "?"
+    return f"{found.train.episodes}+{held}, directions unknown"
+
+
+def _date(run: RunView | None) -> str | None:
+    if run is not None and run.started is not None:
+        return run.started.astimezone().strftime("%m-%d")
+    return run.foreign.date[5:] if run and run.foreign and run.foreign.date else None
+
+
+def _told(run: RunView | None, factor: str) -> str | None:
+    """A foreign run's weights by the last part of their path; None where there are none."""
+    known = run.factors.get(factor) if run and run.foreign else None
+    name = known.value.rstrip("/").rpartition("/")[2] if known else ""
+    return name if name not in ("", NONE) else None
+
+
+def _verified(run: RunView | None) -> bool | None:
+    """Whether a checkpoint loads; None where a foreign run's were not among what was scanned."""
+    if run is not None and run.foreign is not None and run.foreign.checkpoints is None:
+        return None
     views = (run.best, run.latest) if run else ()
     return any(view is not None and view.problem is None for view in views)
 
@@ -103,6 +131,8 @@ def _name(row: Row) -> str:
 
 def _checkpoint(row: Row) -> str:
     loss = row["val_loss"]
+    if row["checkpoint"] is None:
+        return "not scanned"
     return "no" if not row["checkpoint"] else "yes" if loss is None else f"yes, {loss:.3g}"
 
 

@@ -1,0 +1,154 @@
+"""Put together what the files of one foreign run tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mobile_vla.casebook.factors import DERIVED, NONE
+from mobile_vla.casebook.foreign.config import flat
+from mobile_vla.casebook.model import Evidence, Foreign, Known, Loss, RunView, State
+from mobile_vla.record.files import hash_file
+
+HASH_LIMIT = 256 * 1024 * 1024
+FACTORS: dict[str, tuple[str, ...]] = {
+    "recipe.learning_rate": ("learning_rate", "lr", "optimizer.lr"),
+    "recipe.weight_decay": ("weight_decay", "optimizer.weight_decay"),
+    "recipe.window": ("window_size",),
+    "recipe.chunk": ("fwd_pred_next_n", "policy.chunk_size"),
+    "recipe.action_dim": ("act_head.action_dim",),
+    "recipe.lora.r": ("train_setup.lora_r", "lora_r", "model.lora_r"),
+    "recipe.lora.alpha": ("train_setup.lora_alpha", "lora_alpha"),
+    "recipe.lora.dropout": ("train_setup.lora_dropout", "lora_dropout"),
+    "recipe.head.kind": ("act_head.type", "policy.type"),
+    "recipe.head.hidden": ("act_head.hidden_size",),
+    "recipe.batch": ("batch_size",),
+    "recipe.accumulate": ("trainer.accumulate_grad_batches", "accumulate_grad_batches"),
+    "recipe.precision": ("trainer.precision", "precision"),
+    "epochs": ("trainer.max_epochs", "max_epochs", "epochs"),
+    "seed": ("seed",),
+    "vlm": ("model_path", "vlm.pretrained_model_name_or_path"),
+    "initial_weights": ("model_load_path",),
+}
+"""Our factor by the keys under which other programs keep it. `gradient_clip_val` is not among
+them: RoboVLMs accepts the key and never reads it."""
+
+
+class Files:
+    """Cites files below the scanned folder as the user would find them; hashes each once."""
+
+    def __init__(self) -> None:
+        self._hashes: dict[Path, str] = {}
+
+    def at(self, path: Path, where: str = "") -> Evidence:
+        """Evidence in a file; the hash is empty for one too large, or gone meanwhile."""
+        if path not in self._hashes:
+            try:
+                small = path.is_file() and path.stat().st_size <= HASH_LIMIT
+                self._hashes[path] = hash_file(path) if small else ""
+            except OSError:
+                self._hashes[path] = ""
+        return Evidence(file=path.as_posix(), where=where, blake3=self._hashes[path])
+
+
+def settings_known(settings: Mapping[str, Any], at: Evidence) -> dict[str, Known]:
+    """A configuration, flat, each value with its key."""
+    import msgspec
+
+    place = f"{at.where}, " if at.where else ""
+    return {
+        key: Known(
+            value=_text(value), evidence=msgspec.structs.replace(at, where=f"{place}key {key}")
+        )
+        for key, value in flat({str(k): v for k, v in settings.items()})
+    }
+
+
+def factors_of(settings: Mapping[str, Known]) -> dict[str, Known]:
+    """The factors that a configuration tells. Weights are known by path here, not by hash."""
+    found = {}
+    for name, keys in FACTORS.items():
+        known = next((settings[key] for key in keys if key in settings), None)
+        if known is not None:
+            found[name] = known
+    return found
+
+
+def derived(name: str, value: object, evidence: Evidence) -> Known:
+    """A factor that was counted."""
+    return Known(value=str(value), evidence=evidence, derived=name in DERIVED)
+
+
+def whole_number(known: Known | None) -> int | None:
+    """A setting's whole number."""
+    try:
+        return int(known.value) if known else None
+    except ValueError:
+        return None
+
+
+def best_loss(losses: Iterable[Loss]) -> Loss | None:
+    """The lowest finite loss, the earliest of equals."""
+    finite = [loss for loss in losses if math.isfinite(loss.value)]
+    return min(finite, key=lambda loss: loss.value, default=None)
+
+
+def make_view(
+    name: str,
+    path: Path,
+    verdict: tuple[State, str],
+    evidence: list[Evidence],
+    foreign: Foreign,
+    *,
+    conflicts: Iterable[str] = (),
+    factors: Mapping[str, Known] | None = None,
+    started: datetime | None = None,
+    last_sign: datetime | None = None,
+    steps: int | None = None,
+    total_steps: int | None = None,
+    best: float | None = None,
+) -> RunView:
+    """The view of a foreign run: what its files cannot tell is None."""
+    good = [view for view in foreign.checkpoints or () if view.problem is None]
+    losses = [view for view in good if view.val_loss is not None]
+    return RunView(
+        path=path.as_posix(),
+        case=name,
+        resolved=None,
+        state=verdict[0],
+        why=verdict[1],
+        evidence=evidence,
+        started=started,
+        last_sign=last_sign,
+        steps=steps,
+        total_steps=total_steps,
+        seconds_per_step=None,
+        epochs=foreign.val_losses[-1].epoch + 1
+        if foreign.val_losses and foreign.val_losses[-1].epoch is not None
+        else None,
+        train=None,
+        validation=None,
+        manifest_hash=None,
+        train_hashes=[],
+        trained_parts={},
+        best_val_loss=best,
+        final_val_loss=foreign.val_losses[-1].value if foreign.val_losses else None,
+        best=min(losses, key=lambda view: view.val_loss or 0.0, default=None),
+        latest=good[-1] if good else None,
+        offline=None,
+        rollouts=None,
+        conflicts=list(dict.fromkeys(conflicts)),
+        factors=dict(factors or {}),
+        foreign=foreign,
+    )
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return NONE
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
