@@ -1,3 +1,5 @@
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +7,7 @@ import pytest
 from PIL import Image
 
 from mobile_vla.episodes.dataset import build_manifest, load_dataset
-from mobile_vla.episodes.frames import open_frames, store_key
+from mobile_vla.episodes.frames import open_frames
 from mobile_vla.episodes.hdf5 import read_episode, write_episode
 from mobile_vla.episodes.manifest import write_manifest
 from mobile_vla.episodes.show import draw_episode
@@ -45,10 +47,29 @@ def test_a_store_is_made_once_and_mapped(dataset, tmp_path: Path) -> None:
     assert [path.name for path in cache.iterdir()] == [made.folder.name]
 
 
-def test_the_address_follows_content_and_size(dataset) -> None:
-    manifest = dataset.manifest
-    assert len({store_key(manifest, 8), store_key(manifest, 9)}) == 2
-    assert store_key(select(manifest, {"left": 1}), 8) != store_key(manifest, 8)
+def test_data_sets_share_contents_and_growth_decodes_only_what_is_new(
+    dataset, tmp_path: Path, make_episode
+) -> None:
+    cache = tmp_path / "cache"
+    store = open_frames(select(dataset.manifest, {"left": 1}), dataset.folder, 8, cache)
+    made = {path: path.stat().st_mtime_ns for path in store.folder.iterdir()}
+    assert len(made) == 2
+    whole = open_frames(dataset.manifest, dataset.folder, 8, cache)
+    assert whole.folder == store.folder
+    assert len(list(store.folder.iterdir())) == 2 * len(dataset.manifest.episodes)
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+    assert open_frames(dataset.manifest, dataset.folder, 9, cache).folder != store.folder
+
+
+def _first_pixels(store, ids) -> list[int]:
+    return [int(store[i][0].sum()) for i in ids]
+
+
+def test_processes_share_a_store(dataset, tmp_path: Path) -> None:
+    store = open_frames(dataset.manifest, dataset.folder, 8, tmp_path / "cache")
+    ids = [row.id for row in dataset.manifest.episodes]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert pool.submit(_first_pixels, store, ids).result() == _first_pixels(store, ids)
 
 
 def test_a_file_changed_since_the_manifest_is_refused(dataset, tmp_path: Path) -> None:
@@ -58,7 +79,10 @@ def test_a_file_changed_since_the_manifest_is_refused(dataset, tmp_path: Path) -
     write_episode(dataset.path(row), episode)
     with pytest.raises(UserError, match="no longer the episode"):
         open_frames(dataset.manifest, dataset.folder, 8, tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
+    store = open_frames(
+        select(dataset.manifest, {"right": 0, "left": 0}), dataset.folder, 8, tmp_path / "cache"
+    )
+    assert row.hash not in {path.stem for path in store.folder.iterdir()}
 
 
 def test_an_unknown_episode_is_named(dataset, tmp_path: Path) -> None:

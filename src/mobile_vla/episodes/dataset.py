@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
-
-from mobile_vla.episodes.direction import tell_direction
-from mobile_vla.episodes.hdf5 import EpisodeError, read_episode
-from mobile_vla.episodes.manifest import Manifest, ManifestEpisode, read_manifest
+from mobile_vla.episodes.findings import Finding
+from mobile_vla.episodes.gather import Progress, fitting, look_at_folder
+from mobile_vla.episodes.hdf5 import read_episode
+from mobile_vla.episodes.manifest import Manifest, ManifestEpisode, Split, read_manifest
+from mobile_vla.episodes.naming import LAB_NAMES, Naming
+from mobile_vla.episodes.near import near_groups
 from mobile_vla.episodes.schema import STEP_SECONDS, Episode
-from mobile_vla.episodes.splits import assign_splits
+from mobile_vla.episodes.seen import Seen
+from mobile_vla.episodes.splits import Arrival, place
+from mobile_vla.episodes.words import Direction
 from mobile_vla.record.errors import UserError
-
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing wrong with one episode, which was therefore left out."""
-
-    episode: str
-    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +38,7 @@ class Dataset:
         """
         for episode in self.manifest.episodes:
             if episode.id == episode_id:
-                return read_episode(self.path(episode))
+                return replace(read_episode(self.path(episode)), id=episode.id)
         name = self.manifest.name
         raise UserError(f"Data set {name} has no episode {episode_id}: see its manifest.")
 
@@ -64,67 +57,106 @@ def build_manifest(
     *,
     name: str,
     seed: int,
-    pattern: str = "*.h5",
     split: bool = True,
+    naming: Naming = LAB_NAMES,
+    previous: Manifest | None = None,
+    jobs: int = 1,
     progress: Progress | None = None,
 ) -> tuple[Manifest, list[Finding]]:
     """Read every episode file of `folder` in order of name and pin what is sound.
 
     With `split` the episodes are divided into train and val by `seed`; without, all are "eval".
-    A file that cannot be read, whose witnesses disagree on its direction, or whose content is
-    there already is left out and told as a finding.
+    Episodes of `previous` come first, in its order, and keep their splits. A file that cannot be
+    read, whose witnesses disagree on its direction, or whose content is there already is left out
+    and told as a finding.
 
     Raises:
-        UserError: the folder is missing or holds no file of that pattern.
+        UserError: the folder is missing or holds no episode file.
     """
-    paths = sorted(folder.glob(pattern))
-    if not paths:
-        raise UserError(
-            f"{folder} holds no episode ({pattern}): check the path, or make some with "
-            "`mvla episodes simulate`."
-        )
-    rows, findings = _read_rows(folder, paths, progress)
+    seen, findings = look_at_folder(folder, naming=naming, jobs=jobs, progress=progress)
+    manifest, doubts = pin(seen, name=name, seed=seed, split=split, previous=previous)
+    return manifest, findings + doubts
+
+
+def pin(
+    seen: Iterable[Seen],
+    *,
+    name: str,
+    seed: int,
+    split: bool = True,
+    previous: Manifest | None = None,
+) -> tuple[Manifest, list[Finding]]:
+    """The manifest of what was seen, and what had to be left out; see `build_manifest`."""
+    kept, findings = fitting(_in_order(seen, previous))
+    chosen, doubts = _sound(kept)
+    splits: list[Split] = ["eval"] * len(chosen)
     if split:
-        splits = assign_splits([row.direction for row in rows], seed)
-        rows = [msgspec.structs.replace(row, split=s) for row, s in zip(rows, splits, strict=True)]
-    return Manifest.of(name, STEP_SECONDS, rows), findings
+        splits = _splits(chosen, seed, previous)
+    rows = [_row(one, side) for one, side in zip(chosen, splits, strict=True)]
+    step = chosen[0].step if chosen else STEP_SECONDS
+    return Manifest.of(name, step, rows), findings + doubts
 
 
-def _read_rows(
-    folder: Path, paths: list[Path], progress: Progress | None
-) -> tuple[list[ManifestEpisode], list[Finding]]:
-    rows: list[ManifestEpisode] = []
-    findings: list[Finding] = []
-    first_with: dict[str, str] = {}
-    for done, path in enumerate(paths, start=1):
-        row = _read_row(folder, path)
-        if isinstance(row, ManifestEpisode) and row.hash in first_with:
-            row = Finding(path.name, f"has the same content as {first_with[row.hash]}")
-        if isinstance(row, Finding):
-            findings.append(row)
+def _in_order(seen: Iterable[Seen], previous: Manifest | None) -> list[Seen]:
+    """Those of the previous manifest first, as it has them, then the others as they came."""
+    order = {e.id: place for place, e in enumerate(previous.episodes)} if previous else {}
+    return sorted(seen, key=lambda one: order.get(one.id, len(order)))
+
+
+def _sound(seen: list[Seen]) -> tuple[list[Seen], list[Finding]]:
+    """Those whose witnesses agree, each content once."""
+    first: dict[str, Seen] = {}
+    findings = []
+    for one in seen:
+        if one.told.agreed is None:
+            findings.append(doubted(one))
+        elif one.hash in first:
+            what = f"has the same content as {first[one.hash].id}"
+            findings.append(Finding(one.source, what, "duplicate"))
         else:
-            first_with[row.hash] = row.id
-            rows.append(row)
-        if progress:
-            progress(done, len(paths))
-    return rows, findings
+            first[one.hash] = one
+    return list(first.values()), findings
 
 
-def _read_row(folder: Path, path: Path) -> ManifestEpisode | Finding:
-    try:
-        episode = read_episode(path)
-    except EpisodeError as error:
-        return Finding(path.name, str(error))
-    evidence = tell_direction(episode)
-    if evidence.agreed is None:
-        said = ", ".join(f"{witness} says {word}" for witness, word in evidence.told_by.items())
-        return Finding(path.name, f"its direction is in doubt: {said}")
+def doubted(one: Seen) -> Finding:
+    """What its witnesses say, where they disagree on the direction."""
+    said = ", ".join(f"{witness} says {word}" for witness, word in one.told.told_by.items())
+    return Finding(one.source, f"its direction is in doubt: {said}", "direction")
+
+
+def _splits(seen: list[Seen], seed: int, previous: Manifest | None) -> list[Split]:
+    kept: dict[str, Split] = {}
+    for row in previous.episodes if previous else ():
+        if row.split != "eval":
+            kept[row.id] = kept[row.hash] = row.split
+    groups = near_groups([one.thumbs for one in seen])
+    arrivals = [
+        Arrival(
+            direction=agreed(one),
+            group=group,
+            scene=one.parts.scene if one.parts else None,
+            kept=kept.get(one.id) or kept.get(one.hash),
+        )
+        for one, group in zip(seen, groups, strict=True)
+    ]
+    return place(arrivals, seed)
+
+
+def agreed(one: Seen) -> Direction:
+    """The direction of an episode whose witnesses agree."""
+    direction = one.told.agreed
+    if direction is None:
+        raise ValueError(f"{one.id}: its witnesses disagree")
+    return direction
+
+
+def _row(one: Seen, split: Split) -> ManifestEpisode:
     return ManifestEpisode(
-        id=episode.id,
-        hash=episode.content_hash(),
-        direction=evidence.agreed,
-        told_by=list(evidence.told_by),
-        frames=len(episode),
-        split="eval",
-        source=path.relative_to(folder).as_posix(),
+        id=one.id,
+        hash=one.hash,
+        direction=agreed(one),
+        told_by=list(one.told.told_by),
+        frames=len(one.actions),
+        split=split,
+        source=one.source,
     )

@@ -1,9 +1,14 @@
-"""The frame store: decoded and resized once, memory-mapped, addressed by content."""
+"""The frame store: decoded and resized once, memory-mapped, addressed by content.
+
+One pair of files for each content and size: `<hash>.npy`, (T, S, S, 3) uint8, and `<hash>.json`,
+its actions and instruction. The second is written last, so an episode is there whole or not at
+all; data sets that share episodes share their files, and growing one decodes only what is new.
+"""
 
 from __future__ import annotations
 
-import os
-import shutil
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -13,49 +18,60 @@ from mobile_vla.episodes.hdf5 import read_episode
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode
 from mobile_vla.episodes.schema import Episode
 from mobile_vla.record.errors import UserError
-from mobile_vla.record.files import explain_os_error, sync_folder, write_json
+from mobile_vla.record.files import write_atomic, written_beside
 
 TRANSFORM = "pil-bicubic-1"
 """Part of the address: change it when frames come to be made in another way."""
+OPEN_MAPS = 256
+"""Mapped files held at once; each takes a file descriptor."""
 
 
-class _Index(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where each content's frames begin and end, and its instruction."""
+class _Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What stands beside an episode's frames. Numbers are float32 written so that none changes."""
 
-    spans: dict[str, tuple[int, int]]
-    instructions: dict[str, str]
+    actions: list[list[float]]
+    instruction: str
 
 
 class FrameStore:
     """Frames, actions and instructions of a manifest's episodes, by episode id.
 
     `store[id]` is a (T, S, S, 3) uint8 view of the memory map; any number of processes may share
-    it. Its files hold contents, not ids, so data sets of the same contents share one store.
+    it, and a store may be sent to them. Its files hold contents, not ids.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
-        """Map the store that `open_frames` made in `folder`."""
+        """Open the store in `folder`, which `open_frames` has filled for `manifest`.
+
+        Raises:
+            UserError: the episodes have different numbers of action columns.
+        """
         self.folder = folder
         self._hashes = {episode.id: episode.hash for episode in manifest.episodes}
-        self._index = msgspec.json.decode((folder / "index.json").read_bytes(), type=_Index)
-        self._frames = np.load(folder / "frames.npy", mmap_mode="r")
-        self._actions = np.load(folder / "actions.npy")
+        self._actions: dict[str, np.ndarray] = {}
+        self._instructions: dict[str, str] = {}
+        for digest in self._hashes.values():
+            kept = msgspec.json.decode((folder / f"{digest}.json").read_bytes(), type=_Kept)
+            self._actions[digest] = np.array(kept.actions, np.float32)
+            self._instructions[digest] = kept.instruction
+        widths = {actions.shape[1] for actions in self._actions.values()}
+        if len(widths) > 1:
+            raise UserError(
+                f"Data set {manifest.name} mixes episodes of {sorted(widths)} action columns: "
+                "make one data set of each."
+            )
 
     def __getitem__(self, episode_id: str) -> np.ndarray:
         """(T, S, S, 3) uint8 RGB, read-only."""
-        start, stop = self._index.spans[self._hash(episode_id)]
-        frames: np.ndarray = self._frames[start:stop]
-        return frames
+        return _mapped(self.folder / f"{self._hash(episode_id)}.npy")
 
     def actions(self, episode_id: str) -> np.ndarray:
         """(T, 2 or 3) float32, m/s, m/s, rad/s."""
-        start, stop = self._index.spans[self._hash(episode_id)]
-        actions: np.ndarray = self._actions[start:stop]
-        return actions
+        return self._actions[self._hash(episode_id)]
 
     def instruction(self, episode_id: str) -> str:
         """What the robot was told; "" where nothing was recorded."""
-        return self._index.instructions[self._hash(episode_id)]
+        return self._instructions[self._hash(episode_id)]
 
     def _hash(self, episode_id: str) -> str:
         if episode_id not in self._hashes:
@@ -63,33 +79,54 @@ class FrameStore:
         return self._hashes[episode_id]
 
 
-def open_frames(manifest: Manifest, folder: Path, size: int, cache_dir: Path) -> FrameStore:
-    """The store of `manifest`'s frames at `size` px, made under `cache_dir` where it is missing.
+def open_frames(
+    manifest: Manifest,
+    folder: Path,
+    size: int,
+    cache_dir: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> FrameStore:
+    """The store of `manifest`'s frames at `size` px below `cache_dir`; what is missing is made.
 
     `folder` holds the episode files. A frame's bytes are those of PIL's bicubic resize.
+    Interrupted and called again, it goes on where it was.
 
     Raises:
         UserError: a file is unreadable or no longer has the content that the manifest pins.
     """
-    store = cache_dir / f"frames-{store_key(manifest, size)[:24]}"
-    if not (store / "index.json").exists():
-        beside = cache_dir / f".{store.name}.{os.getpid()}.part"
-        try:
-            _build(beside, manifest, folder, size)
-            _move_in(beside, store)
-        except OSError as error:
-            raise explain_os_error(error, store) from error
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+    store = store_folder(cache_dir, size)
+    missing = [row for row in manifest.episodes if not stored(store, row.hash)]
+    for done, row in enumerate(missing, start=1):
+        if not stored(store, row.hash):  # another process may have been here meanwhile
+            add_to_store(store, _read_pinned(folder / row.source, row), row.hash, size)
+        if progress:
+            progress(done, len(missing))
     return FrameStore(store, manifest)
 
 
-def store_key(manifest: Manifest, size: int) -> str:
-    """blake3 of the contents in order, the size and the transform, 64 hex digits."""
-    from blake3 import blake3
+def store_folder(cache_dir: Path, size: int) -> Path:
+    """Where the frames of this size and transform stand."""
+    return cache_dir / f"frames-{size}-{TRANSFORM}"
 
-    hashes = [episode.hash for episode in manifest.episodes]
-    return blake3(msgspec.json.encode([hashes, size, TRANSFORM])).hexdigest()
+
+def stored(store: Path, digest: str) -> bool:
+    """Whether the store holds this content, whole."""
+    return (store / f"{digest}.json").exists() and (store / f"{digest}.npy").exists()
+
+
+def add_to_store(store: Path, episode: Episode, digest: str, size: int) -> None:
+    """Resize an episode's frames and store them under its content hash.
+
+    Raises:
+        UserError: the disk is full or the store cannot be written.
+    """
+    frames = np.empty((len(episode), size, size, 3), np.uint8)
+    for index, image in enumerate(episode.images):
+        frames[index] = resize(image, size)
+    with written_beside(store / f"{digest}.npy") as beside, open(beside, "wb") as file:
+        np.save(file, frames)
+    kept = _Kept(actions=episode.actions.tolist(), instruction=episode.instruction)
+    write_atomic(store / f"{digest}.json", msgspec.json.encode(kept))
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:
@@ -102,36 +139,10 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(picture)
 
 
-def _build(beside: Path, manifest: Manifest, folder: Path, size: int) -> None:
-    beside.mkdir(parents=True, exist_ok=True)
-    total = sum(episode.frames for episode in manifest.episodes)
-    shape = (total, size, size, 3)
-    frames = np.lib.format.open_memmap(beside / "frames.npy", "w+", dtype=np.uint8, shape=shape)
-    actions: list[np.ndarray] = []
-    spans, instructions, start = {}, {}, 0
-    for row in manifest.episodes:
-        episode = _read_pinned(folder / row.source, row)
-        for offset, image in enumerate(episode.images):
-            frames[start + offset] = resize(image, size)
-        actions.append(episode.actions)
-        instructions[row.hash] = episode.instruction
-        spans[row.hash] = (start, start + len(episode))
-        start += len(episode)
-    frames.flush()
-    _save_actions(beside / "actions.npy", actions, manifest)
-    write_json(beside / "index.json", _Index(spans=spans, instructions=instructions))
-
-
-def _save_actions(path: Path, actions: list[np.ndarray], manifest: Manifest) -> None:
-    widths = {array.shape[1] for array in actions}
-    if len(widths) != 1:
-        raise UserError(
-            f"Data set {manifest.name} mixes episodes of {sorted(widths)} action columns: "
-            "make one data set of each."
-        )
-    with open(path, "wb") as file:
-        np.save(file, np.concatenate(actions))
-        os.fsync(file.fileno())
+@lru_cache(OPEN_MAPS)
+def _mapped(path: Path) -> np.ndarray:
+    frames: np.ndarray = np.load(path, mmap_mode="r")
+    return frames
 
 
 def _read_pinned(path: Path, row: ManifestEpisode) -> Episode:
@@ -142,13 +153,3 @@ def _read_pinned(path: Path, row: ManifestEpisode) -> Episode:
             "restore the file, or make the manifest again."
         )
     return episode
-
-
-def _move_in(beside: Path, store: Path) -> None:
-    """Rename the finished store into place; where another process was first, its store stands."""
-    try:
-        beside.replace(store)
-    except OSError:
-        if not (store / "index.json").exists():
-            raise
-    sync_folder(store.parent)

@@ -186,7 +186,7 @@ def _texts(
 
 def _step(path: Path, file: h5py.File) -> float:
     step: Any = file.attrs.get(STEP, STEP_SECONDS)
-    if not np.isscalar(step) or isinstance(step, (str, bytes)) or not 0 < step < 60:
+    if not isinstance(step, (float, np.integer, np.floating)) or not 0 < step < 60:
         raise EpisodeError(path, f"has a step of {step}, where seconds are needed")
     return float(step)
 

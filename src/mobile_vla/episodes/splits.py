@@ -1,15 +1,33 @@
-"""Train and validation: stratified by direction, exact, and unmoved by episodes that come later."""
+"""Train and validation: stratified, exact, near-duplicates on one side, unmoved by later ones."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode, Split
 from mobile_vla.episodes.words import Direction
 from mobile_vla.record.errors import UserError
 
 BLOCK = 5
-"""Of every five episodes of a direction, in order of arrival, exactly one validates."""
+"""Of every five episodes of a stratum, in order of arrival, exactly one validates.
+
+A scene is a stratum of its own where it has as many of a direction.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One episode to place. `group` is the index of the first near-duplicate of it (or its own).
+
+    `kept` is the split it has already; such an episode is never moved.
+    """
+
+    direction: Direction
+    group: int
+    scene: str | None = None
+    kept: Split | None = None
 
 
 def assign_splits(directions: Sequence[Direction], seed: int) -> list[Split]:
@@ -18,20 +36,54 @@ def assign_splits(directions: Sequence[Direction], seed: int) -> list[Split]:
     An episode's split depends on its seed, direction and place among that direction alone, so
     appending episodes moves none, and the first 5n of a direction are always 4n train, n val.
     """
-    seen: dict[Direction, int] = {}
-    splits: list[Split] = []
-    for direction in directions:
-        place = seen.get(direction, 0)
-        seen[direction] = place + 1
-        block, position = divmod(place, BLOCK)
-        splits.append("val" if position == _val_position(seed, direction, block) else "train")
-    return splits
+    return place([Arrival(direction, i) for i, direction in enumerate(directions)], seed)
 
 
-def _val_position(seed: int, direction: Direction, block: int) -> int:
+def place(arrivals: Sequence[Arrival], seed: int) -> list[Split]:
+    """The split of each arrival. Near-duplicates follow the first of them and take no place.
+
+    What is kept stays; a new episode that is nearly the same as a kept one goes to its side.
+    """
+    splits: dict[int, Split] = {}
+    for index, arrival in enumerate(arrivals):
+        if arrival.kept is not None:
+            splits[index] = arrival.kept
+            splits.setdefault(arrival.group, arrival.kept)
+    for stratum, leaders in _strata(arrivals).items():
+        for start in range(0, len(leaders), BLOCK):
+            block = leaders[start : start + BLOCK]
+            position = _val_position(seed, stratum, start // BLOCK)
+            _place_block(block, position, splits)
+    return [splits[i] if i in splits else splits[a.group] for i, a in enumerate(arrivals)]
+
+
+def _place_block(block: Sequence[int], position: int, splits: dict[int, Split]) -> None:
+    """Place what is not placed yet: one of five validates, that at `position` where it is free."""
+    free = [index for index in block if index not in splits]
+    validating = None
+    if not any(splits.get(index) == "val" for index in block) and position < len(block) and free:
+        validating = block[position] if block[position] in free else free[0]
+    for index in free:
+        splits[index] = "val" if index == validating else "train"
+
+
+def _strata(arrivals: Sequence[Arrival]) -> dict[str, list[int]]:
+    """The first of each near-duplicate group, by direction, and by scene where that has enough."""
+    leaders = [index for index, arrival in enumerate(arrivals) if arrival.group == index]
+    counts = Counter((arrivals[i].direction, arrivals[i].scene) for i in leaders)
+    scenes = Counter(direction for direction, _ in counts)
+    strata: dict[str, list[int]] = {}
+    for index in leaders:
+        direction, scene = arrivals[index].direction, arrivals[index].scene
+        alone = scenes[direction] > 1 and scene and counts[direction, scene] >= BLOCK
+        strata.setdefault(f"{direction}/{scene}" if alone else direction, []).append(index)
+    return strata
+
+
+def _val_position(seed: int, stratum: str, block: int) -> int:
     from blake3 import blake3
 
-    digest = blake3(f"{seed}/{direction}/{block}".encode()).digest(8)
+    digest = blake3(f"{seed}/{stratum}/{block}".encode()).digest(8)
     return int.from_bytes(digest, "little") % BLOCK
 
 

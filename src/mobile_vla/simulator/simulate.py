@@ -81,8 +81,8 @@ def simulate_dataset(
     manifest, findings = build_manifest(folder, name=folder.name, seed=seed, split=split)
     if findings:
         raise UserError(
-            f"{findings[0].what} ({len(findings)} such in {folder}): delete what is damaged and "
-            "run the same command again."
+            f"{folder / findings[0].episode} {findings[0].what} ({len(findings)} such): "
+            "delete what is damaged and run the same command again."
         )
     write_manifest(folder / MANIFEST_FILE, manifest)
     return folder / MANIFEST_FILE
