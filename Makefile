@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SYSTEM := libegl1 libegl-mesa0 libgl1-mesa-dri
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench readme clean
+.PHONY: help demo test test-slow lint bench readme readme-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -39,6 +39,9 @@ bench: $(VENV)/.dev ## measure the figures that the documents name
 
 readme: $(VENV)/.installed ## make the README's generated parts again
 	$(BIN)/python docs/generate.py
+
+readme-check: $(VENV)/.installed ## fail where the README's generated parts are stale
+	$(BIN)/python docs/generate.py --check
 
 clean: ## remove the environment and caches; keep workspaces
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobile_vla.commands.common import Setting, print_json, progress, setting
+from mobile_vla.commands.common import Setting, print_json, progress, setting, terminal_or_wide
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.workspace import Workspace
@@ -61,7 +61,6 @@ def _run_of(chosen: Setting, name: str) -> RunFolder:
 
 
 def _print(offline: Offline, rollouts: Rollouts) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     names = [metric.name for metric in offline.policy.metrics]
@@ -72,8 +71,7 @@ def _print(offline: Offline, rollouts: Rollouts) -> None:
     for scored in (offline.policy, *offline.baselines):
         values = {metric.name: f"{metric.value:.3f}" for metric in scored.metrics}
         table.add_row(scored.name, *(values.get(name, "–") for name in names))
-    console = Console(width=None if Console().is_terminal else 200)
-    console.print(table)
+    terminal_or_wide().print(table)
     for metric in offline.policy.metrics:
         print(f"{metric.name} ({metric.unit}): {metric.definition}")
     swap = offline.swap

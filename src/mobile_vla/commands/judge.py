@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobile_vla.casebook.casebook import Casebook
-from mobile_vla.commands.common import print_json, setting
+from mobile_vla.commands.common import print_json, setting, terminal_or_wide
 from mobile_vla.record.errors import UserError
 
 if TYPE_CHECKING:
@@ -84,32 +84,66 @@ def compare(options: argparse.Namespace) -> int:
 
 def print_comparisons(comparisons: Sequence[Comparison], cases: Sequence[CaseView]) -> None:
     """Each pair with its verdict, what moved, what was measured and what would settle it."""
-    from mobile_vla.documents.wording import effect_sentence, factor_name, settles, verdict_sentence
-
     names = {case.name: case.label or case.name for case in cases}
     for comparison in comparisons:
-        a, b = names.get(comparison.a, comparison.a), names.get(comparison.b, comparison.b)
-        question = comparison.question
-        title = question.title.en if question else None
-        mark = "exploratory, not valid: " if comparison.exploratory else ""
-        print(f"\n{title or 'comparison'}: {a} vs {b}: {comparison.verdict.replace('_', ' ')}")
-        print(f"  {verdict_sentence(comparison.verdict, title, comparison.confounds, 'en')}")
-        if comparison.verdict != "confounded":  # the sentence above has named what moved
-            for reason in comparison.reasons:
-                print(f"  {reason}")
-        for factor in comparison.factors:
-            if factor.relation != "held" and not factor.nuisance:
-                told = f"{factor.a or 'unknown'} → {factor.b or 'unknown'}"
-                print(f"    {factor_name(factor.name, 'en')} {factor.relation}: {told}")
-        for effect in comparison.effects:
-            print(f"  {mark}{effect_sentence(effect, a, b, 'en')}")
-        for missing in comparison.would_settle:
-            name = names.get(missing.case or "", missing.case)
-            cost = f", about {missing.seconds:.0f} s" if missing.seconds else ""
-            told = ", ".join(f"{key} {value}" for key, value in missing.description.items())
-            print(f"  would settle it: {name or told}{cost}")
-            if comparison.confounds:
-                print(f"    {settles(comparison.factor, comparison.confounds, 'en')}")
+        _print_comparison(comparison, names)
+
+
+def _print_comparison(comparison: Comparison, names: Mapping[str, str]) -> None:
+    from mobile_vla.documents.wording import factor_name, settles, verdict_sentence
+
+    a, b = names.get(comparison.a, comparison.a), names.get(comparison.b, comparison.b)
+    title = comparison.question.title.en if comparison.question else None
+    print(f"\n{title or 'comparison'}: {a} vs {b}: {comparison.verdict.replace('_', ' ')}")
+    print(f"  {verdict_sentence(comparison.verdict, title, comparison.confounds, 'en')}")
+    if comparison.verdict != "confounded":  # the sentence above has named what moved
+        for reason in comparison.reasons:
+            print(f"  {reason}")
+    for factor in comparison.factors:
+        if factor.relation != "held" and not factor.nuisance:
+            told = f"{factor.a or 'unknown'} → {factor.b or 'unknown'}"
+            print(f"    {factor_name(factor.name, 'en')} {factor.relation}: {told}")
+    if comparison.effects:
+        _print_effects(comparison, a, b)
+    for missing in comparison.would_settle:
+        name = names.get(missing.case or "", missing.case)
+        cost = f", about {missing.seconds:.0f} s" if missing.seconds else ""
+        told = ", ".join(f"{key} {value}" for key, value in missing.description.items())
+        print(f"  would settle it: {name or told}{cost}")
+        if comparison.confounds:
+            print(f"    {settles(comparison.factor, comparison.confounds, 'en')}")
+
+
+def _print_effects(comparison: Comparison, a: str, b: str) -> None:
+    """What was measured, a metric a line; of an invalid pair every line says that it is one."""
+    from rich.table import Table
+
+    from mobile_vla.documents.wording import (
+        effect_sentence,
+        found_words,
+        interval_text,
+        metric_name,
+        number,
+        p_text,
+    )
+
+    mark = "exploratory, not valid: " if comparison.exploratory else ""
+    table = Table()
+    for heading in ("", a, b, f"{b} minus {a}", "95 % interval", "n", "p", "finding"):
+        table.add_column(heading)
+    for effect in comparison.effects:
+        table.add_row(
+            mark + metric_name(effect.metric, "en"),
+            number(effect.a, effect.unit),
+            number(effect.b, effect.unit),
+            number(effect.difference, effect.unit, signed=True),
+            interval_text(effect, "en"),
+            str(effect.n),
+            p_text(effect),
+            found_words(effect, b, "en"),
+        )
+    terminal_or_wide().print(table)
+    print(f"  {mark}{effect_sentence(comparison.effects[0], a, b, 'en')}")
 
 
 def plan(options: argparse.Namespace) -> None:

@@ -1,0 +1,115 @@
+"""Make the generated parts of README.md, or check that they are what the program says now.
+
+    python docs/generate.py                     make them again
+    python docs/generate.py --check             exit 1 where they differ
+    python docs/generate.py --from workspace    first take the table and picture of a demo's runs
+
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+DEMO = ROOT / "docs" / "demo"
+PART = re.compile(r"(<!-- generated: (?P<name>[a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PICTURED = "Case 3"
+COLUMNS = "88"
+
+
+def main() -> int:
+    """Run the command line above."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--check", action="store_true")
+    options.add_argument("--from", dest="workspace", type=Path)
+    chosen = options.parse_args()
+    if chosen.workspace:
+        take_demo(chosen.workspace)
+    before = README.read_text(encoding="utf-8")
+    after = PART.sub(lambda part: f"{part[1]}{PARTS[part['name']]()}\n{part[3]}", before)
+    if chosen.check:
+        if before != after:
+            print("README.md differs from what the program says: run `make readme`.")
+        return int(before != after)
+    README.write_text(after, encoding="utf-8")
+    return 0
+
+
+def take_demo(workspace: Path) -> None:
+    """Keep the rows of a demo's table, and the picture of one case's rollouts."""
+    from mobile_vla.casebook.casebook import Casebook
+    from mobile_vla.casebook.table import rows
+    from mobile_vla.record.files import write_json
+    from mobile_vla.study.load import find_study, load_study
+
+    study = find_study("left_right")
+    book = Casebook(workspace, load_study(study), "laptop", study_path=study)
+    write_json(DEMO / "rows.json", rows(book.cases()))
+    run = book.case(PICTURED).run
+    if run is None or run.rollouts is None:
+        raise SystemExit(f"{PICTURED} has no rollouts in {workspace}: run `mvla demo` first.")
+    shutil.copyfile(workspace / run.path / run.rollouts.pictures[0], DEMO / "rollouts.png")
+
+
+def table() -> str:
+    """The table of the demo that `--from` took."""
+    from rich.console import Console
+
+    from mobile_vla.casebook.measured import Rate
+    from mobile_vla.casebook.table import print_table
+
+    kept = msgspec.json.decode((DEMO / "rows.json").read_bytes())
+    for row in kept:
+        for side in ("success_left", "success_right"):
+            row[side] = row[side] and msgspec.convert(row[side], Rate)
+    text = io.StringIO()
+    print_table(kept, Console(file=text))
+    return block(text.getvalue())
+
+
+def says(*command: str) -> Callable[[], str]:
+    """What a command prints, in an empty folder."""
+
+    def run() -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(
+                [sys.executable, "-m", "mobile_vla.cli", *command],
+                cwd=folder,
+                env={**os.environ, "COLUMNS": COLUMNS},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        shown = " ".join(f'"{word}"' if " " in word else word for word in command)
+        return block(f"$ mvla {shown}\n{done.stdout}{done.stderr}")
+
+    return run
+
+
+def block(text: str) -> str:
+    """A fenced block of plain text, without spaces at line ends."""
+    lines = [line.rstrip() for line in text.strip("\n").splitlines()]
+    return "\n".join(["```text", *lines, "```"])
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "table": table,
+    "help": says("--help"),
+    "plan": says("plan"),
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
