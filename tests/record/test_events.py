@@ -1,0 +1,108 @@
+"""The event log survives what kills its writer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mobile_vla.record.errors import UserError
+from mobile_vla.record.events import (
+    AnyEvent,
+    Check,
+    Checkpoint,
+    CheckpointFailed,
+    Epoch,
+    EventLog,
+    Exit,
+    Heartbeat,
+    Preflight,
+    Start,
+    read_events,
+)
+from mobile_vla.record.process import this_process
+
+EVENTS: list[AnyEvent] = [
+    Start(process=this_process(), argv=["mvla", "train", "사례 1"], resumed_at_step=3),
+    Preflight(checks=[Check(name="disk", passed=True, detail="ok", values={"free": 1.5})]),
+    Heartbeat(step=1, epoch=0),
+    Epoch(epoch=0, step=2, train_loss=0.5, val_loss=None, seconds=1.0),
+    Checkpoint(
+        path="checkpoints/step-000002", step=2, epoch=0, bytes=9, blake3="ab", val_loss=0.4,
+        best=True,
+    ),
+    CheckpointFailed(step=4, reason="The disk is full\nand two lines"),
+    Exit(outcome="exception", step=4, reason="it broke", exception="ValueError"),
+]  # fmt: skip
+
+
+def written(path: Path, events: list[AnyEvent]) -> bytes:
+    log = EventLog(path)
+    for event in events:
+        log.append(event)
+    return path.read_bytes()
+
+
+def test_every_event_is_read_back_with_its_line(tmp_path: Path) -> None:
+    written(tmp_path / "events.jsonl", EVENTS)
+    lines = list(read_events(tmp_path / "events.jsonl"))
+    assert [line.event for line in lines] == EVENTS
+    assert [line.number for line in lines] == list(range(1, len(EVENTS) + 1))
+
+
+@given(cut=st.integers(1, 2000))
+def test_a_half_written_last_line_is_a_problem_and_stands_alone(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
+    file = tmp_path_factory.mktemp("cut") / "events.jsonl"
+    whole = written(file, EVENTS)
+    left = whole[: max(1, len(whole) - cut)]
+    file.write_bytes(left)
+    complete = left.count(b"\n")
+    broken = not left.endswith(b"\n")
+    more = EventLog(file)
+    more.append(EVENTS[0])
+    lines = list(read_events(file))
+    assert [line.event for line in lines[:complete]] == EVENTS[:complete]
+    assert lines[-1].event == EVENTS[0]
+    assert len(lines) == complete + broken + 1
+    if broken:
+        torn = lines[complete]
+        whole_line = whole.split(b"\n")[complete]
+        assert (torn.event is None) == (left.split(b"\n")[-1] != whole_line)
+        assert torn.event is not None or torn.problem
+
+
+@given(st.binary(max_size=200))
+def test_foreign_bytes_never_raise(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    file = tmp_path_factory.mktemp("foreign") / "events.jsonl"
+    file.write_bytes(data)
+    for line in read_events(file):
+        assert (line.event is None) == bool(line.problem)
+
+
+def test_a_log_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="below a file"):
+        EventLog(tmp_path / "file" / "events.jsonl").append(EVENTS[2])
+    with pytest.raises(UserError, match="The disk is full"):
+        EventLog(Path("/dev/full")).append(EVENTS[2])
+
+
+def test_lines_of_processes_that_write_at_once_stay_whole(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    children = []
+    for _ in range(4):
+        child = os.fork()
+        if not child:
+            for step in range(50):
+                EventLog(file).append(Heartbeat(step=step, epoch=0))
+            os._exit(0)
+        children.append(child)
+    assert all(os.waitpid(child, 0)[1] == 0 for child in children)
+    lines = list(read_events(file))
+    assert len(lines) == 200
+    assert all(line.event is not None for line in lines)
