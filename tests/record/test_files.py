@@ -29,7 +29,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
         beside.write_bytes(b"half of the n")
         raise ZeroDivisionError
     assert file.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["kept.json"]
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_the_new_content_is_not_seen_before_it_is_whole(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_the_new_content_is_not_seen_before_it_is_whole(tmp_path: Path) -> None:
 def test_a_block_that_wrote_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError), written_beside(tmp_path / "never"):
         pass
-    assert os.listdir(tmp_path) == []
+    assert not list(tmp_path.iterdir())
 
 
 def test_folders_are_made(tmp_path: Path) -> None:

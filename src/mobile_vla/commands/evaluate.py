@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 def evaluate(options: argparse.Namespace) -> None:
     """Evaluate the run that speaks for a case."""
     chosen = setting(options)
+    if options.scenes is not None and options.scenes < 0:
+        raise UserError(f"--scenes {options.scenes} is less than none: give 0 or more.")
     run = _run_of(chosen, options.case)
     scenes = chosen.profile.rollout_scenes if options.scenes is None else options.scenes
     with progress(f"driving {scenes} scenes") as report:

@@ -51,11 +51,12 @@ def write_checkpoint(
             _point(run.best, final)
         _point(run.latest, final)
     except (OSError, RuntimeError) as error:
-        shutil.rmtree(beside, ignore_errors=True)
         cause = error if isinstance(error, OSError) else error.__cause__ or error.__context__
         if isinstance(cause, OSError):
             raise explain_os_error(cause, final) from error
         raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
     _prune(run)
     return final
 

@@ -1,0 +1,90 @@
+"""A case that cannot run is refused before anything heavy starts, and all of why is said."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from mobile_vla.record.events import Exit, Preflight
+from small_lab import Lab, events_of
+
+HEAVY = ("torch", "transformers", "peft", "lightning", "mujoco")
+WATCHED = """
+import sys
+from mobile_vla.cli import main
+status = main(sys.argv[1:])
+print(",".join(name for name in {heavy!r} if name in sys.modules))
+sys.exit(status)
+"""
+
+
+def watched(lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, which tells what it imported."""
+    where = ["--study", str(lab.study), "--workspace", str(lab.path)]
+    return subprocess.run(
+        [sys.executable, "-c", WATCHED.format(heavy=HEAVY), *arguments, *where],
+        cwd=lab.path, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def test_case_2_is_refused_on_its_path_alone(lab: Lab) -> None:
+    weights = lab.path / "weights" / "robot.pt"
+    weights.parent.mkdir()
+    weights.write_bytes(b"not looked at")
+    before = set(lab.path.rglob("*"))
+    done = watched(lab, "train", "Case 2")
+    assert done.returncode == 1
+    assert done.stdout == "\n", "something heavy was imported"
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("mvla: ")]
+    assert "wieghts/robto.pt does not exist" in said
+    assert f'did you mean "{weights}"?' in said
+    assert "Traceback" not in done.stderr
+
+    run = lab.the_run("robovlms_10")
+    written = {path for path in set(lab.path.rglob("*")) - before if path.is_file()}
+    evidence = {run.case_yaml, run.events, run.manifest, run.console}
+    assert written == evidence
+    (ended,) = events_of(run.events, Exit)
+    assert (ended.outcome, ended.step) == ("refused", 0)
+    assert "mvla: " + ended.reason == said
+    assert run.console.read_text() == ended.reason + "\n"
+    judged = lab.judged("robovlms_10")
+    assert (judged.state, judged.why) == ("failed", f"refused in preflight: {ended.reason}")
+
+
+def test_everything_wrong_is_said_at_once(lab: Lab) -> None:
+    lab.change("package:kosmos2-tiny", "no/such/vlm")
+    (lab.path / "data").unlink()
+    done = watched(lab, "train", "Case 2")
+    assert done.returncode == 1
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("mvla: ")]
+    for part in ("no/such/vlm does not exist", "wieghts/robto.pt does not exist", "data/small"):
+        assert part in said
+    (found,) = events_of(lab.the_run("robovlms_10").events, Preflight)
+    assert [(check.name, check.passed) for check in found.checks] == [
+        ("VLM path", False),
+        ("initial checkpoint path", False),
+        ("episodes", False),
+    ]
+
+
+def test_a_robovlms_case_without_robovlms_weights_is_refused(lab: Lab) -> None:
+    done = watched(lab, "train", "robovlms_bare")
+    assert done.returncode == 1
+    assert "calls itself RoboVLMs but has no initial checkpoint" in done.stderr
+    assert done.stdout == "\n"
+
+
+def test_a_refused_case_is_resumed_into_the_same_refusal(lab: Lab) -> None:
+    assert watched(lab, "train", "Case 2").returncode == 1
+    assert watched(lab, "train", "Case 2", "--resume").returncode == 1
+    outcomes = [event.outcome for event in events_of(lab.the_run("robovlms_10").events, Exit)]
+    assert outcomes == ["refused", "refused"]
+
+
+def test_looking_is_light(lab: Lab, tmp_path: Path) -> None:
+    for command in (["status"], ["plan"], ["compare", "--all"], ["report", "--lang", "en"]):
+        done = watched(lab, *command)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == "", (command, done.stdout.splitlines()[-1])

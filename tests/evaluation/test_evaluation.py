@@ -1,0 +1,178 @@
+"""A trained run evaluated: what is written, what is cut, and the same answer twice."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from mobile_vla.episodes.dataset import load_dataset
+from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
+from mobile_vla.evaluation.offline import Trained, _recorded, evaluate_offline, load_run
+from mobile_vla.evaluation.predictions import predict
+from mobile_vla.evaluation.rollouts import evaluate_rollouts
+from mobile_vla.policy.controller import Controller
+from mobile_vla.record.errors import UserError
+from mobile_vla.record.folder import RunFolder
+from mobile_vla.record.results import Offline, Rollouts, read_result
+from small_lab import Lab, furnish
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def lab(tmp_path: Path, shared: Path, finished_lab: Lab) -> Lab:
+    """A copy of the finished run, to write in."""
+    lab = furnish(tmp_path / "ws", shared, None)
+    shutil.copytree(finished_lab.workspace.runs, lab.workspace.runs, symlinks=True)
+    return lab
+
+
+@pytest.fixture
+def trained(lab: Lab) -> Trained:
+    return load_run(lab.the_run("both_20"))
+
+
+def timeless(result: Offline | Rollouts) -> object:
+    return msgspec.to_builtins({**msgspec.structs.asdict(result), "time": None})
+
+
+def test_evaluated_again_it_says_the_same(trained: Trained, lab: Lab) -> None:
+    before = read_result(trained.run.offline, Offline)
+    again = evaluate_offline(trained, lab.workspace)
+    assert timeless(again) == timeless(before)
+    assert timeless(read_result(trained.run.offline, Offline)) == timeless(before)
+    drives = read_result(trained.run.rollouts, Rollouts)
+    repeated = evaluate_rollouts(trained, lab.workspace, 2)
+    assert timeless(repeated) == timeless(drives)
+    assert [(r.scene, r.direction) for r in drives.rollouts] == [
+        (9_000_000, "left"), (9_000_000, "right"), (9_000_001, "left"), (9_000_001, "right"),
+    ]  # fmt: skip
+    assert (trained.run.path / drives.pictures[0]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_written_names_its_set_and_its_checkpoint(trained: Trained) -> None:
+    from mobile_vla.record.files import hash_file
+
+    result = read_result(trained.run.offline, Offline)
+    assert result.checkpoint_blake3 == hash_file(trained.run.path / result.checkpoint)
+    pinned = read_manifest(trained.run.evaluation_manifest)
+    assert result.set.hash == pinned.identity() == pinned.hash
+    assert (result.set.left, result.set.right, result.set.leaked) == (4, 4, [])
+    assert [b.name for b in result.baselines] == [
+        "mean_action", "replay_by_step", "replay_by_step_and_instruction", "blind", "deaf",
+    ]  # fmt: skip
+    for scored in (result.policy, *result.baselines):
+        assert [row.episode for row in scored.episodes] == result.set.episodes
+        assert scored.by_direction.keys() == {"left", "right"}
+
+
+def test_episodes_that_the_run_knew_are_cut_and_counted(trained: Trained, lab: Lab) -> None:
+    """Two it trained on and one it chose its checkpoint by are smuggled into the set."""
+    own = read_manifest(trained.run.manifest)
+    known = [*own.split("train")[:2], own.split("val")[0]]
+    data = lab.path / "data"
+    source = data.resolve()
+    data.unlink()
+    shutil.copytree(source, data)
+    held_out = load_dataset(data / "small_eval").manifest
+    for episode in known:
+        shutil.copy(data / "small" / episode.source, data / "small_eval")
+    mixed = [*known, *held_out.episodes]
+    manifest = Manifest.of(held_out.name, held_out.step, mixed)
+    write_manifest(data / "small_eval" / "manifest.json", manifest)
+
+    clean = timeless(read_result(trained.run.offline, Offline))
+    result = evaluate_offline(trained, lab.workspace)
+    assert sorted(result.set.leaked) == sorted(episode.hash for episode in known)
+    assert isinstance(clean, dict)
+    assert result.set.hash == clean["set"]["hash"]
+    assert msgspec.to_builtins(result.policy) == clean["policy"]
+
+    manifest = Manifest.of(held_out.name, held_out.step, known)
+    write_manifest(data / "small_eval" / "manifest.json", manifest)
+    with pytest.raises(UserError, match=r"All 3 episodes of small_eval were trained on by both_20"):
+        evaluate_offline(trained, lab.workspace)
+
+
+def test_a_prediction_is_what_the_controller_does(trained: Trained, lab: Lab) -> None:
+    """Frame by frame with its carried history, as on the robot."""
+    from mobile_vla.episodes.frames import open_frames
+
+    manifest = load_dataset(lab.workspace.data("small_eval")).manifest
+    first = Manifest.of(manifest.name, manifest.step, manifest.episodes[:1])
+    (episode,) = _recorded(trained, first, "small_eval", lab.workspace)
+    folder, cache = lab.workspace.data("small_eval"), lab.workspace.cache
+    frames = open_frames(manifest, folder, trained.policy.backbone.image_size, cache)
+    controller = Controller(trained.policy, trained.case.recipe.window)
+    controller.reset([episode.instruction])
+    driven = np.concatenate([controller.act(np.array(frame[None])) for frame in frames[episode.id]])
+    told = predict(trained.policy, episode, trained.case.recipe.window)
+    assert told.shape == episode.actions.shape
+    assert np.abs(told - driven).max() < 0.02  # stored latents are bfloat16
+
+
+def test_the_swap_says_how_far_and_how_often(trained: Trained, lab: Lab) -> None:
+    result = read_result(trained.run.offline, Offline)
+    assert result.swap.n == 8
+    assert result.swap.change > 0
+    assert 0 <= result.swap.follows <= 1
+    manifest = load_dataset(lab.workspace.data("small_eval")).manifest
+    episodes = _recorded(trained, manifest, "small_eval", lab.workspace)
+    other = {
+        "left": "go around the box on the right, to the basket",
+        "right": "go around the box on the left, to the basket",
+    }
+    window = trained.case.recipe.window
+    changes = [
+        np.linalg.norm(
+            predict(trained.policy, e, window)
+            - predict(trained.policy, e, window, other[e.direction]),
+            axis=1,
+        ).mean()
+        for e in episodes
+    ]
+    assert result.swap.change == pytest.approx(np.mean(changes), rel=1e-5)
+
+
+def test_a_run_without_a_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has no checkpoint to evaluate: train its case first"):
+        load_run(RunFolder(tmp_path))
+
+
+def test_a_damaged_checkpoint_is_a_sentence(lab: Lab) -> None:
+    run = lab.the_run("both_20")
+    file = run.best.resolve() / "policy.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(UserError, match="is damaged"):
+        load_run(run)
+
+
+def test_other_frozen_weights_are_refused(lab: Lab) -> None:
+    """The checkpoint holds the trained tensors alone: on another VLM it is another policy."""
+    from safetensors.torch import load_file, save_file
+
+    from mobile_vla.policy.assets import asset_path
+
+    other = lab.path / "vlm"
+    shutil.copytree(asset_path("kosmos2-tiny"), other)
+    weights = load_file(other / "model.safetensors")
+    name = next(name for name in weights if name.endswith("q_proj.weight"))
+    weights[name] = weights[name] * 1.01
+    save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+    run = lab.the_run("both_20")
+    text = run.case_yaml.read_text()
+    run.case_yaml.write_text(text.replace("package:kosmos2-tiny", str(other)))
+    with pytest.raises(UserError, match="was trained on other frozen weights"):
+        load_run(run)
