@@ -135,7 +135,7 @@ def _judging(commands: argparse._SubParsersAction) -> None:
 
 
 def _episodes(commands: argparse._SubParsersAction) -> None:
-    episodes = commands.add_parser("episodes", help="simulate and show demonstrations")
+    episodes = commands.add_parser("episodes", help="simulate, check and show demonstrations")
     actions = episodes.add_subparsers(metavar="ACTION", required=True)
     simulate = _command(
         actions, "simulate", "episodes:simulate", "record episodes in the simulator",
@@ -147,12 +147,25 @@ def _episodes(commands: argparse._SubParsersAction) -> None:
     simulate.add_argument("--seed", type=int, default=0)
     simulate.add_argument("--size", default="128x128", help="HEIGHTxWIDTH in pixels")
     simulate.add_argument("--evaluation", action="store_true", help="hold all out for evaluation")
+    _check_episodes(actions)
     show = _command(
         actions, "show", "episodes:show", "draw an episode: frames in a row, velocities below",
         "mvla episodes show FILE.h5 --out episode.png",
     )  # fmt: skip
     show.add_argument("file")
     show.add_argument("--out", help="the PNG (default: beside the episode)")
+
+
+def _check_episodes(actions: argparse._SubParsersAction) -> None:
+    check = _command(
+        actions, "check", "episodes:check", "say what is wrong with recordings, episode by episode",
+        "mvla episodes check recordings --html contact_sheet.html",
+    )  # fmt: skip
+    check.add_argument("folder")
+    check.add_argument("--html", metavar="FILE", help="write a contact sheet")
+    check.add_argument("--jobs", type=_count, help="processes (default: one a core)")
+    check.add_argument("--study", default="left_right", help="its file names and full speed hold")
+    _json(check)
 
 
 def _command(

@@ -1,13 +1,21 @@
-"""`mvla episodes simulate` and `mvla episodes show`."""
+"""`mvla episodes`: simulate, import, check, diff, export, show."""
 
 from __future__ import annotations
 
 import argparse
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mobile_vla.commands.common import progress
+from mobile_vla.commands.common import print_json, progress
 from mobile_vla.record.errors import UserError
+from mobile_vla.study.load import find_study, load_study
+
+if TYPE_CHECKING:
+    from mobile_vla.episodes.check import CheckReport
+    from mobile_vla.episodes.findings import Finding
+    from mobile_vla.episodes.naming import Naming
+    from mobile_vla.study.models import Study
 
 
 def simulate(options: argparse.Namespace) -> None:
@@ -37,6 +45,74 @@ def show(options: argparse.Namespace) -> None:
     picture = Path(options.out) if options.out else file.with_suffix(".png")
     draw_episode(read_episode(file), picture)
     print(picture)
+
+
+def check(options: argparse.Namespace) -> int:
+    """Say what is wrong with the episodes of a folder; 1 where it would spoil training."""
+    from mobile_vla.episodes.check import check_folder
+    from mobile_vla.episodes.gather import default_jobs
+
+    study = load_study(find_study(options.study))
+    with progress("checking episodes") as report:
+        checked = check_folder(
+            Path(options.folder),
+            naming=study_naming(study),
+            full_speed=study.robot.full_speed,
+            strips=options.html is not None,
+            jobs=options.jobs or default_jobs(),
+            progress=report,
+        )
+    if options.html:
+        from mobile_vla.episodes.page import write_page
+
+        write_page(checked, Path(options.html))
+    if options.json:
+        print_json(checked.report)
+    else:
+        _print_check(checked.report)
+    return int(checked.report.spoils)
+
+
+def study_naming(study: Study) -> Naming:
+    """How the study names its episode files."""
+    from mobile_vla.episodes.naming import LAB_NAMES, Naming
+
+    names = study.data.file_names
+    if names is None:
+        return LAB_NAMES
+    words = {"left": names.left, "right": names.right, "straight": names.straight}
+    return Naming(names.pattern, words, strict=True)  # type: ignore[arg-type]
+
+
+def _print_check(report: CheckReport) -> None:
+    from mobile_vla.episodes.check import summary
+
+    print_findings(report.findings)
+    directions = ", ".join(f"{n} {direction}" for direction, n in report.directions.items())
+    print(
+        f"{report.episodes} episodes read ({directions or 'no direction certain'}), "
+        f"{report.unread} not, {report.frames} frames, {report.seconds:.0f} s."
+    )
+    for direction, of in report.sequences.items():
+        print(
+            f"{direction}: {of.distinct} different action sequences, "
+            f"the commonest driven by {of.commonest} of {of.episodes}."
+        )
+    for split, counts in report.splits.items():
+        print(f"{split}: {', '.join(f'{n} {direction}' for direction, n in counts.items())}.")
+    if report.manifest is None:
+        print("There is no manifest here, so nothing of splits was checked.")
+    for name, count, spoiling, meaning in summary(report):
+        print(f"  {name:16} {count:5}  {f'{spoiling} spoil' if spoiling else '':12} {meaning}")
+    print("Something would spoil training." if report.spoils else "Nothing spoils training.")
+
+
+def print_findings(findings: list[Finding]) -> None:
+    """One line each: whether it spoils training, its check, its episode, what is wrong."""
+    for finding in findings:
+        mark = "spoils" if finding.spoils else "note"
+        subject = finding.episode or "the data set"
+        print(f"{mark:6} {finding.check}: {subject} {finding.what}.")
 
 
 def _size(text: str) -> tuple[int, int]:
