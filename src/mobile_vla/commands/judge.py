@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from mobile_vla.casebook.model import CaseView, Comparison, Plan
 
 
+HEADLINES = (
+    "success",
+    "success_left",
+    "success_right",
+    "collision",
+    "mae",
+    "direction_accuracy",
+    "perfect_match",
+)
+
+
 def casebook(options: argparse.Namespace, workspace: Path | None = None) -> Casebook:
     """The casebook that a command line names."""
     chosen = setting(options)
@@ -115,7 +126,10 @@ def _print_comparison(comparison: Comparison, names: Mapping[str, str]) -> None:
 
 
 def _print_effects(comparison: Comparison, a: str, b: str) -> None:
-    """What was measured, a metric a line; of an invalid pair every line says that it is one."""
+    """The headline metrics; all are in the report and in `--json`.
+
+    Of an invalid pair every line says that it is one.
+    """
     from rich.table import Table
 
     from mobile_vla.documents.wording import (
@@ -131,7 +145,7 @@ def _print_effects(comparison: Comparison, a: str, b: str) -> None:
     table = Table()
     for heading in ("", a, b, f"{b} minus {a}", "95 % interval", "n", "p", "finding"):
         table.add_column(heading)
-    for effect in comparison.effects:
+    for effect in [effect for effect in comparison.effects if effect.metric in HEADLINES]:
         table.add_row(
             mark + metric_name(effect.metric, "en"),
             number(effect.a, effect.unit),
