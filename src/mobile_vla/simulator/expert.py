@@ -130,7 +130,7 @@ def choose_key(world: World, direction: Side, habit: Habit) -> str:
     box_ahead, box_left = to_frame(pose, scene.box.x, scene.box.y)
     half_ahead, half_left = extent(scene.box, pose[2])
     goal_ahead, goal_left = to_frame(pose, scene.basket_x, scene.basket_y)
-    if np.hypot(goal_ahead, goal_left) < _CLOSE_ENOUGH:
+    if np.hypot(goal_ahead, goal_left) < _CLOSE_ENOUGH and goal_ahead < _REACH / 2:
         return "-"
     if box_ahead + half_ahead + ROBOT_RADIUS + habit.return_after > 0:
         gap = box_ahead - half_ahead - ROBOT_RADIUS
