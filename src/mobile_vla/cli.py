@@ -91,6 +91,10 @@ def _judging(commands: argparse._SubParsersAction) -> None:
         commands, "status", "judge:status", "the table of what really exists", "mvla status"
     )
     status.add_argument("path", nargs="*", help="workspaces, or one case for all its evidence")
+    status.add_argument(
+        "--verify-metrics", action="store_true",
+        help="with a case: compute its checkpoints' validation losses again",
+    )  # fmt: skip
     _study(status)
     _json(status)
 
@@ -135,7 +139,9 @@ def _judging(commands: argparse._SubParsersAction) -> None:
 
 
 def _episodes(commands: argparse._SubParsersAction) -> None:
-    episodes = commands.add_parser("episodes", help="simulate, check and show demonstrations")
+    episodes = commands.add_parser(
+        "episodes", help="simulate, import, check, compare, export and show demonstrations"
+    )
     actions = episodes.add_subparsers(metavar="ACTION", required=True)
     simulate = _command(
         actions, "simulate", "episodes:simulate", "record episodes in the simulator",
@@ -147,6 +153,7 @@ def _episodes(commands: argparse._SubParsersAction) -> None:
     simulate.add_argument("--seed", type=int, default=0)
     simulate.add_argument("--size", default="128x128", help="HEIGHTxWIDTH in pixels")
     simulate.add_argument("--evaluation", action="store_true", help="hold all out for evaluation")
+    _import_episodes(actions)
     _check_episodes(actions)
     show = _command(
         actions, "show", "episodes:show", "draw an episode: frames in a row, velocities below",
@@ -154,6 +161,27 @@ def _episodes(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     show.add_argument("file")
     show.add_argument("--out", help="the PNG (default: beside the episode)")
+
+
+def _import_episodes(actions: argparse._SubParsersAction) -> None:
+    taken = _command(
+        actions, "import", "episodes:import_",
+        "take in HDF5 files, a LeRobotDataset v3, pictures with actions.csv, or ROS bags",
+        "mvla episodes import recordings workspace/data/left_right",
+    )  # fmt: skip
+    taken.add_argument("source", metavar="SRC")
+    taken.add_argument("folder", metavar="DEST", help="the data set, new or to be added to")
+    taken.add_argument("--size", type=_count, default=224, help="frames are kept at SIZE px")
+    taken.add_argument("--seed", type=int, default=0, help="of the split")
+    taken.add_argument("--evaluation", action="store_true", help="hold all out for evaluation")
+    taken.add_argument("--camera", help="which camera, where a recording has several")
+    taken.add_argument("--command", default="/cmd_vel", help="a ROS bag's topic of velocities")
+    taken.add_argument("--step", type=_seconds, default=0.4, help="of pictures and bags, in s")
+    taken.add_argument("--instruction", help="what was told where pictures or bags do not say it")
+    taken.add_argument("--jobs", type=_count, help="processes (default: one a core)")
+    taken.add_argument("--study", default="left_right", help="its file names hold")
+    taken.add_argument("--workspace", default="workspace", metavar="DIR", help="keeps the frames")
+    _json(taken)
 
 
 def _check_episodes(actions: argparse._SubParsersAction) -> None:
@@ -166,6 +194,20 @@ def _check_episodes(actions: argparse._SubParsersAction) -> None:
     check.add_argument("--jobs", type=_count, help="processes (default: one a core)")
     check.add_argument("--study", default="left_right", help="its file names and full speed hold")
     _json(check)
+    diff = _command(
+        actions, "diff", "episodes:diff", "how data set B differs from A, episode by episode",
+        "mvla episodes diff workspace/data/left_right workspace/runs/CASE/RUN/manifest.json",
+    )  # fmt: skip
+    diff.add_argument("a", metavar="A", help="a data set's folder, or a manifest")
+    diff.add_argument("b", metavar="B")
+    _json(diff)
+    export = _command(
+        actions, "export", "episodes:export", "write a data set as a LeRobotDataset v3.0",
+        "mvla episodes export workspace/data/left_right left_right_lerobot",
+    )  # fmt: skip
+    export.add_argument("folder", help="the data set")
+    export.add_argument("out", metavar="DEST", help="a new folder")
+    export.add_argument("--images", action="store_true", help="PNG without loss, and no video")
 
 
 def _command(
@@ -186,6 +228,13 @@ def _study(command: argparse.ArgumentParser) -> None:
 
 def _json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="for programs")
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 60:
+        raise argparse.ArgumentTypeError(f"{value} s is no step")
+    return value
 
 
 def _count(text: str) -> int:

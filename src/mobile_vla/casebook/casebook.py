@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mobile_vla.casebook.cases import gather, of_profile
-from mobile_vla.casebook.comparison import NUISANCE, Asked, compare_pair
+from mobile_vla.casebook.comparison import NEEDED, NUISANCE, Asked, compare_pair
 from mobile_vla.casebook.effects import adjust
-from mobile_vla.casebook.factors import planned_factors
+from mobile_vla.casebook.factors import DERIVED, planned_factors
 from mobile_vla.casebook.model import CaseView, Comparison, Plan, RunView
 from mobile_vla.casebook.plan import make_plan
 from mobile_vla.casebook.view import view_run
@@ -62,26 +62,49 @@ class Casebook:
         Errors: `UserError` for an unknown case or question, and for identical arms.
         """
         cases = self.cases()
+        self._check_nuisance(cases)
         asked, factor = self._question(question, cases)
         return compare_pair(self._asked(cases, (a, b), asked, factor, exploratory=exploratory))
 
-    def comparisons(self) -> list[Comparison]:
+    def comparisons(
+        self, question: str | None = None, exploratory: bool = False
+    ) -> list[Comparison]:
         """All the study's questions: the page's pair of each, then its fair pair where it has one.
 
-        p values are corrected by Holm's method over the valid ones.
+        p values are corrected by Holm's method over the valid ones. `question` asks for one of
+        them alone. Errors: `UserError` for a question that the study does not ask.
         """
-        return adjust(self._answers(self.cases()))
+        asked = self._asked_of_study(question)
+        return adjust(self._answers(self.cases(), asked, exploratory=exploratory))
+
+    def _asked_of_study(self, name: str | None) -> tuple[Question, ...]:
+        questions = self.study.questions if self.study else ()
+        if name is None:
+            return questions
+        chosen = tuple(question for question in questions if question.name == name)
+        if not chosen:
+            known = [question.name for question in questions]
+            raise UserError(f"The study asks no question {name!r}: {nearest(name, known)}")
+        return chosen
 
     def plan(self) -> Plan:
         """Done, running, to do and blocked, and the next steps in their order."""
         cases = self.cases()
-        comparisons = self._answers(cases, measure=False)
+        comparisons = self._answers(cases, self._asked_of_study(None), measure=False)
         return make_plan(cases, comparisons, self.profile, self._step_time(cases))
 
-    def _answers(self, cases: list[CaseView], *, measure: bool = True) -> list[Comparison]:
+    def _answers(
+        self,
+        cases: list[CaseView],
+        questions: tuple[Question, ...],
+        *,
+        exploratory: bool = False,
+        measure: bool = True,
+    ) -> list[Comparison]:
+        self._check_nuisance(cases)
         return [
-            self._compare_or_say(cases, pair, question, measure=measure)
-            for question in (self.study.questions if self.study else ())
+            self._compare_or_say(cases, pair, question, exploratory=exploratory, measure=measure)
+            for question in questions
             for pair in (question.pair, question.fair_pair)
             if pair is not None
         ]
@@ -115,12 +138,14 @@ class Casebook:
         pair: tuple[str, str],
         question: Question,
         *,
+        exploratory: bool = False,
         measure: bool = True,
     ) -> Comparison:
+        asked = self._asked(
+            cases, pair, question, question.factor, exploratory=exploratory, measure=measure
+        )
         try:
-            return compare_pair(
-                self._asked(cases, pair, question, question.factor, measure=measure)
-            )
+            return compare_pair(asked)
         except UserError as error:
             return Comparison(
                 question=question,
@@ -143,13 +168,29 @@ class Casebook:
         questions = {q.name: q for q in (self.study.questions if self.study else ())}
         if name in questions:
             return questions[name], questions[name].factor
-        factors = {factor for case in cases for run in case.runs for factor in run.factors}
-        factors |= {f for case in cases if case.planned for f in planned_factors(case.planned)}
+        factors = _factor_names(cases)
         if name in factors:
             return None, name
         raise UserError(
             f"There is no question or factor {name!r}: {nearest(name, [*questions, *factors])}"
         )
+
+    def _check_nuisance(self, cases: list[CaseView]) -> None:
+        """What the study declares to be no factor must be one, and no question may ask of it."""
+        declared = self.study.nuisance if self.study else ()
+        known = _factor_names(cases) | {*NUISANCE, *DERIVED, *NEEDED, "packages", "device"}
+        for name in declared:
+            if name not in known:
+                raise UserError(
+                    f"{self.study_path}: nuisance {name!r} is no factor: "
+                    f"{nearest(name, sorted(known))}"
+                )
+        for question in self.study.questions if self.study else ():
+            if question.factor in declared:
+                raise UserError(
+                    f"{self.study_path}: question {question.name} asks of {question.factor}, "
+                    "which the study declares a nuisance: take it out of `nuisance`."
+                )
 
     def _step_time(self, cases: list[CaseView]) -> float | None:
         """Median seconds of an optimiser step over the profile's runs; the upper of two."""
@@ -160,6 +201,12 @@ class Casebook:
             if run.seconds_per_step is not None
         ]
         return sorted(measured)[len(measured) // 2] if measured else None
+
+
+def _factor_names(cases: list[CaseView]) -> set[str]:
+    """Every factor that a run tells or a case plans."""
+    names = {factor for case in cases for run in case.runs for factor in run.factors}
+    return names | {f for case in cases if case.planned for f in planned_factors(case.planned)}
 
 
 def _find(cases: list[CaseView], name: str) -> CaseView:

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mobile_vla.casebook.effects import measure_effects
+import msgspec
+
+from mobile_vla.casebook.effects import measure_effects, metric_faults
 from mobile_vla.casebook.factors import DERIVED, IMPLIED, planned_factors
-from mobile_vla.casebook.model import CaseView, Comparison, Factor, Missing, RunView, Verdict
+from mobile_vla.casebook.leakage import leakage, scored
+from mobile_vla.casebook.model import (
+    CaseView,
+    Comparison,
+    Effect,
+    Factor,
+    Missing,
+    RunView,
+    Verdict,
+)
 from mobile_vla.casebook.settle import missing_runs, would_part
 from mobile_vla.record.errors import UserError
 from mobile_vla.study.models import Question
@@ -17,6 +28,18 @@ NUISANCE = ("host", "wall_time", "note")
 
 NEVER_CONFOUND = frozenset({"validation_set"})
 """A run's own validation set matters to its validation loss only, which is no effect here."""
+
+NEEDED = (
+    "data_amount",
+    "direction_balance",
+    "optimiser_steps",
+    "vlm",
+    "initial_weights",
+    "robot",
+    "code",
+    "seed",
+)
+"""Factors without which nothing is compared, where neither side tells them."""
 
 MEASURED_ON = frozenset({"evaluation_set", "evaluation_scenes"})
 
@@ -49,7 +72,7 @@ def compare_pair(asked: Asked) -> Comparison:
         return _without_runs(asked, [reason for reason in absent if reason])
     factors = pair_factors(a.run, b.run, asked.nuisance)
     factor = asked.factor or _inferred(factors)
-    if factor is None and not any(f.relation == "moved" and not f.nuisance for f in factors):
+    if not any(f.relation == "moved" and not f.nuisance for f in factors):
         _refuse_identical(asked, factors)
     return _judged(asked, a.run, b.run, factors, factor)
 
@@ -93,8 +116,7 @@ def _inferred(factors: Sequence[Factor]) -> str | None:
 
 
 def _refuse_identical(asked: Asked, factors: Sequence[Factor]) -> None:
-    unknown = [f.name for f in factors if f.relation == "unknown" and not f.nuisance]
-    if not unknown:
+    if not _unknown(factors, None, asked.nuisance):
         raise UserError(
             f"{asked.a.name} and {asked.b.name} are one and the same in every factor: "
             "there is nothing to compare; name a case that differs."
@@ -105,19 +127,21 @@ def _judged(
     asked: Asked, a: RunView, b: RunView, factors: list[Factor], factor: str | None
 ) -> Comparison:
     confounds = confounds_of(factors, factor)
-    leaked, leak_reasons = _leakage(a, b)
-    blocking = _blocking((a, b), factors, asked.factor, leaked)
-    reasons = [*blocking, *leak_reasons]
-    unknown = _unknown(factors, factor)
+    leaked, leak_reasons = leakage((a,), (b,))
+    blocking = _blocking((a, b), factors, asked, leaked)
+    shared, faults = metric_faults(a, b)
+    reasons = [*blocking, *leak_reasons, *faults]
+    unknown = _unknown(factors, factor, asked.nuisance)
     verdict: Verdict = "valid"
     if blocking:
         verdict = "not_comparable"
     elif confounds:
         verdict = "confounded"
         reasons.append(_also_moved(factors, confounds))
-    elif unknown:
+    elif unknown or not shared:
         verdict = "evidence_missing"
-        reasons.append(f"unknown on one side at least: {', '.join(unknown)}")
+        if unknown:
+            reasons.append(f"unknown on one side at least: {', '.join(unknown)}")
     shown = asked.measure and (verdict == "valid" or asked.exploratory)
     return Comparison(
         question=asked.question,
@@ -127,11 +151,15 @@ def _judged(
         factors=factors,
         confounds=confounds,
         reasons=reasons,
-        effects=measure_effects(a, b, leaked) if shown else [],
+        effects=[_marked(e, verdict) for e in measure_effects(a, b, leaked)] if shown else [],
         would_settle=_settled_by(asked, verdict, factor, confounds),
         exploratory=asked.exploratory and verdict != "valid",
         factor=factor,
     )
+
+
+def _marked(effect: Effect, verdict: Verdict) -> Effect:
+    return effect if verdict == "valid" else msgspec.structs.replace(effect, exploratory=True)
 
 
 def _settled_by(
@@ -145,7 +173,7 @@ def _settled_by(
 def _blocking(
     pair: tuple[RunView, RunView],
     factors: Sequence[Factor],
-    factor: str | None,
+    asked: Asked,
     leaked: frozenset[str],
 ) -> list[str]:
     """Why no number of these two may stand side by side for this question."""
@@ -153,15 +181,27 @@ def _blocking(
     found = []
     if relation.get("robot") == "moved":
         found.append("their actions differ in dimensions, step length or full speed")
+    factor = asked.factor
     if factor is not None and relation.get(factor) == "held":
         found.append(f"{factor} is the same in both, so nothing about it can be read from them")
-    scored = _scored(pair)
-    if scored and not scored - leaked:
+        if not _varies(asked.cases, factor):
+            found.append(f"no case varies {factor}: plan one that does")
+    measured = scored(pair)
+    if measured and not measured - leaked:
         found.append("every evaluation episode is one that one of them trained on")
     return found
 
 
-def _unknown(factors: Sequence[Factor], factor: str | None) -> list[str]:
+def _varies(cases: Sequence[CaseView], factor: str) -> bool:
+    """Whether any two cases differ in a factor, as planned or as run."""
+    planned = {planned_factors(case.planned).get(factor) for case in cases if case.planned}
+    run = {
+        case.run.factors[factor].value for case in cases if case.run and factor in case.run.factors
+    }
+    return len(planned) > 1 or len(run) > 1
+
+
+def _unknown(factors: Sequence[Factor], factor: str | None, nuisance: Sequence[str]) -> list[str]:
     """Unknown factors that bear on the question; measured on nothing is unknown too."""
     allowed = IMPLIED.get(factor or "", frozenset()) | NEVER_CONFOUND
     missing = [
@@ -172,40 +212,12 @@ def _unknown(factors: Sequence[Factor], factor: str | None) -> list[str]:
     told = {f.name for f in factors}
     if not told & MEASURED_ON:
         missing.append("evaluation_set")
-    needed = ("data_amount", "direction_balance", "vlm", "initial_weights", "code", "seed")
-    return missing + [name for name in needed if name not in told]
+    return missing + [name for name in NEEDED if name not in told and name not in nuisance]
 
 
 def _also_moved(factors: Sequence[Factor], confounds: list[str]) -> str:
     told = [f"{f.name} ({f.a} against {f.b})" for f in factors if f.name in confounds]
     return f"moved as well: {', '.join(told)}"
-
-
-def _leakage(a: RunView, b: RunView) -> tuple[frozenset[str], list[str]]:
-    """Evaluation episodes that either trained on, by content; and what to say of leaks."""
-    scored = _scored((a, b))
-    cut = {hash_ for run in (a, b) if run.offline for hash_ in run.offline.set.leaked}
-    leaked = frozenset(cut | scored & {*a.train_hashes, *b.train_hashes})
-    reasons = []
-    if leaked:
-        reasons.append(
-            f"{len(leaked)} of {len(scored | cut)} evaluation episodes are training episodes "
-            "of one of them, by content, and are left out"
-        )
-    for one, other in ((a, b), (b, a)):
-        seen = set(one.train_hashes) & set(other.validation_hashes)
-        if seen:
-            reasons.append(
-                f"{len(seen)} validation episodes of {other.case} are training episodes "
-                f"of {one.case}: their validation losses do not compare"
-            )
-    return leaked, reasons
-
-
-def _scored(pair: tuple[RunView, RunView]) -> set[str]:
-    """Content hashes of the episodes on which either was evaluated."""
-    results = [run.offline.policy for run in pair if run.offline]
-    return {score.episode for result in results for score in result.episodes}
 
 
 def _why_absent(case: CaseView) -> str | None:

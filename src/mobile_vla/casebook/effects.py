@@ -32,6 +32,37 @@ def measure_effects(a: RunView, b: RunView, leaked: frozenset[str]) -> list[Effe
     return effects
 
 
+def metric_faults(a: RunView, b: RunView) -> tuple[bool, list[str]]:
+    """Whether both runs share a metric at all, and what to say of those that they do not."""
+    faults = [
+        f"{what} of {run.case} is not measured: run `mvla evaluate` on it"
+        for run in (a, b)
+        for what, result in (("offline evaluation", run.offline), ("driving", run.rollouts))
+        if result is None
+    ]
+    drives = a.rollouts is not None and b.rollouts is not None
+    of_a, of_b = _metrics(a), _metrics(b)
+    if not of_a or not of_b:
+        return drives, faults
+    for run, own, others in ((a, of_a, of_b), (b, of_b, of_a)):
+        alone = sorted(set(own) - set(others))
+        if alone:
+            faults.append(f"measured in {run.case} alone, so not compared: {', '.join(alone)}")
+    other = sorted(name for name in set(of_a) & set(of_b) if not _same(of_a[name], of_b[name]))
+    if other:
+        faults.append(f"of another unit or definition in each, so not compared: {', '.join(other)}")
+    return drives or bool(set(of_a) & set(of_b) - set(other)), faults
+
+
+def _metrics(run: RunView) -> dict[str, Metric]:
+    """The metrics of the policy on the evaluation set, by name."""
+    return {metric.name: metric for metric in run.offline.policy.metrics} if run.offline else {}
+
+
+def _same(a: Metric, b: Metric) -> bool:
+    return (a.unit, a.definition) == (b.unit, b.definition)
+
+
 def adjust(comparisons: list[Comparison]) -> list[Comparison]:
     """Holm's correction of each metric over the pairs that answer a question."""
     answered = [c for c in comparisons if c.verdict == "valid"]
@@ -113,7 +144,12 @@ def _episode_effects(a: Scored, b: Scored, leaked: frozenset[str]) -> list[Effec
         for score in a.episodes
         if score.episode in of_b and score.episode not in leaked
     ]
-    metrics = {metric.name: metric for metric in (*a.metrics, *b.metrics)}
+    of_b_metrics = {metric.name: metric for metric in b.metrics}
+    metrics = {
+        metric.name: metric
+        for metric in a.metrics
+        if metric.name in of_b_metrics and _same(metric, of_b_metrics[metric.name])
+    }
     told = {
         name: [(x[name], y[name]) for x, y in pairs if name in x and name in y] for name in metrics
     }

@@ -144,6 +144,7 @@ class RunView(Value, frozen=True, kw_only=True):
     conflicts: list[str]
     validation_hashes: list[str] = []
     factors: dict[str, Known] = {}
+    checkpoints: list[CheckpointView] = []
     foreign: Foreign | None = None
 
 
@@ -180,7 +181,8 @@ class Effect(Value, frozen=True, kw_only=True):
 
     `low` and `high` are None where the interval cannot be estimated (finding "not_estimated").
     `detectable`: smallest true difference that `n` pairs show with 80 % power. `p_adjusted`: after
-    Holm's correction over the study's questions, None where only one was asked.
+    Holm's correction over the study's questions, None where only one was asked. `exploratory`:
+    measured of a pair that is not valid.
     """
 
     metric: str
@@ -198,6 +200,7 @@ class Effect(Value, frozen=True, kw_only=True):
     detectable: float | None
     finding: Finding
     p_adjusted: float | None = None
+    exploratory: bool = False
 
 
 class Missing(Value, frozen=True, kw_only=True):

@@ -58,6 +58,7 @@ def view_run(folder: RunFolder, base: Path, now: datetime) -> RunView:
         conflicts=conflicts,
         validation_hashes=[e.hash for e in episodes if e.split == "val"],
         factors=read_factors(facts, line),
+        checkpoints=facts.checkpoints,
     )
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobile_vla.casebook.casebook import Casebook
 from mobile_vla.commands.common import print_json, setting, terminal_or_wide
 from mobile_vla.record.errors import UserError
+from mobile_vla.record.workspace import Workspace
 
 if TYPE_CHECKING:
     from mobile_vla.casebook.model import CaseView, Comparison, Plan
+    from mobile_vla.commands.verify import Recomputed
 
 
 HEADLINES = (
@@ -33,11 +35,15 @@ def casebook(options: argparse.Namespace, workspace: Path | None = None) -> Case
     return Casebook(base, chosen.study, chosen.profile_name, study_path=chosen.path)
 
 
-def status(options: argparse.Namespace) -> None:
-    """The table of what really exists, or all the evidence of one case."""
+def status(options: argparse.Namespace) -> int:
+    """The table of what really exists, or all the evidence of one case.
+
+    Exit 1 where a metric that was computed again does not agree with its log.
+    """
     if len(options.path) == 1 and not Path(options.path[0]).is_dir():
-        _status_of(options)
-        return
+        return _status_of(options)
+    if options.verify_metrics:
+        raise UserError("--verify-metrics computes one case's metrics again: name the case.")
     for path in options.path or [options.workspace]:
         folder = Path(path)
         if not folder.is_dir():
@@ -47,6 +53,7 @@ def status(options: argparse.Namespace) -> None:
             print_json(cases)
         else:
             print_cases(cases)
+    return 0
 
 
 def print_cases(cases: Sequence[CaseView]) -> None:
@@ -56,29 +63,36 @@ def print_cases(cases: Sequence[CaseView]) -> None:
     print_table(rows(cases))
 
 
-def _status_of(options: argparse.Namespace) -> None:
-    case = casebook(options).case(options.path[0])
+def _status_of(options: argparse.Namespace) -> int:
+    from mobile_vla.casebook.dossier import dossier
+
+    book = casebook(options)
+    case = book.case(options.path[0])
+    found = _verified(case, book.workspace) if options.verify_metrics else []
     if options.json:
-        print_json(case)
-        return
-    print(f"{case.name}: {case.state}. {case.why}")
-    for run in case.runs:
-        print(f"\n{run.path}: {run.state}. {run.why}")
-        for fact in run.evidence:
-            print(f"  {fact.file} {fact.where} {fact.blake3[:12]}".rstrip())
-        for conflict in run.conflicts:
-            print(f"  conflict: {conflict}")
-        for name, view in (("best", run.best), ("latest", run.latest)):
-            if view is not None:
-                told = view.problem or "loads"
-                print(f"  {name} checkpoint {view.path}, {view.bytes} bytes: {told}")
+        print_json({"case": case, "verified": found} if options.verify_metrics else case)
+    else:
+        print("\n".join(dossier(case, book.workspace)))
+        for checked in found:
+            print(checked.sentence())
+    return int(any(not checked.agrees for checked in found))
+
+
+def _verified(case: CaseView, workspace: Path) -> list[Recomputed]:
+    from mobile_vla.commands.verify import verify_metrics
+
+    if case.run is None:
+        raise UserError(
+            f'{case.name} has no run to verify: train it with `mvla train "{case.name}"`.'
+        )
+    return verify_metrics(case.run, Workspace(workspace))
 
 
 def compare(options: argparse.Namespace) -> int:
     """Judge one pair, or all the study's questions; exit 1 where one pair is not valid."""
     book = casebook(options)
     if options.all or not options.cases:
-        comparisons = book.comparisons()
+        comparisons = book.comparisons(options.question, options.exploratory)
     elif len(options.cases) == 2:
         a, b = options.cases
         question, exploratory = options.question, options.exploratory
@@ -101,35 +115,52 @@ def print_comparisons(comparisons: Sequence[Comparison], cases: Sequence[CaseVie
 
 
 def _print_comparison(comparison: Comparison, names: Mapping[str, str]) -> None:
-    from mobile_vla.documents.wording import factor_name, settles, verdict_sentence
+    """One pair; an exploratory look at an invalid one says on every line that it is that."""
+    mark = "exploratory, not valid: " if comparison.exploratory else ""
+    print()
+    for line in _comparison_lines(comparison, names):
+        print(f"{mark}{line}")
+
+
+def _comparison_lines(comparison: Comparison, names: Mapping[str, str]) -> Iterator[str]:
+    from mobile_vla.documents.wording import verdict_sentence
 
     a, b = names.get(comparison.a, comparison.a), names.get(comparison.b, comparison.b)
     title = comparison.question.title.en if comparison.question else None
-    print(f"\n{title or 'comparison'}: {a} vs {b}: {comparison.verdict.replace('_', ' ')}")
-    print(f"  {verdict_sentence(comparison.verdict, title, comparison.confounds, 'en')}")
-    if comparison.verdict != "confounded":  # the sentence above has named what moved
-        for reason in comparison.reasons:
-            print(f"  {reason}")
+    yield f"{title or 'comparison'}: {a} vs {b}: {comparison.verdict.replace('_', ' ')}"
+    yield f"  {verdict_sentence(comparison.verdict, title, comparison.confounds, 'en')}"
+    for reason in comparison.reasons:
+        if not reason.startswith("moved as well: "):  # the sentence above has named what moved
+            yield f"  {reason}"
+    yield from _factor_lines(comparison)
+    if comparison.effects:
+        yield from _effect_lines(comparison, a, b)
+    yield from _settle_lines(comparison, names)
+
+
+def _factor_lines(comparison: Comparison) -> Iterator[str]:
+    from mobile_vla.documents.wording import factor_name
+
     for factor in comparison.factors:
         if factor.relation != "held" and not factor.nuisance:
             told = f"{factor.a or 'unknown'} → {factor.b or 'unknown'}"
-            print(f"    {factor_name(factor.name, 'en')} {factor.relation}: {told}")
-    if comparison.effects:
-        _print_effects(comparison, a, b)
+            yield f"    {factor_name(factor.name, 'en')} {factor.relation}: {told}"
+
+
+def _settle_lines(comparison: Comparison, names: Mapping[str, str]) -> Iterator[str]:
+    from mobile_vla.documents.wording import settles
+
     for missing in comparison.would_settle:
         name = names.get(missing.case or "", missing.case)
         cost = f", about {missing.seconds:.0f} s" if missing.seconds else ""
         told = ", ".join(f"{key} {value}" for key, value in missing.description.items())
-        print(f"  would settle it: {name or told}{cost}")
+        yield f"  would settle it: {name or told}{cost}"
         if comparison.confounds:
-            print(f"    {settles(comparison.factor, comparison.confounds, 'en')}")
+            yield f"    {settles(comparison.factor, comparison.confounds, 'en')}"
 
 
-def _print_effects(comparison: Comparison, a: str, b: str) -> None:
-    """The headline metrics; all are in the report and in `--json`.
-
-    Of an invalid pair every line says that it is one.
-    """
+def _effect_lines(comparison: Comparison, a: str, b: str) -> Iterator[str]:
+    """What was measured, a metric a line, then the first in words."""
     from rich.table import Table
 
     from mobile_vla.documents.wording import (
@@ -141,13 +172,12 @@ def _print_effects(comparison: Comparison, a: str, b: str) -> None:
         p_text,
     )
 
-    mark = "exploratory, not valid: " if comparison.exploratory else ""
     table = Table()
     for heading in ("", a, b, f"{b} minus {a}", "95 % interval", "n", "p", "finding"):
         table.add_column(heading)
-    for effect in [effect for effect in comparison.effects if effect.metric in HEADLINES]:
+    for effect in comparison.effects:
         table.add_row(
-            mark + metric_name(effect.metric, "en"),
+            metric_name(effect.metric, "en"),
             number(effect.a, effect.unit),
             number(effect.b, effect.unit),
             number(effect.difference, effect.unit, signed=True),
@@ -156,8 +186,11 @@ def _print_effects(comparison: Comparison, a: str, b: str) -> None:
             p_text(effect),
             found_words(effect, b, "en"),
         )
-    terminal_or_wide().print(table)
-    print(f"  {mark}{effect_sentence(comparison.effects[0], a, b, 'en')}")
+    console = terminal_or_wide()
+    with console.capture() as drawn:
+        console.print(table)
+    yield from drawn.get().splitlines()
+    yield f"  {effect_sentence(comparison.effects[0], a, b, 'en')}"
 
 
 def plan(options: argparse.Namespace) -> None:

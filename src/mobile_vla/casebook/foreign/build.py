@@ -142,6 +142,7 @@ def make_view(
         rollouts=None,
         conflicts=list(dict.fromkeys(conflicts)),
         factors=dict(factors or {}),
+        checkpoints=list(foreign.checkpoints or []),
         foreign=foreign,
     )
 
