@@ -73,6 +73,65 @@ def check(options: argparse.Namespace) -> int:
     return int(checked.report.spoils)
 
 
+def import_(options: argparse.Namespace) -> None:
+    """Take recordings into a data set."""
+    from mobile_vla.episodes.gather import default_jobs
+    from mobile_vla.episodes.importing import import_episodes
+    from mobile_vla.episodes.sources import Choice, find_sources
+    from mobile_vla.record.workspace import Workspace
+
+    naming = study_naming(load_study(find_study(options.study)))
+    choice = Choice(options.camera, options.command, options.step, options.instruction)
+    sources = find_sources(Path(options.source), choice, naming)
+    with progress("importing episodes") as report:
+        imported = import_episodes(
+            sources,
+            Path(options.folder),
+            seed=options.seed,
+            size=options.size,
+            cache_dir=Workspace(Path(options.workspace)).cache,
+            split=not options.evaluation,
+            naming=naming,
+            jobs=options.jobs or default_jobs(),
+            progress=report,
+        )
+    if options.json:
+        print_json(imported)
+        return
+    print_findings(imported.findings)
+    counts = imported.manifest.counts()
+    print(
+        f"{sources.kind}: {imported.new} episodes taken in, {len(imported.findings)} left out; "
+        f"{options.folder} now holds {len(imported.manifest.episodes)} "
+        f"({', '.join(f'{n} {direction}' for direction, n in sorted(counts.items()))}), "
+        f"identity {imported.manifest.hash[:16]}"
+    )
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Say how the second data set differs from the first; 1 where it does."""
+    from mobile_vla.episodes.diff import describe, diff_manifests
+    from mobile_vla.episodes.manifest import read_manifest
+
+    difference = diff_manifests(read_manifest(Path(options.a)), read_manifest(Path(options.b)))
+    if options.json:
+        print_json(difference)
+    else:
+        print("\n".join(describe(difference) or ["The same episodes in the same splits."]))
+    return int(not difference.same)
+
+
+def export(options: argparse.Namespace) -> None:
+    """Write a data set as a LeRobotDataset v3.0."""
+    from mobile_vla.episodes.dataset import load_dataset
+    from mobile_vla.episodes.lerobot_write import export_lerobot
+
+    dataset = load_dataset(Path(options.folder))
+    with progress("exporting episodes") as report:
+        export_lerobot(dataset, Path(options.out), video=not options.images, progress=report)
+    print(f"{len(dataset.manifest.episodes)} episodes exported to {options.out}")
+
+
 def study_naming(study: Study) -> Naming:
     """How the study names its episode files."""
     from mobile_vla.episodes.naming import LAB_NAMES, Naming

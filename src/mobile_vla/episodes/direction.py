@@ -46,16 +46,23 @@ class DirectionEvidence:
 
 
 def tell_direction(episode: Episode, naming: Naming = LAB_NAMES) -> DirectionEvidence:
-    """Ask the instruction, the name (source file or else id) and the motion of `episode`.
+    """Ask the instruction, the name (source file or else id) and the motion of `episode`."""
+    name = episode.source.name if episode.source else f"{episode.id}.h5"
+    return ask_witnesses(episode.instruction, name, episode.actions, episode.step, naming)
+
+
+def ask_witnesses(
+    instruction: str, name: str, actions: np.ndarray, step: float, naming: Naming = LAB_NAMES
+) -> DirectionEvidence:
+    """What an instruction, a file name and (T, 2 or 3) velocities, `step` s each, say.
 
     A name that does not fit the naming's pattern is read as any text is.
     """
-    name = episode.source.name if episode.source else f"{episode.id}.h5"
     parts = naming.parts(name)
     return DirectionEvidence(
-        instruction=direction_in_text(episode.instruction),
+        instruction=direction_in_text(instruction),
         file_name=parts.direction if parts else direction_in_text(name.rpartition(".")[0]),
-        motion=direction_of_motion(episode.actions, episode.step),
+        motion=direction_of_motion(actions, step),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mobile_vla.episodes.direction import DirectionEvidence, tell_direction
+from mobile_vla.episodes.direction import DirectionEvidence, ask_witnesses
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.hdf5 import EpisodeError, read_episode
 from mobile_vla.episodes.naming import LAB_NAMES, NameParts, Naming
@@ -77,7 +77,9 @@ def look(episode: Episode, name: str, naming: Naming = LAB_NAMES, strips: bool =
         actions=episode.actions,
         step=episode.step,
         instruction=episode.instruction,
-        told=tell_direction(episode, naming),
+        told=ask_witnesses(
+            episode.instruction, Path(name).name, episode.actions, episode.step, naming
+        ),
         parts=naming.parts(Path(name).name),
         thumbs=thumbs,
         dark=dark_frames(thumbs),

@@ -1,0 +1,245 @@
+"""Reading a LeRobotDataset v3.0 (Hugging Face): parquet tables, and pictures inside or as video.
+
+Layout: https://huggingface.co/docs/lerobot/lerobot-dataset-v3
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from mobile_vla.episodes.findings import Finding
+from mobile_vla.episodes.hdf5 import LARGEST_FRAMES, EpisodeError
+from mobile_vla.episodes.schema import Episode
+from mobile_vla.episodes.sources import Choice, Source, Sources, file_stamp, write_new
+from mobile_vla.record.errors import UserError
+
+VELOCITIES = (
+    ("x.vel", "linear_x", "linear.x"),
+    ("y.vel", "linear_y", "linear.y"),
+    ("theta.vel", "angular_z", "angular.z"),
+)
+"""Names under which an action's column is one of ours. LeRobot's LeKiwi uses the first."""
+OUR_ID = "mobile_vla_id"
+"""Column of meta/episodes in which an export keeps our id; others' data sets have none."""
+
+
+def need(module: str, extra: str) -> Any:
+    """Import an optional module.
+
+    Raises:
+        UserError: it is not installed; the sentence names the extra that brings it.
+    """
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise UserError(
+            f"This needs {module.partition('.')[0]}, which is not installed: "
+            f"run `pip install 'mobile-vla[{extra}]'`."
+        ) from error
+
+
+def lerobot_sources(path: Path, choice: Choice) -> Sources:
+    """Every episode of the data set in `path`.
+
+    Raises:
+        UserError: not v3, no camera (or several and none chosen), no x and y velocity.
+    """
+    info = _info(path)
+    camera = _camera(path, info["features"], choice.camera)
+    columns = _columns(path, info["features"].get("action", {}))
+    tasks = _tasks(path)
+    episodes: list[Source] = []
+    findings = []
+    for row in _episode_rows(path):
+        told = [str(task) for task in row.get("tasks") or ()]
+        source = LeRobotSource(
+            root=path,
+            row=row,
+            camera=camera,
+            video=info["features"][camera]["dtype"] == "video",
+            templates=(info["data_path"], info.get("video_path") or ""),
+            columns=columns,
+            fps=float(info["fps"]),
+            instruction=(told or [tasks.get(int(row.get("task_index") or 0), "")])[0],
+        )
+        if len(told) > 1:
+            what = f"holds {len(told)} different instructions"
+            findings.append(Finding(source.origin, what, "shape_or_type"))
+        else:
+            episodes.append(source)
+    return Sources(path, "LeRobotDataset v3", episodes, findings)
+
+
+@dataclass(frozen=True, slots=True)
+class LeRobotSource:
+    """One episode; `row` is its line of meta/episodes, `columns` those of action that are ours."""
+
+    root: Path
+    row: Mapping[str, Any]
+    camera: str
+    video: bool
+    templates: tuple[str, str]
+    columns: tuple[int, ...]
+    fps: float
+    instruction: str
+
+    @property
+    def name(self) -> str:
+        """The id that an export kept, else the data set's name and the episode's number."""
+        kept = self.row.get(OUR_ID)
+        if kept and Path(kept).name == kept:
+            return f"{kept}.h5"
+        return f"{self.root.absolute().name}_{self.row['episode_index']:06d}.h5"
+
+    @property
+    def origin(self) -> str:
+        """The data set's folder and the episode's number."""
+        return f"{self.root.absolute()}#{self.row['episode_index']}"
+
+    @property
+    def stamp(self) -> str:
+        """Those of the files that hold the episode."""
+        files = [self._data_file(), *([self._video_file()] if self.video else [])]
+        return " ".join(file_stamp(file) for file in files)
+
+    def bring(self, file: Path) -> Episode:
+        """See `Source.bring`."""
+        return write_new(file, self.read())
+
+    def read(self) -> Episode:
+        """Decode the episode.
+
+        Raises:
+            EpisodeError: a file is missing or damaged, or holds fewer frames than it should.
+        """
+        length = int(self.row["length"])
+        where = Path(self.origin)
+        if not 0 < length <= LARGEST_FRAMES:
+            raise EpisodeError(where, f"holds {length} frames, which is no episode", "too_long")
+        try:
+            table = self._table()
+            actions = np.array(table["action"].to_pylist(), np.float32)
+            images = self._from_video() if self.video else _decode(table[self.camera].to_pylist())
+        except (OSError, ValueError, KeyError, ArithmeticError) as error:
+            what = f"cannot be decoded ({type(error).__name__}: {error})"
+            raise EpisodeError(where, what, "unreadable") from error
+        if not len(actions) == len(images) == length:
+            what = f"has {len(actions)} actions and {len(images)} pictures for {length} frames"
+            raise EpisodeError(where, what)
+        if not np.isfinite(actions).all():
+            unsound = np.flatnonzero(~np.isfinite(actions).all(axis=1))[0]
+            what = f"has NaN or infinite actions, first at frame {unsound}"
+            raise EpisodeError(where, what, "not_a_number")
+        return Episode(
+            id=Path(self.name).stem,
+            images=images,
+            actions=np.ascontiguousarray(actions[:, list(self.columns)]),
+            instruction=self.instruction,
+            step=1 / self.fps,
+        )
+
+    def _table(self) -> Any:
+        parquet = need("pyarrow.parquet", "lerobot")
+        columns = ["action", "frame_index", *([] if self.video else [self.camera])]
+        own = [("episode_index", "=", int(self.row["episode_index"]))]
+        table = parquet.read_table(self._data_file(), columns=columns, filters=own)
+        return table.sort_by("frame_index")
+
+    def _from_video(self) -> np.ndarray:
+        from mobile_vla.episodes.video import read_frames
+
+        start = float(self.row[f"videos/{self.camera}/from_timestamp"])
+        return read_frames(self._video_file(), start, int(self.row["length"]), self.fps)
+
+    def _data_file(self) -> Path:
+        chunk, file = int(self.row["data/chunk_index"]), int(self.row["data/file_index"])
+        return self.root / self.templates[0].format(chunk_index=chunk, file_index=file)
+
+    def _video_file(self) -> Path:
+        key = f"videos/{self.camera}"
+        chunk, file = int(self.row[f"{key}/chunk_index"]), int(self.row[f"{key}/file_index"])
+        return self.root / self.templates[1].format(
+            video_key=self.camera, chunk_index=chunk, file_index=file
+        )
+
+
+def _info(path: Path) -> dict[str, Any]:
+    file = path / "meta" / "info.json"
+    try:
+        info: dict[str, Any] = msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
+        version = str(info["codebase_version"])
+        if not (isinstance(info["features"], dict) and info["data_path"] and info["fps"] > 0):
+            raise KeyError("fps")
+    except (OSError, msgspec.MsgspecError, KeyError, TypeError) as error:
+        raise UserError(f"{file} does not describe a LeRobotDataset ({error!r}).") from error
+    if not version.startswith("v3"):
+        raise UserError(
+            f"{path} is a LeRobotDataset {version}, and v3.0 is read: convert it with LeRobot's "
+            "convert_dataset_v21_to_v30 first."
+        )
+    return info
+
+
+def _camera(path: Path, features: Mapping[str, Any], chosen: str | None) -> str:
+    cameras = [name for name, f in features.items() if f.get("dtype") in ("image", "video")]
+    if chosen:
+        cameras = [c for c in cameras if chosen in (c, c.rpartition(".")[2])] or cameras
+    if len(cameras) == 1 and (not chosen or chosen in (cameras[0], cameras[0].rpartition(".")[2])):
+        return cameras[0]
+    said = ", ".join(cameras) or "none"
+    raise UserError(f"{path} has the cameras {said}: choose one of them with --camera.")
+
+
+def _columns(path: Path, action: Mapping[str, Any]) -> tuple[int, ...]:
+    names = action.get("names") or []
+    if isinstance(names, dict):
+        names = [name for group in names.values() for name in group]
+    places = [next((names.index(n) for n in known if n in names), None) for known in VELOCITIES]
+    if None in places[:2]:
+        raise UserError(
+            f"The actions of {path} are {', '.join(map(str, names)) or 'unnamed'}, where x.vel and "
+            "y.vel are needed: it is a recording of another kind of robot."
+        )
+    return tuple(place for place in places if place is not None)
+
+
+def _tasks(path: Path) -> dict[int, str]:
+    parquet = need("pyarrow.parquet", "lerobot")
+    file = path / "meta" / "tasks.parquet"
+    if not file.exists():
+        return {}
+    rows = parquet.read_table(file).to_pylist()
+    texts = {k for row in rows for k in row} - {"task_index"}
+    return {row["task_index"]: str(row[name]) for row in rows for name in sorted(texts)[:1]}
+
+
+def _episode_rows(path: Path) -> Sequence[Mapping[str, Any]]:
+    """The lines of meta/episodes in order, statistics left out."""
+    parquet = need("pyarrow.parquet", "lerobot")
+    rows: list[Mapping[str, Any]] = []
+    try:
+        for file in sorted((path / "meta" / "episodes").glob("chunk-*/file-*.parquet")):
+            names = parquet.read_schema(file).names
+            wanted = [name for name in names if not name.startswith("stats/")]
+            rows += parquet.read_table(file, columns=wanted).to_pylist()
+        return sorted(rows, key=lambda row: int(row["episode_index"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}/meta/episodes cannot be read ({error}): copy it again.") from error
+
+
+def _decode(cells: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Pictures that stand in the table as encoded bytes."""
+    from PIL import Image
+
+    return np.stack(
+        [np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB")) for cell in cells]
+    )

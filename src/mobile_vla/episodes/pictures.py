@@ -1,0 +1,135 @@
+"""Folders of pictures with an actions.csv each: what a script or a phone recorded.
+
+    SRC/<episode>/actions.csv   image,linear_x,linear_y[,angular_z][,instruction][,event]
+    SRC/<episode>/0001.png …    named in the column `image`, relative to the episode's folder
+
+Velocities are in m/s, m/s and rad/s. `instruction` may stand in the first row only.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mobile_vla.episodes.hdf5 import LARGEST_FRAMES, EpisodeError
+from mobile_vla.episodes.schema import Episode
+from mobile_vla.episodes.sources import Choice, Source, Sources, file_stamp, write_new
+
+TABLE = "actions.csv"
+COLUMNS = ("linear_x", "linear_y", "angular_z")
+
+
+def picture_sources(path: Path, choice: Choice) -> Sources:
+    """Every folder with an actions.csv, `path` itself or right below it."""
+    folders = (
+        [path] if (path / TABLE).is_file() else sorted(p.parent for p in path.glob(f"*/{TABLE}"))
+    )
+    episodes: list[Source] = [
+        PictureSource(folder, choice.step, choice.instruction) for folder in folders
+    ]
+    return Sources(path, "pictures with actions.csv", episodes, [])
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSource:
+    """One folder of pictures. `step` in s; `instruction` counts where the table has none."""
+
+    folder: Path
+    step: float
+    instruction: str | None
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return f"{self.folder.absolute().name}.h5"
+
+    @property
+    def origin(self) -> str:
+        """The folder."""
+        return str(self.folder.absolute())
+
+    @property
+    def stamp(self) -> str:
+        """The table's, and how the pictures are told from others: number and newest time."""
+        times = [p.stat().st_mtime_ns for p in self.folder.iterdir() if p.is_file()]
+        return f"{file_stamp(self.folder / TABLE)}-{len(times)}-{max(times, default=0)}"
+
+    def bring(self, file: Path) -> Episode:
+        """See `Source.bring`."""
+        return write_new(file, self.read())
+
+    def read(self) -> Episode:
+        """The table and its pictures.
+
+        Raises:
+            EpisodeError: no such column, a value that is no number, a picture that is missing,
+                unreadable or of another size.
+        """
+        rows = self._rows()
+        actions = self._actions(rows)
+        told = [
+            row["instruction"].strip() for row in rows if (row.get("instruction") or "").strip()
+        ]
+        if len(set(told)) > 1:
+            raise EpisodeError(self.folder, f"holds {len(set(told))} different instructions")
+        events = tuple(row["event"] or "" for row in rows) if "event" in rows[0] else None
+        return Episode(
+            id=self.folder.name,
+            images=self._images([row["image"] or "" for row in rows]),
+            actions=actions,
+            instruction=told[0] if told else self.instruction or "",
+            step=self.step,
+            event_types=events,
+        )
+
+    def _rows(self) -> list[dict[str, str]]:
+        table = self.folder / TABLE
+        try:
+            with open(table, encoding="utf-8-sig", newline="") as file:
+                rows = list(csv.DictReader(file))
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise EpisodeError(table, f"cannot be read ({error})", "unreadable") from error
+        missing = {"image", *COLUMNS[:2]} - set(rows[0] if rows else ())
+        if missing:
+            what = f"lacks the columns {', '.join(sorted(missing))}" if rows else "holds no frames"
+            raise EpisodeError(table, what)
+        if len(rows) > LARGEST_FRAMES:
+            raise EpisodeError(table, f"holds {len(rows)} frames, which is no episode", "too_long")
+        return rows
+
+    def _actions(self, rows: list[dict[str, str]]) -> np.ndarray:
+        columns = [name for name in COLUMNS if name in rows[0]]
+        try:
+            values = [[float(row[name]) for name in columns] for row in rows]
+        except (ValueError, TypeError) as error:
+            raise EpisodeError(
+                self.folder / TABLE, f"has an action that is no number ({error})"
+            ) from error
+        actions = np.array(values, np.float32)
+        unsound = np.flatnonzero(~np.isfinite(actions).all(axis=1))
+        if len(unsound):
+            what = f"has NaN or infinite actions, first at frame {unsound[0]}"
+            raise EpisodeError(self.folder / TABLE, what, "not_a_number")
+        return actions
+
+    def _images(self, names: list[str]) -> np.ndarray:
+        from PIL import Image, UnidentifiedImageError
+
+        images: np.ndarray | None = None
+        for index, name in enumerate(names):
+            path = self.folder / name
+            try:
+                with Image.open(path) as picture:
+                    pixels = np.asarray(picture.convert("RGB"))
+            except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+                raise EpisodeError(path, f"cannot be read ({error})", "unreadable") from error
+            if images is None:
+                images = np.empty((len(names), *pixels.shape), np.uint8)
+            elif pixels.shape != images.shape[1:]:
+                raise EpisodeError(path, f"is {pixels.shape[:2]}, the first {images.shape[1:3]}")
+            images[index] = pixels
+        assert images is not None
+        return images

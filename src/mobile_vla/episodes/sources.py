@@ -1,0 +1,152 @@
+"""What can be imported: one source an episode, each of which knows how to become one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from mobile_vla.episodes.findings import Finding
+from mobile_vla.episodes.hdf5 import EpisodeError, read_episode, write_episode
+from mobile_vla.episodes.naming import LAB_NAMES, Naming
+from mobile_vla.episodes.schema import Episode
+from mobile_vla.episodes.walk import episode_id, find_episodes
+from mobile_vla.record.errors import UserError
+from mobile_vla.record.files import written_beside
+
+
+class Source(Protocol):
+    """One episode to import. `name` is its file in the data set, `origin` where it comes from.
+
+    `stamp` changes when the origin does.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def origin(self) -> str: ...  # noqa: D102
+    @property
+    def stamp(self) -> str: ...  # noqa: D102
+
+    def bring(self, file: Path) -> Episode:
+        """Write the episode as `file`, whole or not at all, and return it.
+
+        Raises:
+            EpisodeError: the origin is no sound episode.
+            UserError: `file` cannot be written.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What was found below a folder: its kind in words, the episodes, what is no episode."""
+
+    folder: Path
+    kind: str
+    episodes: list[Source]
+    findings: list[Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What only some formats need to be told: which camera, which command topic, the step in s."""
+
+    camera: str | None = None
+    command: str = "/cmd_vel"
+    step: float = 0.4
+    instruction: str | None = None
+
+
+def find_sources(path: Path, choice: Choice = Choice(), naming: Naming = LAB_NAMES) -> Sources:
+    """Recognise what is below `path` by its files.
+
+    A LeRobotDataset has meta/info.json; ROS bags are folders with metadata.yaml, or *.mcap; a
+    folder of pictures has an actions.csv in each episode's folder; else HDF5 files are looked for.
+
+    Raises:
+        UserError: the path is missing, or nothing of these is there.
+    """
+    if (path / "meta" / "info.json").is_file():
+        from mobile_vla.episodes.lerobot_read import lerobot_sources
+
+        return lerobot_sources(path, choice)
+    if _first(path, "metadata.yaml") or _first(path, "*.mcap") or path.suffix == ".mcap":
+        from mobile_vla.episodes.rosbag import bag_sources
+
+        return bag_sources(path, choice)
+    if _first(path, "actions.csv"):
+        from mobile_vla.episodes.pictures import picture_sources
+
+        return picture_sources(path, choice)
+    found = find_episodes(path, naming)
+    if not found.files and not found.findings:
+        raise UserError(
+            f"{path} holds nothing to import: give a folder of HDF5 files, a LeRobotDataset v3, "
+            "folders of pictures each with an actions.csv, or rosbag2 recordings."
+        )
+    files = [HdfSource(file, f"{episode_id(found.name(file))}.h5") for file in found.files]
+    return Sources(path, "HDF5", list(files), found.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class HdfSource:
+    """A file in the lab's format: linked into the data set where possible, else copied."""
+
+    path: Path
+    name: str
+
+    @property
+    def origin(self) -> str:
+        """The file."""
+        return str(self.path.absolute())
+
+    @property
+    def stamp(self) -> str:
+        """Size and time of last writing; "" where the file cannot be looked at."""
+        return file_stamp(self.path)
+
+    def bring(self, file: Path) -> Episode:
+        """See `Source.bring`. What is read is what stands in the data set."""
+        with written_beside(file) as beside:
+            self._link_or_copy(beside)
+            return replace(read_episode(beside), id=file.stem, source=file)
+
+    def _link_or_copy(self, beside: Path) -> None:
+        try:
+            real = os.path.realpath(self.path, strict=True)
+            before = file_stamp(self.path)
+            with open(real, "rb"):
+                pass
+        except OSError as error:
+            what = f"cannot be opened ({error.strerror})"
+            raise EpisodeError(self.path, what, "unreadable") from error
+        beside.unlink(missing_ok=True)
+        try:
+            os.link(real, beside)
+        except OSError:
+            shutil.copyfile(real, beside)
+        if file_stamp(self.path) != before:
+            raise EpisodeError(self.path, "changed while it was read", "changed")
+
+
+def write_new(file: Path, episode: Episode) -> Episode:
+    """Write an episode that was no HDF5 file, compressed, and return it under its new name."""
+    named = replace(episode, id=file.stem, source=file)
+    write_episode(file, named, compression="gzip")
+    return named
+
+
+def file_stamp(path: Path) -> str:
+    """Size and time of last writing; "" where the file cannot be looked at."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _first(path: Path, pattern: str) -> Path | None:
+    """A file of that name in `path` or the folders right below it."""
+    return next((p for deep in (pattern, f"*/{pattern}") for p in sorted(path.glob(deep))), None)
