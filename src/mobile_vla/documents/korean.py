@@ -69,8 +69,25 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"moved as well: (?P<factors>.*)", "함께 바뀐 요인: {factors}"),
     (r"unknown on one side at least: (?P<factors>.*)", "한쪽 이상에서 알 수 없는 요인: {factors}"),
     (
-        r"(?P<factors>\w+) is the same in both, so nothing about it can be read from them",
+        r"(?P<factors>[\w.]+) is the same in both, so nothing about it can be read from them",
         "두 실행에서 같은 요인이라 그 효과를 읽을 수 없음: {factors}",
+    ),
+    (
+        r"no case varies (?P<factors>[\w.]+): plan one that does",
+        "바뀌는 케이스가 없는 요인: {factors}",
+    ),
+    (
+        r"(?P<x>offline evaluation|driving) of (?P<b>.*) is not measured: "
+        r"run `mvla evaluate` on it",
+        "{b}: 측정하지 않음 ({x}). `mvla evaluate` 실행 필요",
+    ),
+    (
+        r"measured in (?P<b>.*) alone, so not compared: (?P<x>.*)",
+        "{b}에서만 측정되어 비교하지 않음: {x}",
+    ),
+    (
+        r"of another unit or definition in each, so not compared: (?P<x>.*)",
+        "단위나 정의가 서로 달라 비교하지 않음: {x}",
     ),
     (
         r"their actions differ in dimensions, step length or full speed",
