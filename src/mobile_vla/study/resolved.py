@@ -10,6 +10,7 @@ import msgspec
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import write_atomic
 from mobile_vla.study.models import ResolvedCase
+from mobile_vla.study.plain_yaml import load_plain
 
 
 def write_case(path: Path, case: ResolvedCase) -> None:
@@ -25,16 +26,19 @@ def write_case(path: Path, case: ResolvedCase) -> None:
 
 
 def read_case(path: Path) -> ResolvedCase:
-    """Read a run's `case.yaml` (C parser, some hundred microseconds).
+    """Read a run's `case.yaml` (some hundred microseconds).
 
     Errors: `UserError` that says what is wrong with the file.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     try:
-        return msgspec.convert(YAML(typ="safe").load(path.read_bytes()), ResolvedCase)
+        return parse_case(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
-    except (YAMLError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no resolved case: {str(error).splitlines()[0]}.") from error
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} is no resolved case: {reason}.") from error
+
+
+def parse_case(data: bytes) -> ResolvedCase:
+    """A resolved case from its bytes. Errors: `ValueError` (`msgspec.ValidationError` is one)."""
+    return msgspec.convert(load_plain(data), ResolvedCase)
