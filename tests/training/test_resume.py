@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file
-from small_lab import Lab, Started, events_of, until
 
 from mobile_vla.record.events import Checkpoint, Epoch, Exit, Start
 from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.metrics import read_metrics
+from small_lab import Lab, Started, events_of, until
 
 CASE = "both_20"
 STEPS = 12
