@@ -37,6 +37,13 @@ lint: $(VENV)/.dev ## ruff, mypy, import contracts
 bench: $(VENV)/.dev ## measure the figures that the documents name
 	$(BIN)/python -m benchmarks
 
+lerobot-checkers: ## install other people's LeRobot programs, apart, for the tests of the format
+	$(PYTHON) -m venv .venv-lerobot
+	.venv-lerobot/bin/pip install --quiet lerobot-doctor==0.2.0 verdikt-eval==0.3.1
+	$(PYTHON) -m venv .venv-lerobot-dataset
+	.venv-lerobot-dataset/bin/pip install --quiet torch==2.13.0 lerobot-dataset==0.4.4
+	.venv-lerobot-dataset/bin/pip install --quiet --no-deps torchvision
+
 readme: $(VENV)/.installed ## make the README's generated parts again
 	$(BIN)/python docs/generate.py
 

@@ -1,0 +1,243 @@
+"""Recordings become a data set; what is wrong is named, and the rest is taken in."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mobile_vla.cli import main
+from mobile_vla.episodes.dataset import load_dataset
+from mobile_vla.episodes.frames import open_frames, store_folder
+from mobile_vla.episodes.hdf5 import read_episode, write_episode
+from mobile_vla.episodes.importing import LEDGER_FILE, import_episodes, read_ledger
+from mobile_vla.episodes.manifest import read_manifest
+from mobile_vla.episodes.sources import Choice, find_sources
+from mobile_vla.episodes.walk import find_episodes
+from mobile_vla.record.errors import UserError
+
+
+def bring(source: Path, folder: Path, choice: Choice | None = None, **options):
+    sources, cache = find_sources(source, choice or Choice()), folder.parent / "cache"
+    return import_episodes(sources, folder, seed=1, size=8, cache_dir=cache, **options)
+
+
+def test_a_folder_of_hdf5_becomes_a_data_set(make_folder, tmp_path: Path) -> None:
+    source, folder = make_folder(5, 5), tmp_path / "data"
+    imported = bring(source, folder)
+    assert (imported.new, imported.findings) == (10, [])
+    dataset = load_dataset(folder)
+    assert dataset.manifest.counts() == {"left": 5, "right": 5}
+    assert len(dataset.manifest.split("val")) == 2
+    for file in source.glob("*.h5"):
+        file.unlink()
+    for row in dataset.manifest.episodes:
+        assert dataset.read(row.id).content_hash() == row.hash
+    for file in folder.glob("*.h5"):
+        file.unlink()
+    store = open_frames(dataset.manifest, folder, 8, tmp_path / "cache")
+    assert all(len(store[row.id]) == 6 for row in dataset.manifest.episodes), "already decoded"
+
+
+def test_several_processes_import_the_same(make_folder, tmp_path: Path) -> None:
+    source = make_folder(5, 5)
+    one, two = bring(source, tmp_path / "one"), bring(source, tmp_path / "two", jobs=2)
+    assert one.manifest.hash == two.manifest.hash
+
+
+def test_interrupted_it_goes_on_and_decodes_nothing_twice(make_folder, tmp_path: Path) -> None:
+    source, folder = make_folder(5, 5), tmp_path / "data"
+
+    def stop(done: int, total: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bring(source, folder, progress=stop)
+    ledger = folder / LEDGER_FILE
+    ledger.write_bytes(ledger.read_bytes()[:-40])
+    assert len(read_ledger(folder)) == 3, "the last line is cut off"
+    assert bring(source, folder).new == 7
+    assert len(read_ledger(folder)) == 10
+    again = bring(source, folder)
+    assert again.new == 0
+    assert again.manifest.hash == bring(source, tmp_path / "at_once").manifest.hash
+
+
+def test_killed_outright_it_goes_on(make_folder, tmp_path: Path) -> None:
+    source, folder = make_folder(5, 5), tmp_path / "data"
+    program = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from mobile_vla.episodes.importing import import_episodes\n"
+        "from mobile_vla.episodes.sources import find_sources\n"
+        "import_episodes(find_sources(Path(sys.argv[1])), Path(sys.argv[2]), seed=1, size=8,\n"
+        "    cache_dir=Path(sys.argv[3]), progress=lambda d, t: d == 3 and os.kill(os.getpid(), 9))"
+    )
+    paths = [str(source), str(folder), str(tmp_path / "cache")]
+    done = subprocess.run([sys.executable, "-c", program, *paths], check=False)
+    assert done.returncode == -9
+    assert not (folder / "manifest.json").exists()
+    assert bring(source, folder).new == 7
+    assert len(read_manifest(folder).episodes) == 10
+
+
+def test_growth_keeps_every_split(make_folder, make_episode, tmp_path: Path) -> None:
+    source, folder = make_folder(7, 7), tmp_path / "data"
+    before = {row.id: row.split for row in bring(source, folder).manifest.episodes}
+    for index in range(6):  # earlier names, which a sorted list would put first
+        episode = make_episode(100 + index, "left", id=f"episode_20240101_{index:06d}_1box_left")
+        write_episode(source / f"{episode.id}.h5", episode)
+    grown = bring(source, folder)
+    assert grown.new == 6
+    after = {row.id: row.split for row in grown.manifest.episodes}
+    assert {episode: after[episode] for episode in before} == before
+    assert {after[e] for e in after if e.startswith("episode_2024")} == {"train", "val"}
+
+
+def test_what_is_wrong_is_named_and_the_rest_is_taken_in(
+    make_folder, make_episode, tmp_path: Path
+) -> None:
+    source = make_folder(3, 3)
+    (source / "empty.h5").write_bytes(b"")
+    (source / "text.h5").write_text("no episode")
+    data = (next(source.glob("*_left_*.h5"))).read_bytes()
+    (source / "half.h5").write_bytes(data[: len(data) // 2])
+    (source / "loop.h5").symlink_to(source / "loop.h5")
+    (source / "again").symlink_to(source, target_is_directory=True)
+    (source / "copy.h5").write_bytes(data)
+    write_episode(source / "이름 with spaces.h5", make_episode(40))
+    write_episode(source / "lie_right.h5", make_episode(41))
+    imported = bring(source, tmp_path / "data")
+    told = {Path(f.episode).name: f.check for f in imported.findings}
+    twin = next(name for name, check in told.items() if check == "duplicate")
+    assert "left" in twin or twin == "copy.h5"
+    assert {name: check for name, check in told.items() if name != twin} == {
+        "empty.h5": "truncated",
+        "text.h5": "not_an_episode",
+        "half.h5": "truncated",
+        "loop.h5": "unreadable",
+        "lie_right.h5": "direction",
+    }
+    assert len(imported.manifest.episodes) == 7
+    assert "이름 with spaces" in {row.id for row in imported.manifest.episodes}
+
+
+def test_a_folder_that_cannot_be_read_is_a_finding() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs another user to be refused reliably")
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "closed").mkdir(mode=0o700)
+        os.seteuid(65534)
+        try:
+            found = find_episodes(folder)
+        finally:
+            os.seteuid(0)
+    assert [(f.episode, f.check) for f in found.findings] == [("closed", "unreadable")]
+
+
+def test_a_full_disk_is_told_and_what_was_taken_is_kept(make_folder, tmp_path: Path) -> None:
+    """A limit on file sizes stands in for the disk: both refuse the write itself."""
+    source, folder = make_folder(2, 2), tmp_path / "data"
+    program = (
+        "import resource, signal, sys\n"
+        "from mobile_vla.cli import main\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    command = ["episodes", "import", str(source), str(folder), "--jobs", "1", "--size", "64"]
+    command += ["--workspace", str(tmp_path / "ws")]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr and str(tmp_path) in done.stderr
+    assert main(command) == 0
+    assert not [p for p in tmp_path.rglob("*.part")]
+
+
+def test_a_changed_origin_is_taken_in_again_and_a_stranger_is_not(
+    make_folder, make_episode, tmp_path: Path
+) -> None:
+    source, folder = make_folder(3, 3), tmp_path / "data"
+    bring(source, folder)
+    path = sorted(source.glob("*_left_*.h5"))[0]
+    write_episode(path, make_episode(70, id=path.stem))
+    again = bring(source, folder)
+    assert again.new == 1
+    assert read_episode(folder / path.name).content_hash() == make_episode(70).content_hash()
+    other = tmp_path / "other"
+    write_episode(other / path.name, make_episode(71))
+    (finding,) = bring(other, folder).findings
+    assert finding.check == "name"
+    assert str(source) in finding.what
+
+
+def test_nothing_sound_and_a_data_set_within_its_source(make_folder, tmp_path: Path) -> None:
+    source = make_folder(1, 1)
+    with pytest.raises(UserError, match="stands within"):
+        bring(source, source / "data")
+    for file in source.glob("*.h5"):
+        file.write_bytes(b"")
+    with pytest.raises(UserError, match="No sound episode"):
+        bring(source, tmp_path / "data")
+    with pytest.raises(UserError, match="cannot be read"):
+        find_sources(tmp_path / "nowhere")
+
+
+def write_pictures(folder: Path, episode, rows: dict | None = None) -> None:
+    folder.mkdir(parents=True)
+    with open(folder / "actions.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "linear_x", "linear_y", "angular_z", "instruction"])
+        for index, action in enumerate(episode.actions):
+            name = f"{index:04d}.png"
+            Image.fromarray(episode.images[index]).save(folder / name)
+            values = [repr(float(v)) for v in action]
+            writer.writerow((rows or {}).get(index, [name, *values, episode.instruction]))
+
+
+def test_pictures_with_a_table_of_actions(make_episode, tmp_path: Path) -> None:
+    source = tmp_path / "phone"
+    episodes = {f"drive {i}": make_episode(i, "left" if i % 2 else "right") for i in range(4)}
+    for name, episode in episodes.items():
+        write_pictures(source / name, episode)
+    write_pictures(source / "bad number", make_episode(9), {2: ["0002.png", "x", "0", "0", ""]})
+    write_pictures(source / "no picture", make_episode(10), {2: ["none.png", "0", "0", "0", ""]})
+    write_pictures(source / "nan", make_episode(11), {3: ["0003.png", "nan", "0", "0", ""]})
+    imported = bring(source, tmp_path / "data")
+    told = {Path(f.episode).name: (f.check, f.what) for f in imported.findings}
+    assert {name: check for name, (check, _) in told.items()} == {
+        "bad number": "shape_or_type",
+        "no picture": "unreadable",
+        "nan": "not_a_number",
+    }
+    assert "frame 3" in told["nan"][1]
+    for row in imported.manifest.episodes:
+        again = load_dataset(tmp_path / "data").read(row.id)
+        np.testing.assert_array_equal(again.images, episodes[row.id].images)
+        np.testing.assert_array_equal(again.actions, episodes[row.id].actions)
+        assert again.instruction == episodes[row.id].instruction
+
+
+def test_the_command_imports_and_says_what_is_there(make_folder, tmp_path: Path, capsys) -> None:
+    source = make_folder(5, 5)
+    (source / "empty.h5").write_bytes(b"")
+    workspace = tmp_path / "ws"
+    folder = workspace / "data" / "mine"
+    command = ["episodes", "import", str(source), str(folder), "--workspace", str(workspace)]
+    assert main([*command, "--size", "8"]) == 0
+    out = capsys.readouterr().out
+    assert "10 episodes taken in, 1 left out" in out
+    assert "empty.h5 is empty (0 bytes)" in out
+    assert len(list(store_folder(workspace / "cache", 8).glob("*.npy"))) == 10
