@@ -1,0 +1,206 @@
+"""Training against the windowed reference, a control step against re-encoding the window.
+
+Both sides run in one process, in turn, on the same model, episodes and loss; each figure is the
+median over rounds. The reference has no cache: every window's frames go through vision (without
+gradient, it is frozen) and text again. It is measured twice: each window alone, as the lab's
+recipe (batch 1) trains, and all windows of an episode in one pass.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.training_lab import SIZES, Size, open_training
+
+if TYPE_CHECKING:
+    from mobile_vla.episodes.manifest import ManifestEpisode
+    from mobile_vla.training.loop import Position, Training
+
+WINDOW = 8
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure the sizes asked for and print the ratios."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks training")
+    parser.add_argument("--size", choices=[*SIZES, "all"], default="tiny")
+    parser.add_argument("--rounds", type=int, default=0, help="default: 9 (tiny), 2 (wide)")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args(argv)
+
+    import torch
+
+    from mobile_vla.training.allocation import keep_freed_memory
+
+    keep_freed_memory()
+    torch.set_num_threads(options.threads)
+    for name in SIZES if options.size == "all" else [options.size]:
+        size = SIZES[name]
+        with tempfile.TemporaryDirectory() as folder:
+            training = open_training(size, Path(folder), WINDOW)
+            measure(size, training, options.rounds or (9 if name == "tiny" else 2))
+    return 0
+
+
+def measure(size: Size, training: Training, rounds: int) -> None:
+    """Print every figure of one size."""
+    import torch
+
+    from mobile_vla.training.loop import Position
+    from mobile_vla.training.order import epoch_groups
+
+    train, position = training.manifest.split("train"), Position()
+    print(f"{size.name}: {size.what}; {torch.get_num_threads()} thread, W = {WINDOW}")
+    group = [train[i] for i in epoch_groups(len(train), size.batch, 1, 0)[0]]
+    windows = sum(max(1, episode.frames - WINDOW + 1) for episode in group)
+    frames = sum(episode.frames for episode in group)
+    print(
+        f"  a step: {len(group)} episodes, {frames} frames, {windows} windows of {WINDOW} "
+        f"({windows * WINDOW / frames:.2f} passes a frame when each window is taken alone)"
+    )
+    ours = lambda: step(training, position, group)  # noqa: E731
+    alone = lambda: windowed_step(training, group, at_once=1)  # noqa: E731
+    together = lambda: windowed_step(training, group, at_once=64)  # noqa: E731
+    operations = count_operations(ours)
+    side = max(512, training.policy.backbone.hidden_size)
+    columns = [ours, alone, together, product(side)]
+    for call in columns:
+        call()
+    times = [[timed(call) for call in columns] for _ in range(rounds)]
+    own, by_one, by_episode, matrix = ([row[i] for row in times] for i in range(len(columns)))
+    rate = [2 * side**3 / seconds for seconds in matrix]
+    share = [operations / s / r for s, r in zip(own, rate, strict=True)]
+    print(f"  whole episodes, cached vision: {windows / median(own):.1f} windows/s")
+    say("windowed, one window a pass", windows, own, by_one)
+    say("windowed, an episode's windows a pass", windows, own, by_episode)
+    print(
+        f"  matrix products {operations / 1e9:.3g} GFLOP a step, {100 * median(share):.0f} % of "
+        f"the {median(rate) / 1e9:.0f} GFLOP/s of a {side}-wide product in this process"
+    )
+    print(f"  waiting for data: {100 * data_wait(training):.2f} % of a step")
+    control(training, group[0], max(3, rounds))
+
+
+def step(training: Training, position: Position, group: Sequence[ManifestEpisode]) -> None:
+    """One optimiser step as the product takes it, metrics and all."""
+    from mobile_vla.training import loop
+
+    loop._step(training, position, group, 0, 1000)
+
+
+def windowed_step(training: Training, group: Sequence[ManifestEpisode], at_once: int) -> None:
+    """The same step from stride-1 windows, every frame of each encoded anew."""
+    import torch
+
+    from mobile_vla.policy.loss import action_loss_sums, loss_weights
+
+    recipe, policy = training.recipe, training.policy
+    training.module.train()
+    batches = [training.tensors.batch([episode]) for episode in group]
+    index = [
+        torch.arange(max(1, b.frames - WINDOW + 1))[:, None] + torch.arange(WINDOW)
+        for b in batches
+    ]  # fmt: skip
+    weight = sum(
+        float(loss_weights(b.mask[i], recipe.first_action_weight).sum())
+        for b, i in zip(batches, index, strict=True)
+    )
+    for episode, batch, rows in zip(group, batches, index, strict=True):
+        frames = torch.from_numpy(training.tensors._frames[episode.id].copy())
+        for part in rows.split(at_once):
+            with torch.no_grad():
+                latents = policy.encode(frames[part].flatten(0, 1)).unflatten(0, part.shape)
+            text = batch.instructions * len(part)
+            actions, _ = policy(list(latents), text, WINDOW)
+            sums = action_loss_sums(
+                actions, batch.targets[part], batch.mask[part],
+                delta=recipe.huber_delta, first_weight=recipe.first_action_weight,
+            )  # fmt: skip
+            training.fabric.backward(sums[0] / weight)
+    training.fabric.clip_gradients(training.module, training.optimizer, max_norm=recipe.clip_norm)
+    training.optimizer.step()
+    training.optimizer.zero_grad(set_to_none=True)
+
+
+def control(training: Training, episode: ManifestEpisode, rounds: int) -> None:
+    """A control step with its history kept, against the whole window encoded again."""
+    import torch
+
+    from mobile_vla.policy.controller import Controller
+
+    policy = training.policy
+    frames = training.tensors._frames[episode.id].copy()
+    text = [training.tensors._frames.instruction(episode.id)]
+    controller = Controller(policy, WINDOW)
+    controller.reset(text)
+    for frame in frames[:WINDOW]:
+        controller.act(frame[None])
+
+    def again() -> None:
+        with torch.inference_mode():
+            latents = policy.encode(torch.from_numpy(frames[:WINDOW]))
+            policy.predict(policy.states(latents, policy.prompts(text, [WINDOW]))[None])
+
+    again()
+    times = [
+        (timed(lambda: controller.act(frames[WINDOW][None])), timed(again))
+        for _ in range(max(rounds, 5))
+    ]
+    kept, anew = ([row[i] for row in times] for i in range(2))
+    ratio = median([b / a for a, b in times])
+    print(
+        f"  a control step: {1e3 * median(kept):.2f} ms; re-encoding the window of {WINDOW}: "
+        f"{1e3 * median(anew):.2f} ms; ratio {ratio:.2f}"
+    )
+
+
+def count_operations(call: Callable[[], None]) -> int:
+    """Floating-point operations of the matrix products, attention and convolutions of a call."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return int(counter.get_total_flops())
+
+
+def product(side: int) -> Callable[[], object]:
+    """A square float32 matrix product to time."""
+    import torch
+
+    left, right, out = (torch.rand(side, side) for _ in range(3))
+    return lambda: torch.mm(left, right, out=out)
+
+
+def data_wait(training: Training) -> float:
+    """The share that the run's own metrics give, its median over the steps taken."""
+    from mobile_vla.record.metrics import read_metrics
+
+    return median([value for _, value in read_metrics(training.run.metrics)["data_wait_share"]])
+
+
+def say(what: str, windows: int, own: Sequence[float], other: Sequence[float]) -> None:
+    """One line: the other side's rate and the ratio, round by round."""
+    ratios = sorted(b / a for a, b in zip(own, other, strict=True))
+    print(
+        f"  {what}: {windows / median(other):.1f} windows/s; ratio {median(ratios):.1f} "
+        f"(rounds {ratios[0]:.1f} to {ratios[-1]:.1f})"
+    )
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Seconds that a call takes."""
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+median = statistics.median
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
