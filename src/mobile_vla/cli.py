@@ -128,6 +128,21 @@ def _judging(commands: argparse._SubParsersAction) -> None:
     _study(plan)
     _json(plan)
 
+    audit = _command(
+        commands, "audit", "audit:audit", "claims of documents against evidence",
+        "mvla audit report.md --evidence runs/ logs/",
+    )  # fmt: skip
+    audit.add_argument("document", nargs="+", metavar="DOC.md", help="Markdown documents")
+    audit.add_argument(
+        "--evidence", nargs="+", default=[], metavar="DIR", help="folders of runs and logs to scan"
+    )
+    audit.add_argument("--strict", action="store_true", help="exit 1 unless all is supported")
+    audit.add_argument("--all", action="store_true", help="list supported claims too")
+    audit.add_argument("--unread", action="store_true", help="list lines not read as claims")
+    _study(audit)
+    audit.set_defaults(workspace=None)
+    _json(audit)
+
     report = _command(
         commands, "report", "judge:report", "write the lab's page from evidence",
         "mvla report --lang ko --html",

@@ -211,7 +211,7 @@ def _result(view: ReportView, case: CaseView, language: Language) -> Line:
         line += (f" ({text('own_val', language)})", *_cite(view, run, "metrics.csv", True))
     kept = run.best or run.latest
     if kept is not None:
-        line += ("; ", Code(f"{view.shown(run.path)}/{kept.path}"), f", {size(kept.bytes)}")
+        line += ("; ", Code(view.shown(kept.path)), f", {size(kept.bytes)}")
     return line
 
 

@@ -1,0 +1,72 @@
+"""`mvla audit`: documents against evidence, corrected in place where asked."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from mobile_vla.commands.common import print_json
+from mobile_vla.documents.audit import Proof, audit_file, gather_proof
+from mobile_vla.documents.claims.model import Audit, Judged
+from mobile_vla.record.errors import UserError
+
+
+def proof_of(options: argparse.Namespace) -> Proof:
+    """The evidence that a command line names: scanned folders, else the workspace."""
+    folders = [Path(folder) for folder in options.evidence]
+    if folders and options.workspace is None:
+        return gather_proof(None, folders)
+    from mobile_vla.commands.judge import casebook
+
+    options.workspace = options.workspace or "workspace"
+    book = casebook(options)
+    if not book.workspace.is_dir():
+        raise UserError(
+            f"There is no workspace {book.workspace}: name one, or folders with --evidence."
+        )
+    return gather_proof(book, folders)
+
+
+def audit(options: argparse.Namespace) -> int:
+    """Judge every claim; exit 1 where one is contradicted (`--strict`: or unsupported)."""
+    proof = proof_of(options)
+    judge = proof.judge()
+    audits = [audit_file(Path(name), proof, judge) for name in options.document]
+    if options.json:
+        print_json(audits)
+    else:
+        print_audits(audits, unread=options.unread, every=options.all)
+    failing = {"contradicted", *(("unsupported", "ambiguous", "stale") if options.strict else ())}
+    return int(any(judged.verdict in failing for a in audits for judged in a.claims))
+
+
+def print_audits(audits: Sequence[Audit], *, unread: bool, every: bool) -> None:
+    """Each document's claims, worst first by line, and what its coverage is."""
+    for found in audits:
+        print(f"{found.document}")
+        for judged in found.claims:
+            if every or judged.verdict != "supported":
+                print_judged(judged)
+        counts = found.counts()
+        told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        print(f"  {len(found.claims)} claims: {told}")
+        lines = f"{len(found.unread)} lines with numbers were not read as claims"
+        print(f"  {lines}{'' if unread or not found.unread else ' (--unread lists them)'}")
+        for line in found.unread if unread else ():
+            print(f"    {line.line}: {line.text}")
+
+
+def print_judged(judged: Judged) -> None:
+    """One claim: its place, what it says, the verdict, what the evidence says and where."""
+    claim = judged.claim
+    parts = (claim.split, claim.qualifier, claim.quantity.replace("_", " "))
+    what = " ".join(part for part in parts if part)
+    case = claim.case or "no case"
+    print(f"  {claim.line}: {judged.verdict}: {case}, {what}: {claim.value!r}")
+    told = [f"evidence: {judged.expected}"] if judged.expected else []
+    told += [judged.reason] if judged.reason else []
+    if told:
+        print(f"      {'; '.join(told)}")
+    if judged.evidence:
+        print(f"      {judged.evidence.file} {judged.evidence.where}".rstrip())

@@ -1,0 +1,107 @@
+"""Audit a document: its claims against runs of a workspace and of scanned folders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from mobile_vla.casebook.casebook import Casebook
+from mobile_vla.casebook.comparison import NUISANCE, Asked, compare_pair
+from mobile_vla.casebook.model import CaseView, Comparison, RunView, Value
+from mobile_vla.documents.claims.extract import read_claims
+from mobile_vla.documents.claims.model import Audit
+from mobile_vla.documents.claims.source import Document, parse_document, read_document
+from mobile_vla.documents.verdicts import Judge
+
+
+class Proof(Value, frozen=True, kw_only=True):
+    """What documents are held against: cases, and the folder that their paths start from."""
+
+    cases: list[CaseView]
+    base: str = "."
+
+    def labels(self) -> dict[str, str]:
+        """Further names of cases."""
+        return {case.label: case.name for case in self.cases if case.label}
+
+    def judge(self) -> Judge:
+        """A judge over these cases; facts are read once for all documents."""
+        return Judge(self.cases, Path(self.base), self.compare)
+
+    def compare(self, a: str, b: str, factor: str | None) -> Comparison:
+        """The casebook's verdict on a pair. Errors: `UserError` for identical arms."""
+        by_name = {case.name: case for case in self.cases}
+        return compare_pair(
+            Asked(
+                a=by_name[a], b=by_name[b], question=None, factor=factor, nuisance=NUISANCE,
+                cases=self.cases, seconds_per_step=None, measure=False,
+            )
+        )  # fmt: skip
+
+
+def gather_proof(book: Casebook | None, folders: Sequence[Path] = ()) -> Proof:
+    """The cases of a casebook together with the runs found in scanned folders."""
+    cases = book.cases() if book is not None else []
+    base = book.workspace.as_posix() if book is not None else "."
+    if folders:
+        from mobile_vla.casebook.foreign.scan import scan
+
+        cases = _joined(cases, scan(folders).runs)
+    return Proof(cases=cases, base=base)
+
+
+def audit_file(path: Path, proof: Proof, judge: Judge | None = None) -> Audit:
+    """Audit a Markdown file. Errors: `UserError` where it cannot be read."""
+    return audit_document(read_document(path), proof, judge)
+
+
+def audit_text(text: str, proof: Proof, judge: Judge | None = None) -> Audit:
+    """Audit a piece of Markdown that is in no file."""
+    return audit_document(parse_document(Path("text"), text.encode()), proof, judge)
+
+
+def audit_document(document: Document, proof: Proof, judge: Judge | None = None) -> Audit:
+    """Every claim of a document with its verdict; and the lines not read."""
+    from blake3 import blake3
+
+    judge = judge or proof.judge()
+    known = {case.name for case in proof.cases}
+    claims, unread = read_claims(document, known, proof.labels())
+    return Audit(
+        document=document.path.as_posix(),
+        blake3=blake3(document.data).hexdigest(),
+        claims=[judge.judge(claim) for claim in claims],
+        unread=unread,
+    )
+
+
+def _joined(cases: Sequence[CaseView], runs: Sequence[RunView]) -> list[CaseView]:
+    """Cases of the workspace, then those of scanned runs.
+
+    Where both know a name, the scanned runs speak: the workspace's are the study's own retelling
+    only if they exist at all.
+    """
+    by_case: dict[str, list[RunView]] = {}
+    for run in runs:
+        by_case.setdefault(run.case, []).append(run)
+    found = [case for case in cases if case.name not in by_case or case.run is not None]
+    named = {case.name for case in found}
+    joined = [
+        msgspec.structs.replace(case, runs=[*by_case[case.name], *case.runs])
+        if case.name in by_case else case
+        for case in found
+    ]  # fmt: skip
+    return joined + [scanned_case(name, own) for name, own in by_case.items() if name not in named]
+
+
+def scanned_case(name: str, runs: Sequence[RunView]) -> CaseView:
+    """A case that only scanned runs tell: the latest finished one speaks, else the latest told."""
+    finished = [run for run in runs if run.state in ("finished", "unverified")]
+    told = [run for run in runs if run.state != "unknown"]
+    run = (finished or told or list(runs))[-1]
+    return CaseView(
+        name=name, label=None, role="case", planned=None, after=[], attempts=len(runs),
+        runs=list(runs), run=run, state=run.state, why=run.why,
+    )  # fmt: skip

@@ -1,0 +1,305 @@
+"""Claims of a document: what `scan` finds, bound to a case by row, column, sentence or heading."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import replace
+
+from mobile_vla.documents.claims.model import Claim, Unread
+from mobile_vla.documents.claims.naming import Names, case_number, read_names
+from mobile_vla.documents.claims.pairs import heading_pair, pair_claims
+from mobile_vla.documents.claims.scan import Found, Scan, ratios
+from mobile_vla.documents.claims.source import Document, Piece, Section
+from mobile_vla.documents.claims.words import (
+    CASE,
+    GUESS,
+    GUESS_HEADING,
+    INTERESTING,
+    LOSSES,
+    Key,
+    clean,
+    read_key,
+    state_of,
+)
+
+Case = tuple[str, str | None]
+KEYED = re.compile(
+    r"^(?P<lead>[\s>*_-]*(?:\d+\.\s*)?[✅❌⏳⚠️🔥⏸️\s*`]*)(?P<key>[^:：|]{1,48}?)[*`\s]*[:：]\s?(?P<value>.+)$"
+)
+WRITTEN = re.compile(
+    r"(?:작성일|작성 ?날짜|날짜|date|written|as of|updated)\W{0,6}(20\d{2}-\d{2}-\d{2})(?:[ T](\d{1,2}:\d{2}))?",
+    re.I,
+)
+NOW = re.compile(r"(?:(20\d{2})-)?(\d{2})[-/](\d{2})[ T]*(\d{1,2}:\d{2})")
+
+
+def read_claims(
+    document: Document, known: Collection[str], labels: dict[str, str]
+) -> tuple[list[Claim], list[Unread]]:
+    """The claims of a document in its order, and the lines with numbers that gave none.
+
+    `known`: training names that evidence knows. `labels`: further names of theirs.
+    """
+    reader = _Reader(document, read_names(document, known, labels))
+    reader.read()
+    claims = sorted(reader.claims, key=lambda claim: (claim.start, claim.end))
+    return claims, reader.unread
+
+
+class _Reader:
+    def __init__(self, document: Document, names: Names) -> None:
+        self.document, self.names = document, names
+        self.claims: list[Claim] = []
+        self.unread: list[Unread] = []
+        self.guesses: dict[int, bool] = {}
+        self.sections: dict[int, Case | None] = {}
+        self.rows: dict[tuple[int, int], Case | None] = {}
+        self.heads: dict[int, list[tuple[Key | None, Case | None]]] = {}
+        self.time = self._written()
+
+    def read(self) -> None:
+        """Every piece in turn; then what headings and tables disagree on."""
+        for piece in self.document.pieces:
+            if INTERESTING.search(piece.text):
+                self._piece(piece)
+        for table in range(len(self.document.tables)):
+            self._add(pair_claims(self.document.tables[table], self.names))
+        for alias, name, piece in self.names.clashes:
+            self._add([(piece, Found(0, len(piece.text), "name"), (alias, name), ())])
+
+    def _piece(self, piece: Piece) -> None:
+        if piece.kind == "heading":
+            self._heading(piece)
+        elif self._guess(piece.section) or GUESS.search(piece.text):
+            self._unread(piece, Scan(piece.text, None))
+        elif piece.kind == "cell":
+            self._cell(piece)
+        else:
+            self._line(piece)
+
+    def _heading(self, piece: Piece) -> None:
+        mentions = list(self.names.mentions(piece.text))
+        cases = {name or alias for _, _, alias, name in mentions}
+        pair = heading_pair(piece, self.names)
+        if pair:
+            self._add([pair])
+        elif len(cases) == 1 and state_of(piece.text):
+            scan = Scan(piece.text, Key("status", "", ""))
+            for start, end, _, _ in mentions:
+                scan.mask(start, end)
+            self._bind(piece, scan.run(cased=True), None)
+
+    def _cell(self, piece: Piece) -> None:
+        if piece.row < 0 or self._is_pairs(piece.table):
+            return
+        heads = self._heads(piece.table)
+        key, column_case = heads[piece.column] if piece.column < len(heads) else (None, None)
+        row = self.document.tables[piece.table][piece.row + 1]
+        first = row[0] if row else piece
+        epoch = ""
+        if key is not None and heads[0][0] is not None and heads[0][0].quantity == "epoch":
+            number = re.match(r"\W*(\d+)(?!\d)", clean_epoch(first.text))
+            if piece.column == 0 or number is None or "초기" in first.text or "init" in first.text:
+                return
+            epoch = f"epoch {number[1]}"
+        if piece.column > 0 and (key is None or column_case is not None):
+            if key is None and not self._value_column(piece):
+                return
+            key = read_key(first.text)
+        if key is None:
+            return
+        key = Key(key.quantity, key.qualifier or epoch, key.split)
+        if key.quantity in LOSSES and not key.qualifier and not epoch:
+            key = Key(key.quantity, _epoch_of_file(row), key.split)
+        case = column_case or self._row_case(piece) or self._of_section(piece.section)
+        self._read(piece, piece.text, 0, key, case)
+
+    def _line(self, piece: Piece) -> None:
+        pairs = pair_claims([[piece]], self.names)
+        if pairs:
+            self._add(pairs)
+            return
+        match = KEYED.match(piece.text)
+        key = read_key(match["key"]) if match else None
+        case = self._of_section(piece.section)
+        self._ratios(piece)
+        if match and key and not CASE.search(match["key"]):
+            if key.quantity == "date" and case is None:
+                return
+            self._read(piece, match["value"], match.start("value"), key, case)
+        else:
+            self._read(piece, piece.text, 0, None, case)
+
+    def _read(
+        self, piece: Piece, text: str, offset: int, key: Key | None, case: Case | None
+    ) -> None:
+        """Scan a text at `offset` of its piece and bind what is found."""
+        scan = Scan(text, key)
+        mentions = list(self.names.mentions(text))
+        for start, end, _, _ in mentions:
+            scan.mask(start, end)
+        firmly = len({name or alias for _, _, alias, name in mentions}) == 1
+        plain = key is None and firmly and piece.kind != "code"
+        found = scan.run(cased=plain and _states_case(text, mentions))
+        alone = key is not None and key.quantity == "episodes"
+        shifted = [
+            replace(
+                item,
+                start=item.start + offset,
+                end=item.end + offset,
+                only=item.only or (alone and bool(item.ways) and not item.parts),
+                qualifier=item.qualifier
+                or (key.qualifier if key and item.quantity in LOSSES else ""),
+            )
+            for item in found
+        ]
+        self._bind(piece, shifted, case)
+        if not found or scan.unread():
+            self._unread(piece, scan)
+
+    def _bind(self, piece: Piece, found: list[Found], case: Case | None) -> None:
+        mentions = list(self.names.mentions(piece.text))
+        self._add([(piece, item, _nearest(mentions, item.start, case), ()) for item in found])
+
+    def _ratios(self, piece: Piece) -> None:
+        mentions = list(dict.fromkeys((a, n) for _, _, a, n in self.names.mentions(piece.text)))
+        if len(mentions) == 2 and re.search(r"loss|손실", piece.text, re.IGNORECASE):
+            pair = tuple(name or alias for alias, name in mentions)
+            self._add([(piece, found, mentions[0], pair) for found in ratios(piece.text)])
+
+    def _add(self, found: list[tuple[Piece, Found, Case | None, tuple[str, ...]]]) -> None:
+        for piece, item, case, pair in found:
+            if item.quantity == "ways" and case is None:
+                continue  # of the data in general, not of a run's
+            start = piece.start + len(piece.text[: item.start].encode())
+            value = piece.text[item.start : item.end]
+            self.claims.append(
+                Claim(
+                    line=self.document.line_of(start),
+                    start=start,
+                    end=start + len(value.encode()),
+                    quantity=item.quantity,
+                    value=value,
+                    text=piece.text.strip()[:300],
+                    case=case[0] if case else None,
+                    name=case[1] if case else None,
+                    qualifier=item.qualifier,
+                    split=item.split,
+                    number=item.number,
+                    step=item.step,
+                    about=item.about,
+                    ways=item.ways,
+                    only=item.only,
+                    parts=item.parts,
+                    pair=pair,
+                    time=self._time_of(piece.text),
+                )
+            )
+
+    def _unread(self, piece: Piece, scan: Scan) -> None:
+        if re.search(r"\d", scan.left) and scan.unread():
+            line = self.document.line_of(piece.start)
+            self.unread.append(Unread(line=line, text=piece.text.strip()[:200]))
+
+    def _heads(self, table: int) -> list[tuple[Key | None, Case | None]]:
+        if table not in self.heads:
+            rows = self.document.tables[table]
+            self.heads[table] = [
+                (read_key(cell.text), self._only_case(cell.text)) for cell in rows[0]
+            ]
+        return self.heads[table]
+
+    def _is_pairs(self, table: int) -> bool:
+        head = " ".join(cell.text for cell in self.document.tables[table][0]).lower()
+        return ("case a" in head and "case b" in head) or "비교 대상" in head
+
+    def _value_column(self, piece: Piece) -> bool:
+        """Whether the column holds the values of keys in the first one."""
+        head = clean(self.document.tables[piece.table][0][piece.column].text).lower()
+        return head in ("value", "값", "설정", "setting", "values", "최종값", "final", "결과")
+
+    def _row_case(self, piece: Piece) -> Case | None:
+        place = (piece.table, piece.row)
+        if place not in self.rows:
+            self.rows[place] = self._find_row_case(piece)
+        return self.rows[place]
+
+    def _find_row_case(self, piece: Piece) -> Case | None:
+        rows = self.document.tables[piece.table]
+        for cell, head in zip(rows[piece.row + 1], rows[0], strict=False):
+            number = case_number(clean(head.text).lower(), cell.text)
+            if number:
+                return number, self.names.aliases.get(number)
+            if found := self._only_case(cell.text):
+                return found
+        return None
+
+    def _only_case(self, text: str) -> Case | None:
+        found = list(self.names.mentions(text))
+        if len({name or alias for _, _, alias, name in found}) != 1:
+            return None
+        return found[0][2], next((name for _, _, _, name in found if name), None)
+
+    def _of_section(self, section: Section) -> Case | None:
+        if id(section) not in self.sections:
+            self.sections[id(section)] = self.names.of_section(section)
+        return self.sections[id(section)]
+
+    def _guess(self, section: Section | None) -> bool:
+        """Whether a heading above says that what follows is expected, proposed or supposed."""
+        if section is None:
+            return False
+        if id(section) not in self.guesses:
+            self.guesses[id(section)] = bool(GUESS_HEADING.search(section.title)) or self._guess(
+                section.parent
+            )
+        return self.guesses[id(section)]
+
+    def _written(self) -> str | None:
+        for piece in self.document.pieces[:40]:
+            if match := WRITTEN.search(piece.text):
+                return f"{match[1]} {match[2]}" if match[2] else match[1]
+        return None
+
+    def _time_of(self, text: str) -> str | None:
+        match = NOW.search(text)
+        if match is None:
+            return self.time
+        year = match[1] or (self.time or "")[:4]
+        return f"{year}-{match[2]}-{match[3]} {match[4]}" if year else None
+
+
+def _epoch_of_file(row: list[Piece]) -> str:
+    """The epoch that a checkpoint's name in the row bears."""
+    for cell in row:
+        if match := re.search(
+            r"epoch[_=]0*(\d+)\S*\.ckpt", cell.text.replace("epoch_epoch", "epoch")
+        ):
+            return f"epoch {match[1]}"
+        if re.search(r"\blast\.ckpt", cell.text):
+            return "final"
+    return ""
+
+
+def clean_epoch(text: str) -> str:
+    """A first cell without its emphasis."""
+    return text.replace("*", "").strip()
+
+
+def _states_case(text: str, mentions: list[tuple[int, int, str, str | None]]) -> bool:
+    """Whether a line speaks of the case's state: a mark before it, or a word after it."""
+    start, end = mentions[0][0], mentions[0][1]
+    after = text[end:].lstrip("* ")
+    marked = any(mark in text[:start] for mark in "✅❌⏳") and after[:1] in (":", "：", "(", "")
+    words = not any(mark in text for mark in "✅❌⏳") and len(text) < 160
+    return marked or words
+
+
+def _nearest(
+    mentions: list[tuple[int, int, str, str | None]], place: int, case: Case | None
+) -> Case | None:
+    """The last case named before a place, else the first after it, else the surroundings'."""
+    before = [mention for mention in mentions if mention[1] <= place]
+    chosen = before[-1] if before else mentions[0] if mentions else None
+    return (chosen[2], chosen[3]) if chosen else case

@@ -1,0 +1,213 @@
+"""A Markdown document as pieces of text, each with its place in the bytes and its surroundings."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mobile_vla.record.errors import UserError
+
+BOM = b"\xef\xbb\xbf"
+LIMIT = 64 * 1024 * 1024
+LINE_LIMIT = 20_000
+"""Characters of one line that are read; a longer one is no prose."""
+
+FRONT = re.compile(rb"\A---[ \t]*\r?\n.*?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+
+
+@dataclass(slots=True)
+class Section:
+    """A heading with what stands under it; the document itself is the one of level 0."""
+
+    title: str
+    level: int
+    parent: Section | None
+    pieces: list[Piece] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Piece:
+    """A stretch of text: a heading, a table's cell, a line of a paragraph, list or code block.
+
+    `start`: its byte in the file. `table`, `row`, `column`: of a cell; row -1 is the head.
+    """
+
+    kind: str
+    start: int
+    text: str
+    section: Section
+    table: int = -1
+    row: int = -1
+    column: int = -1
+
+
+@dataclass(slots=True)
+class Document:
+    """A parsed document. `tables`: cells by row, the head first."""
+
+    path: Path
+    data: bytes
+    pieces: list[Piece]
+    tables: list[list[list[Piece]]]
+    lines: list[int]
+
+    def line_of(self, start: int) -> int:
+        """The line, from 1, of a byte."""
+        return bisect_right(self.lines, start)
+
+
+def read_document(path: Path) -> Document:
+    """Read and parse a Markdown file.
+
+    Errors: `UserError` where it cannot be read, is no UTF-8 text, or is larger than 64 MB.
+    """
+    try:
+        if path.stat().st_size > LIMIT:
+            raise UserError(f"{path} is larger than 64 MB: it is no page to audit; name a part.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): check the path.") from error
+    return parse_document(path, data)
+
+
+def parse_document(path: Path, data: bytes) -> Document:
+    """Parse bytes as Markdown. Errors: `UserError` where they are no UTF-8 text."""
+    import pyromark
+
+    skip = len(BOM) if data.startswith(BOM) else 0
+    front = FRONT.match(data[skip:])
+    skip += front.end() if front else 0
+    try:
+        text = data[skip:].decode()
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is no UTF-8 text (byte {error.start + skip}): save it as UTF-8."
+        ) from error
+    starts = [0] + [match.end() for match in re.finditer(rb"\n|\r(?!\n)", data)]
+    reader = _Reader(data, skip)
+    for event, place in pyromark.events_with_range(text, options=pyromark.Options.ENABLE_TABLES):
+        reader.take(event, place["start"] + skip, place["end"] + skip)
+    reader.flush()
+    return Document(path, data, reader.pieces, reader.tables, starts)
+
+
+class _Reader:
+    """Collects pieces from the parser's events."""
+
+    def __init__(self, data: bytes, skip: int) -> None:
+        self.data = data
+        self.section = Section("", 0, None)
+        self.pieces: list[Piece] = []
+        self.tables: list[list[list[Piece]]] = []
+        self.heading: int | None = None
+        self.cell = False
+        self.open: list[int] | None = None
+        self.code = False
+
+    def take(self, event: Any, start: int, end: int) -> None:
+        """One event and its bytes."""
+        if isinstance(event, str):
+            self._mark(event, start)
+            return
+        ((kind, what),) = event.items()
+        if kind == "Start":
+            self._start(what, start, end)
+        elif kind == "End":
+            self._end(what)
+        elif kind in ("Text", "Code", "InlineHtml", "Html") and self.heading is None:
+            self._text(start, end)
+
+    def _mark(self, event: str, start: int) -> None:
+        if event in ("SoftBreak", "HardBreak"):
+            self.flush()
+
+    def _start(self, what: Any, start: int, end: int) -> None:
+        name = what if isinstance(what, str) else next(iter(what))
+        if name == "Heading":
+            self.flush()
+            self._head(what, start, end)
+        elif name == "Table":
+            self.flush()
+            self.tables.append([])
+        elif name in ("TableHead", "TableRow"):
+            self.tables[-1].append([])
+        elif name == "TableCell":
+            self._cell(start, end)
+        elif name == "CodeBlock":
+            self.flush()
+            self.code = True
+        elif name in ("Paragraph", "Item", "List", "BlockQuote", "HtmlBlock"):
+            self.flush()
+
+    def _end(self, what: Any) -> None:
+        name = what if isinstance(what, str) else next(iter(what))
+        if name == "Heading":
+            self.heading = None
+        elif name == "TableCell":
+            self.cell = False
+        elif name == "CodeBlock":
+            self.code = False
+        elif name in ("Paragraph", "Item", "List", "BlockQuote", "HtmlBlock"):
+            self.flush()
+
+    def _head(self, what: Any, start: int, end: int) -> None:
+        level = int(what["Heading"]["level"][1:])
+        above: Section | None = self.section
+        while above is not None and above.level >= level:
+            above = above.parent
+        text = self._slice(start, end).rstrip("\r\n")
+        self.section = Section(text, level, above)
+        self._add(Piece("heading", start, text, self.section))
+        self.heading = start
+
+    def _cell(self, start: int, end: int) -> None:
+        table, rows = len(self.tables) - 1, self.tables[-1]
+        text = self._slice(start, end)
+        lead = len(text) - len(text.lstrip("| \t"))
+        inner = text[lead:].rstrip("| \t\r\n")
+        row, column = len(rows) - 2, len(rows[-1])
+        piece = Piece("cell", start + lead, inner, self.section, table, row, column)
+        rows[-1].append(piece)
+        self._add(piece)
+        self.cell = True
+
+    def _text(self, start: int, end: int) -> None:
+        if self.cell:
+            return
+        if self.code:
+            self._lines(start, end)
+        elif self.open is None:
+            self.open = [start, end]
+        else:
+            self.open[1] = max(end, self.open[1])
+
+    def _lines(self, start: int, end: int) -> None:
+        for line in self.data[start:end].splitlines(keepends=True):
+            text = line.decode("utf-8", "replace").rstrip("\r\n")
+            if text.strip():
+                self._add(Piece("code", start, text[:LINE_LIMIT], self.section))
+            start += len(line)
+
+    def flush(self) -> None:
+        """End the line that is open, as it stands in the file, emphasis and links included."""
+        if self.open is None:
+            return
+        start, end = self.open
+        self.open = None
+        while start > 0 and self.data[start - 1 : start] in (b"*", b"`", b"_", b"["):
+            start -= 1
+        text = self._slice(start, end)
+        first = text.split("\n", 1)[0]
+        self._add(Piece("line", start, first[:LINE_LIMIT], self.section))
+        if len(first) < len(text):
+            self._lines(start + len(first.encode()) + 1, end)
+
+    def _slice(self, start: int, end: int) -> str:
+        return self.data[start:end].decode("utf-8", "replace")
+
+    def _add(self, piece: Piece) -> None:
+        self.pieces.append(piece)
+        self.section.pieces.append(piece)

@@ -1,0 +1,213 @@
+"""The words of claims, English and Korean: quantities, qualifiers, states, directions, marks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+NUMBER = (
+    r"(?P<about>~|≈|약\s|about\s)?(?P<num>\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
+)
+INTERESTING = re.compile(
+    r"[\d✅❌⏳]|진행|실패|완료|가능|없음|오류|left|right|왼쪽|오른쪽|frozen|kosmos|robovlm|lora|null|none"
+    r"|fail|done|progress|finish|possible|running|kill|oom|memory|path|yes|no\b",
+    re.IGNORECASE,
+)
+GUESS = re.compile(
+    r"예상|기대|가설|추후|제안|만약|할 것|될 것|\?\?|TBD|\bexpect|\bhypothe|\bif\b|\bwould\b"
+    r"|\bshould\b|\bmight\b|\bplan to\b|\bgoal\b|목표|시나리오|\bscenario|\bpropos|필요",
+    re.IGNORECASE,
+)
+GUESS_HEADING = re.compile(
+    r"예상|가설|시나리오|제안|목표|해결|expect|hypothe|scenario|propos|what if", re.IGNORECASE
+)
+
+QUANTITIES: tuple[tuple[str, str], ...] = (
+    ("regime", r"vlm (상태|status|state)|^training$|training regime|학습 방식|^regime$|^vlm 학습"),
+    ("params", r"trainable|parameters trained|학습(한|된)? ?파라미터|trained parameters"),
+    ("train_loss", r"(train(ing)?|학습|훈련)[ _]?(loss|손실)"),
+    ("rmse", r"\brmse\b"),
+    ("val_loss", r"\bloss\b|손실|val_loss"),
+    ("lora_r", r"lora[ _](r|rank)\b|^r$|^rank$"),
+    ("lora_alpha", r"alpha"),
+    ("lora_dropout", r"dropout"),
+    ("learning_rate", r"learning[ _]?rate|^lr$|학습률"),
+    ("weight_decay", r"weight[ _]?decay"),
+    ("accumulate", r"accumul|누적"),
+    ("batch", r"batch|배치"),
+    ("window", r"window|윈도우"),
+    ("chunk", r"chunk|청크|fwd_pred_next_n"),
+    ("action_dim", r"action[ _]?dim"),
+    ("hidden", r"hidden"),
+    ("seed", r"\bseed\b|시드"),
+    ("steps", r"optimi[sz]er steps|최적화 스텝|^(total )?steps$|^스텝|학습 스텝"),
+    ("epochs", r"\bepochs\b|max[ _]epochs?|에폭|에포크"),
+    ("epoch", r"\bepoch\b"),
+    ("size", r"\bsize\b|크기|용량"),
+    ("duration", r"duration|소요|wall time|training time|학습 시간"),
+    (
+        "init",
+        r"vlm init|초기화|model_load_path|initial weights|초기 가중치|vlm 초기|^init|vlm pretrain$",
+    ),
+    ("vlm", r"\bvlm\b|backbone"),
+    ("lora", r"^lora$"),
+    ("checkpoint", r"checkpoint|체크포인트|ckpt"),
+    ("date", r"\bdate\b|날짜|일자|started"),
+    ("reason", r"reason|cause|이유|원인|문제$"),
+    ("status", r"\bstatus\b|\bstate\b|상태|^result$|^결과$"),
+    ("episodes", r"episodes?\b|\beps\b|에피소드|^data\b|^dataset\b|^데이터\b|데이터셋|data amount"),
+)
+_KEYS = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in QUANTITIES)
+LOSSES = frozenset({"val_loss", "train_loss", "rmse"})
+EXACT = frozenset(
+    {"lora_r", "lora_alpha", "lora_dropout", "learning_rate", "weight_decay", "accumulate",
+     "batch", "window", "chunk", "action_dim", "hidden", "seed", "steps", "epochs", "episodes"}
+)  # fmt: skip
+
+BEST = re.compile(r"\bbest\b|\blowest\b|\bminimum\b|최저|최고|최소", re.IGNORECASE)
+FINAL = re.compile(r"\bfinal\b|\blast\b|\blatest\b|최종|마지막", re.IGNORECASE)
+INITIAL = re.compile(r"\binitial\b(?! weights)|초기값|\(초기\)|^초기$", re.IGNORECASE)
+CHANGE = re.compile(
+    r"개선|변화|감소|improve|change|비고|note|difference|차이|비율|기간|period|pattern",
+    re.IGNORECASE,
+)
+TRAIN = re.compile(r"\btrain(ing)?\b|학습|훈련", re.IGNORECASE)
+VAL = re.compile(r"\bval(id(ation)?)?\b|검증", re.IGNORECASE)
+EPOCH = re.compile(
+    r"\bepoch[ _=]?(\d+)\b(?!\s*epochs)|(\d+)\s*(?:번째|차)?\s*(?:에폭|에포크)(?:에서|의| 후)",
+    re.IGNORECASE,
+)
+SHARE = re.compile(r"^\s*%")
+
+CASE = re.compile(r"(?:\bcase|케이스)\s*#?\s*(\d{1,3})(?![\d.]*\d)", re.IGNORECASE)
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]{2,}")
+RUN_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*_20\d{6}(?:_[a-z0-9]+)*", re.IGNORECASE)
+CHECKPOINT = re.compile(r"[\w=.\-]+\.(?:ckpt|pt|safetensors)\b")
+
+STATES: tuple[tuple[str, str], ...] = (
+    ("failed", r"실패|\bfail(ed|s|ure)?\b|\bcrashed\b|죽음|\bdied\b"),
+    ("killed", r"강제 종료|\bkilled\b"),
+    ("running", r"진행 ?중|학습 중|\bin progress\b|\brunning\b|\bstill training\b|방금 시작"),
+    ("planned", r"\bplanned\b|\bto do\b|시작 전|\bnot (yet )?begun\b|\bnot started\b"),
+    ("finished", r"완료|성공|\bdone\b|\bfinished\b|\bcompleted?\b|\bsucceeded\b"),
+)
+_STATES = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in STATES)
+NEGATED = re.compile(
+    r"\bnot (yet )?(been )?(done|finished|completed?|failed|killed|running)|미완료|완료 ?(후|대기|되지|예정|하지)"
+    r"|(when|once|after|until|unless) [^.]*(done|finish|complete|succe)|성공 ?(후|시|하면|시켜)|실패 ?(시|하면|율)"
+    r"|대기|success rate|성공률|재시도|완료되면",
+    re.IGNORECASE,
+)
+MARKS = {"✅": "finished", "❌": "failed", "⏳": "running"}
+CAUSES: tuple[tuple[str, str, str], ...] = (
+    ("path", r"경로|\bpath\b|no such file|file not found|찾을 수 없", r"FileNotFound|No such file|does not exist"),
+    ("memory", r"\boom\b|out of memory|메모리 (부족|초과)", r"out of memory|OutOfMemory|MemoryError|\bOOM\b"),
+    ("not a number", r"\bnan\b|발산|diverg", r"\bnan\b|not finite|diverg"),
+    ("import", r"import error|모듈|cannot import|\bimport\b", r"Cannot import|ModuleNotFound|ImportError"),
+    ("disk", r"disk (is )?full|디스크|no space", r"No space left|disk is full"),
+    ("killed", r"강제 종료|\bkilled\b", r"killed|Killed|SIGKILL|SIGTERM"),
+)  # fmt: skip
+_CAUSES = tuple(
+    (name, re.compile(said, re.IGNORECASE), re.compile(proof)) for name, said, proof in CAUSES
+)
+
+LEFT = r"left|왼쪽|좌측"
+RIGHT = r"right|오른쪽|우측"
+BOTH = r"left\s*(?:\+|and|&)\s*right|왼쪽\s*(?:\+|과|및)\s*오른쪽|l/r"
+WAY = rf"(?P<way>(?:{BOTH})|(?:{LEFT})|(?:{RIGHT})|straight|직진)"
+NOT_POSSIBLE = re.compile(
+    r"불가|❌|\bimpossible\b|cannot be compared|can't be compared|not comparable|not possible"
+    r"|\bconfounded\b|비교할 수 없|^no\b", re.IGNORECASE
+)  # fmt: skip
+POSSIBLE = re.compile(
+    r"가능|✅|\bpossible\b|can be compared|comparable|\bvalid\b|^yes\b", re.IGNORECASE
+)
+QUESTIONS: tuple[tuple[str, str], ...] = (
+    ("direction_balance", r"균형|balance"),
+    ("data_amount", r"데이터 ?(양|증가|수)|data amount|amount of data|more data"),
+    ("initial_weights", r"pretrain|사전 ?학습|초기 가중치|initial weights"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a column's head, a row's first cell or a line's key says of the values beside it."""
+
+    quantity: str
+    qualifier: str
+    split: str
+
+
+def read_key(text: str) -> Key | None:
+    """The quantity that a heading cell or a key names; None where it names none."""
+    plain = clean(text)
+    if not plain or len(plain) > 60 or CHANGE.search(plain):
+        return None
+    quantity = next((name for name, pattern in _KEYS if pattern.search(plain)), None)
+    return Key(quantity, qualifier_of(plain), split_of(plain)) if quantity else None
+
+
+def qualifier_of(text: str) -> str:
+    """ "best", "final", "initial", "epoch 9", or nothing."""
+    for name, pattern in (("best", BEST), ("final", FINAL), ("initial", INITIAL)):
+        if pattern.search(text):
+            return name
+    match = EPOCH.search(text)
+    return f"epoch {match[1] or match[2]}" if match else ""
+
+
+def split_of(text: str) -> str:
+    """ "train" or "val", nothing where neither or both are named."""
+    train, val = bool(TRAIN.search(text)), bool(VAL.search(text))
+    return "" if train == val else "train" if train else "val"
+
+
+def clean(text: str) -> str:
+    """Text without emphasis, code marks and signs around it."""
+    return re.sub(r"[*`#🔍⭐🚨]+|\(.*?\)", "", text).strip(" \t:：|✅❌⏳️")
+
+
+def state_of(text: str) -> str | None:
+    """The state that words or, failing them, a mark at its beginning name."""
+    if NEGATED.search(text):
+        return None
+    found = [name for name, pattern in _STATES if pattern.search(text)]
+    if found:
+        return found[0] if len(found) == 1 else None
+    marks = [state for mark, state in MARKS.items() if mark in text]
+    return marks[0] if len(marks) == 1 else None
+
+
+def state_word(text: str) -> re.Match[str] | None:
+    """Where the state is named."""
+    for name, pattern in _STATES:
+        if name == state_of(text) and (match := pattern.search(text)):
+            return match
+    return re.search("|".join(MARKS), text)
+
+
+def cause_of(text: str) -> tuple[str, re.Match[str]] | None:
+    """The kind of failure that a text names, and where."""
+    for name, said, _ in _CAUSES:
+        if match := said.search(text):
+            return name, match
+    return None
+
+
+def causes_in_evidence(why: str) -> set[str]:
+    """Kinds of failure that a log's last words prove."""
+    return {name for name, _, proof in _CAUSES if proof.search(why)}
+
+
+def ways_of(word: str) -> tuple[str, ...]:
+    """Directions that a word names, in one order."""
+    table: Mapping[str, str] = {"left": LEFT, "right": RIGHT, "straight": "straight|직진"}
+    if re.fullmatch(BOTH, word, re.IGNORECASE):
+        return ("left", "right")
+    return tuple(way for way, said in table.items() if re.search(said, word, re.IGNORECASE))
+
+
+def question_of(text: str) -> str | None:
+    """The factor that a comparison asks about."""
+    return next((name for name, said in QUESTIONS if re.search(said, text, re.IGNORECASE)), None)

@@ -1,0 +1,284 @@
+"""Verdicts on words: state, cause of failure, checkpoint, date, VLM, initial weights, regime."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+
+from mobile_vla.casebook.model import Evidence, RunView
+from mobile_vla.documents.claims.model import Claim, ClaimVerdict, Judged
+from mobile_vla.documents.claims.words import cause_of, causes_in_evidence, state_of
+from mobile_vla.documents.facts import CaseFacts, RunFacts
+
+ENDED = {"finished", "unverified", "failed", "killed"}
+NOTHING = re.compile(r"^(null|none|없음|-|–|scratch|from scratch|처음부터)\b|^없음", re.IGNORECASE)
+
+
+def judge_word(claim: Claim, facts: CaseFacts) -> Judged:
+    """A claim without a number."""
+    run = facts.speaking
+    if run is None and claim.quantity == "status":
+        return _without_run(claim, facts)
+    if run is None:
+        return _say(claim, "unsupported", f"{facts.view.name} has no run ({facts.view.why})")
+    if claim.quantity == "status":
+        return _status(claim, facts, run)
+    return JUDGES[claim.quantity](claim, run)
+
+
+def _without_run(claim: Claim, facts: CaseFacts) -> Judged:
+    state, why = state_of(claim.value), facts.view.why
+    if state == "planned":
+        return _say(claim, "supported", why, "planned")
+    verdict: ClaimVerdict = "contradicted" if state in ("finished", "running") else "unsupported"
+    return _say(claim, verdict, f"it has no run ({why})", facts.view.state)
+
+
+def _status(claim: Claim, facts: CaseFacts, run: RunFacts) -> Judged:
+    said, state = state_of(claim.value), run.run.state
+    at = run.run.evidence[0] if run.run.evidence else Evidence(file=run.run.path)
+    if state == "unknown":
+        return _say(claim, "unsupported", run.run.why, "unknown", at)
+    if said == state or (said == "failed" and state == "killed"):
+        return _say(claim, "supported", run.run.why, state, at)
+    if said == "running":
+        return _was_running(claim, run, at)
+    earlier = [one for one in facts.earlier if one.run.state == said]
+    if said in ("failed", "killed") and earlier:
+        before = earlier[-1].run
+        told = f"{before.path} {said} ({before.why}); a later run is {state}"
+        return _say(claim, "stale", told, state, at)
+    if said == "planned":
+        return _say(claim, "stale", run.run.why, state, at)
+    if said == "finished" and state == "unverified":
+        return _say(claim, "unsupported", run.run.why, "finished, unverified", at)
+    return _say(claim, "contradicted", run.run.why, state, at)
+
+
+def _was_running(claim: Claim, run: RunFacts, at: Evidence) -> Judged:
+    """ "In progress" of a run that has ended: stale where it once was, else false."""
+    state, when = run.run.state, _moment(claim.time)
+    trained = bool(run.run.steps) or state in ("finished", "unverified", "stalled")
+    ended = (
+        f"; by its log it ended about {run.alive[1]:%m-%d %H:%M}" if run.alive and trained else ""
+    )
+    if state not in ENDED | {"stalled"}:
+        return _say(claim, "contradicted", run.run.why, state, at)
+    if not trained:
+        told = f"it died before it trained: {run.run.why}"
+        return _say(claim, "contradicted", told, state, at)
+    if when and run.alive and claim.time and len(claim.time) > 10 and when > run.alive[1]:
+        told = f"the document is of {claim.time}{ended}"
+        return _say(claim, "contradicted", told, state, at)
+    return _say(claim, "stale", f"{run.run.why}{ended}", state, at)
+
+
+def _reason(claim: Claim, run: RunFacts) -> Judged:
+    cause = cause_of(claim.value)
+    at = run.run.evidence[0] if run.run.evidence else Evidence(file=run.run.path)
+    if run.run.state not in ("failed", "killed"):
+        return _say(
+            claim, "unsupported", f"it is {run.run.state}: {run.run.why}", run.run.state, at
+        )
+    proved = causes_in_evidence(run.run.why)
+    if cause and cause[0] in proved:
+        return _say(claim, "supported", run.run.why, evidence=at)
+    if not proved or cause is None:
+        return _say(claim, "unsupported", run.run.why, None, at)
+    return _say(claim, "contradicted", run.run.why, ", ".join(sorted(proved)), at)
+
+
+def _checkpoint(claim: Claim, run: RunFacts) -> Judged:
+    kept = run.run.best or run.run.latest
+    foreign = run.run.foreign
+    no = re.search(r"❌|없음|\bno(ne)?\b|없다", claim.value, re.IGNORECASE)
+    waiting = re.search(r"⏳|pending", claim.value, re.IGNORECASE)
+    if kept is not None:
+        if no or waiting:
+            verdict: ClaimVerdict = "stale" if waiting else "contradicted"
+            return _say(claim, verdict, "", f"{kept.path} loads", kept.evidence)
+        return _say(claim, "supported", "", kept.path, kept.evidence)
+    if foreign is not None and foreign.checkpoints is None:
+        return _unscanned(claim, run.run, bool(no), bool(waiting))
+    at = run.run.evidence[0] if run.run.evidence else None
+    if no:
+        return _say(claim, "supported", "no checkpoint of it loads", "none", at)
+    if waiting and run.run.state in ("failed", "killed"):
+        return _say(claim, "stale", run.run.why, "none", at)
+    if waiting:
+        return _say(claim, "supported", "no checkpoint of it loads", "none", at)
+    return _say(claim, "contradicted", "no checkpoint of it loads", "none", at)
+
+
+def _unscanned(claim: Claim, run: RunView, no: bool, waiting: bool) -> Judged:
+    """Its folder was not scanned: a run that never trained has written none all the same."""
+    at = run.evidence[0] if run.evidence else None
+    if run.state == "failed" and "before any data was read" in run.why:
+        if no:
+            return _say(claim, "supported", run.why, "none", at)
+        verdict: ClaimVerdict = "stale" if waiting else "contradicted"
+        return _say(claim, verdict, run.why, "none", at)
+    if waiting and run.state in ENDED:
+        return _say(claim, "stale", f"{run.why}", run.state, at)
+    return _say(claim, "unsupported", "no folder of its checkpoints was scanned", None, at)
+
+
+def _file(claim: Claim, run: RunFacts) -> Judged:
+    views = [view for view in (run.run.best, run.run.latest) if view]
+    scanned = run.run.foreign.checkpoints if run.run.foreign else views
+    if scanned is None:
+        return _say(claim, "unsupported", "no folder of its checkpoints was scanned")
+    for view in [*scanned, *views]:
+        if view.path.rpartition("/")[2] == claim.value.rpartition("/")[2]:
+            return _say(claim, "supported", "", view.path, view.evidence)
+    told = ", ".join(view.path for view in scanned[:3]) or "none"
+    return _say(claim, "contradicted", "its folder holds no such file", told)
+
+
+def _date(claim: Claim, run: RunFacts) -> Judged:
+    if not run.dates:
+        return _say(claim, "unsupported", f"no file of {run.run.case} tells its date")
+    parts = [int(part) for part in re.findall(r"\d+", claim.value)]
+    for date, at in run.dates.items():
+        if parts == [int(part) for part in date.split("-")][-len(parts) :]:
+            return _say(claim, "supported", "", date, at)
+    date, at = next(iter(run.dates.items()))
+    fixed = date if len(parts) == 3 else date[5:]
+    return _say(claim, "contradicted", "", date, at, fixed)
+
+
+def _vlm(claim: Claim, run: RunFacts) -> Judged:
+    said = _family(claim.value)
+    if said == "robovlms":
+        return _init(claim, run)
+    known = run.run.factors.get("vlm")
+    if known is None or said is None:
+        return _say(claim, "unsupported", f"no file of {run.run.case} tells its VLM so")
+    if _family(known.value) == said:
+        return _say(claim, "supported", "", known.value, known.evidence)
+    return _say(claim, "contradicted", "", known.value, known.evidence)
+
+
+def _init(claim: Claim, run: RunFacts) -> Judged:
+    known, base = run.run.factors.get("initial_weights"), run.run.factors.get("vlm")
+    said, nothing = _family(claim.value), bool(NOTHING.search(claim.value))
+    if known is None or (said is None and not nothing):
+        return _say(claim, "unsupported", f"no file of {run.run.case} tells its weights so")
+    at, started = known.evidence, known.value
+    if nothing or said == "kosmos":
+        right = started in ("none", "") and (nothing or base is None or _family(base.value) == said)
+    else:
+        right = _family(started) == said
+    if right and "/" in claim.value and said == "robovlms" and not _same_file(claim.value, started):
+        return _say(claim, "contradicted", "another path", started, at)
+    shown = started if started not in ("none", "") or base is None else f"none beyond {base.value}"
+    return _say(claim, "supported" if right else "contradicted", "", shown, at)
+
+
+def _regime(claim: Claim, run: RunFacts) -> Judged:
+    """ "Frozen VLM + LoRA" by the configuration; "frozen" alone by what trained."""
+    text = claim.value.lower()
+    frozen, lora = "frozen" in text or "고정" in text, "lora" in text
+    if not frozen and not lora:
+        return _say(claim, "unsupported", "it names no regime that the files tell")
+    enabled, count, at = _trained(run)
+    if frozen and not lora:
+        return _frozen_alone(claim, run, enabled, count, at)
+    if enabled is None:
+        return _say(claim, "unsupported", f"no file of {run.run.case} tells what trains")
+    if lora != enabled:
+        return _say(claim, "contradicted", "", "LoRA" if enabled else "no LoRA", at)
+    shown = f"LoRA; {count:,.0f} parameters train" if count else "LoRA"
+    return _say(claim, "supported", "", shown, at)
+
+
+def _frozen_alone(
+    claim: Claim, run: RunFacts, lora: bool | None, count: float | None, at: Evidence | None
+) -> Judged:
+    parts = run.run.trained_parts
+    if parts:
+        inside = {part: n for part, n in parts.items() if part in ("vision", "projection", "text")}
+        total = sum(inside.values())
+        shown = ", ".join(f"{part} {n:,}" for part, n in inside.items())
+        return _say(claim, "contradicted" if total else "supported", "", shown, at)
+    if lora and count:
+        told = f"its configuration says so, yet {count / 1e6:.1f} M parameters train by LoRA"
+        return _say(claim, "ambiguous", told, None, at)
+    return _say(claim, "unsupported", f"no file of {run.run.case} tells what trains", None, at)
+
+
+def _lora(claim: Claim, run: RunFacts) -> Judged:
+    enabled, _, at = _trained(run)
+    yes = bool(re.search(r"✅|enabled|\byes\b|사용|true|r\s*=", claim.value, re.IGNORECASE))
+    no = bool(re.search(r"❌|disabled|\bno(ne)?\b|false|없음", claim.value, re.IGNORECASE))
+    if enabled is None or yes == no:
+        return _say(claim, "unsupported", f"no file of {run.run.case} tells whether LoRA is on")
+    shown = "LoRA" if enabled else "no LoRA"
+    return _say(claim, "supported" if yes == enabled else "contradicted", "", shown, at)
+
+
+def _trained(run: RunFacts) -> tuple[bool | None, float | None, Evidence | None]:
+    """Whether LoRA is on, how many parameters train, and where that stands."""
+    settings = run.run.foreign.settings if run.run.foreign else {}
+    told = settings.get("train_setup.lora_enable") or settings.get("lora_enable")
+    count = run.numbers.get(("params", "", ""))
+    rank = run.numbers.get(("lora_r", "", ""))
+    at = told.evidence if told else rank.evidence if rank else None
+    enabled = told.value == "True" if told else None
+    if told is None and rank is not None:
+        enabled = rank.number > 0
+    return enabled, count.number if count else None, at
+
+
+def _family(text: str) -> str | None:
+    lowered = text.lower()
+    if "robovlm" in lowered or "oxe-pretrain" in lowered:
+        return "robovlms"
+    return "kosmos" if "kosmos" in lowered else None
+
+
+def _same_file(said: str, known: str) -> bool:
+    """Whether two paths may be one, "..." standing for what was left out."""
+    path = re.search(r"[\w.~/-]*/[\w./~-]+", said)
+    if path is None:
+        return True
+    if "..." in path[0]:
+        pieces = [piece.strip("/") for piece in path[0].split("...")]
+        return re.search(".*".join(map(re.escape, pieces)), known) is not None
+    return known.strip("./").endswith(path[0].strip("./"))
+
+
+def _moment(text: str | None) -> datetime | None:
+    for form in ("%Y-%m-%d %H:%M", "%Y-%m-%d"):
+        try:
+            return datetime.strptime(text or "", form)
+        except ValueError:
+            continue
+    return None
+
+
+def _say(
+    claim: Claim,
+    verdict: ClaimVerdict,
+    reason: str,
+    expected: str | None = None,
+    evidence: Evidence | None = None,
+    fixable: str | None = None,
+) -> Judged:
+    return Judged(
+        claim=claim, verdict=verdict, reason=reason, expected=expected, evidence=evidence,
+        fixable=fixable,
+    )  # fmt: skip
+
+
+JUDGES: dict[str, Callable[[Claim, RunFacts], Judged]] = {
+    "reason": _reason,
+    "checkpoint": _checkpoint,
+    "checkpoint_file": _file,
+    "date": _date,
+    "vlm": _vlm,
+    "init": _init,
+    "regime": _regime,
+    "lora": _lora,
+}
