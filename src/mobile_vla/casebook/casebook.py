@@ -7,9 +7,10 @@ from pathlib import Path
 
 from mobile_vla.casebook.cases import gather, of_profile
 from mobile_vla.casebook.comparison import NEEDED, NUISANCE, Asked, compare_pair
+from mobile_vla.casebook.design import study_design
 from mobile_vla.casebook.effects import adjust
 from mobile_vla.casebook.factors import DERIVED, planned_factors
-from mobile_vla.casebook.model import CaseView, Comparison, Plan, RunView
+from mobile_vla.casebook.model import CaseView, Comparison, Design, Plan, RunView
 from mobile_vla.casebook.plan import make_plan
 from mobile_vla.casebook.view import view_run
 from mobile_vla.record.errors import UserError
@@ -77,6 +78,16 @@ class Casebook:
         asked = self._asked_of_study(question)
         return adjust(self._answers(self.cases(), asked, exploratory=exploratory))
 
+    def design(self) -> Design:
+        """Which of the study's questions its finished cases can answer, and what would the rest."""
+        return self._design(self.cases())
+
+    def _design(self, cases: list[CaseView]) -> Design:
+        nuisance = tuple(self.study.nuisance) if self.study else NUISANCE
+        self._check_nuisance(cases)
+        questions = self._asked_of_study(None)
+        return study_design(cases, questions, nuisance, self._step_time(cases))
+
     def _asked_of_study(self, name: str | None) -> tuple[Question, ...]:
         questions = self.study.questions if self.study else ()
         if name is None:
@@ -90,8 +101,10 @@ class Casebook:
     def plan(self) -> Plan:
         """Done, running, to do and blocked, and the next steps in their order."""
         cases = self.cases()
-        comparisons = self._answers(cases, self._asked_of_study(None), measure=False)
-        return make_plan(cases, comparisons, self.profile, self._step_time(cases))
+        questions, pace = self._asked_of_study(None), self._step_time(cases)
+        comparisons = self._answers(cases, questions, measure=False)
+        design = self._design(cases) if questions else None
+        return make_plan(cases, comparisons, self.profile, pace, design)
 
     def _answers(
         self,

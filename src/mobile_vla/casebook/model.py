@@ -231,6 +231,42 @@ class Comparison(Value, frozen=True, kw_only=True):
     factor: str | None = None
 
 
+class Answer(Value, frozen=True, kw_only=True):
+    """Whether the finished cases can answer a question: `factor` moving from level `a` to `b`.
+
+    `pairs`: of finished cases that differ in nothing else; where there is none, an answer
+    supposes that effects add up. `aliased_with`: factors that moved together with it in all of
+    them. `lacking`: levels that no finished case has.
+    """
+
+    question: str
+    factor: str
+    a: str
+    b: str
+    answered: bool
+    pairs: list[tuple[str, str]]
+    aliased_with: list[str]
+    lacking: list[str]
+
+
+class Design(Value, frozen=True, kw_only=True):
+    """What a study's finished cases can tell, and the fewest further cases for the rest.
+
+    `factors`: levels of those that vary. `effects`: how many unknowns that makes, the mean among
+    them, of which the cases fix `rank`. `incomplete`: cases left out, with what is unknown of
+    them. `smallest`: no smaller set of further cases would do.
+    """
+
+    cases: list[str]
+    incomplete: dict[str, list[str]]
+    factors: dict[str, list[str]]
+    effects: int
+    rank: int
+    answers: list[Answer]
+    further: list[Missing]
+    smallest: bool
+
+
 class PlanItem(Value, frozen=True, kw_only=True):
     """One line of the plan. `command` is what to type next, None when nothing is to do."""
 
@@ -243,8 +279,29 @@ class PlanItem(Value, frozen=True, kw_only=True):
     progress: float | None = None
 
 
+class PageFault(Value, frozen=True, kw_only=True):
+    """A question for which the study's page names a pair that cannot answer it.
+
+    `confounds`: what moves as well. `fair`: the pair that the study holds against it, if any,
+    with its verdict.
+    """
+
+    question: Question
+    a: str
+    b: str
+    confounds: list[str]
+    fair: tuple[str, str] | None
+    fair_verdict: Verdict | None
+
+
 class Plan(Value, frozen=True, kw_only=True):
-    """Done, running, to do, blocked, in the order in which to do them."""
+    """Done, running, to do, blocked, in the order in which to do them.
+
+    `faults`: where the study's page asks a pair for what it cannot answer. `design`: what the
+    finished cases can answer, None where no study asks.
+    """
 
     items: list[PlanItem]
     next_steps: list[str]
+    faults: list[PageFault] = []
+    design: Design | None = None

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from mobile_vla.casebook.cases import missing_weights, of_profile, waits_for
-from mobile_vla.casebook.model import CaseView, Comparison, Plan, PlanItem, PlanState, RunView
+from mobile_vla.casebook.model import (
+    CaseView,
+    Comparison,
+    Design,
+    PageFault,
+    Plan,
+    PlanItem,
+    PlanState,
+    RunView,
+)
 from mobile_vla.casebook.settle import forecast
 
 
@@ -17,6 +26,7 @@ def make_plan(
     comparisons: Sequence[Comparison],
     profile: str | None,
     seconds_per_step: float | None,
+    design: Design | None = None,
 ) -> Plan:
     """The plan of a study. `comparisons`: of its questions, for the controls they ask for.
 
@@ -32,7 +42,34 @@ def make_plan(
     items = [planner.item(case, controls.get(case.name)) for case in cases]
     order = ("running", "to_do", "blocked")
     steps = [_step(item) for state in order for item in items if item.state == state]
-    return Plan(items=items, next_steps=steps + _asked_next(comparisons, planner))
+    return Plan(
+        items=items,
+        next_steps=steps + _asked_next(comparisons, planner),
+        faults=list(_faults(comparisons)),
+        design=design,
+    )
+
+
+def _faults(comparisons: Sequence[Comparison]) -> Iterator[PageFault]:
+    """Pairs of the page of which something else moves too, as run or as planned."""
+    verdicts = {(_question(c), c.a, c.b): c.verdict for c in comparisons}
+    for found in comparisons:
+        question = found.question
+        if question is None or (found.a, found.b) != question.pair or not found.confounds:
+            continue
+        fair = question.fair_pair
+        yield PageFault(
+            question=question,
+            a=found.a,
+            b=found.b,
+            confounds=found.confounds,
+            fair=fair,
+            fair_verdict=verdicts.get((question.name, *fair)) if fair else None,
+        )
+
+
+def _question(comparison: Comparison) -> str | None:
+    return comparison.question.name if comparison.question else None
 
 
 class _Planner:

@@ -13,7 +13,7 @@ from mobile_vla.record.errors import UserError
 from mobile_vla.record.workspace import Workspace
 
 if TYPE_CHECKING:
-    from mobile_vla.casebook.model import CaseView, Comparison, Plan
+    from mobile_vla.casebook.model import CaseView, Comparison, Design, Plan
     from mobile_vla.commands.verify import Recomputed
 
 
@@ -92,19 +92,39 @@ def compare(options: argparse.Namespace) -> int:
     """Judge one pair, or all the study's questions; exit 1 where one pair is not valid."""
     book = casebook(options)
     if options.all or not options.cases:
-        comparisons = book.comparisons(options.question, options.exploratory)
-    elif len(options.cases) == 2:
-        a, b = options.cases
-        question, exploratory = options.question, options.exploratory
-        comparisons = [book.compare(a, b, question=question, exploratory=exploratory)]
-    else:
+        _compare_all(book, options)
+        return 0
+    if len(options.cases) != 2:
         raise UserError("Name two cases to compare, or --all.")
+    a, b = options.cases
+    found = book.compare(a, b, options.question, options.exploratory)
     if options.json:
-        print_json(comparisons)
+        print_json([found])
     else:
-        print_comparisons(comparisons, book.cases())
-    one = len(options.cases) == 2 and not options.all
-    return int(one and comparisons[0].verdict != "valid")
+        print_comparisons([found], book.cases())
+    return int(found.verdict != "valid")
+
+
+def _compare_all(book: Casebook, options: argparse.Namespace) -> None:
+    """Every question's pairs, then what the finished cases can answer and what the rest needs."""
+    comparisons = book.comparisons(options.question, options.exploratory)
+    design, cases = book.design(), book.cases()
+    if options.json:
+        print_json({"comparisons": comparisons, "design": design})
+        return
+    print_comparisons(comparisons, cases)
+    print_design(design, book)
+
+
+def print_design(design: Design, book: Casebook) -> None:
+    """Which questions the finished cases answer, and the fewest cases that answer the rest."""
+    from mobile_vla.documents.wording_design import design_lines
+
+    names = {case.name: case.label or case.name for case in book.cases()}
+    titles = {q.name: q.title.en for q in (book.study.questions if book.study else ())}
+    print()
+    for line in design_lines(design, names, titles, "en"):
+        print(line)
 
 
 def print_comparisons(comparisons: Sequence[Comparison], cases: Sequence[CaseView]) -> None:
@@ -195,17 +215,24 @@ def _effect_lines(comparison: Comparison, a: str, b: str) -> Iterator[str]:
 
 def plan(options: argparse.Namespace) -> None:
     """The plan of the study."""
-    made = casebook(options).plan()
+    book = casebook(options)
+    made = book.plan()
     if options.json:
         print_json(made)
-    else:
-        print_plan(made)
+        return
+    print_plan(made)
+    if made.design is not None:
+        print_design(made.design, book)
 
 
 def print_plan(made: Plan) -> None:
-    """Each case's line, then the next steps in order."""
+    """Each case's line, then the next steps in order, then where the study's page is wrong."""
+    from mobile_vla.documents.wording import duration
+    from mobile_vla.documents.wording_design import fault_sentence
+
     for item in made.items:
-        cost = f", about {item.seconds:.0f} s" if item.seconds else ""
+        left = " to go" if item.state == "running" else ""
+        cost = f", about {duration(item.seconds, 'en')}{left}" if item.seconds else ""
         share = f" {100 * item.progress:.0f} %" if item.state == "running" and item.progress else ""
         state = item.state.replace("_", " ")
         print(f"{state:8}{share} {item.label or item.case}: {item.why}{cost}")
@@ -213,6 +240,11 @@ def print_plan(made: Plan) -> None:
         print("\nNext:")
     for number, step in enumerate(made.next_steps, 1):
         print(f"{number}. {step}")
+    names = {item.case: item.label or item.case for item in made.items}
+    if made.faults:
+        print("\nWhat the study's page asks of the wrong pair:")
+    for fault in made.faults:
+        print(f"- {fault_sentence(fault, names, 'en')}")
 
 
 def report(options: argparse.Namespace) -> None:

@@ -1,0 +1,87 @@
+"""Exact row reduction of small sparse matrices: what a span holds, which columns are tied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import Generic, TypeVar
+
+Column = TypeVar("Column")
+Vector = Mapping[Column, int]
+
+
+class Span(Generic[Column]):
+    """The row space of vectors (column to value, zeros left out), in reduced row echelon form."""
+
+    def __init__(self, vectors: Iterable[Vector[Column]] = ()) -> None:
+        self._rows: dict[Column, dict[Column, Fraction]] = {}
+        for vector in vectors:
+            self.add(vector)
+
+    @property
+    def rank(self) -> int:
+        """Its dimension."""
+        return len(self._rows)
+
+    def copy(self) -> Span[Column]:
+        """A span that can be added to without this one changing."""
+        twin: Span[Column] = Span()
+        twin._rows = dict(self._rows)
+        return twin
+
+    def holds(self, vector: Vector[Column]) -> bool:
+        """Whether a vector is a combination of those added."""
+        return not self._rest(vector)
+
+    def add(self, vector: Vector[Column]) -> bool:
+        """Add a vector; whether the rank grew."""
+        rest = self._rest(vector)
+        if not rest:
+            return False
+        pivot, scale = next(iter(rest.items()))
+        own = {column: value / scale for column, value in rest.items()}
+        self._rows = {
+            column: _minus(row, own, row[pivot]) if pivot in row else row
+            for column, row in self._rows.items()
+        }
+        self._rows[pivot] = own
+        return True
+
+    def tied(self) -> list[set[Column]]:
+        """Columns that stand or fall together: the connected components of their dependences.
+
+        A column that is in none is told by the rows apart from all others. (Two columns are
+        connected where a circuit of the column matroid holds both; the components are read off
+        the reduced form, whose other columns each make one circuit with their pivots.)
+        """
+        circuits: dict[Column, set[Column]] = {}
+        for pivot, row in self._rows.items():
+            for column in row:
+                if column != pivot:
+                    circuits.setdefault(column, {column}).add(pivot)
+        groups: list[set[Column]] = []
+        for circuit in circuits.values():
+            joined = [group for group in groups if group & circuit]
+            groups = [group for group in groups if not group & circuit]
+            groups.append(circuit.union(*joined))
+        return groups
+
+    def _rest(self, vector: Vector[Column]) -> dict[Column, Fraction]:
+        rest = {column: Fraction(value) for column, value in vector.items() if value}
+        for pivot in [column for column in rest if column in self._rows]:
+            rest = _minus(rest, self._rows[pivot], rest[pivot])
+        return rest
+
+
+def _minus(
+    one: Mapping[Column, Fraction], other: Mapping[Column, Fraction], times: Fraction
+) -> dict[Column, Fraction]:
+    """one - times * other, zeros left out."""
+    values = dict(one)
+    for column, value in other.items():
+        changed = values.get(column, Fraction(0)) - times * value
+        if changed:
+            values[column] = changed
+        else:
+            values.pop(column, None)
+    return values
