@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
+from blake3 import blake3
 
 from mobile_vla.casebook.model import CheckpointView, Evidence
 from mobile_vla.record.events import Checkpoint
@@ -17,9 +19,14 @@ from mobile_vla.record.folder import RunFolder
 WEIGHTS = "policy.safetensors"
 WIDTHS = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2,
           "BF16": 2, "I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8}  # fmt: skip
-EXPONENTS = {"F16": ("<u2", 0x7C00), "BF16": ("<u2", 0x7F80), "F32": ("<u4", 0x7F800000),
-             "F64": ("<u8", 0x7FF0000000000000)}  # fmt: skip
+EXPONENTS = {"F16": (2, 1, 0x7C, 0, 0), "BF16": (2, 1, 0x7F, 0, 0x80),
+             "F32": (4, 3, 0x7F, 2, 0x80), "F64": (8, 7, 0x7F, 6, 0xF0)}  # fmt: skip
+"""Width, then two bytes of a little-endian number and the bits of each that are all set in NaN
+and infinity."""
+
 HEADER_LIMIT = 100_000_000
+MEMORY_LIMIT = 256 * 1024 * 1024
+"""A file up to this size is read once, into memory; a larger one tensor by tensor."""
 
 
 class Inspected(msgspec.Struct, frozen=True):
@@ -42,33 +49,39 @@ def inspect(path: Path) -> Inspected:
 
 @lru_cache(maxsize=65536)
 def _inspect(path: str, _inode: int, size: int, _changed: int) -> Inspected:
-    file = Path(path)
-    try:
-        tensors, problem = _check_tensors(file, size)
-    except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
-        tensors, problem = 0, f"its header cannot be read ({str(error) or type(error).__name__})"
-    return Inspected(size, hash_file(file), tensors, problem)
+    with open(path, "rb") as opened:
+        file: BinaryIO = opened
+        if size <= MEMORY_LIMIT:
+            data = opened.read()
+            size, digest, file = len(data), blake3(data).hexdigest(), io.BytesIO(data)
+        else:
+            digest = hash_file(Path(path))
+        try:
+            tensors, problem = _check_tensors(file, size)
+        except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
+            reason = str(error) or type(error).__name__
+            tensors, problem = 0, f"its header cannot be read ({reason})"
+    return Inspected(size, digest, tensors, problem)
 
 
-def _check_tensors(path: Path, size: int) -> tuple[int, str | None]:
+def _check_tensors(file: BinaryIO, size: int) -> tuple[int, str | None]:
     """How many tensors a safetensors file holds, and what is wrong with it."""
-    with open(path, "rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > min(size - 8, HEADER_LIMIT):
-            return 0, "it is truncated or no safetensors file (its header does not fit in it)"
-        header: dict[str, dict[str, Any]] = msgspec.json.decode(file.read(length))
-        header.pop("__metadata__", None)
-        end = 8 + length + max((t["data_offsets"][1] for t in header.values()), default=0)
-        if end != size:
-            return len(header), f"it has {size} bytes where its header says {end}"
-        for name, tensor in header.items():
-            problem = _check_tensor(file, 8 + length, name, tensor)
-            if problem:
-                return len(header), problem
+    length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > min(size - 8, HEADER_LIMIT):
+        return 0, "it is truncated or no safetensors file (its header does not fit in it)"
+    header: dict[str, dict[str, Any]] = msgspec.json.decode(file.read(length))
+    header.pop("__metadata__", None)
+    end = 8 + length + max((t["data_offsets"][1] for t in header.values()), default=0)
+    if end != size:
+        return len(header), f"it has {size} bytes where its header says {end}"
+    for name, tensor in header.items():
+        problem = _check_tensor(file, 8 + length, name, tensor)
+        if problem:
+            return len(header), problem
     return len(header), None if header else "it holds no tensor"
 
 
-def _check_tensor(file: Any, base: int, name: str, tensor: dict[str, Any]) -> str | None:
+def _check_tensor(file: BinaryIO, base: int, name: str, tensor: dict[str, Any]) -> str | None:
     start, end = tensor["data_offsets"]
     kind = tensor["dtype"]
     if end - start != math.prod(tensor["shape"]) * WIDTHS[kind]:
@@ -77,16 +90,28 @@ def _check_tensor(file: Any, base: int, name: str, tensor: dict[str, Any]) -> st
     data = file.read(end - start)
     if len(data) != end - start:
         return f"tensor {name} is cut short"
-    return f"tensor {name} holds NaN or infinity" if not _finite(data, kind) else None
+    return None if finite(data, kind) else f"tensor {name} holds NaN or infinity"
 
 
-def _finite(data: bytes, kind: str) -> bool:
+def finite(data: bytes, kind: str) -> bool:
+    """Whether no number of safetensors type `kind` in `data` is NaN or infinite.
+
+    By bytes, since importing numpy would cost more than reading a run.
+    """
     if kind not in EXPONENTS:
         return True
-    import numpy as np
+    width, high, high_bits, low, low_bits = EXPONENTS[kind]
+    full = data[high::width].translate(_set(high_bits))
+    if b"\1" not in full:
+        return True
+    rest = data[low::width].translate(_set(low_bits))
+    return not int.from_bytes(full, "big") & int.from_bytes(rest, "big")
 
-    width, exponent = EXPONENTS[kind]
-    return not bool(((np.frombuffer(data, width) & exponent) == exponent).any())
+
+@cache
+def _set(bits: int) -> bytes:
+    """A table that maps a byte to 1 where it has all of `bits`, else to 0."""
+    return bytes(byte & bits == bits for byte in range(256))
 
 
 def read_checkpoints(

@@ -5,31 +5,30 @@ from __future__ import annotations
 import csv
 import os
 import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+from blake3 import blake3
 
 from mobile_vla.casebook.checkpoints import linked, read_checkpoints, relative
 from mobile_vla.casebook.model import CheckpointView, Evidence
 from mobile_vla.episodes.manifest import Manifest, read_manifest
 from mobile_vla.record.environment import Environment
 from mobile_vla.record.errors import UserError
-from mobile_vla.record.events import AnyEvent, Checkpoint, Line, read_events
-from mobile_vla.record.files import hash_file
+from mobile_vla.record.events import AnyEvent, Checkpoint, Line, decode_events, read_events
 from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.load_report import LoadReport
-from mobile_vla.record.metrics import read_metrics
+from mobile_vla.record.metrics import read_column
 from mobile_vla.record.results import Offline, Rollouts
 from mobile_vla.study.models import ResolvedCase
+from mobile_vla.study.resolved import parse_case
 
 CONSOLE_TAIL = 256 * 1024
 CASE_LIMIT = 64 * 1024
-NESTING_LIMIT = 2000
-"""The YAML parser in C overflows its stack, and with it this process, on some 20,000 levels."""
-
 HASH_LIMIT = 256 * 1024 * 1024
 EXCEPTION = re.compile(rb"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:: .*)?$")
 TRACEBACK = b"Traceback (most recent call last):"
@@ -48,7 +47,8 @@ class ConsoleError:
 class Facts:
     """All that a run folder says. A file that is missing or broken is None or empty here.
 
-    `events`: (line number, event). `curves`: columns of `metrics.csv`. `evidence`: by file name.
+    `events`: (line number, event). `curves`: the validation loss of `metrics.csv`.
+    `evidence`: by file name.
     """
 
     folder: RunFolder
@@ -83,17 +83,23 @@ class _Reader:
         self.evidence: dict[str, Evidence] = {}
         self.problems: list[str] = []
 
-    def read(self, path: Path, how: Callable[[Path], T]) -> T | None:
-        """`how(path)`; None with a problem where it is broken, None alone where it is missing."""
+    def read(
+        self, path: Path, how: Callable[[bytes], T], large: Callable[[Path], T] | None = None
+    ) -> T | None:
+        """`how` of the bytes, read once; None with a problem where broken, alone where missing.
+
+        `large` reads files above `HASH_LIMIT` by their path, whose hash stays empty.
+        """
         name = relative(path, self.base)
         try:
-            if not os.path.lexists(path):
+            data = self._bytes(path, name)
+            if data is not None:
+                return how(data)
+            if self._key(path) not in self.evidence:
                 return None
-            if not path.is_file():
-                self.problems.append(f"{name} is not a file")
-                return None
-            self._cite(path, name)
-            return how(path)
+            if large is None:
+                raise ValueError("it is too large")
+            return large(path)
         except UserError as error:
             self.problems.append(str(error).replace(str(path), name))
         except (OSError, ValueError, csv.Error, msgspec.MsgspecError, RecursionError) as error:
@@ -101,28 +107,46 @@ class _Reader:
             self.problems.append(f"{name} cannot be read: {reason}")
         return None
 
-    def _cite(self, path: Path, name: str) -> None:
-        small = path.stat().st_size <= HASH_LIMIT
-        key = path.name if path.parent == self.folder.path else str(path)
-        self.evidence[key] = Evidence(file=name, blake3=hash_file(path) if small else "")
+    def _bytes(self, path: Path, name: str) -> bytes | None:
+        """What the file holds; None where it is missing, no file, or too large to hash."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            if path.is_symlink():
+                self.problems.append(f"{name} is not a file")
+            return None
+        told = os.fstat(descriptor)
+        if not stat.S_ISREG(told.st_mode):
+            os.close(descriptor)
+            self.problems.append(f"{name} is not a file")
+            return None
+        with open(descriptor, "rb") as file:
+            data = file.read() if told.st_size <= HASH_LIMIT else None
+        digest = "" if data is None else blake3(data).hexdigest()
+        self.evidence[self._key(path)] = Evidence(file=name, blake3=digest)
+        return data
+
+    def _key(self, path: Path) -> str:
+        return path.name if path.parent == self.folder.path else str(path)
 
 
 def read_run(folder: RunFolder, base: Path) -> Facts:
     """Everything readable in a run folder. `base`: the workspace, to which files are relative."""
     reader = _Reader(folder, base)
-    events = _good_lines(reader, reader.read(folder.events, lambda p: list(read_events(p))) or [])
+    lines = reader.read(folder.events, _events, lambda path: list(read_events(path)))
+    events = _good_lines(reader, lines or [])
     written = [(line, event) for line, event in events if isinstance(event, Checkpoint)]
     log = Evidence(file=relative(folder.events, base))
     checkpoints = read_checkpoints(folder, written, base, log)
     return Facts(
         folder=folder,
         base=base,
-        case=reader.read(folder.case_yaml, _read_case),
+        case=reader.read(folder.case_yaml, _case),
         events=events,
-        manifest=reader.read(folder.manifest, read_manifest),
+        manifest=reader.read(folder.manifest, lambda _: read_manifest(folder.manifest)),
         load_report=reader.read(folder.load_report, _json(LoadReport)),
         environment=reader.read(folder.environment, _json(Environment)),
-        curves=reader.read(folder.metrics, read_metrics) or {},
+        curves={"val_loss": reader.read(folder.metrics, _val_losses) or []},
         offline=reader.read(folder.offline, _json(Offline)),
         rollouts=reader.read(folder.rollouts, _json(Rollouts)),
         checkpoints=checkpoints,
@@ -142,22 +166,30 @@ def _good_lines(reader: _Reader, lines: list[Line]) -> list[tuple[int, AnyEvent]
     return [(line.number, line.event) for line in lines if line.event is not None]
 
 
-def _json(kind: type[T]) -> Callable[[Path], T]:
-    return lambda path: msgspec.json.decode(path.read_bytes(), type=kind)
+def _events(data: bytes) -> list[Line]:
+    return list(decode_events(data.split(b"\n")))
 
 
-def _read_case(path: Path) -> ResolvedCase:
-    from mobile_vla.study.resolved import read_case
+def _val_losses(data: bytes) -> list[tuple[int, float]]:
+    return read_column(data, "val_loss")
 
-    text = path.read_bytes()
-    if len(text) > CASE_LIMIT or sum(map(text.count, (b"[", b"{", b"- ", b"? "))) > NESTING_LIMIT:
-        raise ValueError("it is far too long or too deep for a resolved case")
-    return read_case(path)
+
+def _json(kind: type[T]) -> Callable[[bytes], T]:
+    return lambda data: msgspec.json.decode(data, type=kind)
+
+
+def _case(data: bytes) -> ResolvedCase:
+    if len(data) > CASE_LIMIT:
+        raise ValueError("it is far too long for a resolved case")
+    try:
+        return parse_case(data)
+    except ValueError as error:
+        raise ValueError(f"it is no resolved case: {error}") from error
 
 
 def _console_error(reader: _Reader, path: Path) -> ConsoleError | None:
     """The last traceback's exception; only the log's end is read, however long it is."""
-    tail = reader.read(path, _tail)
+    tail = reader.read(path, lambda data: _lines_of(data[-CONSOLE_TAIL:], len(data)), _tail)
     if tail is None:
         return None
     first, lines = tail
@@ -173,11 +205,14 @@ def _console_error(reader: _Reader, path: Path) -> ConsoleError | None:
 
 
 def _tail(path: Path) -> tuple[int, list[bytes]]:
-    """The last lines, carriage returns counted as line ends; 1 where they are all, else 0."""
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - CONSOLE_TAIL))
-        text = file.read()
+        return _lines_of(file.read(), size)
+
+
+def _lines_of(tail: bytes, size: int) -> tuple[int, list[bytes]]:
+    """The last lines, carriage returns counted as line ends; 1 where they are all, else 0."""
     return int(size <= CONSOLE_TAIL), [
-        line.rstrip(b"\r").rpartition(b"\r")[2] for line in text.split(b"\n")
+        line.rstrip(b"\r").rpartition(b"\r")[2] for line in tail.split(b"\n")
     ]

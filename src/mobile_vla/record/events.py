@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -129,13 +129,18 @@ class Line(msgspec.Struct, frozen=True):
 def read_events(path: Path) -> Iterator[Line]:
     """Every line with its number. A half-written or foreign line is a problem, not an error."""
     with open(path, "rb") as file:
-        for number, raw in enumerate(file, 1):
-            if not raw.strip():
-                continue
-            try:
-                yield Line(number, _decoder.decode(raw))
-            except (msgspec.DecodeError, msgspec.ValidationError) as error:
-                yield Line(number, None, str(error))
+        yield from decode_events(file)
+
+
+def decode_events(lines: Iterable[bytes]) -> Iterator[Line]:
+    """The same, from lines that were read already."""
+    for number, raw in enumerate(lines, 1):
+        if not raw.strip():
+            continue
+        try:
+            yield Line(number, _decoder.decode(raw))
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            yield Line(number, None, str(error))
 
 
 def _end_broken_line(path: Path, descriptor: int) -> None:

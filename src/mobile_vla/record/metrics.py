@@ -75,6 +75,24 @@ def read_metrics(path: Path) -> dict[str, list[tuple[int, float]]]:
     return curves
 
 
+def read_column(data: bytes, name: str) -> list[tuple[int, float]]:
+    """One column of a metrics file's bytes: (line number from 1, value) of every number in it.
+
+    Errors: `ValueError` where the file has no such column.
+    """
+    lines = data.decode("utf-8", "replace").splitlines()
+    header = lines[0].split(",") if lines else []
+    if name not in header:
+        raise ValueError(f"it has no column {name}")
+    index, found = header.index(name), []
+    for number, line in enumerate(lines[1:], 2):
+        cells = line.split(",", index + 1)
+        value = _number(cells[index].strip('"')) if len(cells) > index else None
+        if value is not None:
+            found.append((number, value))
+    return found
+
+
 def _text(value: float | None) -> str:
     if value is None:
         return ""
