@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mobile_vla.evaluation.baselines import (
     mean_action,
+    nearest_neighbour,
     replay_by_step,
     replay_by_step_and_instruction,
 )
@@ -49,6 +50,27 @@ def test_replay_by_instruction_takes_its_own_side() -> None:
     assert act(recorded([[9, 9]] * 3, "right")).tolist() == [[0, 0], [1, -1], [1, -3]]
     never = act(recorded([[9, 9]] * 4, "straight"))
     assert never.tolist() == [[0, 0], [1, 1], [1, -1.5], [1, -9]]
+
+
+def seen(latents: list[float], actions: list[list[float]], direction: str) -> Recorded:
+    frames = torch.tensor(latents).view(-1, 1, 1).expand(-1, 2, 3)
+    return Recorded("id", "hash", direction, "go", np.array(actions, np.float32), frames)
+
+
+def test_the_nearest_neighbour_is_sought_among_frames_of_the_same_direction() -> None:
+    training = [
+        seen([0.0, 1.0], [[1, 0], [2, 0]], "left"),
+        seen([3.0, 4.0], [[3, 0], [4, 0]], "left"),
+        seen([0.4, 3.6], [[9, 9], [8, 8]], "right"),
+    ]
+    act = nearest_neighbour(training)
+    asked = [[0, 0]] * 4
+    told = act(seen([0.4, 1.3, 2.9, 9.0], asked, "left"))
+    assert told.tolist() == [[1, 0], [2, 0], [3, 0], [4, 0]]
+    assert act(seen([3.0] * 4, asked, "right")).tolist() == [[8, 8]] * 4
+    assert act(seen([0.4, 3.1, 0.9, 3.6], asked, "straight")).tolist() == [
+        [9, 9], [3, 0], [2, 0], [8, 8],
+    ]  # fmt: skip
 
 
 @given(st.integers(1, 6), st.integers(1, 20))

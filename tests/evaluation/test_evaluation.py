@@ -71,7 +71,8 @@ def test_what_is_written_names_its_set_and_its_checkpoint(trained: Trained) -> N
     assert result.set.hash == pinned.identity() == pinned.hash
     assert (result.set.left, result.set.right, result.set.leaked) == (4, 4, [])
     assert [b.name for b in result.baselines] == [
-        "mean_action", "replay_by_step", "replay_by_step_and_instruction", "blind", "deaf",
+        "mean_action", "replay_by_step", "replay_by_step_and_instruction", "nearest_neighbour",
+        "blind", "deaf",
     ]  # fmt: skip
     for scored in (result.policy, *result.baselines):
         assert [row.episode for row in scored.episodes] == result.set.episodes

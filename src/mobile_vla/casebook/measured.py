@@ -28,14 +28,18 @@ def success(rollouts: Rollouts | None, direction: str | None = None) -> Rate | N
     ]
     if not drives:
         return None
-    wins = sum(drive.success for drive in drives)
-    low, high = wilson(wins, len(drives))
-    return Rate(k=wins, n=len(drives), low=low, high=high)
+    return rate(sum(drive.success for drive in drives), len(drives))
 
 
-def mean_error(offline: Offline | None) -> float | None:
+def rate(k: int, n: int) -> Rate:
+    """`k` of `n` (at least one) with its interval."""
+    low, high = wilson(k, n)
+    return Rate(k=k, n=n, low=low, high=high)
+
+
+def meanerror_of(offline: Offline | None) -> float | None:
     """Mean absolute error in m/s, over the dimensions whose unit that is."""
-    return _error(offline.policy) if offline else None
+    return error_of(offline.policy) if offline else None
 
 
 def beats_replay(offline: Offline | None) -> bool | None:
@@ -43,11 +47,12 @@ def beats_replay(offline: Offline | None) -> bool | None:
     replay = next((s for s in offline.baselines if "replay" in s.name), None) if offline else None
     if offline is None or replay is None:
         return None
-    own, other = _error(offline.policy), _error(replay)
+    own, other = error_of(offline.policy), error_of(replay)
     return None if own is None or other is None else own < other
 
 
-def _error(scored: Scored) -> float | None:
+def error_of(scored: Scored) -> float | None:
+    """Mean absolute error in m/s of a policy or a baseline; None where it was not measured."""
     values = [m.value for m in _errors(scored.metrics) if math.isfinite(m.value)]
     return math.fsum(values) / len(values) if values else None
 

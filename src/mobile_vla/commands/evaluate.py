@@ -13,6 +13,7 @@ from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.workspace import Workspace
 
 if TYPE_CHECKING:
+    from mobile_vla.casebook.model import RunView
     from mobile_vla.record.results import Offline, Rollouts
 
 
@@ -21,14 +22,21 @@ def evaluate(options: argparse.Namespace) -> None:
     chosen = setting(options)
     if options.scenes is not None and options.scenes < 0:
         raise UserError(f"--scenes {options.scenes} is less than none: give 0 or more.")
+    from mobile_vla.casebook.faults import faults
+    from mobile_vla.commands.results import print_driving, print_offline
+
     run = _run_of(chosen, options.case)
     scenes = chosen.profile.rollout_scenes if options.scenes is None else options.scenes
     with progress(f"driving {scenes} scenes") as report:
         offline, rollouts = evaluate_run(run, chosen.workspace, scenes, report)
+    found = faults(_view_of(chosen, options.case))
     if options.json:
-        print_json({"offline": offline, "rollouts": rollouts})
+        print_json({"offline": offline, "rollouts": rollouts, "faults": found})
         return
-    _print(offline, rollouts)
+    print_offline(offline)
+    print_driving(rollouts)
+    for fault in found:
+        print(f"fault, {fault.name}: {fault.en}")
     print(f"\nwritten to {run.evaluation}")
 
 
@@ -50,7 +58,7 @@ def evaluate_run(
     return offline, evaluate_rollouts(trained, workspace, scenes, report)
 
 
-def _run_of(chosen: Setting, name: str) -> RunFolder:
+def _view_of(chosen: Setting, name: str) -> RunView:
     from mobile_vla.casebook.casebook import Casebook
 
     book = Casebook(
@@ -59,29 +67,8 @@ def _run_of(chosen: Setting, name: str) -> RunFolder:
     case = book.case(name)
     if case.run is None:
         raise UserError(f'{name} has no run: train it with `mvla train "{name}"`.')
-    return RunFolder(chosen.workspace.path / Path(case.run.path))
+    return case.run
 
 
-def _print(offline: Offline, rollouts: Rollouts) -> None:
-    from rich.table import Table
-
-    names = [metric.name for metric in offline.policy.metrics]
-    table = Table(title=f"{offline.set.name}: {len(offline.set.episodes)} held-out episodes")
-    table.add_column("")
-    for name in names:
-        table.add_column(name, justify="right")
-    for scored in (offline.policy, *offline.baselines):
-        values = {metric.name: f"{metric.value:.3f}" for metric in scored.metrics}
-        table.add_row(scored.name, *(values.get(name, "–") for name in names))
-    terminal_or_wide().print(table)
-    for metric in offline.policy.metrics:
-        print(f"{metric.name} ({metric.unit}): {metric.definition}")
-    swap = offline.swap
-    print(f"\ninstruction swapped: actions move by {swap.change:.3g} m/s on average; "
-          f"{100 * swap.follows:.0f} % of {swap.n} episodes turn to the other side")  # fmt: skip
-    if offline.set.leaked:
-        print(f"{len(offline.set.leaked)} episodes were cut from the set: this run knew them")
-    for side in ("left", "right"):
-        drives = [drive for drive in rollouts.rollouts if drive.direction == side]
-        won = sum(drive.success for drive in drives)
-        print(f'driven under "{side}": {won} of {len(drives)} reached the basket')
+def _run_of(chosen: Setting, name: str) -> RunFolder:
+    return RunFolder(chosen.workspace.path / Path(_view_of(chosen, name).path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mobile_vla.casebook.faults import baseline_faults
 from mobile_vla.casebook.measured import beats_replay, success
 from mobile_vla.casebook.model import RunView
 from mobile_vla.documents.blocks import Cite, Line, Mark, Strong, Table
@@ -77,10 +78,13 @@ def against_table(view: ReportView, run: RunView, offline: Offline, language: La
 
 
 def replay_mark(offline: Offline, language: Language) -> Line:
-    """Whether the mean error lies below that of replay by step."""
+    """Whether the mean error lies below that of replay by step, and which replay it is not below."""
     below = beats_replay(offline)
     answer = "unknown" if below is None else "yes" if below else "no"
-    return (Mark(answer, SIGNS[answer], pick(ANSWERS[answer], language)),)
+    mark = Mark(answer, SIGNS[answer], pick(ANSWERS[answer], language))
+    failed = [f for f in baseline_faults(offline) if f.name.startswith("does_not_beat_replay")]
+    told = "; ".join(fault.ko if language == "ko" else fault.en for fault in failed)
+    return (mark, f" ({told})") if told else (mark,)
 
 
 def _driving_row(

@@ -46,6 +46,11 @@ SERIES: dict[str, tuple[str, str]] = {
     "mean_action": ("mean action", "평균 행동"),
     "replay": ("replay by step", "스텝별 재생"),
     "replay_by_step": ("replay by step", "스텝별 재생"),
+    "replay_by_step_and_instruction": (
+        "replay by step and instruction",
+        "스텝과 지시별 재생",
+    ),
+    "nearest_neighbour": ("nearest training frame", "가장 가까운 학습 프레임"),
     "blind": ("blind (no image)", "이미지 없음"),
     "deaf": ("deaf (no instruction)", "지시 없음"),
 }

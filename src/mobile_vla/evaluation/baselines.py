@@ -1,4 +1,4 @@
-"""What needs no learning, or no eyes, or no ears: made from the training split alone."""
+"""What needs no learning: made from the training split alone."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from mobile_vla.evaluation.predictions import Recorded, predict, with_latents
-from mobile_vla.policy.policy import Policy
+from mobile_vla.evaluation.predictions import Recorded
 
 Baseline = Callable[[Recorded], np.ndarray]
 """A recorded episode to actions (T, A), in m/s (rad/s)."""
@@ -37,19 +36,25 @@ def replay_by_step_and_instruction(training: Sequence[Recorded]) -> Baseline:
     return lambda episode: _played(tapes.get(episode.direction, whole), len(episode.actions))
 
 
-def blind(policy: Policy, window: int, latents: torch.Tensor) -> Baseline:
-    """The policy itself with the mean training latents (L, D) in place of every frame."""
+def nearest_neighbour(training: Sequence[Recorded]) -> Baseline:
+    """The action of the nearest training frame (L2 of the frozen latents) of that direction.
+
+    For a direction never trained, the nearest of all.
+    """
 
     def act(episode: Recorded) -> np.ndarray:
-        seen = latents.expand(len(episode.actions), -1, -1)
-        return predict(policy, with_latents(episode, seen), window)
+        same = [known for known in training if known.direction == episode.direction]
+        features = episode.latents.flatten(1)
+        least = torch.full((len(features),), torch.inf, device=features.device)
+        actions = np.zeros_like(episode.actions)
+        for known in same or training:
+            distance, index = torch.cdist(features, known.latents.flatten(1)).min(1)
+            nearer = (distance < least).cpu().numpy()
+            actions[nearer] = known.actions[index.cpu().numpy()[nearer]]
+            least = torch.minimum(least, distance)
+        return actions
 
     return act
-
-
-def deaf(policy: Policy, window: int) -> Baseline:
-    """The policy itself with an empty instruction."""
-    return lambda episode: predict(policy, episode, window, instruction="")
 
 
 def _tape(training: Sequence[Recorded]) -> np.ndarray:

@@ -66,7 +66,9 @@ def episode_values(
     side = sideways(prediction.predicted, prediction.recorded, full_speed)
     if side is not None:
         values["direction_accuracy"] = float(side > 0)
-    keys = _keys(prediction.predicted, full_speed) == _keys(prediction.recorded, full_speed)
+    keys = pressed_keys(prediction.predicted, full_speed) == pressed_keys(
+        prediction.recorded, full_speed
+    )
     values["perfect_match"] = float(keys.all(1).mean())
     return values
 
@@ -76,7 +78,7 @@ def sideways(predicted: np.ndarray, recorded: np.ndarray, full_speed: float) -> 
 
     Positive towards the recorded side; None where the recording never goes sideways.
     """
-    keys = _keys(recorded, full_speed)[:, 1]
+    keys = pressed_keys(recorded, full_speed)[:, 1]
     moving = np.flatnonzero(keys)
     if not len(moving):
         return None
@@ -129,7 +131,7 @@ def _metrics(rows: Sequence[EpisodeScore], defined: Mapping[str, tuple[str, str]
     return metrics
 
 
-def _keys(actions: np.ndarray, full_speed: float) -> np.ndarray:
-    """Actions (T, A) as pressed keys: -1, 0 or 1 in each dimension."""
+def pressed_keys(actions: np.ndarray, full_speed: float) -> np.ndarray:
+    """Actions (T, A) as pressed keys, (T, A) int: -1, 0 or 1 in each dimension."""
     pressed = np.abs(actions) > KEY_THRESHOLD * full_speed
     return np.where(pressed, np.sign(actions), 0).astype(int)

@@ -6,36 +6,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import numpy as np
-
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.frames import open_frames
 from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
 from mobile_vla.evaluation.baselines import (
     Baseline,
-    blind,
-    deaf,
     mean_action,
+    nearest_neighbour,
     replay_by_step,
     replay_by_step_and_instruction,
 )
-from mobile_vla.evaluation.metrics import Prediction, score, sideways
-from mobile_vla.evaluation.predictions import Recorded, mean_latents, predict
+from mobile_vla.evaluation.listening import Listener, as_swap, hearing_tests, sided, swapped
+from mobile_vla.evaluation.metrics import Prediction, score
+from mobile_vla.evaluation.predictions import Recorded, Remembered, mean_latents
+from mobile_vla.evaluation.spread import spans, training_split
 from mobile_vla.policy.policy import Policy
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import hash_file, write_json
 from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.results import EpisodeSet, Offline, Scored, Swap
+from mobile_vla.record.results import EpisodeSet, Hearing, Offline, Scored
 from mobile_vla.record.workspace import Workspace
-from mobile_vla.simulator.instructions import instruction
-from mobile_vla.simulator.world import Side
 from mobile_vla.study.models import ResolvedCase
 from mobile_vla.study.resolved import read_case
 from mobile_vla.training.build import load_trained_policy
 from mobile_vla.training.checkpoints import POLICY
 from mobile_vla.training.features import Features
-
-OTHER: dict[str, Side] = {"left": "right", "right": "left"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,44 +60,68 @@ def load_run(run: RunFolder) -> Trained:
 
 
 def evaluate_offline(trained: Trained, workspace: Workspace) -> Offline:
-    """Metrics, baselines and swap of a run's best checkpoint; written to its `offline.json`.
+    """Metrics, baselines and instruction tests of a run's best checkpoint, in `offline.json`.
 
     Episodes that the run trained on, or chose its checkpoint by, are cut from the set and counted.
     """
-    case, policy = trained.case, trained.policy
     own = read_manifest(trained.run.manifest)
-    clean, leaked = _clean_set(case, workspace, own)
-    recorded = _recorded(trained, clean, case.evaluation_data, workspace)
-    training = _recorded(trained, own, case.train_data, workspace, only="train")
-    window, names = case.recipe.window, policy.statistics.names
-    speed = case.robot.full_speed
+    clean, leaked = _clean_set(trained.case, workspace, own)
+    recorded = _recorded(trained, clean, trained.case.evaluation_data, workspace)
+    training = _recorded(trained, own, trained.case.train_data, workspace, only="train")
+    result = measure(trained, recorded, training, _episode_set(clean, leaked))
+    write_manifest(trained.run.evaluation_manifest, clean)
+    write_json(trained.run.offline, result)
+    return result
+
+
+def measure(
+    trained: Trained, recorded: Sequence[Recorded], training: Sequence[Recorded], told: EpisodeSet
+) -> Offline:
+    """All offline measurements of a policy on `recorded`, baselines from `training` alone."""
+    policy, speed = trained.policy, trained.case.robot.full_speed
+    window, names = trained.case.recipe.window, policy.statistics.names
+    seeing = Remembered(policy, window)
+    blind = Remembered(policy, window, mean_latents(training))
+
+    def predictions(act: Baseline) -> list[Prediction]:
+        return [Prediction(e.hash, e.direction, act(e), e.actions) for e in recorded]
+
+    def scored(name: str, act: Baseline) -> Scored:
+        return score(name, predictions(act), names, speed)
+
     baselines: dict[str, Baseline] = {
         "mean_action": mean_action(training),
         "replay_by_step": replay_by_step(training),
         "replay_by_step_and_instruction": replay_by_step_and_instruction(training),
-        "blind": blind(policy, window, mean_latents(training)),
-        "deaf": deaf(policy, window),
+        "nearest_neighbour": nearest_neighbour(training),
+        "blind": blind,
+        "deaf": lambda episode: seeing(episode, ""),
     }
-
-    def scored(name: str, act: Baseline) -> Scored:
-        predictions = [
-            Prediction(episode.hash, episode.direction, act(episode), episode.actions)
-            for episode in recorded
-        ]
-        return score(name, predictions, names, speed)
-
-    result = Offline(
+    hearing = _hearing(seeing, blind, recorded, speed)
+    return Offline(
         time=datetime.now(UTC),
         checkpoint=trained.checkpoint,
         checkpoint_blake3=trained.blake3,
-        set=_episode_set(clean, leaked),
-        policy=scored("policy", lambda episode: predict(policy, episode, window)),
+        set=told,
+        policy=scored("policy", seeing),
         baselines=[scored(name, act) for name, act in baselines.items()],
-        swap=_swap(policy, recorded, window, speed),
+        swap=as_swap(hearing[0]),
+        hearing=hearing,
+        spans=spans(predictions(seeing), names, policy.statistics.scale),
+        training=training_split(training, speed),
     )
-    write_manifest(trained.run.evaluation_manifest, clean)
-    write_json(trained.run.offline, result)
-    return result
+
+
+def _hearing(
+    seeing: Remembered, blind: Remembered, recorded: Sequence[Recorded], speed: float
+) -> list[Hearing]:
+    """All tests of the policy, and the swap of one that cannot see and one that cannot hear."""
+    asked = sided(recorded)
+    return [
+        *hearing_tests(Listener("policy", seeing, asked, speed)),
+        swapped(Listener("blind", blind, asked, speed)),
+        swapped(Listener("deaf", lambda episode, text: seeing(episode, ""), asked, speed)),
+    ]
 
 
 def _clean_set(
@@ -112,6 +131,15 @@ def _clean_set(
     known = {episode.hash for episode in own.episodes}
     leaked = [episode.hash for episode in whole.episodes if episode.hash in known]
     kept = [episode for episode in whole.episodes if episode.hash not in known]
+    if not whole.episodes:
+        raise UserError(
+            f"The evaluation set {case.evaluation_data} is empty: simulate or import it."
+        )
+    if abs(whole.step - case.robot.step) > 1e-6:
+        raise UserError(
+            f"{case.evaluation_data} has steps of {whole.step} s but {case.case} was trained for "
+            f"steps of {case.robot.step} s: evaluate it on episodes of its own robot."
+        )
     if not kept:
         raise UserError(
             f"All {len(leaked)} episodes of {case.evaluation_data} were trained on by "
@@ -153,19 +181,3 @@ def _episode_set(clean: Manifest, leaked: list[str]) -> EpisodeSet:
         right=counts.get("right", 0),
         leaked=leaked,
     )
-
-
-def _swap(policy: Policy, recorded: Sequence[Recorded], window: int, full_speed: float) -> Swap:
-    """The same frames under the other instruction: how far, and how often to the other side."""
-    changes, follows = [], []
-    for episode in recorded:
-        if episode.direction not in OTHER:
-            continue
-        told = predict(policy, episode, window)
-        swapped = predict(policy, episode, window, instruction(OTHER[episode.direction]))
-        changes.append(np.linalg.norm(told - swapped, axis=1).mean())
-        side = sideways(swapped, episode.actions, full_speed)
-        follows.append(side is not None and side < 0)
-    if not changes:
-        raise UserError("No evaluation episode goes left or right: swapping cannot be measured.")
-    return Swap(change=float(np.mean(changes)), follows=float(np.mean(follows)), n=len(changes))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from mobile_vla.policy.policy import Policy
+from mobile_vla.record.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,9 @@ def predict(
 
     Frame t sees itself and up to `window` - 1 frames before it, as the controller does. Another
     `instruction` may take the recorded one's place.
+
+    Raises:
+        UserError: the policy gives NaN or infinite actions, or does not know the words.
     """
     text = episode.instruction if instruction is None else instruction
     with torch.inference_mode():
@@ -42,7 +46,35 @@ def predict(
         late = first[1:, -1]
         executed = policy.statistics.denormalise(torch.cat([early, late]))
     predicted: np.ndarray = executed.float().cpu().numpy()
+    wrong = np.flatnonzero(~np.isfinite(predicted).all(1))
+    if len(wrong):
+        raise UserError(
+            f"The policy gives the action {predicted[wrong[0]].tolist()} at frame {wrong[0]} of "
+            f"{episode.id}, which is no velocity: its training diverged; train it again."
+        )
     return predicted
+
+
+class Remembered:
+    """`predict` of one policy, each episode and text computed once.
+
+    `latents` (L, D), where given, stand in place of every frame.
+    """
+
+    def __init__(self, policy: Policy, window: int, latents: torch.Tensor | None = None) -> None:
+        self._policy, self._window, self._latents = policy, window, latents
+        self._known: dict[tuple[str, str], np.ndarray] = {}
+
+    def __call__(self, episode: Recorded, text: str | None = None) -> np.ndarray:
+        """Executed actions (T, A) under `text`, or under the recorded instruction."""
+        told = episode.instruction if text is None else text
+        if (episode.hash, told) not in self._known:
+            seen = episode
+            if self._latents is not None:
+                seen = with_latents(episode, self._latents.expand(len(episode.actions), -1, -1))
+            actions = predict(self._policy, seen, self._window, told)
+            self._known[episode.hash, told] = actions
+        return self._known[episode.hash, told]
 
 
 def with_latents(episode: Recorded, latents: torch.Tensor) -> Recorded:

@@ -61,6 +61,54 @@ class Swap(Stored, frozen=True, kw_only=True):
     n: int
 
 
+class Hearing(Stored, frozen=True, kw_only=True):
+    """Another text in the recorded instruction's place, on the same frames of `n` episodes.
+
+    `series`: policy, blind (mean image in place of every frame) or deaf (text left out). `test`:
+    swapped (the other side), blank, paraphrased or other_object. `change`: mean |difference| of
+    the executed action to that under the recorded instruction, m/s. `turns`: share of episodes
+    whose predicted linear_y over the recorded manoeuvre points to the recorded side. `follows`:
+    the share that points to the side that the text tells, None where it tells none. `mirrored`:
+    share of frames whose action is the recorded instruction's with linear_y's sign turned, as a
+    rule on the words would do; where the action moves sideways at all. `refused`: why it was not
+    measured, such as a word that the tokenizer does not know; then n is 0.
+    """
+
+    series: str
+    test: Literal["swapped", "blank", "paraphrased", "other_object"]
+    text: str
+    language: Literal["en", "ko"] | None = None
+    change: float | None = None
+    turns: float | None = None
+    follows: float | None = None
+    mirrored: float | None = None
+    n: int = 0
+    refused: str | None = None
+
+
+class Span(Stored, frozen=True, kw_only=True):
+    """Largest magnitudes of one action dimension, m/s (rad/s), and what normalises it."""
+
+    name: str
+    trained: float
+    recorded: float
+    predicted: float
+    beyond: float
+    """Share of the recorded frames beyond what training saw, by more than 2 %."""
+
+
+class TrainingSplit(Stored, frozen=True, kw_only=True):
+    """What the baselines were made from, by direction.
+
+    `common_sequence`: the share of the direction's episodes that press its most common key
+    sequence; `count`: its episodes.
+    """
+
+    episodes: int
+    common_sequence: dict[str, float]
+    count: dict[str, int]
+
+
 class Offline(Stored, frozen=True, kw_only=True):
     """`offline.json`: a checkpoint and its baselines on one evaluation set."""
 
@@ -71,6 +119,9 @@ class Offline(Stored, frozen=True, kw_only=True):
     policy: Scored
     baselines: list[Scored]
     swap: Swap
+    hearing: list[Hearing] = []
+    spans: list[Span] = []
+    training: TrainingSplit | None = None
 
 
 class Rollout(Stored, frozen=True, kw_only=True):
