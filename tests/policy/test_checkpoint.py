@@ -48,7 +48,7 @@ def test_other_frozen_weights_are_refused(trained: Policy, tmp_path: Path) -> No
     path = tmp_path / "last.safetensors"
     save_policy(path, trained, {})
     other = load_vlm(build_small_vlm(tmp_path / "other", seed=4))[0]
-    with pytest.raises(UserError, match="trained on frozen weights"):
+    with pytest.raises(UserError, match="trained on other frozen weights"):
         load_policy(path, other)
 
 

@@ -80,7 +80,7 @@ def test_folders_that_are_no_vlm_are_refused(vlm_folder: Path, tmp_path: Path) -
         load_vlm(tmp_path)
     shutil.copytree(vlm_folder, tmp_path / "vlm")
     (tmp_path / "vlm" / "config.json").write_text('{"model_type": "llama"}')
-    with pytest.raises(UserError, match='"llama", not a "kosmos-2"'):
+    with pytest.raises(UserError, match='"llama", no model that takes an image'):
         load_vlm(tmp_path / "vlm")
 
 
@@ -152,16 +152,6 @@ def test_a_wrong_prefix_is_named(
     renamed = {n.replace("model.backbone.", "net.vlm."): v for n, v in robovlms.items()}
     torch.save(renamed, tmp_path / "r.pt")
     with pytest.raises(UserError, match=r'replacing the prefix "net.vlm." by "" would load'):
-        load_init(policy, tmp_path / "r.pt")
-
-
-def test_checkpoint_saved_with_adapters_is_refused(
-    policy: Policy, robovlms: dict[str, torch.Tensor], tmp_path: Path
-) -> None:
-    """Loaded loosely, it would drop every linear weight in silence."""
-    wrapped = {n.replace("fc1.weight", "fc1.base_layer.weight"): v for n, v in robovlms.items()}
-    torch.save(wrapped, tmp_path / "r.pt")
-    with pytest.raises(UserError, match="saved with LoRA in place"):
         load_init(policy, tmp_path / "r.pt")
 
 

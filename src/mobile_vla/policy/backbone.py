@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
+    from transformers import PreTrainedModel
 
 PARTS = ("vision", "projection", "text")
 """The parts of a backbone, by which adapters are placed and reports are written."""
@@ -38,7 +38,7 @@ class Backbone(Protocol):
     N frames or sequences, L image latents a frame, D the decoder's width, S text tokens.
     """
 
-    network: nn.Module
+    network: PreTrainedModel
     hidden_size: int
     image_size: int
     latents: int

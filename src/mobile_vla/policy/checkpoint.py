@@ -88,18 +88,27 @@ def load_policy(path: Path, backbone: Backbone) -> Policy:
     case has one, its initial checkpoint); a different hash is a `UserError`.
     """
     info = read_info(path)
-    found = hash_base(backbone)
-    if found != info.base_hash:
-        raise UserError(
-            f"{path} was trained on frozen weights of blake3 {info.base_hash[:12]}… but those in "
-            f"the model have {found[:12]}…: load the VLM and the initial checkpoint of its run."
-        )
+    require_base(backbone, path)
     if info.lora is not None:
         add_lora(backbone, **info.lora)
     policy = Policy(backbone, build_head(width=backbone.hidden_size, **info.head), info.statistics)
     load_trained(policy, path)
     policy.eval()
     return policy
+
+
+def require_base(backbone: Backbone, path: Path) -> None:
+    """A `UserError` unless the frozen weights in the model are those a checkpoint was trained on.
+
+    The hash is computed from the tensors as they stand.
+    """
+    wanted, found = read_info(path).base_hash, hash_base(backbone)
+    if found != wanted:
+        raise UserError(
+            f"{path} was trained on other frozen weights (blake3 {wanted[:12]}…) than those in the "
+            f"model ({found[:12]}…): load the VLM and the initial checkpoint of its run, or train "
+            "again."
+        )
 
 
 def load_trained(policy: Policy, path: Path) -> None:

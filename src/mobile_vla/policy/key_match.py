@@ -12,13 +12,22 @@ from mobile_vla.record.load_report import Keys
 Shape = tuple[int, ...]
 WRAPPERS = ("module.",)
 OWN_PARTS = ("backbone.", "act_head.", "action_token")
-PART_PREFIXES = {
-    "vision_model.": "vision",
-    "image_to_text_projection.": "projection",
-    "text_model.": "text",
-    "act_head.": "head",
+PEFT_WRAPPERS = ("model.base_model.model.", "base_model.model.")
+"""Under these peft, and RoboVLMs with LoRA, name the backbone (a second time)."""
+PART_NAMES = {
+    "vision_model": "vision",
+    "vision_tower": "vision",
+    "image_to_text_projection": "projection",
+    "connector": "projection",
+    "multi_modal_projector": "projection",
+    "text_model": "text",
+    "language_model": "text",
+    "lm_head": "text",
+    "act_head": "head",
+    "head": "head",
     "action_token": "action_token",
 }
+"""What modules of the families, of RoboVLMs and of this program are called, and their part."""
 NOT_WEIGHTS = ("*.position_ids", "*.embed_positions.weights")
 """Tables that older versions saved beside the weights; they are computed, not loaded."""
 
@@ -47,8 +56,9 @@ def match_keys(expected: Mapping[str, Shape], found: Mapping[str, Shape]) -> Key
 def plain_names(names: Iterable[str]) -> dict[str, str]:
     """Names of a RoboVLMs checkpoint without its wrappers: file name to plain name.
 
-    `module.` is taken off, then `model.` before RoboVLMs' own parts, then `backbone.`, so that
-    a backbone's tensor has the name it has in a VLM's folder.
+    `module.` is taken off, then `model.` before RoboVLMs' own parts, then `backbone.` or peft's
+    wrapper, so that a backbone's tensor has the name it has in a VLM's folder. With LoRA two
+    names of a file have the same plain name.
     """
     plain = {}
     for name in names:
@@ -58,14 +68,17 @@ def plain_names(names: Iterable[str]) -> dict[str, str]:
         inner = bare.removeprefix("model.")
         if inner.startswith(OWN_PARTS):
             bare = inner.removeprefix("backbone.")
+        elif wrapper := next((w for w in PEFT_WRAPPERS if inner.startswith(w)), None):
+            bare = inner.removeprefix(wrapper)
+        elif bare.startswith(PEFT_WRAPPERS):
+            bare = bare.removeprefix("model.").removeprefix("base_model.model.")
         plain[name] = bare
     return plain
 
 
 def part_of(name: str) -> str:
-    """vision, projection, text, head, action_token, or other."""
-    found = (part for prefix, part in PART_PREFIXES.items() if name.startswith(prefix))
-    return next(found, "other")
+    """vision, projection, text, head, action_token, or other: by the first module that tells."""
+    return next((PART_NAMES[m] for m in name.split(".") if m in PART_NAMES), "other")
 
 
 def by_part(names: Iterable[str]) -> dict[str, Keys]:

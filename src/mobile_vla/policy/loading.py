@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import nn
 
+from mobile_vla.policy.adapters_in_file import plain_tensors
+from mobile_vla.policy.backbone import PARTS, Backbone
+from mobile_vla.policy.families import build_backbone, load_tokenizer, network_class, read_config
 from mobile_vla.policy.formats import Checkpoint, read_checkpoint
 from mobile_vla.policy.key_match import (
     NOT_WEIGHTS,
@@ -18,43 +21,44 @@ from mobile_vla.policy.key_match import (
     match_keys,
     matches_any,
     nearest_renaming,
-    plain_names,
+    part_of,
 )
-from mobile_vla.policy.kosmos2 import Kosmos2Backbone
-from mobile_vla.policy.lora import hash_base
+from mobile_vla.policy.lora import BASE, hash_base
 from mobile_vla.policy.paths import require_path
 from mobile_vla.policy.policy import Policy
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.load_report import LoadedSource, LoadReport
 
-MODEL_TYPE = "kosmos-2"
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 SHOWN = 3
 
 
 def load_vlm(
     path: Path, *, roots: Sequence[Path] = (), dtype: torch.dtype = torch.float32
-) -> tuple[Kosmos2Backbone, LoadedSource]:
-    """A Kosmos-2 from its Hugging Face folder, frozen and in evaluation mode.
+) -> tuple[Backbone, LoadedSource]:
+    """A VLM from its Hugging Face folder, frozen and in evaluation mode, in `dtype`.
 
     Every weight of the model must be in the folder with its shape and be finite; anything else
-    is a `UserError`. `roots` are searched for a path to suggest.
+    is a `UserError`. The files are read once. `roots` are searched for a path to suggest.
     """
-    from transformers import AutoTokenizer, Kosmos2Config, Kosmos2ForConditionalGeneration
-
-    _require_vlm_folder(path, roots)
-    config = Kosmos2Config.from_pretrained(path, local_files_only=True)
+    require_path(path, roots)
+    config = read_config(path)
+    kind = network_class(config)
     with torch.device("meta"):
-        expected = _expected(Kosmos2ForConditionalGeneration(config))
+        empty = kind(config)
     checkpoint = read_checkpoint(path)
-    tensors = _with_tied(checkpoint.tensors)
+    tensors = _with_tied(checkpoint.tensors, empty)
+    expected = _expected(empty)
     match = match_keys(expected, _shapes(tensors))
     _refuse(match, checkpoint.path, expected, _shapes(tensors), ())
-    network = Kosmos2ForConditionalGeneration.from_pretrained(
-        path, dtype=dtype, local_files_only=True, use_safetensors=True
+    _refuse_nan_tensors(checkpoint.tensors, path)
+    tokenizer = load_tokenizer(path, config.get_text_config().vocab_size)
+    network = kind.from_pretrained(
+        None, config=config, state_dict=dict(checkpoint.tensors), dtype=dtype
     )
-    _refuse_nan(network, path)
-    tokenizer = _load_tokenizer(AutoTokenizer, path, config.text_config.vocab_size)
-    backbone = Kosmos2Backbone(network.eval().requires_grad_(False), tokenizer)
+    backbone = build_backbone(network.eval().requires_grad_(False), tokenizer, path)
     return backbone, _source("vlm", checkpoint, match)
 
 
@@ -71,11 +75,11 @@ def load_init(
     names that match `allow_missing`. The policy head of the file is not used and listed among
     the unexpected. On a `UserError` the policy is as it was.
     """
-    checkpoint = read_checkpoint(path, roots)
-    plain = plain_names(checkpoint.tensors)
-    tensors = _with_tied({plain[name]: value for name, value in checkpoint.tensors.items()})
-    _refuse_adapters(tensors, path)
     expected = _expected(policy.backbone.network)
+    _refuse_adapted(expected, path)
+    checkpoint = read_checkpoint(path, roots)
+    merged = plain_tensors(checkpoint)
+    tensors = _with_tied(merged.tensors, policy.backbone.network)
     if "action_token" in tensors:
         expected["action_token"] = tuple(policy.action_token.shape)
     match = match_keys(expected, _shapes(tensors))
@@ -83,7 +87,7 @@ def load_init(
     loaded = {name: tensors[name] for name in match.loaded}
     _refuse_nan_tensors(loaded, path)
     _copy(policy, loaded)
-    return _source("init", checkpoint, match)
+    return _source("init", checkpoint, match, note=merged.note)
 
 
 def load_report(policy: Policy, sources: Sequence[LoadedSource]) -> LoadReport:
@@ -95,36 +99,6 @@ def load_report(policy: Policy, sources: Sequence[LoadedSource]) -> LoadReport:
     )
 
 
-def _require_vlm_folder(path: Path, roots: Sequence[Path]) -> None:
-    require_path(path, roots)
-    config = path / "config.json"
-    if not config.is_file():
-        raise UserError(
-            f"{path} is no VLM folder, it has no config.json: give the folder that holds it."
-        )
-    try:
-        kind = json.loads(config.read_text()).get("model_type")
-    except (ValueError, AttributeError) as error:
-        raise UserError(f"{config} is damaged: copy the folder again.") from error
-    if kind != MODEL_TYPE:
-        raise UserError(f'{path} is a "{kind}", not a "{MODEL_TYPE}": give a Kosmos-2 folder.')
-
-
-def _load_tokenizer(auto: type, path: Path, vocabulary: int) -> object:
-    try:
-        tokenizer = auto.from_pretrained(path, local_files_only=True)  # type: ignore[attr-defined]
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} holds no tokenizer that loads: copy tokenizer.json beside config.json."
-        ) from error
-    if len(tokenizer) > vocabulary:
-        raise UserError(
-            f"The tokenizer in {path} has {len(tokenizer)} tokens but the VLM embeds {vocabulary}: "
-            "copy the tokenizer that belongs to it."
-        )
-    return tokenizer
-
-
 def _expected(network: nn.Module) -> dict[str, Shape]:
     return _shapes(network.state_dict())
 
@@ -133,22 +107,22 @@ def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, Shape]:
     return {name: tuple(value.shape) for name, value in tensors.items()}
 
 
-TIED = {"text_model.lm_head.weight": "text_model.model.embed_tokens.weight"}
-"""The language head is the embedding table; a file may hold it once or twice."""
-
-
-def _with_tied(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    present = {alias: tensors[source] for alias, source in TIED.items() if source in tensors}
+def _with_tied(
+    tensors: Mapping[str, torch.Tensor], network: PreTrainedModel
+) -> dict[str, torch.Tensor]:
+    """With the language head, which is the embedding table: a file may hold it once or twice."""
+    tied = network.all_tied_weights_keys
+    present = {alias: tensors[source] for alias, source in tied.items() if source in tensors}
     return {**present, **tensors}
 
 
-def _refuse_adapters(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
-    wrapped = [name for name in tensors if ".base_layer." in name or ".lora_" in name]
+def _refuse_adapted(expected: Mapping[str, Shape], path: Path) -> None:
+    """The trap: with LoRA in place every wrapped weight has another name and would be left out."""
+    wrapped = sum(name.endswith(f"{BASE}weight") for name in expected)
     if wrapped:
         raise UserError(
-            f"{path} was saved with LoRA in place ({len(wrapped)} tensors such as {wrapped[0]}), "
-            "so its linear weights have other names: merge the adapters into the weights and "
-            "save that."
+            f"LoRA is in place already, so {wrapped} of {wrapped} wrapped linear weights would not "
+            f"take those of {path}: load the initial checkpoint before the adapters are placed."
         )
 
 
@@ -164,8 +138,7 @@ def _refuse(
     left_over = [
         name
         for name in match.unexpected
-        if name.startswith(("vision_model.", "image_to_text_projection.", "text_model."))
-        and not matches_any(name, NOT_WEIGHTS)
+        if part_of(name) in PARTS and not matches_any(name, NOT_WEIGHTS)
     ]
     faults = []
     if missing:
@@ -191,10 +164,6 @@ def _some(names: Sequence[str]) -> str:
     return f" (such as {', '.join(names[:SHOWN])})"
 
 
-def _refuse_nan(network: nn.Module, path: Path) -> None:
-    _refuse_nan_tensors(network.state_dict(), path)
-
-
 def _refuse_nan_tensors(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
     for name, value in tensors.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
@@ -208,11 +177,13 @@ def _copy(policy: Policy, tensors: Mapping[str, torch.Tensor]) -> None:
             own[name].copy_(value)
 
 
-def _source(role: str, checkpoint: Checkpoint, match: KeyMatch) -> LoadedSource:
+def _source(
+    role: Literal["vlm", "init"], checkpoint: Checkpoint, match: KeyMatch, note: str = ""
+) -> LoadedSource:
     return LoadedSource(
-        role="vlm" if role == "vlm" else "init",
+        role=role,
         path=str(checkpoint.path),
-        format=checkpoint.format,
+        format=f"{checkpoint.format}, {note}" if note else checkpoint.format,
         bytes=checkpoint.bytes,
         sha256=checkpoint.sha256,
         loaded={part: keys.count for part, keys in by_part(match.loaded).items()},

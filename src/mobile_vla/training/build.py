@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,14 +69,9 @@ def build_policy(
 
 def image_size(case: ResolvedCase) -> int:
     """Pixels on a side of the frames that the case's VLM takes, from its configuration."""
-    config = weights_path(case.vlm, "The VLM") / "config.json"
-    try:
-        return int(json.loads(config.read_text())["vision_config"]["image_size"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{config} does not say the VLM's image size (vision_config.image_size): "
-            "give the folder of a Kosmos-2 as saved by transformers."
-        ) from error
+    from mobile_vla.policy.families import image_size as of_vlm
+
+    return of_vlm(weights_path(case.vlm, "The VLM"))
 
 
 def load_base(case: ResolvedCase) -> tuple[Backbone, list[LoadedSource]]:
@@ -97,17 +91,11 @@ def load_trained_policy(case: ResolvedCase, checkpoint: Path) -> Policy:
 
     The checkpoint's own hash of the frozen weights must agree with what stands in the model.
     """
-    from mobile_vla.policy.checkpoint import load_trained, read_info
-    from mobile_vla.policy.lora import hash_base
+    from mobile_vla.policy.checkpoint import load_trained, read_info, require_base
 
     info = read_info(checkpoint)
     policy, _ = build_policy(case, info.statistics)
-    found = hash_base(policy.backbone)
-    if found != info.base_hash:
-        raise UserError(
-            f"{checkpoint} was trained on other frozen weights ({info.base_hash[:12]}…) than "
-            f"{case.vlm.path} gives now ({found[:12]}…): restore those weights or train again."
-        )
+    require_base(policy.backbone, checkpoint)
     load_trained(policy, checkpoint)
     policy.eval()
     return policy

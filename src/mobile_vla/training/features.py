@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from mobile_vla.policy.key_match import part_of
 from mobile_vla.policy.lora import base_tensors, hash_tensors
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import written_beside
@@ -73,5 +74,5 @@ def vision_hash(policy: Policy) -> str:
     return hash_tensors(
         (name, tensor)
         for name, tensor in base_tensors(policy.backbone.network)
-        if not name.startswith("text_model.")
+        if part_of(name) != "text"
     )

@@ -10,7 +10,7 @@ from lightning.fabric import Fabric
 
 from mobile_vla.episodes.frames import FrameStore
 from mobile_vla.episodes.manifest import Manifest
-from mobile_vla.policy.checkpoint import load_trained
+from mobile_vla.policy.checkpoint import load_trained, require_base
 from mobile_vla.policy.loading import load_report
 from mobile_vla.policy.policy import Policy
 from mobile_vla.record.environment import describe
@@ -97,6 +97,7 @@ def _optimizer(policy: Policy, case: ResolvedCase) -> torch.optim.Optimizer:
 def _resume(run: RunFolder, policy: Policy, optimizer: torch.optim.Optimizer) -> Position:
     """Policy, optimiser, random state and position as the latest checkpoint left them."""
     folder, state = read_resume(run)
+    require_base(policy.backbone, folder / POLICY)
     load_trained(policy, folder / POLICY)
     optimizer.load_state_dict(state["optimizer"])
     torch.set_rng_state(state["random"])

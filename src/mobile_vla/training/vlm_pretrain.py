@@ -125,6 +125,8 @@ def _pretrain_kosmos2(out: Path, school: _School) -> Pretrained:
 def _pretrain_robovlms(out: Path, school: _School, start: Path) -> Pretrained:
     lessons, held_out = school.lessons, school.held_out
     backbone, source = load_vlm(start)
+    if not isinstance(backbone, Kosmos2Backbone):
+        raise UserError(f"{start} is no Kosmos-2: robovlms-tiny goes on from kosmos2-tiny.")
     model = RobotModel(backbone)
     latents = encode_views(backbone, school.views)
     rng = np.random.default_rng([school.seed, 2])

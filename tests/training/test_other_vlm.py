@@ -1,0 +1,66 @@
+"""The same case file trains another family's VLM; two lines of it change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+
+from mobile_vla.record.errors import UserError
+from mobile_vla.record.events import Exit
+from mobile_vla.record.load_report import LoadReport
+from mobile_vla.record.metrics import read_metrics
+from mobile_vla.training.build import load_trained_policy
+from mobile_vla.training.checkpoints import POLICY
+from mobile_vla.training.run import Refused, begin_run, train
+from small_lab import Lab, events_of, furnish
+from tiny_smolvlm import build_smolvlm
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_flush_denormal(False)
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def here(tmp_path: Path, shared: Path) -> Lab:
+    lab = furnish(tmp_path / "ws", shared, None)
+    folder = build_smolvlm(tmp_path / "smolvlm")
+    lab.change('vlms: {tiny: "package:kosmos2-tiny"}', f'vlms: {{small: "{folder}"}}')
+    lab.change("label: Case 1, vlm: tiny", "label: Case 1, vlm: small")
+    lab.text = lab.text.replace("vlm: tiny", "vlm: small")  # the other cases', to be valid
+    lab.study.write_text(lab.text)
+    return lab
+
+
+def test_trains_and_comes_back(here: Lab) -> None:
+    case = here.resolved("Case 1")
+    run = begin_run(case, here.workspace)
+    ended = train(run, here.workspace, terminal=False)
+    assert ended.outcome == "finished" and "frozen weights are unchanged" in ended.reason
+    report = msgspec.json.decode(run.load_report.read_bytes(), type=LoadReport)
+    assert set(report.sources[0].loaded) == {"vision", "projection", "text"}
+    assert report.trainable["text"].parameters and not report.trainable["vision"].parameters
+    losses = [loss for _, loss in read_metrics(run.metrics)["train_loss"]]
+    assert losses[-1] < losses[0]
+    policy = load_trained_policy(case, run.latest / POLICY)
+    assert policy.backbone.network.config.model_type == "smolvlm"
+
+
+def test_other_weights_in_its_folder_are_noticed(here: Lab, tmp_path: Path) -> None:
+    case = here.resolved("Case 1")
+    run = begin_run(case, here.workspace)
+    train(run, here.workspace, terminal=False)
+    build_smolvlm(tmp_path / "smolvlm", seed=6)
+    with pytest.raises(UserError, match="trained on other frozen weights"):
+        load_trained_policy(case, run.latest / POLICY)
+    with pytest.raises(Refused, match="trained on other frozen weights"):
+        train(run, here.workspace, resume=True, terminal=False)
+    assert events_of(run.events, Exit)[-1].outcome == "refused"
