@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mobile_vla.commands.common import print_json
-from mobile_vla.documents.audit import Proof, audit_file, gather_proof
+from mobile_vla.documents.audit import Proof, audit_document, gather_proof
 from mobile_vla.documents.claims.model import Audit, Judged
+from mobile_vla.documents.claims.source import Document, read_document
+from mobile_vla.documents.fix import diff_text, fix_document, write_fixed
+from mobile_vla.documents.sarif import sarif_log
 from mobile_vla.record.errors import UserError
+from mobile_vla.record.files import write_json
 
 
 def proof_of(options: argparse.Namespace) -> Proof:
@@ -32,13 +36,38 @@ def audit(options: argparse.Namespace) -> int:
     """Judge every claim; exit 1 where one is contradicted (`--strict`: or unsupported)."""
     proof = proof_of(options)
     judge = proof.judge()
-    audits = [audit_file(Path(name), proof, judge) for name in options.document]
+    documents = [read_document(Path(name)) for name in options.document]
+    audits = [audit_document(document, proof, judge) for document in documents]
+    if options.sarif:
+        write_json(Path(options.sarif), sarif_log(audits))
+    if options.fix or options.diff:
+        return correct(documents, audits, proof, write=options.fix)
     if options.json:
         print_json(audits)
     else:
         print_audits(audits, unread=options.unread, every=options.all)
     failing = {"contradicted", *(("unsupported", "ambiguous", "stale") if options.strict else ())}
     return int(any(judged.verdict in failing for a in audits for judged in a.claims))
+
+
+def correct(
+    documents: Sequence[Document], audits: Sequence[Audit], proof: Proof, *, write: bool
+) -> int:
+    """Show what would be corrected, or write it; exit 1 where something false is left."""
+    judge, left = proof.judge(), 0
+    for document, found in zip(documents, audits, strict=True):
+        fixed = fix_document(document, found, proof, judge)
+        if write and fixed.done:
+            write_fixed(document, fixed)
+        if not write:
+            print(diff_text(document.path, document.data, fixed.data))
+        told = f"{len(fixed.done)} corrected, {len(fixed.left)} left"
+        print(f"{document.path}: {told}{' (nothing to put in their place)' if fixed.left else ''}")
+        for judged in fixed.left:
+            print_judged(judged)
+        wrong = fixed.left if write else [*fixed.left, *fixed.done]
+        left += sum(judged.verdict == "contradicted" for judged in wrong)
+    return int(left > 0)
 
 
 def print_audits(audits: Sequence[Audit], *, unread: bool, every: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -167,11 +168,13 @@ def _may_be_best(claim: Claim, facts: RunFacts) -> bool:
 
 def _root(claim: Claim, facts: RunFacts, fact: Fact) -> Judged:
     """An "RMSE" that a log derives from its own loss is no error in m/s."""
-    for (quantity, _, _), other in facts.numbers.items():
-        if quantity.endswith("_loss") and math.isclose(fact.number**2, other.number, rel_tol=0.02):
+    roots = [one for (quantity, _, _), one in facts.numbers.items() if quantity == "rmse"]
+    losses = [one for (quantity, _, _), one in facts.numbers.items() if quantity.endswith("_loss")]
+    for root, loss in itertools.product(roots, losses):
+        if math.isclose(root.number**2, loss.number, rel_tol=0.02):
             told = (
-                f"the log prints it, yet its square is the loss ({plain(fact.number)}² = "
-                f"{plain(other.number)}): the root of a training loss, no error in m/s"
+                f"the log prints it, yet such values of it are roots of its loss "
+                f"({plain(root.number)}² = {plain(loss.number)}), no error in m/s"
             )
             return _say(claim, "ambiguous", told, plain(fact.number), None, fact.evidence)
     return _say(claim, "supported", "", plain(fact.number), evidence=fact.evidence)

@@ -23,6 +23,7 @@ from mobile_vla.documents.claims.words import (
     state_of,
 )
 
+NOTE = re.compile(r"\[\^mvla-\d|note mvla-\d")
 Case = tuple[str, str | None]
 KEYED = re.compile(
     r"^(?P<lead>[\s>*_-]*(?:\d+\.\s*)?[✅❌⏳⚠️🔥⏸️\s*`]*)(?P<key>[^:：|]{1,48}?)[*`\s]*[:：]\s?(?P<value>.+)$"
@@ -61,7 +62,7 @@ class _Reader:
     def read(self) -> None:
         """Every piece in turn; then what headings and tables disagree on."""
         for piece in self.document.pieces:
-            if INTERESTING.search(piece.text):
+            if INTERESTING.search(piece.text) and not NOTE.match(piece.text):
                 self._piece(piece)
         for table in range(len(self.document.tables)):
             self._add(pair_claims(self.document.tables[table], self.names))

@@ -34,7 +34,7 @@ HIDDEN = re.compile(
     r"\d{1,2}:\d{2}(?::\d{2})?|https?://\S+|[\w.~{}-]*/[\w./{}*=~-]+|\]\([^)]*\)|[\w=*]*\*?\.h5"
     r"|(?<!\w)[A-Za-z]+-\d[\w-]*|\b[QP]\d+\b|\d+\.(?=\s)(?<=^\d\.)|\d+-way|\bv\d[\w.]*|\d+DOF|\[\^[^\]]*\]"
 )
-STRUCK = re.compile(r"~~.*?~~")
+STRUCK = re.compile(r"~~.*?~~|\(was: [^)]*\)")
 
 LOSS = re.compile(
     rf"(?P<pre>(?:{PRE})[\s*]*)?(?:{SPLIT}[\s_*]*)?(?P<what>loss\b|손실|rmse\b)"

@@ -1,0 +1,166 @@
+"""Corrections put into a document's bytes; every other byte stays as it is."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from mobile_vla.casebook.model import Value
+from mobile_vla.documents.audit import Proof, audit_document
+from mobile_vla.documents.claims.model import Audit, Judged
+from mobile_vla.documents.claims.source import Document, parse_document
+from mobile_vla.documents.verdicts import Judge
+from mobile_vla.documents.wording import SIGNS
+from mobile_vla.record.errors import UserError
+from mobile_vla.record.files import write_atomic
+
+NOTE = re.compile(rb"mvla-(\d+)")
+HANGUL = re.compile(r"[가-힣]")
+KOREAN = {"finished": "완료", "failed": "실패", "killed": "강제 종료", "running": "진행 중"}
+MARKS = "✅❌⏳"
+
+
+class Fixed(Value, frozen=True, kw_only=True):
+    """A corrected document. `done`: claims corrected; `left`: false ones nothing can replace."""
+
+    data: bytes
+    done: list[Judged]
+    left: list[Judged]
+
+
+def fix_document(
+    document: Document, audit: Audit, proof: Proof, judge: Judge | None = None
+) -> Fixed:
+    """Correct what is contradicted or stale, where the evidence gives a value to put there.
+
+    A correction that a further audit would not find supported is not made.
+    """
+    judge = judge or proof.judge()
+    wrong = [one for one in audit.claims if one.verdict in ("contradicted", "stale")]
+    edits = [(one, text) for one in wrong if (text := replacement(one)) is not None]
+    edits = _apart(edits)
+    while edits:
+        data = _spliced(document, edits)
+        again = audit_document(parse_document(document.path, data), proof, judge)
+        failed = _still_wrong(audit, again, edits)
+        if not failed:
+            done = [one for one, _ in edits]
+            return Fixed(data=data, done=done, left=[one for one in wrong if one not in done])
+        edits = [edit for edit in edits if edit[0] not in failed]
+    return Fixed(data=document.data, done=[], left=wrong)
+
+
+def write_fixed(document: Document, fixed: Fixed) -> None:
+    """Write the corrected bytes.
+
+    Errors: `UserError` where the document changed since it was read, is read-only, or is a link
+    to a file outside its folder.
+    """
+    path = document.path
+    real = path.resolve()
+    if not real.is_relative_to(path.parent.resolve()):
+        raise UserError(f"{path} is a link to {real}, outside its folder: correct that file.")
+    mode = real.stat().st_mode
+    if not mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+        raise UserError(f"{path} is read-only: allow writing, or look at the --diff.")
+    if real.read_bytes() != document.data:
+        raise UserError(f"{path} changed while it was audited: run the same command again.")
+    write_atomic(real, fixed.data)
+    real.chmod(stat.S_IMODE(mode))
+
+
+def diff_text(path: Path, before: bytes, after: bytes) -> str:
+    """A unified diff of two versions of a document."""
+    old, new = (data.decode("utf-8", "replace").splitlines() for data in (before, after))
+    lines = difflib.unified_diff(old, new, path.as_posix(), f"{path.as_posix()} (corrected)")
+    return "\n".join(line.rstrip("\n") for line in lines)
+
+
+def replacement(judged: Judged) -> str | None:
+    """What should stand in the place of a claim's value, None where nothing can."""
+    claim = judged.claim
+    if judged.fixable is not None:
+        return judged.fixable
+    if claim.quantity == "status" and judged.expected in KOREAN:
+        if claim.value in MARKS:
+            return SIGNS[judged.expected]
+        return KOREAN[judged.expected] if HANGUL.search(claim.value) else judged.expected
+    if claim.quantity == "checkpoint" and claim.value in MARKS and judged.evidence:
+        if judged.expected == "none":
+            return "❌"
+        return "✅" if judged.expected and judged.expected.endswith("loads") else None
+    if claim.quantity == "comparison":
+        return _impossible(claim.value, judged.expected or "")
+    return None
+
+
+def _impossible(value: str, verdict: str) -> str | None:
+    if value in MARKS:
+        return f"❌ ({verdict})" if verdict else "❌"
+    if HANGUL.search(value):
+        return "불가능"
+    return {"yes": "no", "possible": "impossible", "valid": "confounded"}.get(value.lower())
+
+
+def _apart(edits: Sequence[tuple[Judged, str]]) -> list[tuple[Judged, str]]:
+    """In the document's order, each byte corrected once."""
+    kept: list[tuple[Judged, str]] = []
+    for edit in sorted(edits, key=lambda edit: edit[0].claim.start):
+        if not kept or edit[0].claim.start >= kept[-1][0].claim.end:
+            kept.append(edit)
+    return kept
+
+
+def _spliced(document: Document, edits: Sequence[tuple[Judged, str]]) -> bytes:
+    data, end = document.data, b"\r\n" if b"\r\n" in document.data else b"\n"
+    first = 1 + max((int(match[1]) for match in NOTE.finditer(data)), default=0)
+    codes = [(p.start, p.start + len(p.text.encode())) for p in document.pieces if p.kind == "code"]
+    pieces, place, notes = [], 0, []
+    for number, (judged, text) in enumerate(edits, first):
+        claim = judged.claim
+        inside = any(start <= claim.start < stop for start, stop in codes)
+        pieces += [data[place : claim.start], _corrected(claim.value, text, number, code=inside)]
+        place = claim.end
+        notes.append(_note(judged, number, code=inside).encode())
+    body = b"".join([*pieces, data[place:]])
+    gap = b"" if body.endswith(end) else end
+    return body + gap + end + (end + end).join(notes) + end
+
+
+def _corrected(old: str, new: str, number: int, *, code: bool) -> bytes:
+    """In a code block nothing is struck through: the old value is told in words."""
+    if code:
+        return f"{new} (was: {old}; note mvla-{number})".encode()
+    return f"{new} ~~{old}~~[^mvla-{number}]".encode()
+
+
+def _note(judged: Judged, number: int, *, code: bool) -> str:
+    """One line: what was written, what is so, and where that stands.
+
+    Of a code block it is no footnote: nothing there can refer to one.
+    """
+    claim, at = judged.claim, judged.evidence
+    source = f"`{at.file}`{f' {at.where}' if at.where else ''}" if at else "the comparison"
+    what = f"{claim.case or 'no case'}, {claim.quantity.replace('_', ' ')}"
+    head = f"note mvla-{number}" if code else f"[^mvla-{number}]"
+    reason = f"; {judged.reason}" if judged.reason else ""
+    text = (
+        f"{what}: “{claim.value}” is {judged.verdict}, evidence {judged.expected} "
+        f"({source}){reason}"
+    )
+    return f"{head}: mvla audit: " + re.sub(r"\s+", " ", text)
+
+
+def _still_wrong(before: Audit, after: Audit, edits: Sequence[tuple[Judged, str]]) -> list[Judged]:
+    """Corrections whose place is still wrong afterwards; all, where others became wrong."""
+    wrong = {(one.claim.line, one.claim.quantity) for one in after.claims
+             if one.verdict in ("contradicted", "stale")}  # fmt: skip
+    fixed = {id(one) for one, _ in edits}
+    known = {(one.claim.line, one.claim.quantity) for one in before.claims
+             if one.verdict in ("contradicted", "stale") and id(one) not in fixed}  # fmt: skip
+    new = wrong - known
+    return [one for one, _ in edits if (one.claim.line, one.claim.quantity) in new or
+            (new and one.claim.line in {line for line, _ in new})]  # fmt: skip
