@@ -63,13 +63,11 @@ def _needed(chosen: Setting) -> Counts:
 
 
 def _tell(chosen: Setting) -> None:
-    from mobile_vla.casebook.casebook import Casebook
     from mobile_vla.commands.judge import print_cases, print_comparisons, print_plan
+    from mobile_vla.commands.runs import book_of
     from mobile_vla.documents.writing import write_report
 
-    book = Casebook(
-        chosen.workspace.path, chosen.study, chosen.profile_name, study_path=chosen.path
-    )
+    book = book_of(chosen)
     cases = book.cases()
     print()
     print_cases(cases)

@@ -18,7 +18,7 @@ from typing import Any
 from mobile_vla.casebook.casebook import Casebook
 from mobile_vla.casebook.model import CaseView, PlanItem
 from mobile_vla.commands.common import Setting, progress
-from mobile_vla.commands.train import run_to_train
+from mobile_vla.commands.runs import book_of, run_to_train
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.workspace import Workspace
@@ -50,9 +50,7 @@ def train_all(chosen: Setting, jobs: int) -> int:
     choose_backend()  # its variables must be set before the server starts
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    book = Casebook(
-        chosen.workspace.path, chosen.study, chosen.profile_name, study_path=chosen.path
-    )
+    book = book_of(chosen)
     running: dict[str, Job] = {}
     given_up: set[str] = set()
     with progress("training cases") as report:

@@ -20,31 +20,10 @@ def train(options: argparse.Namespace) -> int:
     if options.case is None:
         names = ", ".join(case.label or case.name for case in chosen.study.cases)
         raise UserError(f"Name a case to train, or --all; {chosen.path} has {names}.")
+    from mobile_vla.commands.runs import run_to_train
+
     run = run_to_train(chosen, options.case, resume=options.resume)
     return _train(run, chosen, options)
-
-
-def run_to_train(chosen: Setting, name: str, *, resume: bool) -> RunFolder:
-    """The run folder to go on with, or a new one for the case's next attempt."""
-    from mobile_vla.casebook.casebook import Casebook
-    from mobile_vla.study.load import case_of, resolve
-    from mobile_vla.training.run import begin_run
-
-    case = case_of(chosen.study, name, chosen.path)
-    book = Casebook(
-        chosen.workspace.path, chosen.study, chosen.profile_name, study_path=chosen.path
-    )
-    view = book.case(case.name)
-    own = [run for run in view.runs if run.resolved and run.resolved.profile == chosen.profile_name]
-    if any(run.state in ("running", "stalled") for run in own):
-        raise UserError(f"{name} is being trained already: see `mvla status`.")
-    if resume:
-        if not own:
-            raise UserError(f'{name} has no run to resume: train it with `mvla train "{name}"`.')
-        return RunFolder(chosen.workspace.path / own[-1].path)
-    attempt = min(len(own), len(case.attempts) - 1)
-    resolved = resolve(chosen.study, case, chosen.profile_name, attempt, chosen.path)
-    return begin_run(resolved, chosen.workspace)
 
 
 def _train(run: RunFolder, chosen: Setting, options: argparse.Namespace) -> int:
