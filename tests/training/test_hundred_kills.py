@@ -1,0 +1,105 @@
+"""A hundred SIGKILLs at random moments, a tenth of them aimed at a checkpoint being written."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import load_file
+
+from mobile_vla.record.events import Start
+from mobile_vla.record.folder import RunFolder
+from mobile_vla.record.metrics import read_metrics
+from small_lab import Lab, _dismiss, events_of, furnish, until
+
+CASE = "both_20"
+RUNS = 10
+KILLS = 10
+"""A run's kills: RUNS × KILLS is the hundred."""
+EPOCHS = "epochs: 25"
+STEPS = 100
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, shared: Path, server: Any) -> Any:
+    lab = furnish(tmp_path_factory.mktemp("undisturbed") / "ws", shared, server)
+    lab.change("epochs: 3", EPOCHS)
+    assert lab.run("train", CASE).end() == 0, lab.started[-1].stderr
+    yield lab.the_run(CASE)
+    _dismiss(lab)
+
+
+def size(run: RunFolder) -> int:
+    return run.metrics.stat().st_size if run.metrics.exists() else 0
+
+
+def being_written(run: RunFolder) -> bool:
+    try:
+        return any(name.endswith(".part") for name in os.listdir(run.checkpoints))  # noqa: PTH208
+    except FileNotFoundError:
+        return False
+
+
+def moment(dice: random.Random, run: RunFolder) -> Callable[[], bool]:
+    """Some time after it has begun to train, or within a checkpoint's write, or before either."""
+    kind = dice.random()
+    if kind < 0.1:
+        begun, wait = time.monotonic(), dice.uniform(0.0, 1.0)
+        return lambda: time.monotonic() - begun > wait
+    if kind < 0.4:
+        return lambda: being_written(run)
+    before, rows = size(run), dice.uniform(0, 8)
+    return lambda: size(run) - before > 60 * rows
+
+
+def kill_once(lab: Lab, dice: random.Random, arguments: tuple[str, ...]) -> str:
+    """Start or resume, kill at some moment: what the kill fell into."""
+    training = lab.start("train", CASE, *arguments)
+    until(lambda: lab.runs(CASE) or not training.running, "a run folder")
+    run = lab.runs(CASE)[-1]
+    now = moment(dice, run)
+    until(lambda: now() or not training.running, "the moment")
+    if not training.running:
+        return "ended"
+    os.kill(training.process.pid, signal.SIGKILL)
+    assert training.end() in (-signal.SIGKILL, 0), training.stderr
+    return "write" if being_written(run) else "step"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(RUNS))
+def test_ten_kills_of_a_run(
+    tmp_path: Path, shared: Path, server: Any, undisturbed: RunFolder, seed: int
+) -> None:
+    lab = furnish(tmp_path / "ws", shared, server)
+    lab.change("epochs: 3", EPOCHS)
+    dice = random.Random(seed)
+    try:
+        fell = [kill_once(lab, dice, ("--resume",) if n else ()) for n in range(KILLS)]
+        assert fell.count("ended") == 0, fell
+        assert lab.run("train", CASE, "--resume").end() == 0, lab.started[-1].stderr
+        run = lab.the_run(CASE)
+        require_same(run, undisturbed)
+        assert len(events_of(run.events, Start)) <= KILLS + 1
+        assert not list(run.path.rglob("*.part"))
+    finally:
+        _dismiss(lab)
+
+
+def require_same(run: RunFolder, undisturbed: RunFolder) -> None:
+    """The same last and best weights to the bit, the same curves, each step once."""
+    for link in ("latest", "best"):
+        ours = load_file(run.checkpoints / link / "policy.safetensors")
+        wanted = load_file(undisturbed.checkpoints / link / "policy.safetensors")
+        assert ours.keys() == wanted.keys()
+        assert all(ours[name].tobytes() == wanted[name].tobytes() for name in wanted)
+    assert run.latest_step == STEPS
+    mine, theirs = read_metrics(run.metrics), read_metrics(undisturbed.metrics)
+    for column in ("epoch", "step", "train_loss", "val_loss", "learning_rate", "grad_norm"):
+        assert mine[column] == theirs[column], column
