@@ -19,6 +19,7 @@ from mobile_vla.casebook.model import (
     RunView,
     Verdict,
 )
+from mobile_vla.casebook.replicates import FOLLOW_SEED, Arms, arms, seeds_of
 from mobile_vla.casebook.settle import missing_runs, would_part
 from mobile_vla.record.errors import UserError
 from mobile_vla.study.models import Question
@@ -70,11 +71,12 @@ def compare_pair(asked: Asked) -> Comparison:
     absent = [_why_absent(case) for case in (a, b)]
     if a.run is None or b.run is None or any(absent):
         return _without_runs(asked, [reason for reason in absent if reason])
-    factors = pair_factors(a.run, b.run, asked.nuisance)
+    sides = arms(a, b, asked.nuisance)
+    factors = _with_seeds(pair_factors(sides.a[-1], sides.b[-1], asked.nuisance), sides)
     factor = asked.factor or _inferred(factors)
     if not any(f.relation == "moved" and not f.nuisance for f in factors):
         _refuse_identical(asked, factors)
-    return _judged(asked, a.run, b.run, factors, factor)
+    return _judged(asked, sides, factors, factor)
 
 
 def pair_factors(a: RunView, b: RunView, nuisance: Sequence[str]) -> list[Factor]:
@@ -123,13 +125,24 @@ def _refuse_identical(asked: Asked, factors: Sequence[Factor]) -> None:
         )
 
 
-def _judged(
-    asked: Asked, a: RunView, b: RunView, factors: list[Factor], factor: str | None
-) -> Comparison:
+def _with_seeds(factors: list[Factor], sides: Arms) -> list[Factor]:
+    """Where each side has several seeds, they are trials within it, and no factor between."""
+    if not sides.replicated:
+        return factors
+    a, b = seeds_of(sides.a), seeds_of(sides.b)
+    return [
+        msgspec.structs.replace(f, a=a, b=b, relation="held" if a == b else "moved", nuisance=True)
+        if f.name == "seed"
+        else msgspec.structs.replace(f, nuisance=f.nuisance or (f.name in FOLLOW_SEED and a != b))
+        for f in factors
+    ]
+
+
+def _judged(asked: Asked, sides: Arms, factors: list[Factor], factor: str | None) -> Comparison:
     confounds = confounds_of(factors, factor)
-    leaked, leak_reasons = leakage((a,), (b,))
-    blocking = _blocking((a, b), factors, asked, leaked)
-    shared, faults = metric_faults(a, b)
+    leaked, leak_reasons = leakage(sides.a, sides.b)
+    blocking = _blocking((*sides.a, *sides.b), factors, asked, leaked)
+    shared, faults = metric_faults(sides.a[-1], sides.b[-1])
     reasons = [*blocking, *leak_reasons, *faults]
     unknown = _unknown(factors, factor, asked.nuisance)
     verdict: Verdict = "valid"
@@ -151,7 +164,7 @@ def _judged(
         factors=factors,
         confounds=confounds,
         reasons=reasons,
-        effects=[_marked(e, verdict) for e in measure_effects(a, b, leaked)] if shown else [],
+        effects=[_marked(e, verdict) for e in measure_effects(sides, leaked)] if shown else [],
         would_settle=_settled_by(asked, verdict, factor, confounds),
         exploratory=asked.exploratory and verdict != "valid",
         factor=factor,
@@ -171,7 +184,7 @@ def _settled_by(
 
 
 def _blocking(
-    pair: tuple[RunView, RunView],
+    runs: Sequence[RunView],
     factors: Sequence[Factor],
     asked: Asked,
     leaked: frozenset[str],
@@ -186,7 +199,7 @@ def _blocking(
         found.append(f"{factor} is the same in both, so nothing about it can be read from them")
         if not _varies(asked.cases, factor):
             found.append(f"no case varies {factor}: plan one that does")
-    measured = scored(pair)
+    measured = scored(runs)
     if measured and not measured - leaked:
         found.append("every evaluation episode is one that one of them trained on")
     return found

@@ -4,32 +4,54 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
 from mobile_vla.casebook import statistics
 from mobile_vla.casebook.model import Comparison, Effect, RunView
+from mobile_vla.casebook.replicates import Arms
 from mobile_vla.record.results import Metric, Rollout, Rollouts, Scored
-
-SEEDS = 1
-"""Training seeds on each side: one run speaks for a case."""
 
 OUTCOMES = {
     "success": "share of drives to the basket, nothing touched, the box passed as instructed",
     "collision": "share of drives that hit a box",
     "side": "share of drives that pass the box on the instructed side",
 }
-Drives = dict[tuple[int, str], tuple[Rollout, Rollout]]
 
 
-def measure_effects(a: RunView, b: RunView, leaked: frozenset[str]) -> list[Effect]:
-    """Every effect that both runs' evaluations share; `leaked` episodes are left out."""
-    effects: list[Effect] = []
-    if a.rollouts is not None and b.rollouts is not None:
-        effects += _rollout_effects(a.rollouts, b.rollouts)
-    if a.offline is not None and b.offline is not None:
-        effects += _episode_effects(a.offline.policy, b.offline.policy, leaked)
-    return effects
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One metric of all runs of a pair, those of A first: `values` by run, then by trial.
+
+    Trials (episodes or scenes) stand in the same order in every run. `binary`: 0 or 1 each.
+    """
+
+    metric: str
+    definition: str
+    unit: str
+    values: list[list[float]]
+    binary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What trials show of a difference; None where they cannot."""
+
+    interval: statistics.Interval | None
+    p_value: float | None
+    detectable: float | None
+
+
+def measure_effects(sides: Arms, leaked: frozenset[str]) -> list[Effect]:
+    """Every effect that all runs' evaluations share; `leaked` episodes are left out."""
+    runs = (*sides.a, *sides.b)
+    told: list[Told] = []
+    if all(run.rollouts is not None for run in runs):
+        told += _driven([run.rollouts for run in runs if run.rollouts])
+    if all(run.offline is not None for run in runs):
+        told += _scored([run.offline.policy for run in runs if run.offline], leaked)
+    return [_effect(one, len(sides.a)) for one in told]
 
 
 def metric_faults(a: RunView, b: RunView) -> tuple[bool, list[str]]:
@@ -72,7 +94,9 @@ def adjust(comparisons: list[Comparison]) -> list[Comparison]:
             e for c in answered for e in c.effects if e.metric == metric and e.p_value is not None
         ]
         adjusted = statistics.holm([e.p_value for e in family if e.p_value is not None])
-        exchange = {id(e): _adjusted(e, p) for e, p in zip(family, adjusted, strict=True)}
+        of_pairs = statistics.holm([_p_pairs(e) for e in family])
+        told = zip(family, adjusted, of_pairs, strict=True)
+        exchange = {id(e): _adjusted(e, p, of_pair) for e, p, of_pair in told}
         answered = [
             msgspec.structs.replace(c, effects=[exchange.get(id(e), e) for e in c.effects])
             for c in answered
@@ -81,29 +105,33 @@ def adjust(comparisons: list[Comparison]) -> list[Comparison]:
     return [next(done) if c.verdict == "valid" else c for c in comparisons]
 
 
-def _adjusted(effect: Effect, p_value: float) -> Effect:
+def _p_pairs(effect: Effect) -> float:
+    found = effect.p_value if effect.p_pairs is None else effect.p_pairs
+    return 1.0 if found is None else found
+
+
+def _adjusted(effect: Effect, p_value: float, p_pairs: float) -> Effect:
     interval = None if effect.low is None or effect.high is None else (effect.low, effect.high)
     found = statistics.finding(interval, p_value, effect.seeds)
+    if effect.of_pairs is not None:
+        pairs = statistics.finding(effect.of_pairs, p_pairs, effect.seeds)
+        found = statistics.finding_of_seeds(found, pairs)
     return msgspec.structs.replace(effect, p_adjusted=p_value, finding=found)
 
 
-def _rollout_effects(a: Rollouts, b: Rollouts) -> list[Effect]:
-    of_b = {(drive.scene, drive.direction): drive for drive in b.rollouts}
-    pairs: Drives = {
-        (drive.scene, drive.direction): (drive, of_b[drive.scene, drive.direction])
-        for drive in a.rollouts
-        if (drive.scene, drive.direction) in of_b
-    }
+def _driven(results: Sequence[Rollouts]) -> list[Told]:
+    """Shares of drives over the scenes that all runs drove, both instructions and each."""
+    drives = [{(d.scene, d.direction): d for d in result.rollouts} for result in results]
+    keys = [key for key in drives[0] if all(key in own for own in drives)]
     found = []
     for name, definition in OUTCOMES.items():
         for way in (None, "left", "right"):
-            chosen = [p for key, p in pairs.items() if way is None or key[1] == way]
-            if chosen:
-                metric = f"{name}_{way}" if way else name
-                suffix = f", {way} instruction" if way else ", both instructions"
-                told = [(_outcome(x, name), _outcome(y, name)) for x, y in chosen]
-                found.append(_rate_effect(metric, definition + suffix, told))
-    return found
+            chosen = [key for key in keys if way is None or key[1] == way]
+            suffix = f", {way} instruction" if way else ", both instructions"
+            values = [[float(_outcome(own[key], name)) for key in chosen] for own in drives]
+            metric = f"{name}_{way}" if way else name
+            found.append(Told(metric, definition + suffix, "1", values, binary=True))
+    return [one for one in found if one.values[0]]
 
 
 def _outcome(drive: Rollout, name: str) -> bool:
@@ -112,70 +140,108 @@ def _outcome(drive: Rollout, name: str) -> bool:
     return drive.collision if name == "collision" else drive.side == drive.direction
 
 
-def _rate_effect(metric: str, definition: str, told: Sequence[tuple[bool, bool]]) -> Effect:
-    n = len(told)
-    only_a, only_b = told.count((True, False)), told.count((False, True))
-    both, neither = told.count((True, True)), told.count((False, False))
+def _scored(results: Sequence[Scored], leaked: frozenset[str]) -> list[Told]:
+    """Means over the episodes that all runs were scored on, of each metric that all define."""
+    scores = [{score.episode: score.values for score in result.episodes} for result in results]
+    clean = [e for e in scores[0] if e not in leaked and all(e in own for own in scores)]
+    found = []
+    for metric in results[0].metrics:
+        if not all(_defines(result, metric) for result in results):
+            continue
+        chosen = [e for e in clean if all(metric.name in own[e] for own in scores)]
+        values = [[own[e][metric.name] for e in chosen] for own in scores]
+        definition = f"{metric.definition}; mean over episodes"
+        found.append(Told(metric.name, definition, metric.unit, values, binary=False))
+    return [one for one in found if one.values[0]]
+
+
+def _defines(result: Scored, metric: Metric) -> bool:
+    return any(own.name == metric.name and _same(own, metric) for own in result.metrics)
+
+
+def _effect(told: Told, seeds_a: int) -> Effect:
+    """B minus A: of one run a side, else over pairs and over seeds."""
+    a, b = told.values[:seeds_a], told.values[seeds_a:]
+    if len(a) == len(b) == 1:
+        return _rate_effect(told, a[0], b[0]) if told.binary else _mean_effect(told, a[0], b[0])
+    return _seed_effect(told, a, b)
+
+
+def _rate_effect(told: Told, a: Sequence[float], b: Sequence[float]) -> Effect:
+    pairs = list(zip(a, b, strict=True))
+    only_a, only_b = pairs.count((1.0, 0.0)), pairs.count((0.0, 1.0))
+    both, neither = pairs.count((1.0, 1.0)), pairs.count((0.0, 0.0))
     interval = statistics.newcombe_paired(both, only_a, only_b, neither)
     p_value = statistics.mcnemar(only_a, only_b)
-    rate_a, rate_b = (both + only_a) / n, (both + only_b) / n
-    return Effect(
-        metric=metric,
-        definition=definition,
-        unit="1",
-        a=rate_a,
-        b=rate_b,
-        difference=rate_b - rate_a,
-        low=interval[0],
-        high=interval[1],
-        n=n,
-        seeds=SEEDS,
-        method="paired scenes, Newcombe's interval, exact McNemar test",
-        p_value=p_value,
-        detectable=statistics.detectable_rate(n),
-        finding=statistics.finding(interval, p_value, SEEDS),
+    method = "paired scenes, Newcombe's interval, exact McNemar test"
+    shown = Shown(interval, p_value, statistics.detectable_rate(len(pairs)))
+    return _built(told, (_mean(a), _mean(b)), 1, method, shown)
+
+
+def _mean_effect(told: Told, a: Sequence[float], b: Sequence[float]) -> Effect:
+    differences = [y - x for x, y in zip(a, b, strict=True)]
+    method = "paired episodes, bootstrap interval, sign-flip permutation test"
+    return _built(told, (_mean(a), _mean(b)), 1, method, _over_pairs(differences))
+
+
+def _over_pairs(differences: Sequence[float]) -> Shown:
+    return Shown(
+        statistics.paired_bootstrap(differences),
+        statistics.paired_permutation(differences),
+        statistics.detectable_mean(differences),
     )
 
 
-def _episode_effects(a: Scored, b: Scored, leaked: frozenset[str]) -> list[Effect]:
-    of_b = {score.episode: score.values for score in b.episodes}
-    pairs = [
-        (score.values, of_b[score.episode])
-        for score in a.episodes
-        if score.episode in of_b and score.episode not in leaked
-    ]
-    of_b_metrics = {metric.name: metric for metric in b.metrics}
-    metrics = {
-        metric.name: metric
-        for metric in a.metrics
-        if metric.name in of_b_metrics and _same(metric, of_b_metrics[metric.name])
-    }
-    told = {
-        name: [(x[name], y[name]) for x, y in pairs if name in x and name in y] for name in metrics
-    }
-    return [_mean_effect(metrics[name], values) for name, values in told.items() if values]
+def _seed_effect(told: Told, a: Sequence[Sequence[float]], b: Sequence[Sequence[float]]) -> Effect:
+    """Over pairs, each averaged over its side's seeds, and over seeds, each averaged over pairs."""
+    columns = zip(zip(*a, strict=True), zip(*b, strict=True), strict=True)
+    pairs = _over_pairs([_mean(of_b) - _mean(of_a) for of_a, of_b in columns])
+    means_a, means_b = [_mean(run) for run in a], [_mean(run) for run in b]
+    what = "scenes" if told.binary else "episodes"
+    method = (
+        f"{len(a)} and {len(b)} training seeds: Welch's interval and test over seeds, bootstrap "
+        f"interval and sign-flip test over paired {what}, the wider and the larger of both"
+    )
+    whole, seeds = _with_seeds(pairs, means_a, means_b), min(len(a), len(b))
+    effect = _built(told, (_mean(means_a), _mean(means_b)), seeds, method, whole)
+    of_pairs = statistics.finding(pairs.interval, pairs.p_value, seeds)
+    found = statistics.finding_of_seeds(effect.finding, of_pairs)
+    return msgspec.structs.replace(
+        effect, of_pairs=pairs.interval, p_pairs=pairs.p_value, finding=found
+    )
 
 
-def _mean_effect(metric: Metric, told: Sequence[tuple[float, float]]) -> Effect:
-    differences = [y - x for x, y in told]
-    interval = statistics.paired_bootstrap(differences)
-    p_value = statistics.paired_permutation(differences)
-    mean_a, mean_b = _mean(x for x, _ in told), _mean(y for _, y in told)
+def _with_seeds(pairs: Shown, a: Sequence[float], b: Sequence[float]) -> Shown:
+    """The wider interval, the larger p and the larger detectable difference of both views."""
+    seeds = statistics.welch(a, b)
+    if pairs.interval is None or pairs.p_value is None or seeds is None:
+        return pairs
+    (low, high), p_value = seeds
+    least = (pairs.detectable, statistics.detectable_seeds(a, b))
+    return Shown(
+        (min(pairs.interval[0], low), max(pairs.interval[1], high)),
+        max(pairs.p_value, p_value),
+        max((x for x in least if x is not None), default=None),
+    )
+
+
+def _built(told: Told, means: tuple[float, float], seeds: int, method: str, shown: Shown) -> Effect:
+    interval = shown.interval
     return Effect(
-        metric=metric.name,
-        definition=f"{metric.definition}; mean over episodes",
-        unit=metric.unit,
-        a=mean_a,
-        b=mean_b,
-        difference=mean_b - mean_a,
+        metric=told.metric,
+        definition=told.definition,
+        unit=told.unit,
+        a=means[0],
+        b=means[1],
+        difference=means[1] - means[0],
         low=interval[0] if interval else None,
         high=interval[1] if interval else None,
-        n=len(told),
-        seeds=SEEDS,
-        method="paired episodes, bootstrap interval, sign-flip permutation test",
-        p_value=p_value,
-        detectable=statistics.detectable_mean(differences),
-        finding=statistics.finding(interval, p_value, SEEDS),
+        n=len(told.values[0]),
+        seeds=seeds,
+        method=method,
+        p_value=shown.p_value,
+        detectable=shown.detectable,
+        finding=statistics.finding(interval, shown.p_value, seeds),
     )
 
 

@@ -182,7 +182,9 @@ class Effect(Value, frozen=True, kw_only=True):
     `low` and `high` are None where the interval cannot be estimated (finding "not_estimated").
     `detectable`: smallest true difference that `n` pairs show with 80 % power. `p_adjusted`: after
     Holm's correction over the study's questions, None where only one was asked. `exploratory`:
-    measured of a pair that is not valid.
+    measured of a pair that is not valid. `seeds`: the fewer of both sides. With several, `low`,
+    `high` and `p_value` hold over pairs and over seeds alike, the wider and the larger of both;
+    `of_pairs` and `p_pairs` are then of the pairs alone, of these very checkpoints.
     """
 
     metric: str
@@ -201,6 +203,8 @@ class Effect(Value, frozen=True, kw_only=True):
     finding: Finding
     p_adjusted: float | None = None
     exploratory: bool = False
+    of_pairs: tuple[float, float] | None = None
+    p_pairs: float | None = None
 
 
 class Missing(Value, frozen=True, kw_only=True):

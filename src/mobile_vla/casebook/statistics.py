@@ -75,6 +75,40 @@ def paired_permutation(differences: Sequence[float]) -> float | None:
     return float(found.pvalue)
 
 
+def welch(a: Sequence[float], b: Sequence[float]) -> tuple[Interval, float] | None:
+    """95 % interval and two-sided p of mean B minus mean A of independent seeds (Welch 1947).
+
+    Where the seeds of each side agree exactly there is no variance to go by: the interval has no
+    width and p is that of the exact permutation test. None for fewer than two on a side.
+    """
+    if min(len(a), len(b)) < 2:
+        return None
+    from scipy.stats import ttest_ind
+
+    if len(set(a)) == 1 and len(set(b)) == 1:
+        difference = b[0] - a[0]
+        ways = math.comb(len(a) + len(b), len(a))
+        return (difference, difference), 1.0 if difference == 0 else 2 / ways
+    found = ttest_ind(b, a, equal_var=False)
+    interval = found.confidence_interval(0.95)
+    return (float(interval.low), float(interval.high)), float(found.pvalue)
+
+
+def detectable_seeds(a: Sequence[float], b: Sequence[float]) -> float | None:
+    """Smallest difference of means that so many seeds show with 80 % power at 5 % (Welch)."""
+    if min(len(a), len(b)) < 2:
+        return None
+    from scipy.stats import t, ttest_ind
+
+    if len(set(a)) == 1 and len(set(b)) == 1:
+        return 0.0
+    found = ttest_ind(b, a, equal_var=False)
+    interval = found.confidence_interval(0.95)
+    reach = float(t.ppf(0.975, found.df))
+    error = float(interval.high - interval.low) / 2 / reach
+    return (reach + float(t.ppf(0.8, found.df))) * error
+
+
 def newcombe(successes_a: int, n_a: int, successes_b: int, n_b: int) -> Interval:
     """95 % interval of rate B minus rate A of independent trials (Newcombe 1998)."""
     from statsmodels.stats.proportion import confint_proportions_2indep
@@ -155,6 +189,13 @@ def detectable_rate(pairs: int) -> float | None:
 
     power = 1 - 0.2
     return float(brentq(lambda d: binom.sf(needed - 1, pairs, d) - power, 0.0, 1.0))
+
+
+def finding_of_seeds(whole: Finding, pairs: Finding) -> Finding:
+    """What pairs and seeds show together, and else what the pairs alone suggest."""
+    if whole != "no_difference_found":
+        return whole
+    return "suggestive" if pairs in ("difference", "suggestive") else whole
 
 
 def finding(interval: Interval | None, p_value: float | None, seeds: int) -> Finding:
