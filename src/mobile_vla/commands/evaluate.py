@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobile_vla.commands.common import Setting, print_json, progress, setting, terminal_or_wide
+from mobile_vla.commands.common import Setting, print_json, progress, setting
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.workspace import Workspace
