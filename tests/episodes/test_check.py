@@ -181,6 +181,18 @@ def test_near_duplicates_on_both_sides_of_the_split(clean, make_episode) -> None
     assert "train" in finding.what and "val" in finding.what
 
 
+def test_many_that_show_almost_the_same(clean) -> None:
+    paths = sorted(clean.glob("*_left_*.h5"))
+    pictures = read_episode(paths[0]).images
+
+    for shade, path in enumerate(paths[:4]):
+        change(path, lambda images, actions, s=shade: images.__setitem__(..., pictures // 2 + s))
+    pin(clean)
+    (finding,) = found(clean)
+    assert (finding.check, finding.spoils) == ("near_duplicate", False)
+    assert "4 of 10 left episodes (40%)" in finding.what
+
+
 def test_one_and_the_same_action_sequence(clean) -> None:
     sequence = read_episode(first(clean, "right")).actions
 

@@ -191,6 +191,18 @@ def test_a_file_that_changes_under_the_reader_is_told(tmp_path: Path, make_episo
     assert caught.value.check == "changed"
 
 
+def test_an_error_comes_back_whole_from_another_process() -> None:
+    import pickle
+
+    error = pickle.loads(pickle.dumps(EpisodeError(Path("a.h5"), "is empty", "truncated")))
+    assert (str(error), error.check, error.what, error.exit_code) == (
+        "a.h5 is empty: record or copy this episode again, or take it out.",
+        "truncated",
+        "is empty",
+        2,
+    )
+
+
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, make_episode) -> None:
     (tmp_path / "taken").write_text("a file where a folder is needed")
     with pytest.raises((UserError, OSError)):

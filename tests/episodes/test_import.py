@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from mobile_vla.cli import main
-from mobile_vla.episodes.dataset import load_dataset
+from mobile_vla.episodes.dataset import build_manifest, load_dataset
 from mobile_vla.episodes.frames import open_frames, store_folder
 from mobile_vla.episodes.hdf5 import read_episode, write_episode
 from mobile_vla.episodes.importing import LEDGER_FILE, import_episodes, read_ledger
-from mobile_vla.episodes.manifest import read_manifest
+from mobile_vla.episodes.manifest import read_manifest, write_manifest
 from mobile_vla.episodes.sources import Choice, find_sources
 from mobile_vla.episodes.walk import find_episodes
 from mobile_vla.record.errors import UserError
@@ -181,6 +181,62 @@ def test_a_changed_origin_is_taken_in_again_and_a_stranger_is_not(
     (finding,) = bring(other, folder).findings
     assert finding.check == "name"
     assert str(source) in finding.what
+
+
+def test_a_file_that_changes_during_import_is_a_finding(
+    make_folder, make_episode, tmp_path: Path, monkeypatch
+) -> None:
+    source = make_folder(3, 3)
+    changing = sorted(source.glob("*.h5"))[2]
+    link = os.link
+
+    def link_while_somebody_writes(real, beside, **options) -> None:
+        link(real, beside, **options)
+        if Path(real) == changing.resolve():
+            write_episode(changing, make_episode(80))
+
+    monkeypatch.setattr(os, "link", link_while_somebody_writes)
+    imported = bring(source, tmp_path / "data")
+    assert [(Path(f.episode).name, f.check) for f in imported.findings] == [
+        (changing.name, "changed")
+    ]
+    assert len(imported.manifest.episodes) == 5
+    assert not (tmp_path / "data" / changing.name).exists()
+
+
+def test_linked_where_possible_and_copied_where_not(make_folder, tmp_path, monkeypatch) -> None:
+    source = make_folder(3, 3)
+    bring(source, tmp_path / "linked")
+    name = sorted(source.glob("*.h5"))[0].name
+    assert (tmp_path / "linked" / name).samefile(source / name)
+
+    def another_disk(*names, **options) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", another_disk)
+    bring(source, tmp_path / "copied")
+    assert not (tmp_path / "copied" / name).samefile(source / name)
+    assert (tmp_path / "copied" / name).read_bytes() == (source / name).read_bytes()
+
+
+def test_a_data_set_made_otherwise_is_left_alone(make_folder, make_episode, tmp_path) -> None:
+    source = make_folder(3, 3)
+    write_manifest(source, build_manifest(source, name="set", seed=1)[0])
+    write_episode(tmp_path / "more" / "a_left.h5", make_episode(90))
+    with pytest.raises(UserError, match="not imported"):
+        bring(tmp_path / "more", source)
+    assert bring(source, source).new == 6, "in place it is the same set"
+
+
+def test_what_a_killed_import_left_is_swept_later(make_folder, tmp_path: Path) -> None:
+    source, folder = make_folder(3, 3), tmp_path / "data"
+    folder.mkdir()
+    for name, age in (("old", 7200), ("new", 0)):
+        left = folder / f".{name}.h5.1.part"
+        left.write_bytes(b"half")
+        os.utime(left, (left.stat().st_mtime - age,) * 2)
+    bring(source, folder)
+    assert [p.name for p in folder.glob(".*.part")] == [".new.h5.1.part"]
 
 
 def test_nothing_sound_and_a_data_set_within_its_source(make_folder, tmp_path: Path) -> None:

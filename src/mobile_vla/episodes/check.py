@@ -90,6 +90,7 @@ def check_seen(
     kept, findings = fitting(seen)
     findings += checks.check_episodes(kept)
     findings += checks.check_duplicates(kept)
+    findings += checks.check_repeats(kept)
     findings += checks.check_same_actions(kept)
     findings += checks.check_balance(kept)
     splits: checks.Splits = {}

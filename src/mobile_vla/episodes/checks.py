@@ -16,7 +16,7 @@ from mobile_vla.episodes.words import Direction
 
 SMALLEST_SHARE = 5
 """Episodes of a direction from which its commonest action sequence has a share worth telling."""
-SAME_NOTED, SAME_SPOILS = 0.2, 0.5
+SAME_NOTED, SAME_SPOILS, REPEATS_NOTED = 0.2, 0.5, 0.3
 BALANCED = 0.5
 """Episodes of the rarest direction over those of the commonest, from which they are balanced."""
 TOLERANCE = 1e-3
@@ -69,6 +69,27 @@ def check_near_duplicates(seen: Sequence[Seen], splits: Splits) -> list[Finding]
             f"they differ by {difference:.1f} of 255 grey levels"
         )
         findings.append(Finding(other.source, what, "near_duplicate"))
+    return findings
+
+
+def check_repeats(seen: Sequence[Seen]) -> list[Finding]:
+    """Directions many of whose episodes show almost the same pictures as another of them.
+
+    They stay on one side of the split, so few are left to measure on.
+    """
+    findings = []
+    for direction, ones in by_direction(seen).items():
+        near = near_pairs([one.thumbs for one in ones])
+        pairs = [(ones[i], ones[j]) for i, j, _ in near if ones[i].hash != ones[j].hash]
+        repeated = {one.id for pair in pairs for one in pair}
+        share = len(repeated) / len(ones)
+        if len(ones) >= SMALLEST_SHARE and share >= REPEATS_NOTED:
+            what = (
+                f"{len(repeated)} of {len(ones)} {direction} episodes ({share:.0%}) show almost "
+                f"the same pictures as another, such as {pairs[0][0].source} and "
+                f"{pairs[0][1].source}"
+            )
+            findings.append(Finding("", what, "near_duplicate", spoils=False))
     return findings
 
 

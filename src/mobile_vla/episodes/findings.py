@@ -41,7 +41,7 @@ MEANING: dict[Check, str] = {
     "no_instruction": "nothing says what the robot was told",
     "direction": "instruction, file name and motion disagree",
     "duplicate": "the same content twice",
-    "near_duplicate": "almost the same pictures in training and in validation",
+    "near_duplicate": "almost the same pictures, which spoils where train and val share them",
     "same_actions": "many episodes are one and the same action sequence",
     "balance": "far more episodes of one direction than of another",
     "range": "actions outside the range that the training split spans, or over full speed",

@@ -33,7 +33,11 @@ class EpisodeError(UserError):
 
     def __init__(self, path: Path, what: str, check: Check = "shape_or_type") -> None:
         super().__init__(f"{path} {what}: record or copy this episode again, or take it out.")
-        self.check, self.what = check, what
+        self.path, self.check, self.what = path, check, what
+
+    def __reduce__(self) -> tuple[type[EpisodeError], tuple[Path, str, Check]]:
+        """So that it can come back from another process."""
+        return EpisodeError, (self.path, self.what, self.check)
 
 
 def read_episode(path: Path) -> Episode:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -33,6 +34,7 @@ from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import explain_os_error
 
 LEDGER_FILE = "import.jsonl"
+LEFT_OVER_SECONDS = 3600
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -102,6 +104,8 @@ def import_episodes(
         raise explain_os_error(error, folder) from error
     place = Place(folder, store_folder(cache_dir, size), size, naming)
     ledger = read_ledger(folder)
+    _refuse_strangers(sources, folder, ledger)
+    _sweep(folder, place.store)
     waiting, findings = _waiting(sources, place, ledger)
     new = 0
     for done, one in enumerate(_taken(waiting, place, jobs), start=1):
@@ -131,6 +135,27 @@ def read_ledger(folder: Path) -> dict[str, Taken]:
             continue
         taken[row.name] = row
     return taken
+
+
+def _refuse_strangers(sources: Sources, folder: Path, ledger: dict[str, Taken]) -> None:
+    """Leave a data set alone that was made in another way: its episodes would be dropped."""
+    if not (folder / MANIFEST_FILE).exists():
+        return
+    known = {*ledger, *(source.name for source in sources.episodes)}
+    strangers = [r.source for r in read_manifest(folder).episodes if r.source not in known]
+    if strangers:
+        raise UserError(
+            f"{folder} is a data set that was not imported ({len(strangers)} episodes, such as "
+            f"{strangers[0]}): import into a new folder."
+        )
+
+
+def _sweep(*folders: Path) -> None:
+    """Remove what a killed import left half-written more than an hour ago."""
+    for folder in folders:
+        for path in folder.glob(".*.part"):
+            if path.is_file() and time.time() - path.stat().st_mtime > LEFT_OVER_SECONDS:
+                path.unlink(missing_ok=True)
 
 
 def _waiting(

@@ -129,7 +129,7 @@ class LeRobotSource:
             table = self._table()
             actions = np.array(table["action"].to_pylist(), np.float32)
             images = self._from_video() if self.video else _decode(table[self.camera].to_pylist())
-        except (OSError, ValueError, KeyError, ArithmeticError) as error:
+        except (OSError, ValueError, LookupError, TypeError, ArithmeticError) as error:
             what = f"cannot be decoded ({type(error).__name__}: {error})"
             raise EpisodeError(where, what, "unreadable") from error
         if not len(actions) == len(images) == length:
@@ -144,7 +144,7 @@ class LeRobotSource:
             images=images,
             actions=np.ascontiguousarray(actions[:, list(self.columns)]),
             instruction=self.instruction,
-            step=1 / self.fps,
+            step=round(1 / self.fps, 9),
         )
 
     def _table(self) -> Any:
@@ -177,9 +177,12 @@ def _info(path: Path) -> dict[str, Any]:
     try:
         info: dict[str, Any] = msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
         version = str(info["codebase_version"])
-        if not (isinstance(info["features"], dict) and info["data_path"] and info["fps"] > 0):
+        features = info["features"].values()
+        if not (all(isinstance(f, dict) for f in features) and info["data_path"]):
+            raise KeyError("features")
+        if not info["fps"] > 0:
             raise KeyError("fps")
-    except (OSError, msgspec.MsgspecError, KeyError, TypeError) as error:
+    except (OSError, msgspec.MsgspecError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{file} does not describe a LeRobotDataset ({error!r}).") from error
     if not version.startswith("v3"):
         raise UserError(
