@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     _making(commands)
     _judging(commands)
     _episodes(commands)
+    _weights(commands)
     return root
 
 
@@ -226,6 +227,24 @@ def _check_episodes(actions: argparse._SubParsersAction) -> None:
     export.add_argument("folder", help="the data set")
     export.add_argument("out", metavar="DEST", help="a new folder")
     export.add_argument("--images", action="store_true", help="PNG without loss, and no video")
+
+
+def _weights(commands: argparse._SubParsersAction) -> None:
+    weights = commands.add_parser("weights", help="what checkpoints hold, without loading them")
+    actions = weights.add_subparsers(metavar="ACTION", required=True)
+    inspect = _command(
+        actions, "inspect", "weights:inspect", "keys by part, sizes, types and hashes of weights",
+        "mvla weights inspect kosmos_ph_oxe-pretrain.pt",
+    )  # fmt: skip
+    inspect.add_argument("file", nargs="+", help="a Hugging Face folder, .safetensors, .pt, .ckpt")
+    _json(inspect)
+    diff = _command(
+        actions, "diff", "weights:diff", "in what two checkpoints differ, tensor by tensor",
+        "mvla weights diff vlms/kosmos-2 robovlms.pt",
+    )  # fmt: skip
+    diff.add_argument("a", metavar="A", help="a Hugging Face folder or a file")
+    diff.add_argument("b", metavar="B", help="another, of any format")
+    _json(diff)
 
 
 def _command(

@@ -41,6 +41,9 @@ def add_lora(
         target_modules=backbone.lora_pattern(parts),
     )
     inject_adapter_in_model(config, backbone.network)
+    for name, parameter in backbone.network.named_parameters():
+        if ADAPTER in name:  # peft gives them the type of a half-precision base; they train in full
+            parameter.data = parameter.data.float()
 
 
 def freeze(backbone: Backbone) -> None:
@@ -94,7 +97,7 @@ def hash_tensors(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
     for name, tensor in tensors:
         plain = tensor.detach().to("cpu").contiguous()
         hasher.update(f"{name}|{plain.dtype}|{tuple(plain.shape)}|".encode())
-        hasher.update(plain.reshape(-1).view(torch.uint8).numpy().tobytes())
+        hasher.update(memoryview(plain.reshape(-1).view(torch.uint8).numpy()))
     return hasher.hexdigest()
 
 

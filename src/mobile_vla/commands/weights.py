@@ -1,0 +1,92 @@
+"""`mvla weights inspect` and `mvla weights diff`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mobile_vla.commands.common import print_json, terminal_or_wide
+
+if TYPE_CHECKING:
+    from mobile_vla.policy.inspecting import WeightsDiff, WeightsView
+
+SHOWN = 5
+
+
+def inspect(options: argparse.Namespace) -> int:
+    """Say what each checkpoint holds; exit 1 where one holds NaN or infinity."""
+    from mobile_vla.policy.inspecting import inspect_weights
+
+    views = [inspect_weights(Path(file)) for file in options.file]
+    if options.json:
+        print_json(views)
+    else:
+        for view in views:
+            _show(view)
+    return int(any(view.not_finite for view in views))
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Say in what two checkpoints differ; exit 1 where they do."""
+    from mobile_vla.policy.inspecting import diff_weights
+
+    found = diff_weights(Path(options.a), Path(options.b))
+    if options.json:
+        print_json(found)
+    else:
+        _show_diff(found)
+    return int(not found.same)
+
+
+def _show(view: WeightsView) -> None:
+    from rich.table import Table
+
+    shards = f", {view.files} files" if view.files > 1 else ""
+    print(f"{view.path}: {view.format}{shards}, {view.bytes:,} bytes, sha256 {view.sha256}")
+    table = Table("part", "tensors", "parameters", "bytes", "type", "blake3", box=None)
+    for name, part in view.parts.items():
+        numbers = (f"{part.tensors:,}", f"{part.parameters:,}", f"{part.bytes:,}")
+        table.add_row(name, *numbers, ", ".join(part.types), part.blake3[:16])
+    sys.stdout.flush()
+    terminal_or_wide().print(table)
+    for line in _notes(view):
+        print(line)
+
+
+def _notes(view: WeightsView) -> list[str]:
+    """What a reader must know before loading it."""
+    prefixed = [f'"{prefix}" {count}' for prefix, count in view.prefixes.items() if prefix]
+    lora = [f"{count} of rank {rank}" for rank, count in view.lora.items()]
+    notes = [
+        ("names begin with", prefixed),
+        ("saved twice", [f"{view.twice} tensors"] if view.twice else []),
+        ("adapters in place, layers", lora),
+        ("NOT FINITE", list(view.not_finite)),
+        ("beside the tensors", list(view.beside)),
+    ]
+    return [f"{what}: {_some(found)}" for what, found in notes if found]
+
+
+def _show_diff(found: WeightsDiff) -> None:
+    print(f"A = {found.a}\nB = {found.b}\n{found.equal} tensors are equal")
+    lines = [
+        ("only in A", found.only_a),
+        ("only in B", found.only_b),
+        ("other shape", [f"{n} {a} and {b}" for n, (a, b) in found.shapes.items()]),
+        ("other type", [f"{n} {a} and {b}" for n, (a, b) in found.types.items()]),
+    ]
+    for what, names in lines:
+        if names:
+            print(f"{what}: {len(names)} ({_some(names)})")
+    for part, count in sorted(Counter(change.part for change in found.values).items()):
+        largest = max(change.largest for change in found.values if change.part == part)
+        print(f"other values: {part}: {count}, apart by up to {largest:.3g}")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
