@@ -119,8 +119,8 @@ def _number_of_run(claim: Claim, facts: RunFacts) -> Judged:
 
 def _asked(claim: Claim, facts: RunFacts) -> list[Fact]:
     """The facts that the claim may mean, the likeliest last."""
-    quantity, qualifier, split = claim.quantity, claim.qualifier, claim.split
-    splits = [split] if split or quantity != "rmse" else ["val", "train"]
+    quantity, qualifier = claim.quantity, claim.qualifier
+    splits = [""] if quantity != "rmse" else [claim.split] if claim.split else ["val", "train"]
     names = [qualifier]
     if quantity in ("val_loss", "train_loss", "rmse"):
         parts = qualifier.split(" at ")
@@ -136,7 +136,7 @@ def _asked(claim: Claim, facts: RunFacts) -> list[Fact]:
 def _elsewhere(claim: Claim, facts: RunFacts) -> str | None:
     """Another place of the same quantity where the claimed value stands."""
     for (quantity, name, split), fact in facts.numbers.items():
-        same = quantity == claim.quantity and (not claim.split or split == claim.split)
+        same = quantity == claim.quantity and (not split or split == claim.split)
         if same and name != claim.qualifier and agrees(claim, fact) and not claim.about:
             return name or split or None
     return None

@@ -12,7 +12,6 @@ from mobile_vla.documents.claims.pairs import heading_pair, pair_claims
 from mobile_vla.documents.claims.scan import Found, Scan, ratios
 from mobile_vla.documents.claims.source import Document, Piece, Section
 from mobile_vla.documents.claims.words import (
-    CASE,
     GUESS,
     GUESS_HEADING,
     INTERESTING,
@@ -125,7 +124,7 @@ class _Reader:
         key = read_key(match["key"]) if match else None
         case = self._of_section(piece.section)
         self._ratios(piece)
-        if match and key and not CASE.search(match["key"]):
+        if match and key and not list(self.names.mentions(match["key"])):
             if key.quantity == "date" and case is None:
                 return
             self._read(piece, match["value"], match.start("value"), key, case)

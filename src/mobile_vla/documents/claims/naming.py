@@ -11,6 +11,12 @@ from mobile_vla.documents.claims.source import Document, Piece, Section
 from mobile_vla.documents.claims.words import CASE, NAME, RUN_NAME, WAY, clean, ways_of
 
 
+SAID = re.compile(
+    rf"{CASE.pattern}[*`]*\s*(?:is|=|:|은|는|,|\()\s*[*`(]*({NAME.pattern})", re.IGNORECASE
+)
+"""Such as "Case 1 is `name`"."""
+
+
 @dataclass(slots=True)
 class Names:
     """Aliases of one document. `clashes`: an alias with a second name, and where that stands."""
@@ -106,6 +112,10 @@ def _row_text(head: list[str], row: list[Piece]) -> str:
 def _tie(names: Names, text: str, piece: Piece | None, *, weak: bool = False) -> None:
     if not CASE.search(text):
         return
+    for match in SAID.finditer(text):
+        name = run_name(match[2], names.known)
+        if name:
+            names.aliases.setdefault(f"Case {int(match[1])}", name)
     aliases = {f"Case {int(match[1])}" for match in CASE.finditer(text)}
     found = {name for match in NAME.finditer(text) if (name := run_name(match[0], names.known))}
     if len(aliases) != 1 or len(found) != 1:

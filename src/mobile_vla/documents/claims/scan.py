@@ -64,7 +64,8 @@ ONLY = re.compile(rf"(?<![\w-]){WAY}[\s-]*(?P<only>only|만)(?![가-힣]*[이가
 
 
 def _named(words: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:{words})\s*[:=]?\s*{NUMBER}{STOP}", re.IGNORECASE)
+    joint = r"\s*(?:[:=]|of|is|was|은|는|이|가)?\s*"
+    return re.compile(rf"(?:{words}){joint}{NUMBER}{STOP}", re.IGNORECASE)
 
 
 SETTINGS: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -73,7 +74,10 @@ SETTINGS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("lora_dropout", _named(r"\bdropout")),
     ("learning_rate", _named(r"\blearning[ _]rate|\blr\b|학습률(?:은|는)?")),
     ("weight_decay", _named(r"\bweight[ _]decay")),
-    ("batch", re.compile(rf"\bbatch(?:[ _]size)?\s*[:=]?\s*{NUMBER}(?!\.?\d)", re.IGNORECASE)),
+    (
+        "batch",
+        re.compile(rf"\bbatch(?:[ _]size)?\s*(?:[:=]|of)?\s*{NUMBER}(?!\.?\d)", re.IGNORECASE),
+    ),
     ("window", _named(r"\bwindow(?:[ _]size)?|윈도우(?: 크기)?")),
     ("chunk", _named(r"\bchunk(?:[ _]size)?|청크(?: 크기)?")),
     ("seed", _named(r"\bseed|시드")),
@@ -96,7 +100,9 @@ SETTINGS: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 RATIO = re.compile(rf"(?<![\d.]){NUMBER}\s*(?:×(?!\s*\d)|배(?![가-힣])|x\b|times\b)")
 SHARE = re.compile(r"(?<![\d.])(?P<num>\d+(?:\.\d+)?)\s*%")
-PLAIN = re.compile(rf"(?<![\w.]){NUMBER}(?![\d.]*[\w%])(?:\s*(?P<unit>GB|MB|kB|TB|M|B|K))?(?!\s*%)")
+PLAIN = re.compile(
+    rf"(?<![\w.]){NUMBER}(?:\s*(?P<unit>GB|MB|kB|TB|M|B|K)\b)?(?![\d.]*[A-Za-z_%])(?!\s*%)"
+)
 UNITS = {"K": 3, "M": 6, "백만": 6, "B": 9, "kB": 3, "MB": 6, "GB": 9, "TB": 12}
 
 

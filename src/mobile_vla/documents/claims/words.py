@@ -11,6 +11,7 @@ NUMBER = (
 )
 INTERESTING = re.compile(
     r"[\d✅❌⏳]|진행|실패|완료|가능|없음|오류|left|right|왼쪽|오른쪽|frozen|kosmos|robovlm|lora|null|none"
+    r"|메모리|경로|발산|디스크|고정|enable|disk|nan\b|diverg"
     r"|fail|done|progress|finish|possible|running|kill|oom|memory|path|yes|no\b",
     re.IGNORECASE,
 )
