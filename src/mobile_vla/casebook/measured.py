@@ -37,7 +37,7 @@ def rate(k: int, n: int) -> Rate:
     return Rate(k=k, n=n, low=low, high=high)
 
 
-def meanerror_of(offline: Offline | None) -> float | None:
+def mean_error(offline: Offline | None) -> float | None:
     """Mean absolute error in m/s, over the dimensions whose unit that is."""
     return error_of(offline.policy) if offline else None
 
