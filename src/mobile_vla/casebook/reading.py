@@ -130,8 +130,11 @@ class _Reader:
         return path.name if path.parent == self.folder.path else str(path)
 
 
-def read_run(folder: RunFolder, base: Path) -> Facts:
-    """Everything readable in a run folder. `base`: the workspace, to which files are relative."""
+def read_run(folder: RunFolder, base: Path, *, results: bool = True) -> Facts:
+    """Everything readable in a run folder. `base`: the workspace, to which files are relative.
+
+    `results`: its evaluation too, which no state rests on.
+    """
     reader = _Reader(folder, base)
     lines = reader.read(folder.events, _events, lambda path: list(read_events(path)))
     events = _good_lines(reader, lines or [])
@@ -147,8 +150,8 @@ def read_run(folder: RunFolder, base: Path) -> Facts:
         load_report=reader.read(folder.load_report, _json(LoadReport)),
         environment=reader.read(folder.environment, _json(Environment)),
         curves={"val_loss": reader.read(folder.metrics, _val_losses) or []},
-        offline=reader.read(folder.offline, _json(Offline)),
-        rollouts=reader.read(folder.rollouts, _json(Rollouts)),
+        offline=reader.read(folder.offline, _json(Offline)) if results else None,
+        rollouts=reader.read(folder.rollouts, _json(Rollouts)) if results else None,
         checkpoints=checkpoints,
         best=linked(folder, "best", checkpoints),
         latest=linked(folder, "latest", checkpoints),

@@ -18,6 +18,10 @@ STALL_FACTOR = 5.0
 LOSS_TOLERANCE = 1e-4
 """Relative; `metrics.csv` keeps six digits."""
 
+DOUBLE = "both write this run"
+FUTURE = "lies in the future of this clock"
+"""Conflicts that may pass without any file changing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Life:
@@ -197,13 +201,13 @@ def _clock(line: Timeline, now: datetime) -> list[str]:
         f"the clock was set back before line {number} of events.jsonl" for number in line.backward()
     ]
     if line.last is not None and (line.last[1].time - now).total_seconds() > STALL_SECONDS:
-        found.append(f"line {line.last[0]} of events.jsonl lies in the future of this clock")
+        found.append(f"line {line.last[0]} of events.jsonl {FUTURE}")
     return found
 
 
 def _doubles(line: Timeline, lives: Mapping[Process, Life]) -> list[str]:
     pids = [p.pid for p, life in lives.items() if life.alive]
-    found = [f"processes {pids[0]} and {pids[1]} both write this run"] if len(pids) > 1 else []
+    found = [f"processes {pids[0]} and {pids[1]} {DOUBLE}"] if len(pids) > 1 else []
     if line.exit is not None and line.segment[-1][0] > line.exit[0]:
         found.append(f"events go on after the exit at line {line.exit[0]} of events.jsonl")
     return found

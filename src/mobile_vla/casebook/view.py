@@ -19,9 +19,12 @@ from mobile_vla.record.results import Offline, Rollouts
 Result = TypeVar("Result", Offline, Rollouts)
 
 
-def view_run(folder: RunFolder, base: Path, now: datetime) -> RunView:
-    """Read and judge one run. `base`: the workspace. Never fails on what the folder holds."""
-    facts = read_run(folder, base)
+def view_run(folder: RunFolder, base: Path, now: datetime, *, results: bool = True) -> RunView:
+    """Read and judge one run. `base`: the workspace. Never fails on what the folder holds.
+
+    `results`: with its evaluation.
+    """
+    facts = read_run(folder, base, results=results)
     line = timeline(facts.events)
     state = judge(facts, line, process_table(line), now)
     conflicts = list(state.conflicts)

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobile_vla.casebook.casebook import Casebook
 from mobile_vla.commands.common import print_json, setting, terminal_or_wide
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.workspace import Workspace
 
 if TYPE_CHECKING:
+    from mobile_vla.casebook.casebook import Casebook
     from mobile_vla.casebook.model import CaseView, Comparison, Design, Plan
     from mobile_vla.commands.verify import Recomputed
 
@@ -30,6 +30,8 @@ HEADLINES = (
 
 def casebook(options: argparse.Namespace, workspace: Path | None = None) -> Casebook:
     """The casebook that a command line names."""
+    from mobile_vla.casebook.casebook import Casebook
+
     chosen = setting(options)
     base = workspace or chosen.workspace.path
     return Casebook(base, chosen.study, chosen.profile_name, study_path=chosen.path)
@@ -48,12 +50,18 @@ def status(options: argparse.Namespace) -> int:
         folder = Path(path)
         if not folder.is_dir():
             raise UserError(f"There is no workspace {folder}: run `mvla demo`, or name another.")
-        cases = casebook(options, folder).cases()
         if options.json:
-            print_json(cases)
+            print_json(casebook(options, folder).cases())
         else:
-            print_cases(cases)
+            print_cases(_table_of(options, folder))
     return 0
+
+
+def _table_of(options: argparse.Namespace, folder: Path) -> list[CaseView]:
+    from mobile_vla.casebook.summary import summary
+
+    chosen = setting(options)
+    return summary(folder, chosen.study, chosen.profile_name, chosen.path)
 
 
 def print_cases(cases: Sequence[CaseView]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from mobile_vla.record.errors import UserError
+from mobile_vla.study.plain_yaml import load_plain
 
 Model = TypeVar("Model")
 UNKNOWN_FIELD = re.compile(r"unknown field `(?P<key>[^`]+)`(?: - at `(?P<path>[^`]+)`)?")
@@ -17,13 +19,18 @@ AT = re.compile(r" - at `(?P<path>[^`]+)`")
 
 
 def read_yaml(path: Path) -> Any:
-    """The plain content of a YAML file; duplicate keys and syntax errors name their line."""
+    """The plain content of a YAML file; duplicate keys and syntax errors name their line.
+
+    The quick reader does where the file is plain; the slow one knows anchors, and complains better.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
-        text = path.read_text(encoding="utf-8")
-        return YAML(typ="safe", pure=True).load(text)
+        data = path.read_bytes()
+        with contextlib.suppress(ValueError):
+            return load_plain(data)
+        return YAML(typ="safe", pure=True).load(data.decode("utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"There is no file {path}: check the path{_beside(path)}.") from error
     except IsADirectoryError as error:

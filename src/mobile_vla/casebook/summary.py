@@ -1,0 +1,191 @@
+"""The cases of a workspace with light runs, for tables: as `Casebook.cases()` tells, but at once.
+
+Runs come from the index while their files are unchanged. Up to `FEW` runs every file of every run
+is looked at; above, of a run that speaks for no case only its events and checkpoints' folder are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mobile_vla.casebook.cases import gather
+from mobile_vla.casebook.index import (
+    Entry,
+    Index,
+    Judged,
+    checkpoint_names,
+    light,
+    results_signature,
+    settled,
+    shallow_signature,
+    whole_signature,
+)
+from mobile_vla.casebook.model import CaseView, RunView
+from mobile_vla.casebook.view import view_run
+from mobile_vla.record.folder import RunFolder, find_runs
+from mobile_vla.record.workspace import Workspace
+from mobile_vla.study.models import ResolvedCase, Study
+
+FEW = 2000
+MANY = 128
+"""Runs to judge anew from which on several processes share them."""
+
+RUN_FILES = ("events.jsonl", "case.yaml")
+
+
+def summary(
+    workspace: Path, study: Study | None, profile: str | None, study_path: Path
+) -> list[CaseView]:
+    """The study's cases, then those that only runs know; runs without their long lists."""
+    index = Index(workspace)
+    try:
+        return _Summary(workspace, index).cases(study, profile, study_path)
+    finally:
+        index.close()
+
+
+class _Summary:
+    def __init__(self, workspace: Path, index: Index) -> None:
+        self.base, self.index = workspace, index
+        self.fresh: dict[str, RunView] = {}
+        self.known: dict[str, Entry] = {}
+        self.checked: dict[str, RunView] = {}
+
+    def cases(self, study: Study | None, profile: str | None, path: Path) -> list[CaseView]:
+        """Gather; look closely at the runs that speak; again, where one of them had changed."""
+        runs = self._runs()
+        while True:
+            cases = gather(runs, study, profile, path)
+            stale = self._speaking(cases)
+            if not stale:
+                return [self._told(case) for case in cases]
+            self._judge(stale, results=True)
+            runs = [self.fresh.get(run.path, run) for run in runs]
+
+    def _runs(self) -> list[RunView]:
+        entries = self.index.entries()
+        paths = list(_run_paths(self.base, entries))
+        look = _unchanged if len(paths) <= FEW else _unchanged_at_a_glance
+        changed = [path for path in paths if not look(self.base, entries.get(path))]
+        self.known = {path: entries[path] for path in set(paths).difference(changed)}
+        self.index.forget([path for path in entries if path not in set(paths)])
+        self._judge(changed)
+        return [self.fresh.get(path) or self._sketch(self.known[path]) for path in paths]
+
+    def _judge(self, paths: Sequence[str], *, results: bool = False) -> None:
+        judged = _judge_all(self.base, paths, results)
+        self.index.keep([one for one in judged if settled(one.view)])
+        self.fresh |= {one.view.path: one.view for one in judged}
+        if results:
+            self.checked |= {one.view.path: one.view for one in judged}
+
+    def _speaking(self, cases: list[CaseView]) -> list[str]:
+        """Runs that speak by an entry which no longer holds; the others are taken whole."""
+        stale = []
+        for case in cases:
+            path = case.run.path if case.run else None
+            if path is None or path in self.checked:
+                continue
+            view = None if path in self.fresh else self.index.view(path)
+            if view is None or not _wholly_unchanged(self.base, self.known[path]):
+                stale.append(path)
+            else:
+                self.checked[path] = view
+        return stale
+
+    def _told(self, case: CaseView) -> CaseView:
+        import msgspec
+
+        view = self.checked.get(case.run.path) if case.run else None
+        return msgspec.structs.replace(case, run=view) if view else case
+
+    def _sketch(self, entry: Entry) -> RunView:
+        return sketch(entry, self.index.resolved(entry.resolved))
+
+
+def sketch(entry: Entry, resolved: ResolvedCase | None) -> RunView:
+    """As much of a run as choosing the one that speaks, and telling of the others, needs."""
+    return RunView(
+        path=entry.path, case=entry.case, resolved=resolved,
+        state=entry.state, why=entry.why, evidence=[],  # type: ignore[arg-type]
+        started=datetime.fromisoformat(entry.started) if entry.started else None, last_sign=None,
+        steps=None, total_steps=None, seconds_per_step=None, epochs=None, train=None,
+        validation=None, manifest_hash=None, train_hashes=[], trained_parts={},
+        best_val_loss=None, final_val_loss=None, best=None, latest=None, offline=None,
+        rollouts=None, conflicts=[],
+    )  # fmt: skip
+
+
+def _unchanged(base: Path, entry: Entry | None) -> bool:
+    return entry is not None and entry.whole == whole_signature(f"{base}/{entry.path}", entry.names)
+
+
+def _wholly_unchanged(base: Path, entry: Entry) -> bool:
+    return _unchanged(base, entry) and entry.results == results_signature(f"{base}/{entry.path}")
+
+
+def _unchanged_at_a_glance(base: Path, entry: Entry | None) -> bool:
+    return entry is not None and entry.shallow == shallow_signature(f"{base}/{entry.path}")
+
+
+def _run_paths(base: Path, known: dict[str, Entry]) -> Iterator[str]:
+    """Every run folder relative to the workspace; a known one is not entered to find it."""
+    runs = Workspace(base).runs
+    for case in _folders(runs):
+        with os.scandir(case) as inner:
+            entries = sorted(inner, key=lambda entry: entry.name)
+        if any(entry.name in RUN_FILES for entry in entries):
+            yield f"{runs.name}/{case.name}"
+            continue
+        for entry in entries:
+            path = f"{runs.name}/{case.name}/{entry.name}"
+            if path in known:
+                yield path
+            elif entry.is_dir(follow_symlinks=False):
+                yield from (
+                    f.path.relative_to(base).as_posix() for f in find_runs(Path(entry.path))
+                )
+
+
+def _folders(runs: Path) -> list[Path]:
+    """Readable folders directly below, by name; links are not followed."""
+    try:
+        found = [entry for entry in os.scandir(runs) if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return [runs / entry.name for entry in sorted(found, key=lambda entry: entry.name)
+            if os.access(entry.path, os.R_OK | os.X_OK)]  # fmt: skip
+
+
+def _judge_all(base: Path, paths: Sequence[str], results: bool) -> list[Judged]:
+    """Judge runs anew; many of them in one process a core."""
+    if len(paths) < MANY:
+        return [_judged(base, path, results) for path in paths]
+    import multiprocessing
+
+    import msgspec
+
+    cores = max(1, min(8, len(os.sched_getaffinity(0))))
+    pieces = [(base, paths[start : start + 32], results) for start in range(0, len(paths), 32)]
+    with multiprocessing.get_context("fork").Pool(cores) as pool:
+        encoded = pool.map(_piece, pieces)
+    return [one for piece in encoded for one in msgspec.msgpack.decode(piece, type=list[Judged])]
+
+
+def _piece(piece: tuple[Path, Sequence[str], bool]) -> bytes:
+    import msgspec
+
+    base, paths, results = piece
+    return msgspec.msgpack.encode([_judged(base, path, results) for path in paths])
+
+
+def _judged(base: Path, path: str, results: bool) -> Judged:
+    folder = f"{base}/{path}"
+    names = checkpoint_names(folder)
+    shallow, whole = shallow_signature(folder), whole_signature(folder, names)
+    evaluation = results_signature(folder) if results else b""
+    view = view_run(RunFolder(base / path), base, datetime.now(UTC), results=results)
+    return Judged(light(view), names, shallow, whole, evaluation)
