@@ -29,10 +29,11 @@ def judge_word(claim: Claim, facts: CaseFacts) -> Judged:
 
 def _without_run(claim: Claim, facts: CaseFacts) -> Judged:
     state, why = state_of(claim.value), facts.view.why
+    at = Evidence(file=f"runs/{facts.view.name}", where="no run folder")
     if state == "planned":
-        return _say(claim, "supported", why, "planned")
+        return _say(claim, "supported", why, "planned", at)
     verdict: ClaimVerdict = "contradicted" if state in ("finished", "running") else "unsupported"
-    return _say(claim, verdict, f"it has no run ({why})", facts.view.state)
+    return _say(claim, verdict, f"it has no run ({why})", facts.view.state, at)
 
 
 def _status(claim: Claim, facts: CaseFacts, run: RunFacts) -> Judged:

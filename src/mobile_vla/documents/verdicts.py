@@ -28,7 +28,13 @@ class Judge:
         self._facts: dict[str, CaseFacts] = {}
 
     def judge(self, claim: Claim) -> Judged:
-        """The verdict on one claim, with the evidence it rests on."""
+        """The verdict on one claim, with the evidence it rests on: no evidence is never a pass."""
+        judged = self._judge(claim)
+        if judged.evidence is None and judged.verdict not in ("ambiguous", "unsupported"):
+            return _say(claim, "unsupported", judged.reason, judged.expected)
+        return judged
+
+    def _judge(self, claim: Claim) -> Judged:
         if claim.quantity == "name":
             return _say(
                 claim, "ambiguous", f"{claim.case} is another run elsewhere in the document"
@@ -135,11 +141,12 @@ def _asked(claim: Claim, facts: RunFacts) -> list[Fact]:
 
 def _elsewhere(claim: Claim, facts: RunFacts) -> str | None:
     """Another place of the same quantity where the claimed value stands."""
+    names: list[str] = []
     for (quantity, name, split), fact in facts.numbers.items():
         same = quantity == claim.quantity and (not split or split == claim.split)
         if same and name != claim.qualifier and agrees(claim, fact) and not claim.about:
-            return name or split or None
-    return None
+            names.append(name or split)
+    return min(names, key=lambda name: (name not in ("final", "best"), name), default=None)
 
 
 def _without(claim: Claim, facts: RunFacts, elsewhere: str | None) -> Judged:

@@ -79,7 +79,7 @@ class _Reader:
             self._line(piece)
 
     def _heading(self, piece: Piece) -> None:
-        mentions = list(self.names.mentions(piece.text))
+        mentions = self.names.mentions(piece.text)
         cases = {name or alias for _, _, alias, name in mentions}
         pair = heading_pair(piece, self.names)
         if pair:
@@ -136,7 +136,7 @@ class _Reader:
     ) -> None:
         """Scan a text at `offset` of its piece and bind what is found."""
         scan = Scan(text, key)
-        mentions = list(self.names.mentions(text))
+        mentions = self.names.mentions(text)
         for start, end, _, _ in mentions:
             scan.mask(start, end)
         firmly = len({name or alias for _, _, alias, name in mentions}) == 1
@@ -159,7 +159,7 @@ class _Reader:
             self._unread(piece, scan)
 
     def _bind(self, piece: Piece, found: list[Found], case: Case | None) -> None:
-        mentions = list(self.names.mentions(piece.text))
+        mentions = self.names.mentions(piece.text)
         self._add([(piece, item, _nearest(mentions, item.start, case), ()) for item in found])
 
     def _ratios(self, piece: Piece) -> None:
@@ -236,7 +236,7 @@ class _Reader:
         return None
 
     def _only_case(self, text: str) -> Case | None:
-        found = list(self.names.mentions(text))
+        found = self.names.mentions(text)
         if len({name or alias for _, _, alias, name in found}) != 1:
             return None
         return found[0][2], next((name for _, _, _, name in found if name), None)

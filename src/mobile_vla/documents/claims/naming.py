@@ -17,6 +17,9 @@ SAID = re.compile(
 """Such as "Case 1 is `name`"."""
 
 
+Mention = tuple[int, int, str, str | None]
+
+
 @dataclass(slots=True)
 class Names:
     """Aliases of one document. `clashes`: an alias with a second name, and where that stands."""
@@ -25,9 +28,15 @@ class Names:
     labels: dict[str, str]
     aliases: dict[str, str] = field(default_factory=dict)
     clashes: list[tuple[str, str, Piece]] = field(default_factory=list)
+    last: tuple[str, list[Mention]] = ("", [])
 
-    def mentions(self, text: str) -> Iterator[tuple[int, int, str, str | None]]:
+    def mentions(self, text: str) -> list[Mention]:
         """Every case in a text: start, end, as written, and its training name where it is told."""
+        if text != self.last[0]:
+            self.last = (text, list(self._mentions(text)))
+        return self.last[1]
+
+    def _mentions(self, text: str) -> Iterator[Mention]:
         if "case" in text or "Case" in text or "케이스" in text or "CASE" in text:
             for match in CASE.finditer(text):
                 alias = f"Case {int(match[1])}"
@@ -35,7 +44,7 @@ class Names:
         if "_" in text or any(name in text for name in self.labels):
             yield from self._names(text)
 
-    def _names(self, text: str) -> Iterator[tuple[int, int, str, str | None]]:
+    def _names(self, text: str) -> Iterator[Mention]:
         for label, name in self.labels.items():
             place = text.find(label)
             if place >= 0:
@@ -49,7 +58,7 @@ class Names:
     def of_section(self, section: Section | None) -> tuple[str, str | None] | None:
         """The one case that a heading above names."""
         while section is not None:
-            found = list(self.mentions(section.title)) if section.title else []
+            found = self.mentions(section.title) if section.title else []
             if found:
                 names = {name or alias for _, _, alias, name in found}
                 return (found[0][2], found[0][3] or _name_in(found)) if len(names) == 1 else None

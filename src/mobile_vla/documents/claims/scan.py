@@ -98,6 +98,13 @@ SETTINGS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("size", re.compile(rf"(?<![\d.]){NUMBER}\s*(?P<unit>TB|GB|MB|kB)\b")),
 )
+SETTING = re.compile(
+    r"\br\s*=|rank|alpha|dropout|learning|\blr\b|학습률|decay|batch|window|윈도우|chunk|청크|seed|시드"
+    r"|epochs|에폭|에포크|steps|스텝|param|파라미터|[gmkt]b\b"
+)
+OF_EPISODES = re.compile(r"ep|left|right|에피소드|왼쪽|오른쪽|좌측|우측|straight|직진|l/r")
+OF_DRIVES = re.compile(r"성공|success|롤아웃|rollout|충돌|collision|\bacc|정확도")
+DIGIT = re.compile(r"\d")
 RATIO = re.compile(rf"(?<![\d.]){NUMBER}\s*(?:×(?!\s*\d)|배(?![가-힣])|x\b|times\b)")
 SHARE = re.compile(r"(?<![\d.])(?P<num>\d+(?:\.\d+)?)\s*%")
 PLAIN = re.compile(
@@ -137,18 +144,22 @@ class Scan:
 
     def run(self, *, cased: bool) -> list[Found]:
         """Everything found, in the text's order. `cased`: its case is known."""
-        for pattern in (STRUCK, HIDDEN):
-            for match in pattern.finditer(self.left):
-                self._file(match)
-                self.mask(match.start(), match.end())
-        for match in CHECKPOINT.finditer(self.left):
-            self._file(match)
-            self.mask(match.start(), match.end())
-        self._dates()
-        if any(char.isdigit() for char in self.left):
+        if "~~" in self.left or "(was" in self.left:
+            self._hide(STRUCK)
+        if DIGIT.search(self.left):
+            self._hide(HIDDEN)
+            if "." in self.left:
+                self._hide(CHECKPOINT)
+            self._dates()
+        if DIGIT.search(self.left):
             self._numbers()
         self._words(cased=cased)
         return sorted(self.found, key=lambda found: found.start)
+
+    def _hide(self, pattern: re.Pattern[str]) -> None:
+        for match in pattern.finditer(self.left):
+            self._file(match)
+            self.mask(match.start(), match.end())
 
     def _file(self, match: re.Match[str]) -> None:
         inner = CHECKPOINT.search(match[0])
@@ -167,10 +178,11 @@ class Scan:
         if "loss" in lowered or "손실" in lowered or "rmse" in lowered:
             self._each(LOSS, _loss)
             self._each(AGAIN, _again)
-        if not re.search(r"성공|success|롤아웃|rollout|충돌|collision|\bacc|정확도", lowered):
+        if OF_EPISODES.search(lowered) and not OF_DRIVES.search(lowered):
             self._episodes()
-        for quantity, pattern in SETTINGS:
-            self._each(pattern, lambda match, name=quantity: _number(match, name))
+        if SETTING.search(lowered):
+            for quantity, pattern in SETTINGS:
+                self._each(pattern, lambda match, name=quantity: _number(match, name))
         if self.key is not None:
             self._by_key(self.key)
 
@@ -229,7 +241,7 @@ class Scan:
             self._checkpoint(self.text)
         elif quantity in ("", "episodes") and cased and not self.key:
             self._state()
-        for match in ONLY.finditer(self.left):
+        for match in ONLY.finditer(self.left) if "only" in self.left or "만" in self.left else ():
             self._keep(
                 Found(match.start(), match.end(), "ways", ways=ways_of(match["way"]), only=True),
                 match,
@@ -267,9 +279,11 @@ class Scan:
     def _each(
         self, pattern: re.Pattern[str], read: Callable[[re.Match[str]], Found | None]
     ) -> None:
-        for match in list(pattern.finditer(self.left)):
-            if "¤" not in match["num"] and (found := read(match)):
+        place = 0
+        while match := pattern.search(self.left, place):
+            if found := read(match):
                 self._keep(found, match)
+            place = match.end()
 
     def _keep(self, found: Found, match: re.Match[str]) -> None:
         self.found.append(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 NUMBER = (
     r"(?P<about>~|≈|약\s|about\s)?(?P<num>\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
@@ -140,6 +141,7 @@ class Key:
     split: str
 
 
+@lru_cache(maxsize=4096)
 def read_key(text: str) -> Key | None:
     """The quantity that a heading cell or a key names; None where it names none."""
     plain = clean(text)
