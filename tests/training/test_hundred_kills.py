@@ -79,6 +79,7 @@ def test_ten_kills_of_a_run(
 ) -> None:
     lab = furnish(tmp_path / "ws", shared, server)
     lab.change("epochs: 3", EPOCHS)
+    lab.change("rollout_scenes: 2", "rollout_scenes: 2\n    record: {checkpoint_minutes: 0.005}")
     dice = random.Random(seed)
     try:
         fell = [kill_once(lab, dice, ("--resume",) if n else ()) for n in range(KILLS)]

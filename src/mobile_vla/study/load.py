@@ -73,6 +73,7 @@ def resolve(study: Study, case: Case, profile_name: str, attempt: int, path: Pat
         evaluation_data=study.data.evaluation,
         robot=study.robot,
         recipe=recipe,
+        record=profile.record,
     )
 
 

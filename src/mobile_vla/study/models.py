@@ -63,6 +63,17 @@ class Recipe(Strict, frozen=True, kw_only=True):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
 
 
+class Recording(Strict, frozen=True, kw_only=True):
+    """What a run leaves behind besides its weights; none of it changes a number it computes.
+
+    `loggers`: trackers besides `metrics.csv`. `checkpoint_minutes`: within an epoch that lasts
+    longer, a checkpoint is written each so many minutes; one ends every epoch anyway.
+    """
+
+    loggers: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ("tensorboard",)
+    checkpoint_minutes: Annotated[float, msgspec.Meta(gt=0)] = 20.0
+
+
 class Counts(Strict, frozen=True, kw_only=True):
     """Episodes by direction."""
 
@@ -172,6 +183,7 @@ class Profile(Strict, frozen=True, kw_only=True):
     evaluation: Counts
     rollout_scenes: Annotated[int, msgspec.Meta(ge=0)]
     recipe: dict[str, object] = {}
+    record: Recording = Recording()
 
 
 class Study(Strict, frozen=True, kw_only=True):
@@ -219,3 +231,4 @@ class ResolvedCase(Strict, frozen=True, kw_only=True):
     evaluation_data: str
     robot: Robot
     recipe: Recipe
+    record: Recording = Recording()

@@ -24,6 +24,7 @@ from mobile_vla.record.folder import RunFolder
 
 POLICY = "policy.safetensors"
 RESUME = "resume.pt"
+RESUME_KEYS = {"step", "epoch_losses", "best", "optimizer", "random", "scaler"}
 
 
 def write_checkpoint(
@@ -75,11 +76,30 @@ def read_resume(run: RunFolder) -> tuple[Path, dict[str, Any]]:
     """The latest checkpoint's folder and its resume state; nothing in it is executed."""
     folder = run.latest
     try:
-        return folder.resolve(strict=True), torch.load(folder / RESUME, weights_only=True)
+        state = torch.load(folder / RESUME, weights_only=True)
     except FileNotFoundError as error:
         raise UserError(
             f"{run.path} has no whole checkpoint to resume from: train the case anew."
         ) from error
+    if missing := sorted(RESUME_KEYS - state.keys()):
+        raise UserError(
+            f"{folder / RESUME} lacks {', '.join(missing)}, so another version of this program "
+            "wrote it: go on with that version, or train the case anew."
+        )
+    return folder.resolve(strict=True), state
+
+
+def random_state() -> dict[str, Any]:
+    """The state of every generator that training draws from: the CPU's and each GPU's."""
+    gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"cpu": torch.get_rng_state(), "gpus": gpus}
+
+
+def restore_random(state: dict[str, Any]) -> None:
+    """Set the generators to a `random_state`."""
+    torch.set_rng_state(state["cpu"])
+    if torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["gpus"])
 
 
 def _point(link: Path, target: Path) -> None:

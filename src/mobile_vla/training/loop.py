@@ -19,14 +19,15 @@ from mobile_vla.policy.policy import Policy, Windows, unfold_windows
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.events import Checkpoint, CheckpointFailed, Epoch, EventLog, Heartbeat
 from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.metrics import MetricsFile
 from mobile_vla.study.models import Recipe
 from mobile_vla.training.checkpoints import (
     POLICY,
     checkpoint_bytes,
     policy_hash,
+    random_state,
     write_checkpoint,
 )
+from mobile_vla.training.curves import Curves
 from mobile_vla.training.data import Batch, EpisodeTensors
 from mobile_vla.training.order import (
     NotFinite,
@@ -55,13 +56,14 @@ class Training:
     fabric: Fabric
     run: RunFolder
     recipe: Recipe
+    checkpoint_seconds: float
     manifest: Manifest
     policy: Policy
     module: Any
     optimizer: Any
     tensors: EpisodeTensors
     events: EventLog
-    metrics: MetricsFile
+    metrics: Curves
     metadata: dict[str, str]
     stop: threading.Event
     progress: Progress
@@ -74,7 +76,9 @@ def total_steps(recipe: Recipe, manifest: Manifest) -> int:
 
 
 def fit(training: Training, position: Position) -> Position:
-    """Train from `position` to the end, or until `stop` is set; a checkpoint ends each epoch.
+    """Train from `position` to the end, or until `stop` is set.
+
+    A checkpoint ends each epoch, and is written within one each `checkpoint_seconds`.
 
     Errors: `NotFinite` within the step that made it.
     """
@@ -82,7 +86,7 @@ def fit(training: Training, position: Position) -> Position:
     per_step = recipe.batch * recipe.accumulate
     per_epoch = steps_per_epoch(len(train), per_step)
     total = recipe.epochs * per_epoch
-    beaten = time.monotonic()
+    beaten = saved = time.monotonic()
     while position.step < total and not training.stop.is_set():
         epoch, first = divmod(position.step, per_epoch)
         began = time.monotonic()
@@ -93,10 +97,15 @@ def fit(training: Training, position: Position) -> Position:
                 beaten = time.monotonic()
             if training.stop.is_set():
                 break
+            due = time.monotonic() - saved > training.checkpoint_seconds
+            if due and position.step % per_epoch:
+                _save(training, position, epoch, None, best=False)
+                saved = time.monotonic()
         if position.step % per_epoch == 0:
             _end_epoch(training, position, epoch, time.monotonic() - began)
         else:
             _save(training, position, epoch, None, best=False)
+        saved = time.monotonic()
     return position
 
 
@@ -217,7 +226,6 @@ def _end_epoch(training: Training, position: Position, epoch: int, seconds: floa
     val_loss = validate(training)
     _require_finite("validation loss", val_loss, position.step, training.manifest.split("val"))
     training.metrics.append(epoch=epoch, step=position.step, val_loss=val_loss)
-    training.metrics.sync()
     losses, position.epoch_losses = position.epoch_losses, []
     best = val_loss < position.best
     position.best = min(position.best, val_loss)
@@ -236,14 +244,20 @@ def _end_epoch(training: Training, position: Position, epoch: int, seconds: floa
 def _save(
     training: Training, position: Position, epoch: int, val_loss: float | None, *, best: bool
 ) -> None:
-    """Write a checkpoint; where that fails the run goes on and its record says so."""
+    """Write a checkpoint; where that fails the run's record says so, and the run stops.
+
+    A full disk has no room for the next steps' record either; the older checkpoints stand, and
+    `--resume` goes on from them once there is room.
+    """
     resume = {
         "step": position.step,
         "epoch_losses": position.epoch_losses,
         "best": position.best,
         "optimizer": training.optimizer.state_dict(),
-        "random": torch.get_rng_state(),
+        "random": random_state(),
+        "scaler": training.fabric.strategy.precision.state_dict(),
     }
+    training.metrics.sync()
     metadata = {**training.metadata, "step": str(position.step), "epoch": str(epoch)}
     try:
         folder = write_checkpoint(training.run, training.policy, metadata, resume, best=best)

@@ -18,11 +18,11 @@ from mobile_vla.record.events import EventLog
 from mobile_vla.record.files import write_json
 from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.load_report import LoadedSource
-from mobile_vla.record.metrics import MetricsFile
 from mobile_vla.record.workspace import Workspace
 from mobile_vla.study.models import ResolvedCase
 from mobile_vla.training.build import build_policy, image_size
-from mobile_vla.training.checkpoints import POLICY, read_resume
+from mobile_vla.training.checkpoints import POLICY, read_resume, restore_random
+from mobile_vla.training.curves import open_curves
 from mobile_vla.training.data import EpisodeTensors, open_case_frames, training_statistics
 from mobile_vla.training.features import Features
 from mobile_vla.training.loop import Position, Progress, Training
@@ -52,18 +52,19 @@ def prepare(
     module, optimizer = fabric.setup(policy, _optimizer(policy, case))
     features = Features(policy, frames, workspace.cache)
     tensors = EpisodeTensors(policy, case.recipe, frames, features)
-    position = _resume(run, policy, optimizer) if resume else Position()
+    position = _resume(run, policy, optimizer, fabric) if resume else Position()
     training = Training(
         fabric=fabric,
         run=run,
         recipe=case.recipe,
+        checkpoint_seconds=60 * case.record.checkpoint_minutes,
         manifest=manifest,
         policy=policy,
         module=module,
         optimizer=optimizer,
         tensors=tensors,
         events=events,
-        metrics=MetricsFile(run.metrics, keep_to_step=position.step if resume else None),
+        metrics=open_curves(run, case, workspace, resumed_at=position.step if resume else None),
         metadata={"case": case.case, "study": case.study, "manifest": manifest.hash},
         stop=stop,
         progress=progress,
@@ -94,13 +95,16 @@ def _optimizer(policy: Policy, case: ResolvedCase) -> torch.optim.Optimizer:
     )
 
 
-def _resume(run: RunFolder, policy: Policy, optimizer: torch.optim.Optimizer) -> Position:
-    """Policy, optimiser, random state and position as the latest checkpoint left them."""
+def _resume(
+    run: RunFolder, policy: Policy, optimizer: torch.optim.Optimizer, fabric: Fabric
+) -> Position:
+    """Policy, optimiser, scaler, random state and position as the latest checkpoint left them."""
     folder, state = read_resume(run)
     require_base(policy.backbone, folder / POLICY)
     load_trained(policy, folder / POLICY)
     optimizer.load_state_dict(state["optimizer"])
-    torch.set_rng_state(state["random"])
+    restore_random(state["random"])
+    fabric.strategy.precision.load_state_dict(state["scaler"])
     return Position(
         step=state["step"], epoch_losses=list(state["epoch_losses"]), best=state["best"]
     )

@@ -121,7 +121,12 @@ def _fit(session: Session, training: Training, position: Position) -> Exit:
 
     total = total_steps(training.recipe, training.manifest)
     frozen = hash_base(training.policy.backbone)
-    fit(training, position)
+    try:
+        fit(training, position)
+    except BaseException:
+        training.metrics.close("failed")
+        raise
+    training.metrics.close("success" if position.step == total else "failed")
     if session.stop.is_set() and position.step < total:
         saved = "is saved" if session.run.latest_step == position.step else "is not saved"
         reason = f"a signal asked it to stop; step {position.step} of {total} {saved}"

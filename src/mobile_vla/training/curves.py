@@ -1,0 +1,141 @@
+"""A run's curves: `metrics.csv`, which is the record, and the trackers that its profile names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mobile_vla.record.errors import UserError
+from mobile_vla.record.files import write_json
+from mobile_vla.record.metrics import MetricsFile
+
+if TYPE_CHECKING:
+    from mobile_vla.record.folder import RunFolder
+    from mobile_vla.record.workspace import Workspace
+    from mobile_vla.study.models import ResolvedCase
+
+TENSORBOARD = "tensorboard"
+FLUSH_SECONDS = 10
+RUN_TAG = "mobile_vla.run"
+
+
+class Curves:
+    """Appends each row to `metrics.csv`, then to every tracker.
+
+    A tracker that fails is said in the console log and left; the run goes on without it, because
+    no number is lost: `metrics.csv` has them all.
+    """
+
+    def __init__(self, file: MetricsFile, trackers: Sequence[Any] = ()) -> None:
+        self.file = file
+        self._trackers = list(trackers)
+
+    def append(self, **values: float) -> None:
+        """One row; its `step` is the trackers' step, `epoch` one of their curves."""
+        self.file.append(**values)
+        told = {name: float(value) for name, value in values.items() if name != "step"}
+        self._each(lambda tracker: tracker.log_metrics(told, step=int(values["step"])))
+
+    def sync(self) -> None:
+        """Force what was appended to the disk, as a checkpoint is about to rest on it."""
+        self.file.sync()
+        self._each(_flush)
+
+    def close(self, status: str) -> None:
+        """Tell the trackers that the process ends: "success" or "failed"."""
+        self._each(lambda tracker: tracker.finalize(status))
+        self._trackers = []
+
+    def _each(self, call: Callable[[Any], object]) -> None:
+        for tracker in tuple(self._trackers):
+            try:
+                call(tracker)
+            except Exception as error:  # whatever a tracker's own library raises
+                self._trackers.remove(tracker)
+                name = type(tracker).__name__
+                print(f"{name} failed and is left; metrics.csv goes on: {error!r}", flush=True)
+
+
+def open_curves(
+    run: RunFolder, case: ResolvedCase, workspace: Workspace, *, resumed_at: int | None
+) -> Curves:
+    """The run's curves; `resumed_at` drops the rows after the step of the checkpoint gone on from.
+
+    Errors: `UserError` for a tracker that is not installed or cannot be opened.
+    """
+    trackers = [_open(name, run, case, workspace, resumed_at) for name in case.record.loggers]
+    return Curves(MetricsFile(run.metrics, keep_to_step=resumed_at), trackers)
+
+
+def _open(
+    name: str, run: RunFolder, case: ResolvedCase, workspace: Workspace, resumed_at: int | None
+) -> Any:
+    try:
+        if name == TENSORBOARD:
+            return _tensorboard(run, resumed_at)
+        tracker = _mlflow(run, case, workspace) if name == "mlflow" else _wandb(run, case)
+        if resumed_at is None:
+            tracker.log_hyperparams(msgspec.to_builtins(case))
+        return tracker
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"The tracker {name} is not installed: pip install 'mobile-vla[{name}]', or take it "
+            f"out of the profile's record.loggers. ({error})"
+        ) from error
+    except Exception as error:  # whatever a tracker's own library raises
+        raise UserError(
+            f"The tracker {name} cannot be opened ({error!r}): mend it, or take it out of the "
+            "profile's record.loggers."
+        ) from error
+
+
+def _tensorboard(run: RunFolder, resumed_at: int | None) -> Any:
+    """Event files in the run's own folder; a resumed run's reader drops what it repeats."""
+    from lightning.fabric.loggers import TensorBoardLogger
+
+    purge = None if resumed_at is None else resumed_at + 1
+    return TensorBoardLogger(
+        run.path, name=TENSORBOARD, version="", flush_secs=FLUSH_SECONDS, purge_step=purge
+    )
+
+
+def _mlflow(run: RunFolder, case: ResolvedCase, workspace: Workspace) -> Any:
+    """MLFLOW_TRACKING_URI, else `mlflow.db` in the workspace; one MLflow run a run folder."""
+    from lightning.pytorch.loggers import MLFlowLogger
+
+    file = run.path / "mlflow.json"
+    known = msgspec.json.decode(file.read_bytes())["run_id"] if file.exists() else None
+    local = f"sqlite:///{(workspace.path / 'mlflow.db').resolve()}"
+    tracker = MLFlowLogger(
+        experiment_name=case.study,
+        run_name=f"{case.case}/{run.path.name}",
+        tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or local,
+        tags={RUN_TAG: str(run.path)},
+        run_id=known,
+    )
+    write_json(file, {"run_id": tracker.run_id})
+    return tracker
+
+
+def _wandb(run: RunFolder, case: ResolvedCase) -> Any:
+    """Offline in the run's folder, unless WANDB_MODE says otherwise; one id a run folder."""
+    from lightning.pytorch.loggers import WandbLogger
+
+    return WandbLogger(
+        name=f"{case.case}/{run.path.name}",
+        project=case.study,
+        save_dir=run.path,
+        id=f"{case.case}-{run.path.name}",
+        resume="allow",
+        offline=os.environ.get("WANDB_MODE", "offline") == "offline",
+    )
+
+
+def _flush(tracker: Any) -> None:
+    """TensorBoard's writer holds lines back; the others send or store each at once."""
+    flush = getattr(tracker.experiment, "flush", None)
+    if flush is not None:
+        flush()

@@ -1,0 +1,160 @@
+"""Curves reach the trackers as `metrics.csv` has them; checkpoints within long epochs."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from mobile_vla.record.events import Checkpoint
+from mobile_vla.record.folder import RunFolder
+from mobile_vla.record.metrics import read_metrics
+from mobile_vla.training.run import begin_run, train
+from small_lab import Lab, events_of, furnish
+
+CASE = "both_20"
+CURVES = {
+    "epoch", "train_loss", "val_loss", "learning_rate", "grad_norm", "frames_per_second",
+    "data_wait_share", "memory_mb",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_flush_denormal(False)
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def here(tmp_path: Path, shared: Path) -> Lab:
+    return furnish(tmp_path / "ws", shared, None)
+
+
+def keep(lab: Lab, record: str) -> None:
+    lab.change("rollout_scenes: 2", f"rollout_scenes: 2\n    record: {record}")
+
+
+def trained(lab: Lab, *, resume: bool = False) -> RunFolder:
+    run = lab.the_run(CASE) if resume else begin_run(lab.resolved(CASE), lab.workspace)
+    assert train(run, lab.workspace, resume=resume, terminal=False).outcome == "finished"
+    return run
+
+
+def board(run: RunFolder) -> dict[str, dict[int, float]]:
+    """TensorBoard's curves: tag, then step, then value."""
+    import struct
+
+    from tensorboardX.proto.event_pb2 import Event
+
+    found: dict[str, dict[int, float]] = {}
+    for file in sorted((run.path / "tensorboard").glob("events.*")):
+        data, at = file.read_bytes(), 0
+        while at < len(data):
+            (length,) = struct.unpack_from("<Q", data, at)
+            event = Event.FromString(data[at + 12 : at + 12 + length])
+            for value in event.summary.value:
+                found.setdefault(value.tag, {})[event.step] = value.simple_value
+            at += 16 + length
+    return found
+
+
+def test_tensorboard_has_what_the_csv_has(here: Lab) -> None:
+    run = trained(here)
+    curves, csv = board(run), read_metrics(run.metrics)
+    assert curves.keys() == CURVES
+    steps = dict(csv["step"])
+    for name in CURVES - {"epoch"}:
+        wanted = {int(steps[line]): value for line, value in csv[name]}
+        assert curves[name].keys() == wanted.keys(), name
+        assert all(curves[name][s] == pytest.approx(v, rel=1e-5) for s, v in wanted.items()), name
+
+
+def test_a_tracker_that_fails_is_said_and_the_run_goes_on(
+    here: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = begin_run(here.resolved(CASE), here.workspace)
+    (run.path / "tensorboard").write_text("in the way")
+    assert train(run, here.workspace, terminal=False).outcome == "finished"
+    said = [line for line in capfd.readouterr().out.splitlines() if "is left" in line]
+    assert len(said) == 1
+    assert said[0].startswith("TensorBoardLogger failed and is left; metrics.csv goes on:")
+    assert len(read_metrics(run.metrics)["train_loss"]) == 12
+
+
+def test_no_tracker_where_none_is_named(here: Lab) -> None:
+    keep(here, "{loggers: []}")
+    run = trained(here)
+    assert not (run.path / "tensorboard").exists()
+
+
+def test_an_unknown_tracker_is_an_error_that_names_the_key(here: Lab) -> None:
+    from mobile_vla.record.errors import UserError
+
+    keep(here, "{loggers: [tensorbored]}")
+    with pytest.raises(UserError, match="tensorbored"):
+        here.resolved(CASE)
+
+
+def test_mlflow(here: Lab) -> None:
+    pytest.importorskip("mlflow")
+    keep(here, "{loggers: [mlflow]}")
+    run = trained(here)
+    trained(here, resume=True)
+    store = sqlite3.connect(here.path / "mlflow.db")
+    ((name, status),) = store.execute("select name, status from runs").fetchall()
+    assert (name, status) == (f"{CASE}/{run.path.name}", "FINISHED")
+    steps = store.execute("select step, value from metrics where key = 'train_loss' order by step")
+    wanted = [value for _, value in read_metrics(run.metrics)["train_loss"]]
+    assert [value for _, value in steps.fetchall()] == pytest.approx(wanted, rel=1e-5)
+    (told,) = store.execute("select value from params where key = 'recipe/window'").fetchone()
+    assert told == "8"
+
+
+def test_wandb_offline(here: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    keep(here, "{loggers: [wandb]}")
+    run = trained(here)
+    (file,) = (run.path / "wandb").glob("offline-run-*/*.wandb")
+    assert file.stat().st_size > 1000
+
+
+def same_weights(one: RunFolder, other: RunFolder) -> None:
+    for link in ("latest", "best"):
+        ours = load_file(one.checkpoints / link / "policy.safetensors")
+        theirs = load_file(other.checkpoints / link / "policy.safetensors")
+        assert all(ours[name].tobytes() == theirs[name].tobytes() for name in theirs)
+
+
+def test_checkpoints_within_an_epoch(tmp_path: Path, shared: Path) -> None:
+    usual, often = (furnish(tmp_path / name, shared, None) for name in ("usual", "often"))
+    keep(often, "{checkpoint_minutes: 1e-9}")
+    every_epoch, every_step = trained(usual), trained(often)
+    assert [e.step for e in events_of(every_epoch.events, Checkpoint)] == [4, 8, 12]
+    written = events_of(every_step.events, Checkpoint)
+    assert [event.step for event in written] == list(range(1, 13))
+    assert [event.step for event in written if event.val_loss is not None] == [4, 8, 12]
+    assert all(not event.best for event in written if event.val_loss is None)
+    kept = {path.name for path in every_step.checkpoints.iterdir()}
+    best = every_step.best.resolve().name
+    assert kept == {"latest", "best", "step-000012", best}
+    same_weights(every_step, every_epoch)
+
+
+def test_a_checkpoint_of_another_version_is_said(here: Lab) -> None:
+    from mobile_vla.record.errors import UserError
+    from mobile_vla.training.checkpoints import RESUME, read_resume
+
+    run = trained(here)
+    folder, state = read_resume(run)
+    del state["scaler"]
+    torch.save(state, folder / RESUME)
+    with pytest.raises(UserError, match="lacks scaler, so another version"):
+        read_resume(run)
