@@ -1,3 +1,4 @@
+import contextlib
 from pathlib import Path
 
 import h5py
@@ -162,9 +163,35 @@ def test_a_million_frames_are_refused_unread(tmp_path: Path) -> None:
     with h5py.File(path, "w") as file:
         file.create_dataset("images", (10**6, 720, 1280, 3), np.uint8, chunks=(1, 720, 1280, 3))
         file.create_dataset("actions", data=np.zeros((10**6, 2), np.float32))
-    with pytest.raises(EpisodeError, match="1000000 frames") as caught:
+    with pytest.raises(EpisodeError, match="1000000 actions") as caught:
         read_episode(path)
     assert caught.value.check == "too_long"
+
+
+def test_more_pictures_than_memory_are_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("images", (9000, 720, 1280, 3), np.uint8, chunks=(1, 720, 1280, 3))
+        file.create_dataset("actions", data=np.zeros((9000, 2), np.float32))
+    with pytest.raises(EpisodeError, match="9000 frames") as caught:
+        read_episode(path)
+    assert caught.value.check == "too_long"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_bytes_anywhere_are_an_episode_error_or_harmless(
+    tmp_path: Path, make_episode, seed
+) -> None:
+    path = tmp_path / "a.h5"
+    write_episode(path, make_episode(step=0.1), compression="gzip")
+    rng, whole = np.random.default_rng(seed), path.read_bytes()
+    for _ in range(60):
+        data = bytearray(whole)
+        for place in rng.integers(0, len(data), rng.integers(1, 6)):
+            data[place] = rng.integers(256)
+        path.write_bytes(data)
+        with contextlib.suppress(EpisodeError):
+            assert len(read_episode(path)) == 6
 
 
 def test_links_in_a_loop_and_dangling_are_told(tmp_path: Path) -> None:

@@ -25,6 +25,10 @@ LARGEST_BYTES = 4 << 30
 """Decoded pictures of one episode: what is larger is refused unread."""
 
 
+DECODING = (OSError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError)
+"""What h5py raises for damaged files, by where the damage is."""
+
+
 class EpisodeError(UserError):
     """An episode file that cannot be used: which, why, and what to do about it.
 
@@ -109,7 +113,7 @@ class _opened:
         self._before = self._refuse_at_sight()
         try:
             self.file = h5py.File(self.path, "r")
-        except OSError as error:
+        except DECODING as error:
             if "truncated" in str(error):
                 what = "is cut off: it is shorter than its header says"
                 raise EpisodeError(self.path, what, "truncated") from error
@@ -118,7 +122,7 @@ class _opened:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self.file.close()
-        if isinstance(error, (OSError, RuntimeError)):
+        if isinstance(error, DECODING):
             what = f"is damaged and cannot be decoded ({error})"
             raise EpisodeError(self.path, what, "unreadable") from error
         if error is None and self._stamp() != self._before:
@@ -147,7 +151,7 @@ def _images(path: Path, file: h5py.File, actions: int) -> np.ndarray:
         raise EpisodeError(path, f"`images` is {_looks(data)}, where (T, H, W, 3) uint8 is needed")
     if len(data) != actions:
         raise EpisodeError(path, f"holds {len(data)} images but {actions} actions")
-    if len(data) > LARGEST_FRAMES or data.size > LARGEST_BYTES:
+    if data.size > LARGEST_BYTES:
         what = f"holds {len(data)} frames ({data.size / 2**30:.1f} GiB), which is no episode"
         raise EpisodeError(path, what, "too_long")
     images: np.ndarray = data[()]
@@ -158,6 +162,9 @@ def _actions(path: Path, file: h5py.File) -> np.ndarray:
     data = _dataset(path, file, ACTIONS)
     if data.ndim != 2 or data.shape[1] not in (2, 3) or data.dtype.kind not in "fiu":
         raise EpisodeError(path, f"`actions` is {_looks(data)}, where (T, 2 or 3) float is needed")
+    if len(data) > LARGEST_FRAMES:
+        what = f"holds {len(data)} actions, which is no episode"
+        raise EpisodeError(path, what, "too_long")
     with np.errstate(over="ignore"):
         actions = np.asarray(data[()], np.float32)
     if not len(actions):
@@ -178,10 +185,10 @@ def _texts(
     data = _dataset(path, file, name)
     if data.dtype.kind not in "SO":
         raise EpisodeError(path, f"`{name}` is {_looks(data)}, where text is needed")
-    values = np.atleast_1d(data[()]).ravel()
-    if len(values) not in lengths:
+    if data.size not in lengths:
         wanted = " or ".join(map(str, dict.fromkeys(lengths)))
-        raise EpisodeError(path, f"`{name}` holds {len(values)} texts, where {wanted} are needed")
+        raise EpisodeError(path, f"`{name}` holds {data.size} texts, where {wanted} are needed")
+    values = np.atleast_1d(data[()]).ravel()
     try:
         return tuple(v.decode() if isinstance(v, bytes) else str(v) for v in values)
     except UnicodeDecodeError as error:
@@ -200,7 +207,7 @@ def _dataset(path: Path, file: h5py.File, name: str) -> h5py.Dataset:
 
     data = file.get(name)
     if not isinstance(data, h5py.Dataset):
-        found = ", ".join(sorted(file)) or "nothing"
+        found = ", ".join(sorted(map(str, file))) or "nothing"
         what = f"has no dataset `{name}` (it holds {found})"
         raise EpisodeError(path, what, "not_an_episode")
     return data
