@@ -13,6 +13,7 @@ import torch
 
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
+from mobile_vla.evaluation import rollouts
 from mobile_vla.evaluation.offline import Trained, _recorded, evaluate_offline, load_run
 from mobile_vla.evaluation.predictions import predict
 from mobile_vla.evaluation.rollouts import evaluate_rollouts
@@ -20,6 +21,7 @@ from mobile_vla.policy.controller import Controller
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.results import Offline, Rollouts, read_result
+from mobile_vla.simulator.scene import Scene
 from small_lab import Lab, furnish
 
 
@@ -60,6 +62,35 @@ def test_evaluated_again_it_says_the_same(trained: Trained, lab: Lab) -> None:
         (9_000_000, "left"), (9_000_000, "right"), (9_000_001, "left"), (9_000_001, "right"),
     ]  # fmt: skip
     assert (trained.run.path / drives.pictures[0]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_interrupted_rollouts_go_on_and_repeat_no_scene(
+    trained: Trained, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted in the second of three batches: the first is not driven again."""
+    monkeypatch.setattr(rollouts, "AT_ONCE", 2)
+    undisturbed = evaluate_rollouts(trained, lab.workspace, 5)
+    driven: list[int] = []
+    real = rollouts.sample_scene
+
+    def interrupted(seed: int) -> Scene:
+        if seed == 9_000_003:
+            raise KeyboardInterrupt
+        return real(seed)
+
+    monkeypatch.setattr(rollouts, "sample_scene", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_rollouts(trained, lab.workspace, 5)
+    monkeypatch.setattr(rollouts, "sample_scene", real)
+    begun = rollouts.DriveEnv
+    monkeypatch.setattr(
+        rollouts, "DriveEnv", lambda scene, *rest: driven.append(scene.seed) or begun(scene, *rest)
+    )
+    continued = evaluate_rollouts(trained, lab.workspace, 5)
+    assert timeless(continued) == timeless(undisturbed)
+    assert sorted(set(driven)) == [9_000_002, 9_000_003, 9_000_004]
+    assert not list(trained.run.evaluation.glob("*.jsonl"))
+    assert all((trained.run.path / name).stat().st_size > 100 for name in continued.pictures)
 
 
 def test_what_is_written_names_its_set_and_its_checkpoint(trained: Trained) -> None:

@@ -115,7 +115,7 @@ def _of_listening(offline: Offline, both: bool) -> Iterator[Fault]:
     if own is not None and own.mirrored is not None and own.mirrored > MIRRORED:
         yield Fault(
             name="direction_by_rule",
-            en=f"under the other instruction {100 * own.mirrored:.0f} % of its sideways actions are "
+            en=f"under the other instruction {100 * own.mirrored:.0f} % of sideways actions are "
             "the same with their sign turned: the direction is read off the words by a rule, "
             "so direction accuracy measures no learning",
             ko=f"지시를 바꾸면 옆 방향 행동의 {100 * own.mirrored:.0f} %가 부호만 바뀜: 방향을 "
