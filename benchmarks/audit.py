@@ -89,15 +89,13 @@ def measure(proof: Proof) -> Figures:
         for start, end, truth in places:
             over = [one for one in claims if one.claim.start < end and one.claim.end > start]
             exact = [one for one in over if one.verdict == truth]
-            text = data[start:end].decode()
-            marked.append(
-                Marked(path.name, start, end, text, truth, next(iter(exact or over), None))
-            )
+            text, first = data[start:end].decode(), next(iter(exact or over), None)
+            marked.append(Marked(path.name, start, end, text, truth, first))
         for one in claims:
             if one.verdict == "contradicted":
                 said += 1
-                if not any(start < one.claim.end and one.claim.start < end
-                           and truth == "contradicted" for start, end, truth in places):  # fmt: skip
+                false = [place for place in places if place[2] == "contradicted"]
+                if not any(a < one.claim.end and one.claim.start < b for a, b, _ in false):
                     wrong.append((path.name, one))
     return Figures(marked, wrong, said)
 

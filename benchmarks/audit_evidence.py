@@ -79,7 +79,8 @@ def _own(
     kept = None
     if losses:
         kept = CheckpointView(path=f"{path}/checkpoints/step-000200", step=200, epoch=19,
-                              bytes=626_000, val_loss=losses[0], problem=None, evidence=at)  # fmt: skip
+                              bytes=626_000, val_loss=losses[0], problem=None,
+                              evidence=at)  # fmt: skip
     started = datetime(2026, 10, day, 12, 0, tzinfo=UTC)
     run = RunView(
         path=path, case=name, resolved=None, state=state, why=why, evidence=[at], started=started,

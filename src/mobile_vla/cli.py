@@ -147,6 +147,15 @@ def _judging(commands: argparse._SubParsersAction) -> None:
     audit.set_defaults(workspace=None)
     _json(audit)
 
+    mcp = _command(
+        commands, "mcp", "mcp:mcp", "answers for assistants, from evidence (MCP)",
+        "mvla mcp --workspace workspace --evidence runs/ logs/",
+    )  # fmt: skip
+    mcp.add_argument(
+        "--evidence", nargs="+", default=[], metavar="DIR", help="folders of runs and logs to scan"
+    )
+    _study(mcp)
+
     report = _command(
         commands, "report", "judge:report", "write the lab's page from evidence",
         "mvla report --lang ko --html",

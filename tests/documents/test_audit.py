@@ -22,9 +22,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks import audit as corpus
 from benchmarks.audit_evidence import make_proof
 
-WORDS = ("nav_left_20251203", "Case 1", "Case 2", "| 250 left |", "val loss 0.013", "✅", "⏳", "\n",
-         "진행 중", "```", "| a | b |\n|--|--|\n", "# ", "- ", "~~0.02~~", "250 left + 250 right",
-         "vs", "\x00", "e\u0301", "한", "\u1112\u1161\u11ab", "\u202e", "[^1]", "<b>", "1e999", "  " * 9)  # fmt: skip
+WORDS = ("nav_left_20251203", "Case 1", "Case 2", "| 250 left |", "val loss 0.013", "✅", "⏳",
+         "\n", "진행 중", "```", "| a | b |\n|--|--|\n", "# ", "- ",
+         "~~0.02~~", "250 left + 250 right",
+         "vs", "\x00", "e\u0301", "한", "\u1112\u1161\u11ab", "\u202e", "[^1]",
+         "<b>", "1e999", "  " * 9)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +157,8 @@ def test_sarif_points_at_the_line(proof: Proof) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\x00\x01\x02", b"| a |\n|--|\n| 1 | 2 | 3 |\n||\n", b"- x\n" * 10 + b"  " * 30 + b"- 7\n",
+    [b"", b"\x00\x01\x02", b"| a |\n|--|\n| 1 | 2 | 3 |\n||\n",
+     b"- x\n" * 10 + b"  " * 30 + b"- 7\n",
      b"a" * 3_000_000, b"| " * 5000, b"<table><tr><td>val loss 0.1</td></tr></table>",
      b"---\nval loss: 3\n---\n", "👩‍🚀 Case 1 ✅ 0.013".encode(), "\u202enav_left 5".encode()],
 )  # fmt: skip

@@ -242,7 +242,7 @@ def _bars(path: Path) -> Iterator[tuple[int, re.Match[bytes]]]:
 def directions(facts: RunFacts) -> dict[str, int] | None:
     """Episodes by direction in all, None where the evidence tells no directions."""
     counts = facts.counts.get("")
-    return counts.by_direction() if counts is not None else None
+    return {str(way): n for way, n in counts.by_direction().items()} if counts else None
 
 
 def _total(a: Counts, b: Counts) -> Counts:

@@ -79,7 +79,7 @@ def diff_text(path: Path, before: bytes, after: bytes) -> str:
     return "\n".join(line.rstrip("\n") for line in lines)
 
 
-def replacement(judged: Judged) -> str | None:
+def replacement(judged: Judged) -> str | None:  # noqa: PLR0911 - a verdict a line
     """What should stand in the place of a claim's value, None where nothing can."""
     claim = judged.claim
     if judged.fixable is not None:

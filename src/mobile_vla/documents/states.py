@@ -36,7 +36,7 @@ def _without_run(claim: Claim, facts: CaseFacts) -> Judged:
     return _say(claim, verdict, f"it has no run ({why})", facts.view.state, at)
 
 
-def _status(claim: Claim, facts: CaseFacts, run: RunFacts) -> Judged:
+def _status(claim: Claim, facts: CaseFacts, run: RunFacts) -> Judged:  # noqa: PLR0911 - a verdict a line
     said, state = state_of(claim.value), run.run.state
     at = run.run.evidence[0] if run.run.evidence else Evidence(file=run.run.path)
     if state == "unknown":
@@ -90,7 +90,7 @@ def _reason(claim: Claim, run: RunFacts) -> Judged:
     return _say(claim, "contradicted", run.run.why, ", ".join(sorted(proved)), at)
 
 
-def _checkpoint(claim: Claim, run: RunFacts) -> Judged:
+def _checkpoint(claim: Claim, run: RunFacts) -> Judged:  # noqa: PLR0911 - a verdict a line
     kept = run.run.best or run.run.latest
     foreign = run.run.foreign
     no = re.search(r"❌|없음|\bno(ne)?\b|없다", claim.value, re.IGNORECASE)
@@ -146,7 +146,7 @@ def _date(claim: Claim, run: RunFacts) -> Judged:
             return _say(claim, "supported", "", date, at)
     date, at = next(iter(run.dates.items()))
     fixed = date if len(parts) == 3 else date[5:]
-    return _say(claim, "contradicted", "", date, at, fixed)
+    return _say(claim, "contradicted", "", date, at, fixable=fixed)
 
 
 def _vlm(claim: Claim, run: RunFacts) -> Judged:
@@ -265,6 +265,7 @@ def _say(
     reason: str,
     expected: str | None = None,
     evidence: Evidence | None = None,
+    *,
     fixable: str | None = None,
 ) -> Judged:
     return Judged(

@@ -34,7 +34,7 @@ class Judge:
             return _say(claim, "unsupported", judged.reason, judged.expected)
         return judged
 
-    def _judge(self, claim: Claim) -> Judged:
+    def _judge(self, claim: Claim) -> Judged:  # noqa: PLR0911 - a verdict a line
         if claim.quantity == "name":
             return _say(
                 claim, "ambiguous", f"{claim.case} is another run elsewhere in the document"
@@ -72,7 +72,9 @@ class Judge:
         if agrees(claim, Fact(ratio, b.evidence)):
             return _say(claim, "supported", "their final losses", plain(ratio), evidence=b.evidence)
         reason = f"their final losses are {plain(a.number)} and {plain(b.number)}"
-        return _say(claim, "contradicted", reason, plain(ratio), plain(ratio, 2), b.evidence)
+        return _say(
+            claim, "contradicted", reason, plain(ratio), plain(ratio, 2), evidence=b.evidence
+        )
 
     def _loss(self, name: str) -> Fact | None:
         facts = self.facts(name)
@@ -96,7 +98,9 @@ def judge_number(claim: Claim, facts: CaseFacts) -> Judged:
                 if judged.verdict == "unsupported":
                     return before
                 told = f"so it was in the run {earlier.run.path}; another speaks for the case now"
-                return _say(claim, "stale", told, judged.expected, judged.fixable, judged.evidence)
+                return _say(
+                    claim, "stale", told, judged.expected, judged.fixable, evidence=judged.evidence
+                )
     return judged
 
 
@@ -120,7 +124,9 @@ def _number_of_run(claim: Claim, facts: RunFacts) -> Judged:
             return _say(claim, "unsupported", told, _shown(claim, fact), evidence=fact.evidence)
     told = f"that is its {elsewhere}" if elsewhere else ""
     shown = _shown(claim, fact)
-    return _say(claim, "contradicted", told, shown, _as_written(claim, fact), fact.evidence)
+    return _say(
+        claim, "contradicted", told, shown, _as_written(claim, fact), evidence=fact.evidence
+    )
 
 
 def _asked(claim: Claim, facts: RunFacts) -> list[Fact]:
@@ -152,16 +158,14 @@ def _elsewhere(claim: Claim, facts: RunFacts) -> str | None:
 def _without(claim: Claim, facts: RunFacts, elsewhere: str | None) -> Judged:
     """No such fact: a best loss may still be ruled out by another epoch's."""
     below = facts.best_below
-    ruled = claim.quantity == "val_loss" and "best" in claim.qualifier.split(" at ") + [
-        "" if claim.qualifier else "best"
-    ]
+    ruled = claim.quantity == "val_loss" and "best" in (claim.qualifier or "best").split(" at ")
     if ruled and below is not None and claim.number is not None:
         at = next(
             f.evidence for k, f in facts.numbers.items() if k[0] == "val_loss" and f.number == below
         )
         if claim.number - 0.5 * claim.step > below:
             told = f"an epoch of it reached {plain(below)}, so its best is no higher"
-            return _say(claim, "contradicted", told, f"≤ {plain(below)}", None, at)
+            return _say(claim, "contradicted", told, f"≤ {plain(below)}", None, evidence=at)
     known = f"; the value stands there as {elsewhere}" if elsewhere else ""
     name = f"{claim.qualifier} {claim.quantity}".strip().replace("_", " ")
     return _say(claim, "unsupported", f"no file of {facts.run.case} tells its {name}{known}")
@@ -183,7 +187,7 @@ def _root(claim: Claim, facts: RunFacts, fact: Fact) -> Judged:
                 f"the log prints it, yet such values of it are roots of its loss "
                 f"({plain(root.number)}² = {plain(loss.number)}), no error in m/s"
             )
-            return _say(claim, "ambiguous", told, plain(fact.number), None, fact.evidence)
+            return _say(claim, "ambiguous", told, plain(fact.number), None, evidence=fact.evidence)
     return _say(claim, "supported", "", plain(fact.number), evidence=fact.evidence)
 
 
@@ -204,7 +208,7 @@ def agrees(claim: Claim, fact: Fact) -> bool:
     return off <= max(0.5 * claim.step, 0.5 * fact.step) + slack
 
 
-def judge_episodes(claim: Claim, facts: CaseFacts) -> Judged:
+def judge_episodes(claim: Claim, facts: CaseFacts) -> Judged:  # noqa: PLR0911 - a verdict a line
     """Counts of episodes, in all or by direction, shares of a split, directions alone."""
     run = facts.speaking
     if run is None:
@@ -223,7 +227,9 @@ def judge_episodes(claim: Claim, facts: CaseFacts) -> Judged:
     if not claim.split and train and agrees(claim, Fact(*train)):
         told = "that is the training split alone"
         return _say(claim, "ambiguous", told, _count(run, ""), evidence=train[1])
-    return _say(claim, "contradicted", "", _count(run, claim.split), str(known[0]), known[1])
+    return _say(
+        claim, "contradicted", "", _count(run, claim.split), str(known[0]), evidence=known[1]
+    )
 
 
 def _by_direction(claim: Claim, run: RunFacts, total: int, at: Evidence) -> Judged:
@@ -233,17 +239,17 @@ def _by_direction(claim: Claim, run: RunFacts, total: int, at: Evidence) -> Judg
         claimed = sum(claim.parts) or claim.number
         whole = claim.only or len(claim.parts) > 1 or len(claim.ways) > 1
         if claimed is not None and _far(claim, claimed, total, whole=whole):
-            return _say(claim, "contradicted", "", shown, None, at)
+            return _say(claim, "contradicted", "", shown, None, evidence=at)
         told = "the files tell how many, not in which directions"
         return _say(claim, "unsupported", told, shown, evidence=at)
     told_ways = counts.by_direction()
     mine = sum(told_ways.get(way, 0) for way in claim.ways)  # type: ignore[call-overload]
     others = set(told_ways) - set(claim.ways)
     if claim.number is not None and not agrees(claim, Fact(mine, at)):
-        return _say(claim, "contradicted", "", shown, str(mine) if mine else None, at)
+        return _say(claim, "contradicted", "", shown, str(mine) if mine else None, evidence=at)
     missing = [way for way in claim.ways if way not in told_ways]
     if (claim.only and others) or (missing and (len(claim.ways) > 1 or not mine)):
-        return _say(claim, "contradicted", "", shown, None, at)
+        return _say(claim, "contradicted", "", shown, None, evidence=at)
     return _say(claim, "supported", "", shown, evidence=at)
 
 
@@ -261,7 +267,7 @@ def _share(claim: Claim, run: RunFacts) -> Judged:
     shown = f"{100 * share:.4g}"
     if agrees(claim, Fact(share, part[1])):
         return _say(claim, "supported", "", f"{shown} %", evidence=part[1])
-    return _say(claim, "contradicted", "", f"{shown} %", shown, part[1])
+    return _say(claim, "contradicted", "", f"{shown} %", shown, evidence=part[1])
 
 
 def _count(run: RunFacts, split: str) -> str:
@@ -301,6 +307,7 @@ def _say(
     reason: str,
     expected: str | None = None,
     fixable: str | None = None,
+    *,
     evidence: Evidence | None = None,
 ) -> Judged:
     return Judged(

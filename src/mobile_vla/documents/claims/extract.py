@@ -25,10 +25,12 @@ from mobile_vla.documents.claims.words import (
 NOTE = re.compile(r"\[\^mvla-\d|note mvla-\d")
 Case = tuple[str, str | None]
 KEYED = re.compile(
-    r"^(?P<lead>[\s>*_-]*(?:\d+\.\s*)?[✅❌⏳⚠️🔥⏸️\s*`]*)(?P<key>[^:：|]{1,48}?)[*`\s]*[:：]\s?(?P<value>.+)$"
+    r"^(?P<lead>[\s>*_-]*(?:\d+\.\s*)?[✅❌⏳⚠️🔥⏸️\s*`]*)"
+    r"(?P<key>[^:：|]{1,48}?)[*`\s]*[:：]\s?(?P<value>.+)$"
 )
 WRITTEN = re.compile(
-    r"(?:작성일|작성 ?날짜|날짜|date|written|as of|updated)\W{0,6}(20\d{2}-\d{2}-\d{2})(?:[ T](\d{1,2}:\d{2}))?",
+    r"(?:작성일|작성 ?날짜|날짜|date|written|as of|updated)\W{0,6}"
+    r"(20\d{2}-\d{2}-\d{2})(?:[ T](\d{1,2}:\d{2}))?",
     re.I,
 )
 NOW = re.compile(r"(?:(20\d{2})-)?(\d{2})[-/](\d{2})[ T]*(\d{1,2}:\d{2})")
@@ -104,10 +106,11 @@ class _Reader:
                 return
             epoch = f"epoch {number[1]}"
         if piece.column > 0 and (key is None or column_case is not None):
-            if key is None and not self._value_column(piece):
-                return
-            key = read_key(first.text)
+            known = key is not None or self._value_column(piece)
+            key = read_key(first.text) if known else None
         if key is None:
+            if not self.names.mentions(piece.text) and piece.column > 0:
+                self._unread(piece, Scan(piece.text, None))
             return
         key = Key(key.quantity, key.qualifier or epoch, key.split)
         if key.quantity in LOSSES and not key.qualifier and not epoch:

@@ -10,7 +10,6 @@ from mobile_vla.casebook.foreign.claims import claimed_directions
 from mobile_vla.documents.claims.source import Document, Piece, Section
 from mobile_vla.documents.claims.words import CASE, NAME, RUN_NAME, WAY, clean, ways_of
 
-
 SAID = re.compile(
     rf"{CASE.pattern}[*`]*\s*(?:is|=|:|은|는|,|\()\s*[*`(]*({NAME.pattern})", re.IGNORECASE
 )
@@ -50,10 +49,9 @@ class Names:
             if place >= 0:
                 yield place, place + len(label), label, name
         for match in NAME.finditer(text):
-            name = run_name(match[0], self.known)
-            if name:
-                start = match.start() + match[0].index(name)
-                yield start, start + len(name), name, name
+            if run := run_name(match[0], self.known):
+                start = match.start() + match[0].index(run)
+                yield start, start + len(run), run, run
 
     def of_section(self, section: Section | None) -> tuple[str, str | None] | None:
         """The one case that a heading above names."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 
 from mobile_vla.documents.claims.words import (
     CHECKPOINT,
@@ -182,7 +183,7 @@ class Scan:
             self._episodes()
         if SETTING.search(lowered):
             for quantity, pattern in SETTINGS:
-                self._each(pattern, lambda match, name=quantity: _number(match, name))
+                self._each(pattern, partial(_number, quantity=quantity))
         if self.key is not None:
             self._by_key(self.key)
 
@@ -223,11 +224,11 @@ class Scan:
                 self.mask(match.start(), match.end())
         if any(found.quantity == quantity for found in self.found):
             return
-        if match := PLAIN.search(self.left):
-            found = _number(match, quantity)
-            if found is not None:
-                split = "" if quantity.endswith("_loss") else key.split
-                self._keep(replace(found, split=split, qualifier=key.qualifier), match)
+        plain = PLAIN.search(self.left)
+        found = _number(plain, quantity) if plain else None
+        if plain and found:
+            split = "" if quantity.endswith("_loss") else key.split
+            self._keep(replace(found, split=split, qualifier=key.qualifier), plain)
 
     def _words(self, *, cased: bool) -> None:
         quantity = self.key.quantity if self.key else ""
@@ -248,16 +249,16 @@ class Scan:
             )
 
     def _state(self) -> None:
-        if state_of(self.left) is not None and (match := state_word(self.left)):
-            self.found.append(Found(match.start(), match.end(), "status"))
+        if state_of(self.left) is not None and (word := state_word(self.left)):
+            self.found.append(Found(word.start(), word.end(), "status"))
             if state_of(self.left) in ("failed", "killed"):
                 self._cause()
-        if match := re.search(
+        if gone := re.search(
             r"(?:checkpoint|체크포인트)[가이은는]?\s*(?:없음|없다|:\s*none)|\bno checkpoint\b",
             self.left,
             re.I,
         ):
-            self.found.append(Found(match.start(), match.end(), "checkpoint"))
+            self.found.append(Found(gone.start(), gone.end(), "checkpoint"))
 
     def _cause(self) -> None:
         if cause := cause_of(self.left):

@@ -96,17 +96,21 @@ STATES: tuple[tuple[str, str], ...] = (
 )
 _STATES = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in STATES)
 NEGATED = re.compile(
-    r"\bnot (yet )?(been )?(done|finished|completed?|failed|killed|running)|미완료|완료 ?(후|대기|되지|예정|하지)"
-    r"|(when|once|after|until|unless) [^.]*(done|finish|complete|succe)|성공 ?(후|시|하면|시켜)|실패 ?(시|하면|율)"
+    r"\bnot (yet )?(been )?(done|finished|completed?|failed|killed|running)"
+    r"|미완료|완료 ?(후|대기|되지|예정|하지)|성공 ?(후|시|하면|시켜)|실패 ?(시|하면|율)"
+    r"|(when|once|after|until|unless) [^.]*(done|finish|complete|succe)"
     r"|대기|success rate|성공률|재시도|완료되면",
     re.IGNORECASE,
 )
 MARKS = {"✅": "finished", "❌": "failed", "⏳": "running"}
 CAUSES: tuple[tuple[str, str, str], ...] = (
-    ("path", r"경로|\bpath\b|no such file|file not found|찾을 수 없", r"FileNotFound|No such file|does not exist"),
-    ("memory", r"\boom\b|out of memory|메모리 (부족|초과)", r"out of memory|OutOfMemory|MemoryError|\bOOM\b"),
+    ("path", r"경로|\bpath\b|no such file|file not found|찾을 수 없",
+     r"FileNotFound|No such file|does not exist"),
+    ("memory", r"\boom\b|out of memory|메모리 (부족|초과)",
+     r"out of memory|OutOfMemory|MemoryError|\bOOM\b"),
     ("not a number", r"\bnan\b|발산|diverg", r"\bnan\b|not finite|diverg"),
-    ("import", r"import error|모듈|cannot import|\bimport\b", r"Cannot import|ModuleNotFound|ImportError"),
+    ("import", r"import error|모듈|cannot import|\bimport\b",
+     r"Cannot import|ModuleNotFound|ImportError"),
     ("disk", r"disk (is )?full|디스크|no space", r"No space left|disk is full"),
     ("killed", r"강제 종료|\bkilled\b", r"killed|Killed|SIGKILL|SIGTERM"),
 )  # fmt: skip
