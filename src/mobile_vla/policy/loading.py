@@ -30,7 +30,7 @@ from mobile_vla.record.errors import UserError
 from mobile_vla.record.load_report import LoadedSource, LoadReport
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 SHOWN = 3
 
@@ -44,22 +44,38 @@ def load_vlm(
     is a `UserError`. The files are read once. `roots` are searched for a path to suggest.
     """
     require_path(path, roots)
+    config, checkpoint, match = _checked(path)
+    tokenizer = load_tokenizer(path, config.get_text_config().vocab_size)
+    network = network_class(config).from_pretrained(
+        None, config=config, state_dict=dict(checkpoint.tensors), dtype=dtype
+    )
+    backbone = build_backbone(network.eval().requires_grad_(False), tokenizer, path)
+    return backbone, _source("vlm", checkpoint, match)
+
+
+def check_init(path: Path) -> str:
+    """Whether an initial checkpoint can be read and is finite; what it is. Errors as `load_init`.
+
+    Whether it fits a VLM is not told.
+    """
+    checkpoint = read_checkpoint(path)
+    tensors = plain_tensors(checkpoint).tensors
+    _refuse_nan_tensors(tensors, path)
+    return f"{checkpoint.format}, {len(tensors)} tensors, {checkpoint.bytes / 1e6:.0f} MB"
+
+
+def _checked(path: Path) -> tuple[PreTrainedConfig, Checkpoint, KeyMatch]:
+    """A VLM's configuration and weights, which fit each other and are finite."""
     config = read_config(path)
-    kind = network_class(config)
     with torch.device("meta"):
-        empty = kind(config)
+        empty = network_class(config)(config)
     checkpoint = read_checkpoint(path)
     tensors = _with_tied(checkpoint.tensors, empty)
     expected = _expected(empty)
     match = match_keys(expected, _shapes(tensors))
     _refuse(match, checkpoint.path, expected, _shapes(tensors), ())
     _refuse_nan_tensors(checkpoint.tensors, path)
-    tokenizer = load_tokenizer(path, config.get_text_config().vocab_size)
-    network = kind.from_pretrained(
-        None, config=config, state_dict=dict(checkpoint.tensors), dtype=dtype
-    )
-    backbone = build_backbone(network.eval().requires_grad_(False), tokenizer, path)
-    return backbone, _source("vlm", checkpoint, match)
+    return config, checkpoint, match
 
 
 def load_init(

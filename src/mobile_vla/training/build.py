@@ -82,8 +82,23 @@ def load_base(case: ResolvedCase) -> tuple[Backbone, list[LoadedSource]]:
 
     if not sys.stderr.isatty():
         logging.disable_progress_bar()
-    backbone, source = load_vlm(weights_path(case.vlm, "The VLM"))
+    try:
+        backbone, source = load_vlm(weights_path(case.vlm, "The VLM"))
+    except UserError as error:
+        raise _and_of_init(error, case) from error
     return backbone, [source]
+
+
+def _and_of_init(error: UserError, case: ResolvedCase) -> UserError:
+    """The VLM's fault, and the initial checkpoint's own beside it."""
+    from mobile_vla.policy.loading import check_init
+
+    if case.init is not None:
+        try:
+            check_init(weights_path(case.init, "The initial checkpoint"))
+        except UserError as other:
+            return UserError(f"{error} {other}")
+    return error
 
 
 def load_trained_policy(case: ResolvedCase, checkpoint: Path) -> Policy:

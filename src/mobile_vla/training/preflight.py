@@ -6,9 +6,11 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobile_vla.policy.whole import require_whole
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.events import Check
 from mobile_vla.training.build import weights_path
@@ -45,6 +47,11 @@ class Checklist:
         return True
 
     @property
+    def failed(self) -> set[str]:
+        """The names of all that failed."""
+        return {check.name for check in self.checks if not check.passed}
+
+    @property
     def failures(self) -> list[str]:
         """The sentences of all that failed."""
         return [check.detail for check in self.checks if not check.passed]
@@ -67,7 +74,41 @@ def check_paths(checklist: Checklist, case: ResolvedCase) -> bool:
         return str(weights_path(case.init, "The initial checkpoint")), {}
 
     found = checklist.run("VLM path", vlm)
-    return checklist.run("initial checkpoint path", init) and found
+    found = checklist.run("initial checkpoint path", init) and found
+    found = check_precision(checklist, case.recipe.precision) and found
+    if not found:
+        check_whole(checklist, case)
+    return found
+
+
+def check_precision(checklist: Checklist, precision: str) -> bool:
+    """Whether this machine computes in the recipe's type and does not merely imitate it."""
+
+    def supported() -> tuple[str, dict[str, float]]:
+        from mobile_vla.training.devices import supports
+
+        if not supports(precision):
+            raise UserError(
+                f"This machine does not compute in {precision} (it would imitate it, several times "
+                'slower): set the recipe\'s precision to "32-true", or train on a GPU that does.'
+            )
+        return precision, {}
+
+    return precision == "32-true" or checklist.run("precision", supported)
+
+
+def check_whole(checklist: Checklist, case: ResolvedCase) -> None:
+    """What more is wrong with weights whose path exists, once the run is refused for another's."""
+    for what, source in (("VLM", case.vlm), ("initial checkpoint", case.init)):
+        if source is None or f"{what} path" in checklist.failed:
+            continue
+        path = weights_path(source, f"The {what}")
+        checklist.run(f"{what} whole", partial(_whole, path))
+
+
+def _whole(path: Path) -> tuple[str, dict[str, float]]:
+    size = require_whole(path)
+    return f"{size / 1e6:.0f} MB, none cut short", {"bytes": float(size)}
 
 
 def measure(checklist: Checklist, training: Training) -> None:
