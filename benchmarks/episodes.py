@@ -47,6 +47,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"{len(files)} files of {size:.0f} MiB each, gzip")
         measure_import(folder, files, options.rounds)
         measure_reading(folder, files, options.rounds)
+        measure_looking(files, options.rounds)
         if options.check:
             measure_check(folder, files, options.check)
     return 0
@@ -125,6 +126,22 @@ def measure_import(folder: Path, files: Sequence[Path], rounds: int) -> None:
     )
 
 
+def measure_looking(files: Sequence[Path], rounds: int) -> None:
+    """What a check does with one episode, against decompressing it and nothing else."""
+    from mobile_vla.episodes.seen import examine
+
+    alone, whole = [], []
+    for _ in range(rounds):
+        alone.append(seconds(lambda: [read_pictures(file) for file in files]) / len(files))
+        looked = seconds(lambda: [examine(file, file.name, strips=True) for file in files])
+        whole.append(looked / len(files))
+    ratios = [b / a for a, b in zip(alone, whole, strict=True)]
+    print(
+        f"check: {statistics.median(whole):.2f} s an episode and process, of which decompressing "
+        f"takes {statistics.median(alone):.2f} s: {statistics.median(ratios):.2f}×"
+    )
+
+
 def measure_check(folder: Path, files: Sequence[Path], count: int) -> None:
     """`count` different episodes: checked by all cores, then imported by one process."""
     from mobile_vla.episodes.check import check_folder
@@ -133,11 +150,7 @@ def measure_check(folder: Path, files: Sequence[Path], count: int) -> None:
     many = folder / "many"
     copy_differing(many, files, count)
     took = seconds(lambda: check_folder(many, full_speed=1.15, strips=True, jobs=default_jobs()))
-    read = seconds(lambda: [read_pictures(file) for file in files]) / len(files)
-    print(
-        f"check of {count} episodes: {took:.0f} s with {default_jobs()} processes; decompressing "
-        f"alone would take one process {read * count:.0f} s"
-    )
+    print(f"check of {count} episodes: {took:.0f} s with {default_jobs()} processes")
     command = [sys.executable, "-c", MEMORY, str(many), str(folder / "d"), str(folder / "c")]
     start = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=True)
