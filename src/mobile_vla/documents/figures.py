@@ -61,6 +61,7 @@ def picture_figures(view: ReportView, language: Language) -> list[Figure]:
         for case in view.cases
         if case.run is not None and case.run.rollouts is not None
         for name in case.run.rollouts.pictures
+        if not name.endswith(".gif")  # drives in motion stay beside the evidence
     ]
 
 

@@ -42,7 +42,8 @@ class DriveEnv:
 
     It ends when the basket is reached or something is touched. Pictures are (H, W, 3) uint8 RGB;
     actions are 2 or 3 of m/s ahead, m/s left, rad/s, which the base limits to its full speed,
-    1.15 on each axis.
+    1.15 on each axis. `latency`: steps until an action acts, the robot resting before; `slip`:
+    standard deviation in m of the shift of slipping wheels at every step, drawn by the scene.
     """
 
     def __init__(
@@ -52,10 +53,18 @@ class DriveEnv:
         image_size: tuple[int, int],
         *,
         max_steps: int = MAX_STEPS,
+        latency: int = 0,
+        slip: float = 0.0,
     ) -> None:
         """Put a robot at the scene's start; call `reset` for the first picture."""
         self.scene, self.direction = scene, direction
         self.image_size, self.max_steps = image_size, max_steps
+        if latency < 0 or slip < 0 or max_steps < 1:
+            raise UserError(
+                f"latency {latency}, slip {slip}, max_steps {max_steps}: give no negative latency "
+                "or slip, and at least one step."
+            )
+        self.latency, self.slip = latency, slip
         self.instruction = instruction(direction)
         self.world = World(scene)
         self._begin()
@@ -79,7 +88,10 @@ class DriveEnv:
             )
         limited = np.clip(action, -FULL_SPEED, FULL_SPEED)
         self._limited += int(np.abs(limited - action).max() > 1e-6)
-        self.world.step(limited)
+        self._waiting.append(limited)
+        self.world.step(self._waiting.pop(0))
+        if self.slip:
+            self.world.slip(*self._rng.normal(0, self.slip, 2))
         self._steps += 1
         self._path.append(self.world.pose[:2])
         return self.world.render(*self.image_size), self.done
@@ -108,3 +120,5 @@ class DriveEnv:
     def _begin(self) -> None:
         self._steps = self._limited = 0
         self._path = [self.world.pose[:2]]
+        self._waiting = [np.zeros(3) for _ in range(self.latency)]
+        self._rng = np.random.default_rng([self.scene.seed, 2])

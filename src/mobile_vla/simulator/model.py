@@ -10,8 +10,11 @@ import numpy as np
 from mobile_vla.simulator.scene import (
     BASKET_HEIGHT,
     BASKET_RADIUS,
+    CAMERA_HEIGHT,
+    FIELD_OF_VIEW,
     MAX_PER_KIND,
     RGB,
+    Goal,
     Look,
     Scene,
     Thing,
@@ -20,13 +23,17 @@ from mobile_vla.simulator.scene import (
 if TYPE_CHECKING:
     import mujoco
 
-CAMERA_HEIGHT = 0.8
 CAMERA_BACK = 0.1
-FIELD_OF_VIEW = 90.0
 LARGEST_PICTURE = 2048
 SHOWN, HIDDEN = 0, 5
 LABEL_BOX, LABEL_BASKET, LABEL_DISTRACTOR = 1, 2, 3
 _TYPES = {"box": "box", "ball": "sphere", "cylinder": "cylinder"}
+_GOALS: dict[Goal, tuple[float, float, float, float, float]] = {
+    "basket": (BASKET_RADIUS, BASKET_HEIGHT, BASKET_RADIUS * 0.88, 0.004, BASKET_HEIGHT),
+    "cup": (0.14, 0.24, 0.12, 0.004, 0.24),
+    "bottle": (0.11, 0.4, 0.04, 0.08, 0.48),
+}
+"""Radius and height of a goal; radius, half height and middle of its hollow or its neck, m."""
 SLOTS = tuple(f"{kind}{index}" for kind in _TYPES for index in range(MAX_PER_KIND))
 
 # The plane's third size is its grid spacing: 0.1 would make a mesh that costs 5 ms a picture.
@@ -103,11 +110,20 @@ def write_scene(model: mujoco.MjModel, scene: Scene) -> None:
     """Set sizes, positions, colours, light and camera of `model` to those of `scene`."""
     _write_thing(model, "box", scene.box)
     _write_tape(model, scene.box)
-    model.body("basket").pos[:2] = scene.basket_x, scene.basket_y
+    _write_goal(model, scene)
     _paint(model, "basket", scene.basket_rgb)
     _paint(model, "basket_inside", _shade(scene.basket_rgb, 0.35))
     _write_distractors(model, scene)
     _write_look(model, scene.look)
+
+
+def _write_goal(model: mujoco.MjModel, scene: Scene) -> None:
+    radius, height, *top = _GOALS[scene.goal]
+    model.body("basket").pos[:2] = scene.basket_x, scene.basket_y
+    model.geom("basket").size[:2] = radius, height / 2
+    model.geom("basket").pos[2] = height / 2
+    model.geom("basket_inside").size[:2] = top[:2]
+    model.geom("basket_inside").pos[2] = top[2]
 
 
 def _write_distractors(model: mujoco.MjModel, scene: Scene) -> None:
@@ -151,6 +167,8 @@ def _write_look(model: mujoco.MjModel, look: Look) -> None:
     model.vis.headlight.ambient[:] = look.ambient
     model.vis.headlight.diffuse[:] = 0.25
     model.vis.headlight.specular[:] = 0
+    model.camera("front").fovy[:] = look.field_of_view
+    model.camera("front").pos[2] = look.camera_height
     model.camera("front").quat[:] = _camera_quaternion(look.pitch)
 
 

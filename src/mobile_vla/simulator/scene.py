@@ -14,12 +14,17 @@ Pose = tuple[float, float, float]
 """x (m), y (m), yaw (rad) in the world frame."""
 Kind = Literal["box", "ball", "cylinder"]
 
+Goal = Literal["basket", "cup", "bottle"]
+GOALS: tuple[Goal, ...] = ("basket", "cup", "bottle")
+
 COLOURS = (
     "red", "orange", "yellow", "green", "cyan", "blue",
     "purple", "pink", "brown", "white", "grey", "black",
 )  # fmt: skip
 BASKET_RADIUS = 0.33
 BASKET_HEIGHT = 0.42
+CAMERA_HEIGHT = 0.8
+FIELD_OF_VIEW = 90.0
 MAX_PER_KIND = 2
 LEAST_CONTRAST = 0.3
 
@@ -48,7 +53,10 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Floor, walls, light and camera of a scene; `pitch` in radians below the horizon."""
+    """Floor, walls, light and camera of a scene.
+
+    `pitch` in radians below the horizon, height in m, the vertical field of view in degrees.
+    """
 
     floor: RGB
     wall: RGB
@@ -56,6 +64,8 @@ class Look:
     diffuse: float
     light: tuple[float, float, float]
     pitch: float
+    camera_height: float = CAMERA_HEIGHT
+    field_of_view: float = FIELD_OF_VIEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,7 @@ class Scene:
     start: Pose
     look: Look
     distractors: tuple[Thing, ...] = ()
+    goal: Goal = "basket"
 
 
 def sample_scene(seed: int, *, distractors: bool = False, contrast: bool = True) -> Scene:

@@ -1,0 +1,108 @@
+"""The lab's eight scenarios: one box or two, lying or standing, passed on the left or the right."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from mobile_vla.record.errors import UserError
+from mobile_vla.simulator.instructions import SIDE_WORDS, Tongue
+from mobile_vla.simulator.scene import Goal, Look, Scene, Thing, sample_scene
+from mobile_vla.simulator.world import Side
+
+SCENARIOS = tuple(
+    f"{count}box_{pose}_{side}"
+    for count in (1, 2)
+    for pose in ("hori", "vert")
+    for side in ("left", "right")
+)
+LAB_TEXTS: dict[Tongue, str] = {
+    "en": "Navigate around the obstacle on the {side} side and reach the {goal}",
+    "ko": "박스를 {side}으로 돌아서 {goal}까지 가세요",
+}
+"""How the lab tells its robot."""
+GOAL_WORDS: dict[Tongue, dict[Goal, str]] = {
+    "en": {"basket": "basket", "cup": "cup", "bottle": "bottle"},
+    "ko": {"basket": "바구니", "cup": "컵", "bottle": "병"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A scenario's name, read: how many boxes, how they lie, which side to pass."""
+
+    boxes: Literal[1, 2]
+    standing: bool
+    direction: Side
+
+
+def read_scenario(name: str) -> Scenario:
+    """`1box_hori_left` and its like; another name is a `UserError`."""
+    if name not in SCENARIOS:
+        raise UserError(f'There is no scenario "{name}": use one of {", ".join(SCENARIOS)}.')
+    boxes, pose, side = name.split("_")
+    return Scenario(
+        boxes=1 if boxes == "1box" else 2,
+        standing=pose == "vert",
+        direction="left" if side == "left" else "right",
+    )
+
+
+def scenario_scene(
+    seed: int, scenario: Scenario, *, goal: Goal = "basket", varied_camera: bool = False
+) -> Scene:
+    """The scene of `seed` as that scenario has it; with one lying box it is `sample_scene`'s.
+
+    A second box stands behind the first. With `varied_camera`, its height, pitch and field of view
+    are drawn too.
+    """
+    scene = sample_scene(seed)
+    rng = np.random.default_rng([seed, 3])
+    if scenario.standing:
+        scene = replace(scene, box=_stood_up(scene.box, rng))
+    if scenario.boxes == 2:
+        scene = replace(scene, distractors=(_second(scene, scenario.standing, rng),))
+    if varied_camera:
+        scene = replace(scene, look=_varied(scene.look, np.random.default_rng([seed, 4])))
+    return replace(scene, goal=goal)
+
+
+def lab_text(direction: Side, goal: Goal, language: Tongue) -> str:
+    """What the lab's robot is told."""
+    words = {"side": SIDE_WORDS[language][direction], "goal": GOAL_WORDS[language][goal]}
+    return LAB_TEXTS[language].format(**words)
+
+
+def _stood_up(box: Thing, rng: np.random.Generator) -> Thing:
+    """The same box on its end: narrow and tall."""
+    return replace(
+        box,
+        half_x=rng.uniform(0.15, 0.22),
+        half_y=rng.uniform(0.15, 0.22),
+        half_z=rng.uniform(0.36, 0.5),
+    )
+
+
+def _second(scene: Scene, standing: bool, rng: np.random.Generator) -> Thing:
+    """A narrower box behind the first, so that the way past the one is the way past the other."""
+    narrow = replace(
+        scene.box,
+        x=scene.box.x + rng.uniform(0.6, 0.8),
+        y=scene.box.y + rng.uniform(-0.05, 0.05),
+        half_x=0.15,
+        half_y=min(scene.box.half_y, 0.2),
+        yaw=rng.uniform(-0.3, 0.3),
+    )
+    return _stood_up(narrow, rng) if standing else narrow
+
+
+def _varied(look: Look, rng: np.random.Generator) -> Look:
+    return replace(
+        look,
+        pitch=look.pitch + math.radians(rng.uniform(-4, 4)),
+        camera_height=rng.uniform(0.7, 0.9),
+        field_of_view=rng.uniform(80, 100),
+    )
