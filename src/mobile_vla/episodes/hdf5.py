@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,12 +94,17 @@ def write_episode(path: Path, episode: Episode, *, compression: str | None = Non
         file.create_dataset(IMAGES, data=episode.images, compression=compression, chunks=chunk)
         file.create_dataset(ACTIONS, data=episode.actions)
         if episode.event_types is not None:
-            file.create_dataset(EVENTS, data=[text.encode() for text in episode.event_types])
+            file.create_dataset(EVENTS, data=_fixed(episode.event_types))
         if episode.instruction:
-            file.create_dataset(INSTRUCTION, data=[episode.instruction.encode()])
+            file.create_dataset(INSTRUCTION, data=_fixed([episode.instruction]))
         if episode.step != STEP_SECONDS:
             file.attrs[STEP] = episode.step
     write_atomic(path, buffer.getvalue())
+
+
+def _fixed(texts: Iterable[str]) -> np.ndarray:
+    """Texts as bytes of one length: HDF5 keeps others in a heap, and hangs where it is damaged."""
+    return np.array([text.encode() for text in texts], dtype=np.bytes_)
 
 
 class _opened:
