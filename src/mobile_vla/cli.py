@@ -114,9 +114,12 @@ def _judging(commands: argparse._SubParsersAction) -> None:
         "which comparison holds, what it shows, what confounds it, what is missing",
         'mvla compare "Case 1" "Case 3" --question balance',
     )  # fmt: skip
-    compare.add_argument("cases", nargs="*", metavar="CASE", help="two cases")
+    compare.add_argument("cases", nargs="*", metavar="CASE", help="two cases; any, with --matrix")
     compare.add_argument("--question", help="a question of the study, or a factor")
     compare.add_argument("--all", action="store_true", help="all the study's questions")
+    compare.add_argument(
+        "--matrix", metavar="FILE", help="draw the verdicts on all pairs, as .svg or .png"
+    )
     compare.add_argument(
         "--exploratory", action="store_true", help="show the numbers of an invalid pair, marked so"
     )

@@ -145,3 +145,8 @@ def test_seeds_that_agree_exactly_have_the_permutation_tests_p() -> None:
         assert s.welch(a, b) == ((-0.5, -0.5), pytest.approx(exact.pvalue))
     assert s.welch([1.0, 1.0], [1.0, 1.0]) == ((0.0, 0.0), 1.0)
     assert s.welch([1.0], [1.0, 0.5]) is None
+
+
+def test_seeds_that_differ_by_rounding_alone_have_no_variance() -> None:
+    a, b = [0.1 + 0.2, 0.3, 0.3], [0.5, 0.5, 0.5]
+    assert s.welch(a, b) == ((pytest.approx(0.2), pytest.approx(0.2)), pytest.approx(0.1))

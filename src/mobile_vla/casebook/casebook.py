@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from mobile_vla.casebook.comparison import NEEDED, NUISANCE, Asked, compare_pair
 from mobile_vla.casebook.design import study_design
 from mobile_vla.casebook.effects import adjust
 from mobile_vla.casebook.factors import DERIVED, planned_factors
+from mobile_vla.casebook.matrix import Matrix, verdict_matrix
 from mobile_vla.casebook.model import CaseView, Comparison, Design, Plan, RunView
 from mobile_vla.casebook.plan import make_plan
 from mobile_vla.casebook.view import view_run
@@ -97,6 +99,22 @@ class Casebook:
             known = [question.name for question in questions]
             raise UserError(f"The study asks no question {name!r}: {nearest(name, known)}")
         return chosen
+
+    def matrix(self, names: Sequence[str] = (), question: str | None = None) -> Matrix:
+        """Verdicts on all pairs of these cases (all of the study where none is named).
+
+        Without a question each pair is judged for the one factor that moved in it.
+        """
+        cases = self.cases()
+        self._check_nuisance(cases)
+        asked, factor = self._question(question, cases)
+        planned = [case.name for case in cases if case.planned] or [case.name for case in cases]
+        chosen = [_find(cases, name).name for name in names] or planned
+
+        def judge(a: str, b: str) -> Comparison:
+            return compare_pair(self._asked(cases, (a, b), asked, factor, measure=False))
+
+        return verdict_matrix(list(dict.fromkeys(chosen)), judge)
 
     def plan(self) -> Plan:
         """Done, running, to do and blocked, and the next steps in their order."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from mobile_vla.casebook.model import Finding
 
@@ -83,26 +84,42 @@ def welch(a: Sequence[float], b: Sequence[float]) -> tuple[Interval, float] | No
     """
     if min(len(a), len(b)) < 2:
         return None
-    from scipy.stats import ttest_ind
-
+    a, b = _settled(a), _settled(b)
     if len(set(a)) == 1 and len(set(b)) == 1:
         difference = b[0] - a[0]
         ways = math.comb(len(a) + len(b), len(a))
         return (difference, difference), 1.0 if difference == 0 else 2 / ways
-    found = ttest_ind(b, a, equal_var=False)
+    found = _welch_test(a, b)
     interval = found.confidence_interval(0.95)
     return (float(interval.low), float(interval.high)), float(found.pvalue)
+
+
+def _settled(values: Sequence[float]) -> list[float]:
+    """Without the last digits, so that rounding is never taken for a variance."""
+    return [round(value, 12) for value in values]
+
+
+def _welch_test(a: Sequence[float], b: Sequence[float]) -> Any:
+    """scipy's result; its warning that one side's seeds agree exactly is no news here."""
+    import warnings
+
+    from scipy.stats import ttest_ind
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return ttest_ind(b, a, equal_var=False)
 
 
 def detectable_seeds(a: Sequence[float], b: Sequence[float]) -> float | None:
     """Smallest difference of means that so many seeds show with 80 % power at 5 % (Welch)."""
     if min(len(a), len(b)) < 2:
         return None
-    from scipy.stats import t, ttest_ind
+    from scipy.stats import t
 
+    a, b = _settled(a), _settled(b)
     if len(set(a)) == 1 and len(set(b)) == 1:
         return 0.0
-    found = ttest_ind(b, a, equal_var=False)
+    found = _welch_test(a, b)
     interval = found.confidence_interval(0.95)
     reach = float(t.ppf(0.975, found.df))
     error = float(interval.high - interval.low) / 2 / reach

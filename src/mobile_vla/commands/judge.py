@@ -99,6 +99,9 @@ def _verified(case: CaseView, workspace: Path) -> list[Recomputed]:
 def compare(options: argparse.Namespace) -> int:
     """Judge one pair, or all the study's questions; exit 1 where one pair is not valid."""
     book = casebook(options)
+    if options.matrix:
+        _draw_matrix(book, options)
+        return 0
     if options.all or not options.cases:
         _compare_all(book, options)
         return 0
@@ -111,6 +114,21 @@ def compare(options: argparse.Namespace) -> int:
     else:
         print_comparisons([found], book.cases())
     return int(found.verdict != "valid")
+
+
+def _draw_matrix(book: Casebook, options: argparse.Namespace) -> None:
+    """Every pair of the cases named, or of the study's, as a picture; its values with --json."""
+    from mobile_vla.documents.matrix import write_matrix
+
+    if options.exploratory:
+        raise UserError("A matrix shows verdicts and no numbers: leave --exploratory out.")
+    found = book.matrix(() if options.all else options.cases, options.question)
+    names = {case.name: case.label or case.name for case in book.cases()}
+    write_matrix(Path(options.matrix), found, names, "en")
+    if options.json:
+        print_json(found)
+    else:
+        print(options.matrix)
 
 
 def _compare_all(book: Casebook, options: argparse.Namespace) -> None:
