@@ -6,11 +6,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mobile_vla.casebook.casebook import Casebook
 from mobile_vla.commands.common import print_json
 from mobile_vla.documents.audit import Proof, audit_document, gather_proof
 from mobile_vla.documents.claims.model import Audit, Judged
 from mobile_vla.documents.claims.source import Document, read_document
 from mobile_vla.documents.fix import diff_text, fix_document, write_fixed
+from mobile_vla.documents.own_report import audit_all
 from mobile_vla.documents.sarif import sarif_log
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import write_json
@@ -19,8 +21,16 @@ from mobile_vla.record.files import write_json
 def proof_of(options: argparse.Namespace) -> Proof:
     """The evidence that a command line names: scanned folders, else the workspace."""
     folders = [Path(folder) for folder in options.evidence]
-    if folders and options.workspace is None:
-        return gather_proof(None, folders)
+    return gather_proof(book_of(options), folders)
+
+
+def book_of(options: argparse.Namespace) -> Casebook | None:
+    """The workspace's casebook; None where only scanned folders are named.
+
+    Errors: `UserError` where there is no such workspace.
+    """
+    if options.evidence and options.workspace is None:
+        return None
     from mobile_vla.commands.judge import casebook
 
     options.workspace = options.workspace or "workspace"
@@ -29,7 +39,7 @@ def proof_of(options: argparse.Namespace) -> Proof:
         raise UserError(
             f"There is no workspace {book.workspace}: name one, or folders with --evidence."
         )
-    return gather_proof(book, folders)
+    return book
 
 
 def audit(options: argparse.Namespace) -> int:
@@ -38,6 +48,7 @@ def audit(options: argparse.Namespace) -> int:
     judge = proof.judge()
     documents = [read_document(Path(name)) for name in options.document]
     audits = [audit_document(document, proof, judge) for document in documents]
+    audits = audit_all(documents, audits, book_of(options))
     if options.sarif:
         write_json(Path(options.sarif), sarif_log(audits))
     if options.fix or options.diff:

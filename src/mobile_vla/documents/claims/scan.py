@@ -99,6 +99,11 @@ SETTINGS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("size", re.compile(rf"(?<![\d.]){NUMBER}\s*(?P<unit>TB|GB|MB|kB)\b")),
 )
+NEAR = re.compile(
+    r"(?<!\w)(train(?:ing)?|val(?:idation)?|학습|훈련|검증)[\s:]*"
+    r"(?:[\d\s+]|left|right|왼쪽|오른쪽|straight|직진)*$",
+    re.IGNORECASE,
+)
 SETTING = re.compile(
     r"\br\s*=|rank|alpha|dropout|learning|\blr\b|학습률|decay|batch|window|윈도우|chunk|청크|seed|시드"
     r"|epochs|에폭|에포크|steps|스텝|param|파라미터|[gmkt]b\b"
@@ -109,7 +114,7 @@ DIGIT = re.compile(r"\d")
 RATIO = re.compile(rf"(?<![\d.]){NUMBER}\s*(?:×(?!\s*\d)|배(?![가-힣])|x\b|times\b)")
 SHARE = re.compile(r"(?<![\d.])(?P<num>\d+(?:\.\d+)?)\s*%")
 PLAIN = re.compile(
-    rf"(?<![\w.]){NUMBER}(?:\s*(?P<unit>GB|MB|kB|TB|M|B|K)\b)?(?![\d.]*[A-Za-z_%])(?!\s*%)"
+    rf"(?<![\w.]){NUMBER}(?:\s*(?P<unit>GB|MB|kB|TB|M|B|K)\b)?(?![\d.]*[\dA-Za-z_%])(?!\s*(?:%|회|명|/\s*\d|of\s+\d|→|~|–))"
 )
 UNITS = {"K": 3, "M": 6, "백만": 6, "B": 9, "kB": 3, "MB": 6, "GB": 9, "TB": 12}
 
@@ -192,10 +197,11 @@ class Scan:
         for pattern in (COUNT, WAY_AFTER, WAY_BEFORE, COUNT_KEY):
             self._each(pattern, self._episode)
         told = [found for found in self.found[before:] if found.ways and found.number is not None]
-        if len(told) > 1:
-            parts = tuple(found.number or 0.0 for found in told)
+        for split in {found.split for found in told}:
+            same = [found for found in told if found.split == split]
+            parts = tuple(found.number or 0.0 for found in same) if len(same) > 1 else ()
             self.found = [
-                replace(found, parts=parts) if found in told else found for found in self.found
+                replace(found, parts=parts) if found in same else found for found in self.found
             ]
 
     def _episode(self, match: re.Match[str]) -> Found | None:
@@ -203,7 +209,8 @@ class Scan:
         number = _number(match, "episodes")
         if number is None or number.number is None or number.number != int(number.number):
             return None
-        split = split_of(groups.get("split") or "") or (
+        near = NEAR.search(self.text[max(0, match.start() - 48) : match.start()])
+        split = split_of(groups.get("split") or (near[1] if near else "")) or (
             self.key.split if self.key and self.key.quantity == "episodes" else ""
         )
         return replace(

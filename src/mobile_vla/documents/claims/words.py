@@ -43,7 +43,7 @@ QUANTITIES: tuple[tuple[str, str], ...] = (
     ("action_dim", r"action[ _]?dim"),
     ("hidden", r"hidden"),
     ("seed", r"\bseed\b|시드"),
-    ("steps", r"optimi[sz]er steps|최적화 스텝|^(total )?steps$|^스텝|학습 스텝"),
+    ("steps", r"optimi[sz]er steps|최적화 스텝|^(total )?steps$|^스텝( 수)?$|학습 스텝"),
     ("epochs", r"\bepochs\b|max[ _]epochs?|에폭|에포크"),
     ("epoch", r"\bepoch\b"),
     ("size", r"\bsize\b|크기|용량"),
@@ -71,7 +71,7 @@ BEST = re.compile(r"\bbest\b|\blowest\b|\bminimum\b|최저|최고|최소", re.IG
 FINAL = re.compile(r"\bfinal\b|\blast\b|\blatest\b|최종|마지막", re.IGNORECASE)
 INITIAL = re.compile(r"\binitial\b(?! weights)|초기값|\(초기\)|^초기$", re.IGNORECASE)
 CHANGE = re.compile(
-    r"개선|변화|감소|improve|change|비고|note|difference|차이|비율|기간|period|pattern",
+    r"개선|변화|감소|improve|change|비고|note|difference|차이|비율|기간|period|pattern|evaluation|평가|replay|재생",
     re.IGNORECASE,
 )
 TRAIN = re.compile(r"\btrain(ing)?\b|학습|훈련", re.IGNORECASE)
