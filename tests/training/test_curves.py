@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,8 +14,9 @@ from safetensors.numpy import load_file
 
 from mobile_vla.record.events import Checkpoint
 from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.metrics import read_metrics
-from mobile_vla.training.run import begin_run, train
+from mobile_vla.record.metrics import MetricsFile, read_metrics
+from mobile_vla.training.curves import Curves, TensorBoard
+from mobile_vla.training.run import Refused, begin_run, train
 from small_lab import Lab, events_of, furnish
 
 CASE = "both_20"
@@ -47,21 +50,26 @@ def trained(lab: Lab, *, resume: bool = False) -> RunFolder:
     return run
 
 
-def board(run: RunFolder) -> dict[str, dict[int, float]]:
-    """TensorBoard's curves: tag, then step, then value."""
-    import struct
-
+def events(folder: Path) -> list[Any]:
+    """Every event of a folder's TensorBoard files: frames of length, check, message, check."""
     from tensorboardX.proto.event_pb2 import Event
 
-    found: dict[str, dict[int, float]] = {}
-    for file in sorted((run.path / "tensorboard").glob("events.*")):
+    found = []
+    for file in sorted(folder.glob("events.*")):
         data, at = file.read_bytes(), 0
         while at < len(data):
             (length,) = struct.unpack_from("<Q", data, at)
-            event = Event.FromString(data[at + 12 : at + 12 + length])
-            for value in event.summary.value:
-                found.setdefault(value.tag, {})[event.step] = value.simple_value
+            found.append(Event.FromString(data[at + 12 : at + 12 + length]))
             at += 16 + length
+    return found
+
+
+def board(run: RunFolder) -> dict[str, dict[int, float]]:
+    """TensorBoard's curves: tag, then step, then value."""
+    found: dict[str, dict[int, float]] = {}
+    for event in events(run.path / "tensorboard"):
+        for value in event.summary.value:
+            found.setdefault(value.tag, {})[event.step] = value.simple_value
     return found
 
 
@@ -76,16 +84,40 @@ def test_tensorboard_has_what_the_csv_has(here: Lab) -> None:
         assert all(curves[name][s] == pytest.approx(v, rel=1e-5) for s, v in wanted.items()), name
 
 
-def test_a_tracker_that_fails_is_said_and_the_run_goes_on(
-    here: Lab, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_tracker_that_cannot_be_opened_is_refused_before_training(here: Lab) -> None:
     run = begin_run(here.resolved(CASE), here.workspace)
     (run.path / "tensorboard").write_text("in the way")
-    assert train(run, here.workspace, terminal=False).outcome == "finished"
-    said = [line for line in capfd.readouterr().out.splitlines() if "is left" in line]
-    assert len(said) == 1
-    assert said[0].startswith("TensorBoardLogger failed and is left; metrics.csv goes on:")
-    assert len(read_metrics(run.metrics)["train_loss"]) == 12
+    with pytest.raises(Refused, match="The tracker tensorboard cannot be opened"):
+        train(run, here.workspace, terminal=False)
+
+
+def test_a_tracker_that_fails_is_said_once_and_the_rows_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = TensorBoard(tmp_path / "board", purge_from=None)
+    curves = Curves(MetricsFile(tmp_path / "metrics.csv"), [board])
+    board.finalize("failed")  # what it writes to is closed
+    for step in (1, 2):
+        curves.append(epoch=0, step=step, train_loss=0.5)
+    curves.sync()
+    curves.close("success")
+    (said,) = capsys.readouterr().out.splitlines()
+    assert said.startswith("TensorBoard failed and is left; metrics.csv goes on: ValueError(")
+    assert len(read_metrics(tmp_path / "metrics.csv")["train_loss"]) == 2
+
+
+def test_what_a_resumed_run_repeats_is_purged(tmp_path: Path) -> None:
+    """Two files, though both were opened within a second; the later one begins with the step."""
+    from tensorboardX.proto.event_pb2 import SessionLog
+
+    for purge_from in (None, 4):
+        board = TensorBoard(tmp_path, purge_from=purge_from)
+        board.log_metrics({"train_loss": 0.5}, step=5)
+        board.finalize("success")
+        board_name = Path(board.experiment._file_name)
+        board_name.rename(tmp_path / f"events.{purge_from}")
+    starts = [e.step for e in events(tmp_path) if e.session_log.status == SessionLog.START]
+    assert starts == [5]
 
 
 def test_no_tracker_where_none_is_named(here: Lab) -> None:

@@ -111,8 +111,10 @@ def _point(link: Path, target: Path) -> None:
 
 
 def _prune(run: RunFolder) -> None:
-    """Remove checkpoints to which neither `latest` nor `best` points."""
+    """Remove checkpoints to which neither `latest` nor `best` points, and what a kill left."""
     kept = {link.resolve() for link in (run.latest, run.best) if link.is_symlink()}
     for folder in run.checkpoints.glob("step-*"):
         if folder.resolve() not in kept:
             shutil.rmtree(folder, ignore_errors=True)
+    for beside in run.checkpoints.glob(".step-*.part"):
+        shutil.rmtree(beside, ignore_errors=True)

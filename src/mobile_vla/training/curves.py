@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from mobile_vla.record.workspace import Workspace
     from mobile_vla.study.models import ResolvedCase
 
-TENSORBOARD = "tensorboard"
-FLUSH_SECONDS = 10
 RUN_TAG = "mobile_vla.run"
 
 
@@ -59,6 +59,39 @@ class Curves:
                 print(f"{name} failed and is left; metrics.csv goes on: {error!r}", flush=True)
 
 
+class TensorBoard:
+    """Event files in a folder, written by the caller's own thread.
+
+    The writers of tensorboardX and Lightning hand events to a thread of theirs; where that dies on
+    a full disk, the training that feeds it waits for ever.
+    """
+
+    def __init__(self, folder: Path, *, purge_from: int | None) -> None:
+        """`purge_from`: TensorBoard then hides what earlier files have after this step."""
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self.experiment = EventsWriter(str(folder / "events"), f".{os.getpid()}")
+        if purge_from is not None:
+            start = SessionLog(status=SessionLog.START)
+            event = Event(wall_time=time.time(), step=purge_from + 1, session_log=start)
+            self.experiment.write_event(event)
+
+    def log_metrics(self, values: Mapping[str, float], step: int) -> None:
+        """One event with all these curves' values at `step`."""
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.proto.summary_pb2 import Summary
+
+        points = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
+        event = Event(wall_time=time.time(), step=step, summary=Summary(value=points))
+        self.experiment.write_event(event)
+
+    def finalize(self, status: str) -> None:
+        """Write out and close; an event file says nothing of how its run ended (`status`)."""
+        self.experiment.close()
+
+
 def open_curves(
     run: RunFolder, case: ResolvedCase, workspace: Workspace, *, resumed_at: int | None
 ) -> Curves:
@@ -74,8 +107,8 @@ def _open(
     name: str, run: RunFolder, case: ResolvedCase, workspace: Workspace, resumed_at: int | None
 ) -> Any:
     try:
-        if name == TENSORBOARD:
-            return _tensorboard(run, resumed_at)
+        if name == "tensorboard":
+            return TensorBoard(run.path / name, purge_from=resumed_at)
         tracker = _mlflow(run, case, workspace) if name == "mlflow" else _wandb(run, case)
         if resumed_at is None:
             tracker.log_hyperparams(msgspec.to_builtins(case))
@@ -90,16 +123,6 @@ def _open(
             f"The tracker {name} cannot be opened ({error!r}): mend it, or take it out of the "
             "profile's record.loggers."
         ) from error
-
-
-def _tensorboard(run: RunFolder, resumed_at: int | None) -> Any:
-    """Event files in the run's own folder; a resumed run's reader drops what it repeats."""
-    from lightning.fabric.loggers import TensorBoardLogger
-
-    purge = None if resumed_at is None else resumed_at + 1
-    return TensorBoardLogger(
-        run.path, name=TENSORBOARD, version="", flush_secs=FLUSH_SECONDS, purge_step=purge
-    )
 
 
 def _mlflow(run: RunFolder, case: ResolvedCase, workspace: Workspace) -> Any:
@@ -135,7 +158,7 @@ def _wandb(run: RunFolder, case: ResolvedCase) -> Any:
 
 
 def _flush(tracker: Any) -> None:
-    """TensorBoard's writer holds lines back; the others send or store each at once."""
+    """TensorBoard's file holds lines back; the others send or store each at once."""
     flush = getattr(tracker.experiment, "flush", None)
     if flush is not None:
         flush()
