@@ -71,7 +71,11 @@ def _making(commands: argparse._SubParsersAction) -> None:
         commands, "evaluate", "evaluate:evaluate",
         "offline metrics, baselines, instruction swap, rollouts", 'mvla evaluate "Case 3"',
     )  # fmt: skip
-    evaluate.add_argument("case", help="a case's name or label")
+    evaluate.add_argument("case", nargs="?", help="a case's name or label")
+    evaluate.add_argument(
+        "--all", action="store_true",
+        help="evaluate what is not yet, and hold each offline number against driving",
+    )  # fmt: skip
     _study(evaluate)
     evaluate.add_argument("--scenes", type=int, help="rollout scenes (default: the profile's)")
     _json(evaluate)
@@ -164,6 +168,9 @@ def _judging(commands: argparse._SubParsersAction) -> None:
         "mvla report --lang ko --html",
     )  # fmt: skip
     report.add_argument("--lang", choices=("en", "ko"), help="one language (default: both)")
+    report.add_argument(
+        "--documents", metavar="DIR", help="list what the Markdown below DIR says wrongly"
+    )
     report.add_argument("--html", action="store_true", help="write a page with pictures as well")
     _study(report)
     _json(report)

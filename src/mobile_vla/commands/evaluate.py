@@ -25,8 +25,13 @@ def evaluate(options: argparse.Namespace) -> None:
     from mobile_vla.casebook.faults import faults
     from mobile_vla.commands.results import print_driving, print_offline
 
-    run = _run_of(chosen, options.case)
+    if options.all == (options.case is not None):
+        raise UserError("Name one case, or give --all for every trained case.")
     scenes = chosen.profile.rollout_scenes if options.scenes is None else options.scenes
+    if options.all:
+        _all(chosen, scenes, as_json=options.json)
+        return
+    run = _run_of(chosen, options.case)
     with progress(f"driving {scenes} scenes") as report:
         offline, rollouts = evaluate_run(run, chosen.workspace, scenes, report)
     found = faults(_view_of(chosen, options.case))
@@ -38,6 +43,18 @@ def evaluate(options: argparse.Namespace) -> None:
     for fault in found:
         print(f"fault, {fault.name}: {fault.en}")
     print(f"\nwritten to {run.evaluation}")
+
+
+def _all(chosen: Setting, scenes: int, *, as_json: bool) -> None:
+    from mobile_vla.commands.trust import NAME, evaluate_all, sentence
+
+    found = evaluate_all(chosen, scenes)
+    if as_json:
+        print_json(found)
+        return
+    for one in found:
+        print(sentence(one))
+    print(f"\nwritten to {chosen.workspace.path / NAME}.json and .png")
 
 
 def evaluate_run(

@@ -1,4 +1,8 @@
-"""The task as a Gymnasium environment: `gymnasium.make("mobile_vla/LeftRight-v0")`."""
+"""The task as a Gymnasium environment: `gymnasium.make("mobile_vla/LeftRight-v0")`.
+
+Importing this module makes the name known; `gymnasium.make` imports it by itself when told
+`"mobile_vla.simulator.gym_env:mobile_vla/LeftRight-v0"` (Gymnasium loads no plugins any more).
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,11 @@ from gymnasium import spaces
 from mobile_vla.record.errors import UserError
 from mobile_vla.simulator.environment import MAX_STEPS, DriveEnv, Outcome
 from mobile_vla.simulator.instructions import Tongue, instruction
-from mobile_vla.simulator.registration import register
 from mobile_vla.simulator.scenarios import SCENARIOS, lab_text, read_scenario, scenario_scene
 from mobile_vla.simulator.scene import GOALS, Goal
 from mobile_vla.simulator.world import FULL_SPEED, STEP_SECONDS, Side
 
+ENV_ID = "mobile_vla/LeftRight-v0"
 LONGEST_TEXT = 128
 STUDY_SCENARIOS = ("1box_hori_left", "1box_hori_right")
 _LETTERS = frozenset(chr(code) for code in (*range(32, 127), *range(0xAC00, 0xD7A4)))
@@ -148,5 +152,6 @@ class LeftRightEnv(gymnasium.Env[Observation, np.ndarray]):
         }
 
 
-register()
+if ENV_ID not in gymnasium.registry:
+    gymnasium.register(ENV_ID, entry_point="mobile_vla.simulator.gym_env:LeftRightEnv")
 __all__ = ["SCENARIOS", "LeftRightEnv"]
