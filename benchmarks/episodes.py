@@ -8,7 +8,6 @@ rounds. `--check 500` also times a check of that many episodes and the memory of
 from __future__ import annotations
 
 import argparse
-import resource
 import shutil
 import statistics
 import subprocess
@@ -22,13 +21,14 @@ import numpy as np
 
 FRAMES, HEIGHT, WIDTH, SIZE, WINDOW = 18, 720, 1280, 224, 8
 MEMORY = (
-    "import resource, sys\n"
+    "import sys\n"
     "from pathlib import Path\n"
     "from mobile_vla.episodes.importing import import_episodes\n"
     "from mobile_vla.episodes.sources import find_sources\n"
     "source, folder, cache = map(Path, sys.argv[1:])\n"
     "import_episodes(find_sources(source), folder, seed=1, size=224, cache_dir=cache)\n"
-    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    "status = Path('/proc/self/status').read_text()\n"
+    "print(status.split('VmHWM:')[1].split()[0])"
 )
 
 
@@ -156,8 +156,7 @@ def measure_check(folder: Path, files: Sequence[Path], count: int) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     print(
         f"import of {count} episodes by one process: {time.perf_counter() - start:.0f} s, at most "
-        f"{int(done.stdout) / 1024:.0f} MiB of memory (an episode decoded is 47 MiB); this one "
-        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB"
+        f"{int(done.stdout) / 1024:.0f} MiB of memory (an episode decoded is 47 MiB)"
     )
 
 
@@ -198,7 +197,12 @@ def read_pictures(path: Path) -> int:
 
 def rate(one: Callable, samples: Sequence) -> float:
     """Samples a second."""
-    return len(samples) / seconds(lambda: [one(sample) for sample in samples])
+
+    def work() -> None:
+        for sample in samples:
+            one(sample)
+
+    return len(samples) / seconds(work)
 
 
 def seconds(work: Callable[[], object]) -> float:

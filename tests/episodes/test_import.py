@@ -14,11 +14,13 @@ import pytest
 from PIL import Image
 
 from mobile_vla.cli import main
+from mobile_vla.episodes.check import check_folder
 from mobile_vla.episodes.dataset import build_manifest, load_dataset
 from mobile_vla.episodes.frames import open_frames, store_folder
 from mobile_vla.episodes.hdf5 import read_episode, write_episode
 from mobile_vla.episodes.importing import LEDGER_FILE, import_episodes, read_ledger
 from mobile_vla.episodes.manifest import read_manifest, write_manifest
+from mobile_vla.episodes.naming import Naming
 from mobile_vla.episodes.sources import Choice, find_sources
 from mobile_vla.episodes.walk import find_episodes
 from mobile_vla.record.errors import UserError
@@ -249,6 +251,30 @@ def test_nothing_sound_and_a_data_set_within_its_source(make_folder, tmp_path: P
         bring(source, tmp_path / "data")
     with pytest.raises(UserError, match="cannot be read"):
         find_sources(tmp_path / "nowhere")
+
+
+def test_another_naming_holds_before_and_after(make_episode, tmp_path: Path) -> None:
+    names = Naming("run_{any}_{direction}.hdf5", {"left": ["L"], "right": ["R"]}, strict=True)
+    source = tmp_path / "runs"
+    for name, side in (("day1/run_1_L", "left"), ("day2/run_2_R", "right"), ("run_3_R", "left")):
+        episode = make_episode(int(name[-3]), side, instruction="")
+        write_episode(source / f"{name}.hdf5", episode)
+    write_episode(source / "other.hdf5", make_episode(9))
+    sources = find_sources(source, naming=names)
+    imported = import_episodes(
+        sources, tmp_path / "data", seed=1, size=8, cache_dir=tmp_path, naming=names
+    )
+    assert {row.id: row.told_by for row in imported.manifest.episodes} == {
+        "day1__run_1_L": ["file name", "motion"],
+        "day2__run_2_R": ["file name", "motion"],
+    }
+    assert [f.check for f in check_folder(tmp_path / "data", naming=names).report.findings] == [
+        "no_instruction", "no_instruction", "no_instruction", "direction", "manifest",
+    ]  # fmt: skip
+    assert {f.episode: f.check for f in imported.findings} == {
+        "other.hdf5": "name",
+        "run_3_R.hdf5": "direction",
+    }
 
 
 def write_pictures(folder: Path, episode, rows: dict | None = None) -> None:

@@ -52,8 +52,12 @@ class Naming:
         self._compiled  # noqa: B018  (an unusable pattern is refused here and not at the first file)
 
     def parts(self, file_name: str) -> NameParts | None:
-        """The parts of a name with its suffix; None where it does not fit the pattern."""
-        match = self._compiled.fullmatch(file_name)
+        """The parts of a name with its suffix; None where it does not fit the pattern.
+
+        A file imported from a folder below carries that folder's name and `__` before its own.
+        """
+        own = file_name.rpartition("__")[2]
+        match = self._compiled.fullmatch(file_name) or self._compiled.fullmatch(own)
         if match is None:
             return None
         found: dict[str, list[str]] = {}

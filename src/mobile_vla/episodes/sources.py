@@ -86,7 +86,8 @@ def find_sources(path: Path, choice: Choice = Choice(), naming: Naming = LAB_NAM
             f"{path} holds nothing to import: give a folder of HDF5 files, a LeRobotDataset v3, "
             "folders of pictures each with an actions.csv, or rosbag2 recordings."
         )
-    files = [HdfSource(file, f"{episode_id(found.name(file))}.h5") for file in found.files]
+    names = [f"{episode_id(found.name(file))}{file.suffix}" for file in found.files]
+    files = [HdfSource(file, name) for file, name in zip(found.files, names, strict=True)]
     return Sources(path, "HDF5", list(files), found.findings)
 
 
