@@ -13,6 +13,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.run_folders import EPOCHS, make_runs
@@ -82,13 +83,13 @@ def startup(folder: Path) -> str:
     return best_of(5, script, str(folder))
 
 
-def main() -> None:
+def main(argv: Sequence[str]) -> int:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--many", type=int, default=100_000)
     parser.add_argument("--mlflow", metavar="PYTHON")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)
         (base / "empty").mkdir()
@@ -106,7 +107,8 @@ def main() -> None:
             make_runs(base / "many", options.many, linked=True)
             print("many, cold                ", best_of(1, ASK, str(base / "many")), flush=True)
             print("many, warm                ", best_of(5, ASK, str(base / "many")))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
