@@ -107,7 +107,8 @@ def matrix_png(matrix: Matrix, names: Mapping[str, str]) -> bytes:
             told = "–" if i == j else "\n".join(words(cell, "en"))
             axes.text(x + WIDE / 2, y + HIGH / 2, told, ha="center", va="center", size=6.5)
     drawn = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(drawn)
+    FigureCanvasAgg(figure)
+    figure.savefig(drawn, format="png")
     return drawn.getvalue()
 
 
