@@ -117,6 +117,23 @@ def test_a_set_that_is_leaked_whole_is_refused(maker: Maker) -> None:
     assert "every evaluation episode is one that one of them trained on" in judged.reasons
 
 
+def test_near_duplicates_that_one_arm_saw_are_cut_for_both_and_counted(maker: Maker) -> None:
+    maker.finish("left_10")
+    run = maker.finish("both_10")
+    found = offline(run)
+    near = found.set.episodes[:3]
+    rest = msgspec.structs.replace(
+        found.set, episodes=found.set.episodes[3:], leaked=near, near=near
+    )
+    policy = msgspec.structs.replace(found.policy, episodes=found.policy.episodes[3:])
+    write_json(run.folder.offline, msgspec.structs.replace(found, set=rest, policy=policy))
+    judged = maker.book().compare(**PAIR)
+    assert judged.verdict == "valid"
+    assert judged.reasons[0].startswith("3 of 40 evaluation episodes")
+    assert judged.reasons[1].startswith("3 of those left out only show almost")
+    assert next(e.n for e in judged.effects if e.metric == "mae_linear_x") == 37
+
+
 @pytest.mark.parametrize("success", [True, False])
 def test_all_or_no_successes_have_an_interval_and_no_difference(
     maker: Maker, success: bool

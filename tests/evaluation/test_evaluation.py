@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
 from mobile_vla.evaluation import rollouts
+from mobile_vla.evaluation.leaks import near_copies
 from mobile_vla.evaluation.offline import Trained, _recorded, evaluate_offline, load_run
 from mobile_vla.evaluation.predictions import predict
 from mobile_vla.evaluation.rollouts import evaluate_rollouts
@@ -138,6 +140,19 @@ def test_episodes_that_the_run_knew_are_cut_and_counted(trained: Trained, lab: L
         evaluate_offline(trained, lab.workspace)
 
 
+def test_near_duplicates_of_training_episodes_are_found_by_their_pictures(
+    trained: Trained, lab: Lab
+) -> None:
+    """Held-out episodes are near none; an episode is near itself, whatever its hash says."""
+    own = read_manifest(trained.run.manifest)
+    size = trained.policy.backbone.image_size
+    held_out = load_dataset(lab.path / "data" / "small_eval").manifest.episodes
+    assert near_copies(held_out, own, ("small_eval", "small"), lab.workspace, size) == []
+    known = own.split("train")[:2]
+    found = near_copies(known, own, ("small", "small"), lab.workspace, size)
+    assert found == [episode.hash for episode in known]
+
+
 def test_a_prediction_is_what_the_controller_does(trained: Trained, lab: Lab) -> None:
     """Frame by frame with its carried history, as on the robot."""
     from mobile_vla.episodes.frames import open_frames
@@ -176,6 +191,28 @@ def test_the_swap_says_how_far_and_how_often(trained: Trained, lab: Lab) -> None
         for e in episodes
     ]
     assert result.swap.change == pytest.approx(np.mean(changes), rel=1e-5)
+
+
+def test_a_policy_of_nan_is_named_at_its_first_frame(trained: Trained, lab: Lab) -> None:
+    with torch.no_grad():
+        next(trained.policy.head.parameters()).fill_(torch.nan)
+    before = trained.run.offline.read_bytes()
+    with pytest.raises(UserError, match=r"at frame 0 of episode_.*which is no velocity"):
+        evaluate_offline(trained, lab.workspace)
+    assert trained.run.offline.read_bytes() == before
+
+
+def test_episodes_of_another_step_length_are_refused(trained: Trained, lab: Lab) -> None:
+    robot = msgspec.structs.replace(trained.case.robot, step=0.2)
+    case = msgspec.structs.replace(trained.case, robot=robot)
+    other = dataclasses.replace(trained, case=case)
+    with pytest.raises(UserError, match=r"has steps of 0.4 s but both_20 was trained for .* 0.2 s"):
+        evaluate_offline(other, lab.workspace)
+
+
+def test_fewer_than_no_scenes(trained: Trained, lab: Lab) -> None:
+    with pytest.raises(UserError, match="less than none"):
+        evaluate_rollouts(trained, lab.workspace, -1)
 
 
 def test_a_run_without_a_checkpoint(tmp_path: Path) -> None:

@@ -17,7 +17,10 @@ def leakage(a: Sequence[RunView], b: Sequence[RunView]) -> tuple[frozenset[str],
     cut = {episode for run in runs if run.offline for episode in run.offline.set.leaked}
     trained = {episode for run in runs for episode in run.train_hashes}
     leaked = frozenset(cut | measured & trained)
+    near = {episode for run in runs if run.offline for episode in run.offline.set.near}
     reasons = [_left_out(len(leaked), len(measured | cut))] if leaked else []
+    if near:
+        reasons.append(f"{len(near)} of those left out only show almost the same pictures")
     return leaked, reasons + _validation(a[-1], b[-1]) + _validation(b[-1], a[-1])
 
 

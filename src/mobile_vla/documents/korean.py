@@ -99,6 +99,10 @@ RULES: tuple[tuple[str, str], ...] = (
         "평가 에피소드 {m}개 중 {n}개가 한쪽의 학습 에피소드와 내용이 같아 제외함",
     ),
     (
+        r"(?P<n>\d+) of those left out only show almost the same pictures",
+        "제외한 것 중 {n}개는 내용이 같지는 않으나 거의 같은 장면임",
+    ),
+    (
         r"(?P<n>\d+) validation episodes of (?P<b>.*) are training episodes of (?P<a>.*): "
         r"their validation losses do not compare",
         "{b}의 검증 에피소드 {n}개가 {a}의 학습 에피소드이므로 검증 손실을 비교할 수 없음",

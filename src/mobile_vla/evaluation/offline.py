@@ -16,6 +16,7 @@ from mobile_vla.evaluation.baselines import (
     replay_by_step,
     replay_by_step_and_instruction,
 )
+from mobile_vla.evaluation.leaks import near_copies
 from mobile_vla.evaluation.listening import Listener, as_swap, hearing_tests, sided, swapped
 from mobile_vla.evaluation.metrics import Prediction, score
 from mobile_vla.evaluation.predictions import Recorded, Remembered, mean_latents
@@ -65,10 +66,10 @@ def evaluate_offline(trained: Trained, workspace: Workspace) -> Offline:
     Episodes that the run trained on, or chose its checkpoint by, are cut from the set and counted.
     """
     own = read_manifest(trained.run.manifest)
-    clean, leaked = _clean_set(trained.case, workspace, own)
+    clean, leaked, near = _clean_set(trained, workspace, own)
     recorded = _recorded(trained, clean, trained.case.evaluation_data, workspace)
     training = _recorded(trained, own, trained.case.train_data, workspace, only="train")
-    result = measure(trained, recorded, training, _episode_set(clean, leaked))
+    result = measure(trained, recorded, training, _episode_set(clean, leaked, near))
     write_manifest(trained.run.evaluation_manifest, clean)
     write_json(trained.run.offline, result)
     return result
@@ -125,8 +126,10 @@ def _hearing(
 
 
 def _clean_set(
-    case: ResolvedCase, workspace: Workspace, own: Manifest
-) -> tuple[Manifest, list[str]]:
+    trained: Trained, workspace: Workspace, own: Manifest
+) -> tuple[Manifest, list[str], list[str]]:
+    """What the run has not seen, what it has, and what of that only almost."""
+    case = trained.case
     whole = load_dataset(workspace.data(case.evaluation_data)).manifest
     known = {episode.hash for episode in own.episodes}
     leaked = [episode.hash for episode in whole.episodes if episode.hash in known]
@@ -140,12 +143,16 @@ def _clean_set(
             f"{case.evaluation_data} has steps of {whole.step} s but {case.case} was trained for "
             f"steps of {case.robot.step} s: evaluate it on episodes of its own robot."
         )
+    data = (case.evaluation_data, case.train_data)
+    near = near_copies(kept, own, data, workspace, trained.policy.backbone.image_size)
+    leaked += near
+    kept = [episode for episode in kept if episode.hash not in near]
     if not kept:
         raise UserError(
             f"All {len(leaked)} episodes of {case.evaluation_data} were trained on by "
             f"{case.case}: make an evaluation set of other episodes."
         )
-    return Manifest.of(whole.name, whole.step, kept), leaked
+    return Manifest.of(whole.name, whole.step, kept), leaked, near
 
 
 def _recorded(
@@ -171,7 +178,7 @@ def _recorded(
     ]
 
 
-def _episode_set(clean: Manifest, leaked: list[str]) -> EpisodeSet:
+def _episode_set(clean: Manifest, leaked: list[str], near: list[str]) -> EpisodeSet:
     counts = clean.counts()
     return EpisodeSet(
         name=clean.name,
@@ -180,4 +187,5 @@ def _episode_set(clean: Manifest, leaked: list[str]) -> EpisodeSet:
         left=counts.get("left", 0),
         right=counts.get("right", 0),
         leaked=leaked,
+        near=near,
     )

@@ -26,7 +26,11 @@ class Metric(Stored, frozen=True, kw_only=True):
 
 
 class EpisodeSet(Stored, frozen=True, kw_only=True):
-    """An evaluation set by content. `hash` is its manifest's identity."""
+    """An evaluation set by content. `hash` is its manifest's identity.
+
+    `leaked`: episodes left out because the run has seen them; `near`: those of them that show
+    almost the same pictures as one it has seen.
+    """
 
     name: str
     hash: str
@@ -34,6 +38,7 @@ class EpisodeSet(Stored, frozen=True, kw_only=True):
     left: int
     right: int
     leaked: list[str] = []
+    near: list[str] = []
 
 
 class EpisodeScore(Stored, frozen=True, kw_only=True):
