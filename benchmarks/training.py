@@ -69,6 +69,7 @@ def measure(size: Size, training: Training, rounds: int) -> None:
     references = {"one window a pass": 1}
     if size.name == "tiny":  # at full width a pass is long either way
         references["an episode's windows a pass"] = 64
+    training.tensors.batch(group)  # fills the cache of vision features
     operations = count_operations(ours)
     side = max(512, training.policy.backbone.hidden_size)
     columns = [ours, product(side)]

@@ -77,13 +77,12 @@ def wide_vlm(folder: Path) -> Path:
 
 
 def open_training(size: Size, folder: Path, window: int) -> Training:
-    """A run of the product's own on simulated episodes, its cache filled, ready to step."""
+    """A run of the product's own on simulated episodes, ready to step."""
     from mobile_vla.record.events import EventLog
     from mobile_vla.record.workspace import Workspace
     from mobile_vla.simulator.simulate import simulate_dataset
     from mobile_vla.study.load import load_study, resolve
     from mobile_vla.training.data import case_manifest
-    from mobile_vla.training.loop import validate
     from mobile_vla.training.prepare import prepare
     from mobile_vla.training.run import begin_run
 
@@ -112,6 +111,4 @@ def open_training(size: Size, folder: Path, window: int) -> Training:
         run, case, manifest, workspace, EventLog(run.events),
         stop=threading.Event(), progress=lambda done, total, note: None, resume=False,
     )  # fmt: skip
-    training.tensors.batch(manifest.split("train"))
-    validate(training)
     return training

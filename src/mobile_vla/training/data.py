@@ -82,6 +82,7 @@ class EpisodeTensors:
     def __init__(self, policy: Policy, recipe: Recipe, frames: FrameStore, features: Features):
         self._policy, self._recipe = policy, recipe
         self._frames, self._features = frames, features
+        self._text_lengths: dict[str, int] = {}
 
     def batch(self, episodes: Sequence[ManifestEpisode]) -> Batch:
         """These episodes' latents and chunk targets."""
@@ -97,6 +98,14 @@ class EpisodeTensors:
             targets=torch.cat([targets for targets, _ in pairs]),
             mask=torch.cat([mask for _, mask in pairs]),
         )
+
+    def text_length(self, episode: ManifestEpisode) -> int:
+        """Tokens of the episode's prompt."""
+        text = self._frames.instruction(episode.id)
+        if text not in self._text_lengths:
+            tokens = self._policy.backbone.tokenize([text])
+            self._text_lengths[text] = int(tokens.mask.sum())
+        return self._text_lengths[text]
 
     def _actions(self, episode: str) -> torch.Tensor:
         import torch
