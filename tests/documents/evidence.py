@@ -229,8 +229,8 @@ def _run(
     path = f"runs/{case}/20251203-093000"
     evidence = Evidence(file=f"{path}/events.jsonl", where="line 12", blake3="ab" * 32)
     checkpoint = CheckpointView(
-        path="checkpoints/step-000200/policy.safetensors", step=200, epoch=19, bytes=690_000,
-        val_loss=0.0131, problem=None, evidence=evidence,
+        path=f"{path}/checkpoints/step-000200/policy.safetensors", step=200, epoch=19,
+        bytes=690_000, val_loss=0.0131, problem=None, evidence=evidence,
     )  # fmt: skip
     return RunView(
         path=path, case=case, resolved=_resolved(case, train or Counts(left=50)),

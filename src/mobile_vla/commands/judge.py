@@ -284,7 +284,10 @@ def report(options: argparse.Namespace) -> None:
             f"There is no workspace {book.workspace}: run `mvla demo`, or name another."
         )
     languages = (options.lang,) if options.lang else LANGUAGES
-    paths = write_report(book.workspace, book, languages=languages, html=options.html)
+    folder = Path(options.documents) if options.documents else None
+    paths = write_report(
+        book.workspace, book, languages=languages, html=options.html, documents=folder
+    )
     if options.json:
         print_json([str(path) for path in paths])
         return

@@ -24,6 +24,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "part5": ("5. Comparisons", "5. 비교 분석"),
     "part6": ("6. Next steps", "6. 다음 단계"),
     "part7": ("7. What can really be compared", "7. 실제로 비교할 수 있는 것"),
+    "wrong_documents": ("What documents say wrongly", "문서가 잘못 말하는 것"),
     "exists": ("Training runs that exist", "실제 존재하는 학습 케이스"),
     "driving": (
         "Rollouts in the simulator: count, and Wilson 95 % interval in brackets",

@@ -7,6 +7,7 @@ from mobile_vla.documents.blocks import (
     Block,
     Bullets,
     Cite,
+    Code,
     Line,
     Mark,
     Paragraph,
@@ -16,7 +17,7 @@ from mobile_vla.documents.blocks import (
 )
 from mobile_vla.documents.headings import text
 from mobile_vla.documents.page_cases import reason_line
-from mobile_vla.documents.view import ReportView
+from mobile_vla.documents.view import ReportView, WrongLine
 from mobile_vla.documents.wording import (
     SIGNS,
     Language,
@@ -53,7 +54,28 @@ def corrections_part(view: ReportView, language: Language) -> Section:
     blocks: tuple[Block, ...] = (Bullets(tuple(lines)),)
     if not lines:
         blocks = (Paragraph((text("nothing_wrong", language),)),)
-    return Section(text("part3", language), "corrections", blocks)
+    return Section(text("part3", language), "corrections", blocks, _wrong_documents(view, language))
+
+
+def _wrong_documents(view: ReportView, language: Language) -> tuple[Section, ...]:
+    """What other documents say and the evidence contradicts, each with its line."""
+    if not view.wrong:
+        return ()
+    lines = tuple(_wrong_line(wrong) for wrong in view.wrong)
+    title = text("wrong_documents", language)
+    return (Section(title, "wrong-documents", (Bullets(lines),)),)
+
+
+def _wrong_line(wrong: WrongLine) -> Line:
+    line: Line = (
+        Cite(wrong.document, f"line {wrong.line}"),
+        ": ",
+        Code(wrong.said),
+        f" → {wrong.so}",
+    )
+    if wrong.evidence is None:
+        return line
+    return (*line, " (", Cite(wrong.evidence.file, wrong.evidence.where), ")")
 
 
 def comparisons_part(view: ReportView, language: Language) -> Section:

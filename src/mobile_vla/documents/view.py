@@ -13,10 +13,22 @@ from mobile_vla.study.models import Counts, Text
 
 
 @dataclass(frozen=True, slots=True)
+class WrongLine:
+    """What a document says and the evidence contradicts; `evidence` None where it is no claim."""
+
+    document: str
+    line: int
+    said: str
+    so: str
+    evidence: Evidence | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReportView:
     """All that a report says: cases, comparisons and plan of one workspace and profile.
 
     `note` says what the profile is (small, simulated); paths are shown relative to `workspace`.
+    `wrong`: what other documents say wrongly, where they were audited.
     """
 
     workspace: Path
@@ -27,6 +39,7 @@ class ReportView:
     cases: list[CaseView]
     comparisons: list[Comparison]
     plan: Plan
+    wrong: tuple[WrongLine, ...] = ()
 
     def name(self, case: str) -> str:
         """A case's label, or its name where it has none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mobile_vla.casebook.casebook import Casebook
@@ -41,13 +42,20 @@ def write_report(
     casebook: Casebook,
     languages: Sequence[Language] = LANGUAGES,
     html: bool = True,
+    documents: Path | None = None,
 ) -> list[Path]:
     """Write `report.md`, `report.ko.md` and, with `html`, a page for each; return their paths.
 
+    `documents`: a folder whose Markdown is audited; what it says wrongly is listed in part 3.
     English files carry no language in their names. Everything is rendered before the first file
     is written.
     """
     view = view_of(casebook)
+    if documents is not None:
+        from mobile_vla.documents.wrong import wrong_lines
+
+        own = {name for name in workspace.glob("report*.md")}
+        view = replace(view, wrong=wrong_lines(documents, view, own))
     texts: dict[str, str] = {}
     for language in languages:
         suffix = "" if language == "en" else f".{language}"

@@ -23,6 +23,7 @@ from mobile_vla.documents.claims.words import (
 )
 
 NOTE = re.compile(r"\[\^mvla-\d|note mvla-\d")
+QUOTING = re.compile(r"^#+ (What documents say wrongly|문서가 잘못 말하는 것)")
 Case = tuple[str, str | None]
 KEYED = re.compile(
     r"^(?P<lead>[\s>*_-]*(?:\d+\.\s*)?[✅❌⏳⚠️🔥⏸️\s*`]*)"
@@ -71,6 +72,8 @@ class _Reader:
             self._add([(piece, Found(0, len(piece.text), "name"), (alias, name), ())])
 
     def _piece(self, piece: Piece) -> None:
+        if QUOTING.search(piece.section.title):
+            return  # a report's list of what other documents say wrongly
         if piece.kind == "heading":
             self._heading(piece)
         elif self._guess(piece.section) or GUESS.search(piece.text):

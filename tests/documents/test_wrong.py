@@ -1,0 +1,36 @@
+"""Part 3 lists what other documents say wrongly, with their lines and the evidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from evidence import CASE_1, view_of
+
+from mobile_vla.documents.audit import Proof, audit_text
+from mobile_vla.documents.report import report_markdown
+from mobile_vla.documents.wrong import wrong_lines
+from mobile_vla.record.errors import UserError
+
+
+def test_a_false_claim_is_listed_with_its_line_and_evidence(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text(f"# Notes\n\n- {CASE_1}: 7777 episodes\n")
+    (tmp_path / "report.md").write_text(f"{CASE_1} read 7777 episodes\n")
+    (tmp_path / "broken.md").write_bytes(b"\xff\xfe")
+    view = view_of(tmp_path / "workspace")
+    broken, wrong = wrong_lines(tmp_path, view, {tmp_path / "report.md"})
+    assert (broken.document, broken.evidence) == ("broken.md", None)
+    assert "UTF-8" in broken.so
+    assert (wrong.document, wrong.line) == ("notes.md", 3)
+    assert wrong.said.endswith("episodes: 7777")
+    page = report_markdown(replace(view, wrong=(wrong,)), "ko")
+    assert "### 문서가 잘못 말하는 것" in page
+    assert "[notes.md line 3](notes.md)" in page
+    claims = audit_text(page, Proof(cases=view.cases)).claims
+    assert not any("7777" in judged.claim.value for judged in claims)  # quoted, not claimed
+
+
+def test_a_folder_that_is_none_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no folder"):
+        wrong_lines(tmp_path / "none", view_of(tmp_path), ())
