@@ -16,13 +16,14 @@ from safetensors.torch import load_file, save_file
 
 from mobile_vla.policy import assets
 from mobile_vla.record.events import Exit, Preflight
+from mobile_vla.record.load_report import LoadReport, table
 from mobile_vla.training import devices
 from mobile_vla.training.run import Refused, begin_run, train
 from small_lab import Lab, events_of, furnish
 
 SHIPPED = Path(assets.__file__).parent
 EVIDENCE = {"case.yaml", "console.log", "events.jsonl", "manifest.json"}
-LOADED = frozenset({"load_report.json", "environment.json", "metrics.csv"})
+LOADED = frozenset({"load_report.json", "environment.json", "metrics.csv", "tensorboard"})
 """What is written once weights are in order, though the run is refused for another fault."""
 NAME = "image_to_text_projection.dense.weight"
 
@@ -189,6 +190,25 @@ def test_a_bad_path_does_not_hide_a_bad_file(here: Lab, tmp_path: Path) -> None:
     halve("robot.pt")(tmp_path)
     said = refused(here)
     assert "vlm does not exist" in said and "robot.pt is damaged" in said
+
+
+def test_missing_episodes_do_not_hide_a_bad_file(here: Lab, tmp_path: Path) -> None:
+    (here.path / "data").unlink()
+    halve("vlm/model.safetensors")(tmp_path)
+    said = refused(here)
+    assert "data/small" in said and "vlm/model.safetensors is damaged" in said
+
+
+def test_the_console_says_what_was_loaded(here: Lab) -> None:
+    run = begin_run(here.resolved("Case 2"), here.workspace)
+    train(run, here.workspace, terminal=False, check_only=True)
+    report = msgspec.json.decode(run.load_report.read_bytes(), type=LoadReport)
+    lines = table(report).splitlines()
+    assert "vlm (huggingface, 1.0 MB" in lines[0]
+    (head,) = [line for line in lines if " head " in line and "loaded" in line]
+    assert head.endswith("0 loaded, 32 not used")
+    assert sum("44 loaded" in line for line in lines) == 2  # the text of both sources
+    assert "vision 0, projection 0, text " in lines[-1]
 
 
 def test_bf16_where_the_machine_has_none(

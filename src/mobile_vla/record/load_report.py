@@ -47,3 +47,32 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     sources: tuple[LoadedSource, ...]
     tensors_hash: str
     trainable: dict[str, Trainable]
+
+
+def table(report: LoadReport) -> str:
+    """A few lines for the console: each source by part, the hash of all, what trains."""
+    lines = []
+    for source in report.sources:
+        size = f"{source.bytes / 1e6:.1f} MB"
+        lines.append(
+            f"weights: {source.role}: {source.path} ({source.format}, {size}, "
+            f"sha256 {source.sha256[:12]})"
+        )
+        lines += [f"weights:   {part:<12} {_fates(source, part)}" for part in _parts(source)]
+    trained = (f"{part} {found.parameters:,}" for part, found in report.trainable.items())
+    lines.append(f"weights: frozen tensors have blake3 {report.tensors_hash[:12]}")
+    return "\n".join([*lines, f"weights: parameters that train: {', '.join(trained)}"])
+
+
+def _parts(source: LoadedSource) -> list[str]:
+    return sorted({*source.loaded, *source.missing, *source.unexpected, *source.mismatched})
+
+
+def _fates(source: LoadedSource, part: str) -> str:
+    others = {
+        "missing": source.missing,
+        "not used": source.unexpected,
+        "of another shape": source.mismatched,
+    }
+    found = [f"{keys[part].count} {fate}" for fate, keys in others.items() if part in keys]
+    return ", ".join([f"{source.loaded.get(part, 0)} loaded", *found])

@@ -75,10 +75,7 @@ def check_paths(checklist: Checklist, case: ResolvedCase) -> bool:
 
     found = checklist.run("VLM path", vlm)
     found = checklist.run("initial checkpoint path", init) and found
-    found = check_precision(checklist, case.recipe.precision) and found
-    if not found:
-        check_whole(checklist, case)
-    return found
+    return check_precision(checklist, case.recipe.precision) and found
 
 
 def check_precision(checklist: Checklist, precision: str) -> bool:

@@ -17,7 +17,7 @@ from mobile_vla.record.environment import describe
 from mobile_vla.record.events import EventLog
 from mobile_vla.record.files import write_json
 from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.load_report import LoadedSource
+from mobile_vla.record.load_report import LoadedSource, table
 from mobile_vla.record.workspace import Workspace
 from mobile_vla.study.models import ResolvedCase
 from mobile_vla.training.build import build_policy, image_size
@@ -70,7 +70,9 @@ def prepare(
         progress=progress,
     )
     if not resume:
-        write_json(run.load_report, load_report(policy, sources))
+        loaded = load_report(policy, sources)
+        write_json(run.load_report, loaded)
+        print(table(loaded))
         device = str(fabric.device)
         write_json(run.environment, describe(device=device, threads=torch.get_num_threads()))
     return training, position

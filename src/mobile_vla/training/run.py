@@ -24,7 +24,7 @@ from mobile_vla.study.resolved import read_case, write_case
 from mobile_vla.training.allocation import keep_freed_memory
 from mobile_vla.training.console import LOG, console_to
 from mobile_vla.training.data import case_manifest
-from mobile_vla.training.preflight import Checklist, check_paths, measure
+from mobile_vla.training.preflight import Checklist, check_paths, check_whole, measure
 
 if TYPE_CHECKING:
     from mobile_vla.training.loop import Position, Progress, Training
@@ -151,6 +151,7 @@ def _check_inputs(session: Session, checklist: Checklist) -> Manifest:
 
     paths = check_paths(checklist, session.case)
     if not (checklist.run("episodes", episodes) and paths):
+        check_whole(checklist, session.case)
         raise _refusal(session, checklist)
     return found[0]
 
