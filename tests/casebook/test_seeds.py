@@ -150,3 +150,21 @@ def test_seeds_that_agree_exactly_have_the_permutation_tests_p() -> None:
 def test_seeds_that_differ_by_rounding_alone_have_no_variance() -> None:
     a, b = [0.1 + 0.2, 0.3, 0.3], [0.5, 0.5, 0.5]
     assert s.welch(a, b) == ((pytest.approx(0.2), pytest.approx(0.2)), pytest.approx(0.1))
+
+
+def test_the_plan_trains_the_seeds_that_the_study_names(maker: Maker) -> None:
+    from mobile_vla.study.models import Attempt
+
+    attempts = (Attempt(seed=1), Attempt(seed=2))
+    cases = tuple(
+        msgspec.structs.replace(case, attempts=attempts) if case.name == "left_10" else case
+        for case in maker.study.cases
+    )
+    maker.study = msgspec.structs.replace(maker.study, cases=cases)
+    maker.finish("left_10")
+    item = next(item for item in maker.book().plan().items if item.case == "left_10")
+    assert (item.state, item.command) == ("to_do", 'mvla train "Case 1"')
+    assert item.why == "finished with seed 1; seed 2 remains"
+    maker.finish("left_10", attempt=1)
+    item = next(item for item in maker.book().plan().items if item.case == "left_10")
+    assert item.state == "done"

@@ -109,6 +109,7 @@ def _planned_view(
         run=run,
         state=state,
         why=why,
+        seeds=[attempt.seed for attempt in case.attempts if attempt.seed is not None],
     )
 
 

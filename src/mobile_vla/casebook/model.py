@@ -149,7 +149,10 @@ class RunView(Value, frozen=True, kw_only=True):
 
 
 class CaseView(Value, frozen=True, kw_only=True):
-    """A case with all its runs, oldest first. `run` is the one that speaks for it, if any."""
+    """A case with all its runs, oldest first. `run` is the one that speaks for it, if any.
+
+    `seeds`: those that the study's attempts name.
+    """
 
     name: str
     label: str | None
@@ -161,6 +164,7 @@ class CaseView(Value, frozen=True, kw_only=True):
     run: RunView | None
     state: State
     why: str
+    seeds: list[int] = []
 
 
 class Factor(Value, frozen=True, kw_only=True):

@@ -87,7 +87,7 @@ class _Planner:
         if run is None:
             item = self._not_begun(case)
         elif run.state == "finished":
-            item = _finished(case, run)
+            item = self._finished(case, run)
         elif run.state == "running":
             item = self._under_way(case, run)
         elif run.state in ("stalled", "unknown"):
@@ -131,18 +131,25 @@ class _Planner:
             return _line(case, "blocked", f"{told}; weights that do not exist: {absent}")
         return _line(case, "to_do", told, _train(case), seconds=self.forecast(case))
 
+    def _finished(self, case: CaseView, run: RunView) -> PlanItem:
+        """Done, unless it is to be evaluated or a seed of its attempts has no finished run."""
+        if run.offline is None and run.rollouts is None:
+            command = f"mvla evaluate {_name(case)}"
+            return _line(case, "to_do", "finished, but not evaluated", command)
+        own = of_profile(case.runs, self.profile)
+        done = {str(one.resolved.recipe.seed) for one in own
+                if one.resolved and one.state == "finished"}  # fmt: skip
+        left = [str(seed) for seed in case.seeds if str(seed) not in done]
+        if left and len(own) < case.attempts:
+            why = f"finished with seed {', '.join(sorted(done))}; seed {', '.join(left)} remains"
+            return _line(case, "to_do", why, _train(case), seconds=self.forecast(case))
+        return _line(case, "done", run.why, progress=1.0)
+
     def _rest(self, run: RunView) -> float | None:
         pace = run.seconds_per_step or self.seconds_per_step
         if pace is None or run.total_steps is None:
             return None
         return max(0, run.total_steps - (run.steps or 0)) * pace
-
-
-def _finished(case: CaseView, run: RunView) -> PlanItem:
-    if run.offline is None and run.rollouts is None:
-        command = f"mvla evaluate {_name(case)}"
-        return _line(case, "to_do", "finished, but not evaluated", command)
-    return _line(case, "done", run.why, progress=1.0)
 
 
 def _line(

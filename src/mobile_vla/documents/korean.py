@@ -108,6 +108,10 @@ RULES: tuple[tuple[str, str], ...] = (
         "{b}의 검증 에피소드 {n}개가 {a}의 학습 에피소드이므로 검증 손실을 비교할 수 없음",
     ),
     # The plan
+    (
+        r"finished with seed (?P<x>[\d, ]+); seed (?P<b>[\d, ]+) remains",
+        "시드 {x} 완료. 남은 시드: {b}",
+    ),
     (r"(?P<why>.*); it resumes from (?P<x>.*)", "{why}. 이어서 시작할 곳: {x}"),
     (
         r"attempt (?P<n>\d+) of (?P<m>\d+) (?P<why>.*); attempt (?P<k>\d+) remains",
