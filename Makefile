@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SYSTEM := libegl1 libegl-mesa0 libgl1-mesa-dri
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow lint bench readme readme-check clean
