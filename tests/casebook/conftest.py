@@ -169,7 +169,8 @@ class RunMaker:
         write_json(self.folder.load_report, self.report())
         write_json(self.folder.environment, Environment(
             version="0.1.0", making_blake3=digest("code"), commit="abc123", diff_blake2=None,
-            python="3.11", platform="Linux", packages={"torch": "2"}, device="cpu", cpus=2, threads=1))  # fmt: skip
+            python="3.11", platform="Linux", packages={"torch": "2"}, device="cpu",
+            cpus=2, threads=1))  # fmt: skip
 
     def manifest(self) -> Manifest:
         episodes = [
