@@ -52,12 +52,14 @@ def take_demo(workspace: Path) -> None:
     """Keep the rows of a demo's table, and the picture of one case's rollouts."""
     from mobile_vla.casebook.casebook import Casebook
     from mobile_vla.casebook.table import rows
-    from mobile_vla.record.files import write_json
+    from mobile_vla.record.files import write_atomic
     from mobile_vla.study.load import find_study, load_study
 
     study = find_study("left_right")
     book = Casebook(workspace, load_study(study), "laptop", study_path=study)
-    write_json(DEMO / "rows.json", rows(book.cases()))
+    kept = msgspec.json.format(msgspec.json.encode(rows(book.cases())), indent=1)
+    here = str(workspace.resolve().parent).encode()  # a reader's checkout lies elsewhere
+    write_atomic(DEMO / "rows.json", kept.replace(here, b".") + b"\n")
     run = book.case(PICTURED).run
     if run is None or run.rollouts is None:
         raise SystemExit(f"{PICTURED} has no rollouts in {workspace}: run `mvla demo` first.")

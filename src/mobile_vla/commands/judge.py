@@ -221,7 +221,7 @@ def _effect_lines(comparison: Comparison, a: str, b: str) -> Iterator[str]:
     table = Table()
     for heading in ("", a, b, f"{b} minus {a}", "95 % interval", "n", "p", "finding"):
         table.add_column(heading)
-    for effect in comparison.effects:
+    for effect in [effect for effect in comparison.effects if effect.metric in HEADLINES]:
         table.add_row(
             metric_name(effect.metric, "en"),
             number(effect.a, effect.unit),
