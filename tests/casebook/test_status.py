@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from conftest import Maker
 
 CHILD = """
-import sys, time
+import signal, sys
 from pathlib import Path
 from mobile_vla.record.events import EventLog, Exit, Heartbeat, Start
 from mobile_vla.record.process import this_process
@@ -61,7 +61,7 @@ def only(maker: Maker) -> RunView:
 def test_a_signalled_process_is_killed_and_was_running_before(
     maker: Maker, number: signal.Signals
 ) -> None:
-    child, _ = run_child(maker, "time.sleep(60)")
+    child, _ = run_child(maker, "signal.pause()")
     assert only(maker).state == "running"
     child.send_signal(number)
     child.wait()
@@ -71,7 +71,7 @@ def test_a_signalled_process_is_killed_and_was_running_before(
 
 
 def test_a_stopped_process_is_stalled(maker: Maker) -> None:
-    child, _ = run_child(maker, "time.sleep(60)")
+    child, _ = run_child(maker, "signal.pause()")
     child.send_signal(signal.SIGSTOP)
     deadline = time.monotonic() + 10
     while only(maker).state != "stalled" and time.monotonic() < deadline:
@@ -198,7 +198,7 @@ def test_another_machine_is_unknown(maker: Maker) -> None:
 
 
 def test_two_living_processes_on_one_folder_are_a_conflict(maker: Maker) -> None:
-    child, _ = run_child(maker, "time.sleep(60)")
+    child, _ = run_child(maker, "signal.pause()")
     run = maker.book().runs()[0]
     log = EventLog(maker.workspace / run.path / "events.jsonl")
     log.append(Start(process=this_process(), argv=[]))
