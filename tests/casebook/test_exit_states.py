@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mobile_vla.casebook.view import view_run
-from mobile_vla.record.events import Epoch
+from mobile_vla.record.events import Checkpoint, Epoch
 from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.process import Process, boot_id, this_process
 from small_lab import Lab, until
@@ -170,7 +170,7 @@ def small_disk(lab: Lab) -> Iterator[Path]:
 def test_a_disk_that_fills(lab: Lab, small_disk: Path) -> None:
     lab.change(*LONG)
     training = lab.start("train", "left_10")
-    run = lab.when("left_10", Epoch)
+    run = lab.when("left_10", Checkpoint)  # written whole, so it must outlive the disk
     assert lab.judged("left_10").state == "running"
     with open(small_disk / "filler", "wb", buffering=0) as file, contextlib.suppress(OSError):
         while file.write(b"\0" * 4096):
