@@ -22,6 +22,7 @@ from mobile_vla.documents.claims.model import Judged
 from mobile_vla.documents.claims.source import parse_document
 
 CORPUS = Path(__file__).parent / "corpus"
+HELD_OUT = Path(__file__).parent / "held_out"
 MARK = re.compile(rb"\xe2\x9f\xa6([scuat]):(.*?)\xe2\x9f\xa7", re.DOTALL)
 VERDICTS = {
     "s": "supported", "c": "contradicted", "u": "unsupported", "a": "ambiguous", "t": "stale",
@@ -78,12 +79,12 @@ def unmarked(data: bytes) -> tuple[bytes, list[tuple[int, int, str]]]:
     return out + data[last:], places
 
 
-def measure(proof: Proof) -> Figures:
-    """Audit every page of the corpus."""
+def measure(proof: Proof, folder: Path = CORPUS) -> Figures:
+    """Audit every page of a corpus."""
     marked: list[Marked] = []
     wrong: list[tuple[str, Judged]] = []
     said = 0
-    for path in sorted(CORPUS.glob("[0-9]*.md")):
+    for path in sorted(folder.glob("[0-9]*.md")):
         data, places = unmarked(path.read_bytes())
         claims = audit_document(parse_document(path, data), proof).claims
         for start, end, truth in places:
