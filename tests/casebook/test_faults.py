@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from mobile_vla.casebook.faults import faults
+from mobile_vla.casebook.measured import beats_replay, unbeaten_replays
 from mobile_vla.record.results import (
     EpisodeSet,
     Hearing,
@@ -97,3 +99,15 @@ def test_each_fault_is_named_alone_in_both_languages(what: Any, name: str, words
 
 def test_a_left_only_policy_is_not_blamed_for_what_it_never_heard() -> None:
     assert faults(run(swap=(0.2, 0.0), right=0)) == []
+
+
+def test_every_replay_that_does_as_well_is_named() -> None:
+    """The lab's table knew one tape recorder; the stronger one knows the instruction too."""
+    offline = run(replay=0.2).offline
+    step = scored("replay_by_step", 0.3)
+    both = msgspec.structs.replace(offline, baselines=[step, *offline.baselines])
+    assert unbeaten_replays(both) == ["replay_by_step_and_instruction"]
+    assert beats_replay(both) is False
+    assert beats_replay(run(replay=0.21).offline) is True
+    bare = msgspec.structs.replace(offline, baselines=[scored("blind", 0.1)])
+    assert (unbeaten_replays(bare), beats_replay(bare), beats_replay(None)) == (None, None, None)

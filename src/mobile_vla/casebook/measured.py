@@ -42,13 +42,31 @@ def mean_error(offline: Offline | None) -> float | None:
     return error_of(offline.policy) if offline else None
 
 
-def beats_replay(offline: Offline | None) -> bool | None:
-    """Whether the mean absolute error is below that of replay by step; None where not measured."""
-    replay = next((s for s in offline.baselines if "replay" in s.name), None) if offline else None
-    if offline is None or replay is None:
+def unbeaten_replays(offline: Offline | None) -> list[str] | None:
+    """Names of the replays whose mean absolute error the policy's is not below.
+
+    Replay by step, and by step and instruction; None where neither was measured.
+    """
+    own = mean_error(offline)
+    replays = {s.name: error_of(s) for s in (offline.baselines if offline else ())
+               if s.name.startswith("replay")}  # fmt: skip
+    known = {name: error for name, error in replays.items() if error is not None}
+    if own is None or not known:
         return None
-    own, other = error_of(offline.policy), error_of(replay)
-    return None if own is None or other is None else own < other
+    return [name for name, error in known.items() if own >= error]
+
+
+def beats_replay(offline: Offline | None) -> bool | None:
+    """Whether the mean absolute error is below that of every replay; None where not measured."""
+    unbeaten = unbeaten_replays(offline)
+    return None if unbeaten is None else not unbeaten
+
+
+def direction_accuracy(offline: Offline | None) -> float | None:
+    """Share of the evaluation episodes in which the policy goes to the recorded side."""
+    found = (m.value for m in (offline.policy.metrics if offline else ())
+             if m.name == "direction_accuracy")  # fmt: skip
+    return next(found, None)
 
 
 def error_of(scored: Scored) -> float | None:

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mobile_vla.casebook.factors import NONE
-from mobile_vla.casebook.measured import Rate, beats_replay, mean_error, success
+from mobile_vla.casebook.measured import (
+    Rate,
+    beats_replay,
+    direction_accuracy,
+    mean_error,
+    success,
+    unbeaten_replays,
+)
 from mobile_vla.casebook.model import CaseView, RunView
 from mobile_vla.study.models import Counts
 
@@ -85,7 +92,9 @@ def _row(case: CaseView) -> Row:
         "mae": mean_error(offline),
         "swap_change": offline.swap.change if offline else None,
         "swap_follows": offline.swap.follows if offline else None,
+        "direction_accuracy": direction_accuracy(offline),
         "beats_replay": beats_replay(offline),
+        "unbeaten_replays": unbeaten_replays(offline),
     }
 
 
@@ -148,6 +157,19 @@ def _swap(row: Row) -> str:
     return f"{row['swap_change']:.3g} m/s, {100 * row['swap_follows']:.0f} % follow"
 
 
+def _share(value: float | None) -> str:
+    return NOTHING if value is None else f"{100 * value:.0f} %"
+
+
+def _replay(row: Row) -> str:
+    """Yes, or which tape recorder does as well."""
+    if row["unbeaten_replays"] is None:
+        return NOTHING
+    by = [name.removeprefix("replay_by_").replace("_and_", " × ")
+          for name in row["unbeaten_replays"]]  # fmt: skip
+    return "no: " + ", ".join(by) if by else "yes"
+
+
 _FIRST = {
     "Training name": _name,
     "Date": lambda row: row["date"] or NOTHING,
@@ -161,8 +183,9 @@ _RESULTS = {
     "Success left": lambda row: _rate(row["success_left"]),
     "Success right": lambda row: _rate(row["success_right"]),
     "MAE": lambda row: NOTHING if row["mae"] is None else f"{row['mae']:.3g} m/s",
+    "Direction": lambda row: _share(row["direction_accuracy"]),
     "Instruction swapped": _swap,
-    "Beats replay": lambda row: {True: "yes", False: "no"}.get(row["beats_replay"], NOTHING),
+    "Beats replay": _replay,
 }
 
 

@@ -78,7 +78,7 @@ def against_table(view: ReportView, run: RunView, offline: Offline, language: La
 
 
 def replay_mark(offline: Offline, language: Language) -> Line:
-    """Whether the mean error lies below that of replay by step; each replay that it fails."""
+    """Whether the mean error lies below that of every replay, and each that it does not beat."""
     below = beats_replay(offline)
     answer = "unknown" if below is None else "yes" if below else "no"
     mark = Mark(answer, SIGNS[answer], pick(ANSWERS[answer], language))
