@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -115,60 +116,58 @@ def _set(bits: int) -> bytes:
 
 
 def read_checkpoints(
-    folder: RunFolder, events: list[tuple[int, Checkpoint]], base: Path, log: Evidence
+    folder: RunFolder, events: list[tuple[int, Checkpoint]], name: str
 ) -> list[CheckpointView]:
-    """Every checkpoint on disk in step order, each held against the event that wrote it."""
+    """Every checkpoint on disk in step order, each held against the event that wrote it.
+
+    `name`: of the run folder, relative to the workspace.
+    """
     named = {_step_folder(event.path): (line, event) for line, event in events}
     try:
-        entries = sorted(p for p in folder.checkpoints.iterdir() if not p.is_symlink())
+        found = [e for e in os.scandir(folder.checkpoints) if e.is_dir(follow_symlinks=False)]
     except OSError:
         return []
-    views = [
-        _view(path, named.get(path.name), base, log)
-        for path in entries
-        if path.is_dir() and not path.name.startswith(".")
-    ]
+    entries = sorted(entry.name for entry in found if not entry.name.startswith("."))
+    views = [_view(folder, entry, named.get(entry), name) for entry in entries]
     return sorted(views, key=lambda view: (view.step is None, view.step or 0, view.path))
 
 
 def linked(folder: RunFolder, name: str, views: list[CheckpointView]) -> CheckpointView | None:
     """The checkpoint that the link `best` or `latest` points to, None where it leads nowhere."""
     try:
-        target = (folder.checkpoints / name).resolve(strict=True).name
-    except (OSError, RuntimeError):
+        target = os.readlink(f"{folder.path}/checkpoints/{name}")  # noqa: PTH115
+    except OSError:
         return None
-    return next((view for view in views if Path(view.path).name == target), None)
+    return next((view for view in views if view.path.rpartition("/")[2] == target), None)
 
 
 def _step_folder(path: str) -> str:
     """The checkpoint's folder, whether the event names it or the file in it."""
-    parts = Path(path).parts
-    return parts[-2] if len(parts) > 1 and parts[-1] == WEIGHTS else parts[-1] if parts else ""
+    parts = path.split("/")
+    return parts[-2] if len(parts) > 1 and parts[-1] == WEIGHTS else parts[-1]
 
 
 def _view(
-    path: Path, named: tuple[int, Checkpoint] | None, base: Path, log: Evidence
+    folder: RunFolder, entry: str, named: tuple[int, Checkpoint] | None, name: str
 ) -> CheckpointView:
-    event = named[1] if named else None
-    weights = path / WEIGHTS
+    line, event = named or (0, None)
     try:
-        found = inspect(weights)
+        found = inspect(folder.checkpoints / entry / WEIGHTS)
     except OSError as error:
         found = Inspected(0, "", 0, f"{WEIGHTS} cannot be read ({error.strerror})")
-    problem = found.problem
+    problem, path = found.problem, f"{name}/checkpoints/{entry}"
     if problem is None and event is None:
-        problem = f"no checkpoint event in {log.file} names it"
+        problem = f"no checkpoint event in {name}/events.jsonl names it"
     if problem is None and event is not None and event.blake3 != found.blake3:
-        line = named[0] if named else 0
-        problem = f"its hash is not the one written at line {line} of {log.file}"
+        problem = f"its hash is not the one written at line {line} of {name}/events.jsonl"
     return CheckpointView(
-        path=relative(path, base),
+        path=path,
         step=event.step if event else None,
         epoch=event.epoch if event else None,
         bytes=found.bytes,
         val_loss=event.val_loss if event else None,
         problem=problem,
-        evidence=Evidence(file=relative(weights, base), blake3=found.blake3),
+        evidence=Evidence(file=f"{path}/{WEIGHTS}", blake3=found.blake3),
     )
 
 

@@ -119,7 +119,7 @@ def _counts(episodes: list[ManifestEpisode]) -> Counts:
 
 
 def _of_case(facts: Facts) -> Told:
-    case, file = facts.case, facts.folder.case_yaml
+    case, file = facts.case, "case.yaml"
     if case is None:
         return
     for name, value in _recipe(case).items():
@@ -155,7 +155,7 @@ def _robot(case: ResolvedCase) -> str:
 
 
 def _of_weights(facts: Facts) -> Told:
-    report, file = facts.load_report, facts.folder.load_report
+    report, file = facts.load_report, "load_report.json"
     if report is None:
         return
     vlm = _source(report.sources, "vlm")
@@ -177,7 +177,7 @@ def _source(sources: tuple[LoadedSource, ...], role: str) -> LoadedSource | None
 
 
 def _of_code(facts: Facts) -> Told:
-    found, file = facts.environment, facts.folder.environment
+    found, file = facts.environment, "environment.json"
     if found is None:
         return
     code = f"{found.version}, sources {found.making_blake3[:12]}"
@@ -188,7 +188,7 @@ def _of_code(facts: Facts) -> Told:
 
 
 def _of_events(facts: Facts, line: Timeline) -> Told:
-    file = facts.folder.events
+    file = "events.jsonl"
     if line.steps is not None and line.last is not None:
         yield "optimiser_steps", str(line.steps), facts.at(file, f"line {line.last[0]}")
     if line.starts:
@@ -200,7 +200,7 @@ def _of_events(facts: Facts, line: Timeline) -> Told:
 
 
 def _of_manifest(facts: Facts) -> Told:
-    manifest, file = facts.manifest, facts.folder.manifest
+    manifest, file = facts.manifest, "manifest.json"
     if manifest is None:
         return
     where = facts.at(file, "key episodes")
@@ -227,11 +227,11 @@ def _set_hash(hashes: Iterable[str]) -> str:
 def _of_evaluation(facts: Facts) -> Told:
     """The set before each run's own leaks were cut from it: cutting them makes no other set."""
     if isinstance(facts.offline, Offline):
-        where = facts.at(facts.folder.offline, "key set")
+        where = facts.at("evaluation/offline.json", "key set")
         whole = {*facts.offline.set.episodes, *facts.offline.set.leaked}
         yield "evaluation_set", _set_hash(whole), where
     if isinstance(facts.rollouts, Rollouts):
         drives = sorted(f"{drive.scene} {drive.direction}" for drive in facts.rollouts.rollouts)
         name = f"{facts.rollouts.simulator}, {facts.rollouts.max_steps} steps, "
         scenes = name + _set_hash(drives)
-        yield "evaluation_scenes", scenes, facts.at(facts.folder.rollouts, "key rollouts")
+        yield "evaluation_scenes", scenes, facts.at("evaluation/rollouts.json", "key rollouts")

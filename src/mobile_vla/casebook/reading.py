@@ -8,6 +8,7 @@ import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,10 +17,10 @@ from blake3 import blake3
 
 from mobile_vla.casebook.checkpoints import linked, read_checkpoints, relative
 from mobile_vla.casebook.model import CheckpointView, Evidence
-from mobile_vla.episodes.manifest import Manifest, read_manifest
+from mobile_vla.episodes.manifest import Manifest, parse_manifest
 from mobile_vla.record.environment import Environment
 from mobile_vla.record.errors import UserError
-from mobile_vla.record.events import AnyEvent, Checkpoint, Line, decode_events, read_events
+from mobile_vla.record.events import AnyEvent, Checkpoint, Exit, Line, decode_events, skim_events
 from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.load_report import LoadReport
 from mobile_vla.record.metrics import read_column
@@ -47,140 +48,146 @@ class ConsoleError:
 class Facts:
     """All that a run folder says. A file that is missing or broken is None or empty here.
 
-    `events`: (line number, event). `curves`: the validation loss of `metrics.csv`.
-    `evidence`: by file name.
+    `name`: of the folder, relative to the workspace. `events`: (line number, event). `val_losses`:
+    (line, value) of `metrics.csv`. `hashes`: of the files that were read, by name.
     """
 
     folder: RunFolder
-    base: Path
+    name: str
     case: ResolvedCase | None
     events: list[tuple[int, AnyEvent]]
     manifest: Manifest | None
     load_report: LoadReport | None
     environment: Environment | None
-    curves: dict[str, list[tuple[int, float]]]
+    val_losses: list[tuple[int, float]]
     offline: Offline | None
     rollouts: Rollouts | None
     checkpoints: list[CheckpointView]
     best: CheckpointView | None
     latest: CheckpointView | None
     console: ConsoleError | None
-    evidence: dict[str, Evidence] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
-    def at(self, file: Path, where: str = "") -> Evidence:
+    def at(self, file: str, where: str = "") -> Evidence:
         """Evidence in one of the run's files."""
-        known = self.evidence.get(file.name if file.parent == self.folder.path else str(file))
-        name = known.file if known else relative(file, self.base)
-        return Evidence(file=name, where=where, blake3=known.blake3 if known else "")
+        return Evidence(file=f"{self.name}/{file}", where=where, blake3=self.hashes.get(file, ""))
 
 
 class _Reader:
-    """Reads one file after another and keeps what went wrong."""
+    """Reads one file after another and keeps what went wrong. `hashed`: for citing them."""
 
-    def __init__(self, folder: RunFolder, base: Path) -> None:
-        self.folder, self.base = folder, base
-        self.evidence: dict[str, Evidence] = {}
+    def __init__(self, folder: RunFolder, base: Path, *, hashed: bool) -> None:
+        self.folder, self.name = str(folder.path), relative(folder.path, base)
+        self.hashed = hashed
+        self.hashes: dict[str, str] = {}
         self.problems: list[str] = []
 
     def read(
-        self, path: Path, how: Callable[[bytes], T], large: Callable[[Path], T] | None = None
+        self, file: str, how: Callable[[bytes], T], large: Callable[[Path], T] | None = None
     ) -> T | None:
         """`how` of the bytes, read once; None with a problem where broken, alone where missing.
 
         `large` reads files above `HASH_LIMIT` by their path, whose hash stays empty.
         """
-        name = relative(path, self.base)
+        path, name = f"{self.folder}/{file}", f"{self.name}/{file}"
         try:
-            data = self._bytes(path, name)
+            data = self._bytes(path, file)
             if data is not None:
                 return how(data)
-            if self._key(path) not in self.evidence:
+            if file not in self.hashes:
                 return None
             if large is None:
                 raise ValueError("it is too large")
-            return large(path)
+            return large(Path(path))
         except UserError as error:
-            self.problems.append(str(error).replace(str(path), name))
+            self.problems.append(str(error).replace(path, name))
         except (OSError, ValueError, csv.Error, msgspec.MsgspecError, RecursionError) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             self.problems.append(f"{name} cannot be read: {reason}")
         return None
 
-    def _bytes(self, path: Path, name: str) -> bytes | None:
+    def _bytes(self, path: str, file: str) -> bytes | None:
         """What the file holds; None where it is missing, no file, or too large to hash."""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
-            if path.is_symlink():
-                self.problems.append(f"{name} is not a file")
+            if os.path.islink(path):  # noqa: PTH114
+                self.problems.append(f"{self.name}/{file} is not a file")
             return None
-        told = os.fstat(descriptor)
-        if not stat.S_ISREG(told.st_mode):
+        try:
+            told = os.fstat(descriptor)
+            if not stat.S_ISREG(told.st_mode):
+                self.problems.append(f"{self.name}/{file} is not a file")
+                return None
+            small = told.st_size <= HASH_LIMIT
+            data = _whole(descriptor, told.st_size) if small else None
+        finally:
             os.close(descriptor)
-            self.problems.append(f"{name} is not a file")
-            return None
-        with open(descriptor, "rb") as file:
-            data = file.read() if told.st_size <= HASH_LIMIT else None
-        digest = "" if data is None else blake3(data).hexdigest()
-        self.evidence[self._key(path)] = Evidence(file=name, blake3=digest)
+        self.hashes[file] = blake3(data).hexdigest() if self.hashed and data is not None else ""
         return data
 
-    def _key(self, path: Path) -> str:
-        return path.name if path.parent == self.folder.path else str(path)
+
+def _whole(descriptor: int, size: int) -> bytes:
+    """All bytes of an open file, which may grow meanwhile: up to its size when it was opened."""
+    data = os.read(descriptor, size)
+    while len(data) < size and (more := os.read(descriptor, size - len(data))):
+        data += more
+    return data
 
 
-def read_run(folder: RunFolder, base: Path, *, results: bool = True) -> Facts:
+def read_run(folder: RunFolder, base: Path, *, results: bool = True, hashed: bool = True) -> Facts:
     """Everything readable in a run folder. `base`: the workspace, to which files are relative.
 
-    `results`: its evaluation too, which no state rests on.
+    `results`: its evaluation too, which no state rests on. `hashed`: to cite its files by hash.
     """
-    reader = _Reader(folder, base)
-    lines = reader.read(folder.events, _events, lambda path: list(read_events(path)))
-    events = _good_lines(reader, lines or [])
+    reader = _Reader(folder, base, hashed=hashed)
+    events = _good_lines(reader, reader.read("events.jsonl", decode_events, skim_events) or [])
     written = [(line, event) for line, event in events if isinstance(event, Checkpoint)]
-    log = Evidence(file=relative(folder.events, base))
-    checkpoints = read_checkpoints(folder, written, base, log)
+    checkpoints = read_checkpoints(folder, written, reader.name)
+    told = bool(events) and isinstance(events[-1][1], Exit)
     return Facts(
         folder=folder,
-        base=base,
-        case=reader.read(folder.case_yaml, _case),
+        name=reader.name,
+        case=reader.read("case.yaml", _case),
         events=events,
-        manifest=reader.read(folder.manifest, lambda _: read_manifest(folder.manifest)),
-        load_report=reader.read(folder.load_report, _json(LoadReport)),
-        environment=reader.read(folder.environment, _json(Environment)),
-        curves={"val_loss": reader.read(folder.metrics, _val_losses) or []},
-        offline=reader.read(folder.offline, _json(Offline)) if results else None,
-        rollouts=reader.read(folder.rollouts, _json(Rollouts)) if results else None,
+        manifest=reader.read("manifest.json", partial(parse_manifest, folder.manifest)),
+        load_report=reader.read("load_report.json", _load_report),
+        environment=reader.read("environment.json", _environment),
+        val_losses=reader.read("metrics.csv", _val_losses) or [],
+        offline=reader.read("evaluation/offline.json", _offline) if results else None,
+        rollouts=reader.read("evaluation/rollouts.json", _rollouts) if results else None,
         checkpoints=checkpoints,
         best=linked(folder, "best", checkpoints),
         latest=linked(folder, "latest", checkpoints),
-        console=_console_error(reader, folder.console),
-        evidence=reader.evidence,
+        console=None if told else _console_error(reader, "console.log"),
+        hashes=reader.hashes,
         problems=reader.problems,
     )
 
 
 def _good_lines(reader: _Reader, lines: list[Line]) -> list[tuple[int, AnyEvent]]:
-    name = relative(reader.folder.events, reader.base)
+    good = []
     for line in lines:
         if line.event is None:
-            reader.problems.append(f"line {line.number} of {name} is no event: {line.problem}")
-    return [(line.number, line.event) for line in lines if line.event is not None]
-
-
-def _events(data: bytes) -> list[Line]:
-    return list(decode_events(data.split(b"\n")))
+            told = f"line {line.number} of {reader.name}/events.jsonl is no event: {line.problem}"
+            reader.problems.append(told)
+        else:
+            good.append((line.number, line.event))
+    return good
 
 
 def _val_losses(data: bytes) -> list[tuple[int, float]]:
     return read_column(data, "val_loss")
 
 
-def _json(kind: type[T]) -> Callable[[bytes], T]:
-    return lambda data: msgspec.json.decode(data, type=kind)
+_load_report = msgspec.json.Decoder(LoadReport).decode
+_environment = msgspec.json.Decoder(Environment).decode
+_offline = msgspec.json.Decoder(Offline).decode
+_rollouts = msgspec.json.Decoder(Rollouts).decode
 
 
+@lru_cache(maxsize=1024)
 def _case(data: bytes) -> ResolvedCase:
     if len(data) > CASE_LIMIT:
         raise ValueError("it is far too long for a resolved case")
@@ -190,9 +197,9 @@ def _case(data: bytes) -> ResolvedCase:
         raise ValueError(f"it is no resolved case: {error}") from error
 
 
-def _console_error(reader: _Reader, path: Path) -> ConsoleError | None:
+def _console_error(reader: _Reader, file: str) -> ConsoleError | None:
     """The last traceback's exception; only the log's end is read, however long it is."""
-    tail = reader.read(path, lambda data: _lines_of(data[-CONSOLE_TAIL:], len(data)), _tail)
+    tail = reader.read(file, lambda data: _lines_of(data[-CONSOLE_TAIL:], len(data)), _tail)
     if tail is None:
         return None
     first, lines = tail
@@ -202,7 +209,8 @@ def _console_error(reader: _Reader, path: Path) -> ConsoleError | None:
     for offset, line in enumerate(lines[starts[-1] + 1 :], starts[-1] + 1):
         if EXCEPTION.match(line):
             where = f"line {first + offset}" if first else "near its end"
-            evidence = msgspec.structs.replace(reader.evidence[path.name], where=where)
+            digest = reader.hashes[file]
+            evidence = Evidence(file=f"{reader.name}/{file}", where=where, blake3=digest)
             return ConsoleError(line.decode("utf-8", "replace"), evidence)
     return None
 

@@ -63,7 +63,7 @@ def _state(facts: Facts, line: Timeline, lives: Mapping[Process, Life], now: dat
         return _not_begun(facts, line)
     if line.exit is not None:
         number, event = line.exit
-        evidence = [facts.at(facts.folder.events, f"line {number}")]
+        evidence = [facts.at("events.jsonl", f"line {number}")]
         return _left(facts, line, event, evidence)
     known = [lives.get(start.process, Life(None)) for _, start in line.starts]
     living = [life for life in known if life.alive]
@@ -75,14 +75,14 @@ def _state(facts: Facts, line: Timeline, lives: Mapping[Process, Life], now: dat
 def _not_begun(facts: Facts, line: Timeline) -> Judgement:
     if line.events or any("events.jsonl" in problem for problem in facts.problems):
         why = "its events cannot be read back to a start, so what happened is not known"
-        return Judgement("unknown", why, [facts.at(facts.folder.events)])
+        return Judgement("unknown", why, [facts.at("events.jsonl")])
     if facts.console is not None:
         why = f"it stopped before its first event: {facts.console.text}"
         return Judgement("failed", why, [facts.console.evidence])
     if facts.case is None:
         return Judgement("unknown", "neither a case nor an event can be read in its folder")
     why = "its folder is prepared and no process has begun it"
-    return Judgement("queued", why, [facts.at(facts.folder.case_yaml)])
+    return Judgement("queued", why, [facts.at("case.yaml")])
 
 
 def _left(facts: Facts, line: Timeline, event: Exit, evidence: list[Evidence]) -> Judgement:
@@ -140,7 +140,7 @@ def _living(facts: Facts, line: Timeline, stopped: bool, now: datetime) -> Judge
     number, event = line.last
     silent = (now - event.time).total_seconds()
     limit = max(STALL_SECONDS, STALL_FACTOR * line.slowest_gap())
-    evidence = [facts.at(facts.folder.events, f"line {number}")]
+    evidence = [facts.at("events.jsonl", f"line {number}")]
     if stopped:
         return Judgement("stalled", f"its process is stopped at step {_of_total(line)}", evidence)
     if silent > limit:
@@ -154,7 +154,7 @@ def _living(facts: Facts, line: Timeline, stopped: bool, now: datetime) -> Judge
 
 def _gone(facts: Facts, line: Timeline) -> Judgement:
     number, start = line.starts[-1]
-    evidence = [facts.at(facts.folder.events, f"line {number}")]
+    evidence = [facts.at("events.jsonl", f"line {number}")]
     if facts.console is not None and not _told_before(facts, line):
         why = f"its process ended at step {_of_total(line)} with {facts.console.text}"
         return Judgement("failed", why, [*evidence, facts.console.evidence])
@@ -171,7 +171,7 @@ def _elsewhere(facts: Facts, line: Timeline) -> Judgement:
         f"it ran on {start.process.host or 'a machine without a name'}, so whether its process "
         f"lives cannot be told from here; it was at step {_of_total(line)}"
     )
-    return Judgement("unknown", why, [facts.at(facts.folder.events, f"line {number}")])
+    return Judgement("unknown", why, [facts.at("events.jsonl", f"line {number}")])
 
 
 def _exception_text(event: Exit) -> str:
@@ -247,7 +247,7 @@ def _loss_conflicts(facts: Facts, line: Timeline) -> list[str]:
                 f"line {number} of events.jsonl gives its checkpoint the validation loss "
                 f"{event.val_loss:g}, its epoch {logged:g}"
             )
-    curve = [value for _, value in facts.curves.get("val_loss", [])]
+    curve = [value for _, value in facts.val_losses]
     for number, epoch in line.epochs if curve else []:
         if epoch.val_loss is not None and not any(_same(epoch.val_loss, v) for v in curve):
             found.append(

@@ -187,5 +187,5 @@ def _judged(base: Path, path: str, results: bool) -> Judged:
     names = checkpoint_names(folder)
     shallow, whole = shallow_signature(folder), whole_signature(folder, names)
     evaluation = results_signature(folder) if results else b""
-    view = view_run(RunFolder(base / path), base, datetime.now(UTC), results=results)
+    view = view_run(RunFolder(base / path), base, datetime.now(UTC), results=results, whole=False)
     return Judged(light(view), names, shallow, whole, evaluation)

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from mobile_vla.record.events import (
-    AnyEvent,
-    Checkpoint,
-    CheckpointFailed,
-    Epoch,
-    Exit,
-    Heartbeat,
-    Preflight,
-    Start,
-)
+from mobile_vla.record.events import AnyEvent, Checkpoint, Epoch, Exit, Heartbeat, Preflight, Start
 
 Numbered = tuple[int, AnyEvent]
 
@@ -77,28 +67,34 @@ class Timeline:
 
 def timeline(events: list[Numbered]) -> Timeline:
     """Read a run's events in the order in which they were appended."""
-    starts = [(line, event) for line, event in events if isinstance(event, Start)]
-    first = starts[-1][0] if starts else 0
-    segment = [(line, event) for line, event in events if line >= first]
-    exits = [(line, event) for line, event in segment if isinstance(event, Exit)]
-    epochs = {event.epoch: (line, event) for line, event in events if isinstance(event, Epoch)}
-    totals = [e.total_steps for _, e in events if isinstance(e, Start | Preflight)]
+    starts, checkpoints = list[tuple[int, Start]](), list[tuple[int, Checkpoint]]()
+    epochs, last_exit, first = dict[int, tuple[int, Epoch]](), None, 0
+    steps: int | None = None
+    total: int | None = None
+    for place, (line, event) in enumerate(events):
+        if isinstance(event, Heartbeat):
+            steps = event.step
+            continue
+        if isinstance(event, Start):
+            starts.append((line, event))
+            first, last_exit, steps = place, None, event.resumed_at_step
+        elif not isinstance(event, Preflight):
+            steps = event.step
+        if isinstance(event, Epoch):
+            epochs[event.epoch] = (line, event)
+        elif isinstance(event, Checkpoint):
+            checkpoints.append((line, event))
+        elif isinstance(event, Exit):
+            last_exit = (line, event)
+        elif isinstance(event, Start | Preflight) and event.total_steps is not None:
+            total = event.total_steps
     return Timeline(
         events=events,
-        segment=segment,
+        segment=events[first:],
         starts=starts,
-        exit=exits[-1] if exits else None,
+        exit=last_exit,
         epochs=[epochs[number] for number in sorted(epochs)],
-        checkpoints=[(line, event) for line, event in events if isinstance(event, Checkpoint)],
-        steps=next(_steps(segment), None),
-        total_steps=next((total for total in reversed(totals) if total is not None), None),
+        checkpoints=checkpoints,
+        steps=steps,
+        total_steps=total,
     )
-
-
-def _steps(segment: list[Numbered]) -> Iterator[int]:
-    """Optimiser steps done, newest word first."""
-    for _, event in reversed(segment):
-        if isinstance(event, Heartbeat | Epoch | Checkpoint | CheckpointFailed | Exit):
-            yield event.step
-        elif isinstance(event, Start) and event.resumed_at_step is not None:
-            yield event.resumed_at_step

@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from mobile_vla.casebook.checkpoints import relative
 from mobile_vla.casebook.factors import read_factors, split_counts
 from mobile_vla.casebook.model import RunView
 from mobile_vla.casebook.reading import Facts, read_run
@@ -19,12 +18,14 @@ from mobile_vla.record.results import Offline, Rollouts
 Result = TypeVar("Result", Offline, Rollouts)
 
 
-def view_run(folder: RunFolder, base: Path, now: datetime, *, results: bool = True) -> RunView:
+def view_run(
+    folder: RunFolder, base: Path, now: datetime, *, results: bool = True, whole: bool = True
+) -> RunView:
     """Read and judge one run. `base`: the workspace. Never fails on what the folder holds.
 
-    `results`: with its evaluation.
+    `results`: with its evaluation. `whole`: with factors and the hashes of what they rest on.
     """
-    facts = read_run(folder, base, results=results)
+    facts = read_run(folder, base, results=results, hashed=whole)
     line = timeline(facts.events)
     state = judge(facts, line, process_table(line), now)
     conflicts = list(state.conflicts)
@@ -33,7 +34,7 @@ def view_run(folder: RunFolder, base: Path, now: datetime, *, results: bool = Tr
     episodes = manifest.episodes if manifest else []
     losses = [epoch.val_loss for _, epoch in line.epochs if epoch.val_loss is not None]
     return RunView(
-        path=relative(folder.path, base),
+        path=facts.name,
         case=facts.case.case if facts.case else folder.path.parent.name,
         resolved=facts.case,
         state=state.state,
@@ -60,7 +61,7 @@ def view_run(folder: RunFolder, base: Path, now: datetime, *, results: bool = Tr
         rollouts=facts.rollouts,
         conflicts=conflicts,
         validation_hashes=[e.hash for e in episodes if e.split == "val"],
-        factors=read_factors(facts, line),
+        factors=read_factors(facts, line) if whole else {},
         checkpoints=facts.checkpoints,
     )
 
@@ -69,15 +70,16 @@ def _without_foreign_results(facts: Facts, line: Timeline, conflicts: list[str])
     """Results of a checkpoint that this run never wrote are a conflict and speak for nothing."""
     written = {event.blake3 for _, event in line.checkpoints}
 
-    def own(result: Result | None, path: Path) -> Result | None:
+    def own(result: Result | None, file: str) -> Result | None:
         if result is None or result.checkpoint_blake3 in written:
             return result
-        name = relative(path, facts.base)
-        conflicts.append(f"{name} is of a checkpoint that this run did not write: not used")
+        conflicts.append(
+            f"{facts.name}/{file} is of a checkpoint that this run did not write: not used"
+        )
         return None
 
     return replace(
         facts,
-        offline=own(facts.offline, facts.folder.offline),
-        rollouts=own(facts.rollouts, facts.folder.rollouts),
+        offline=own(facts.offline, "evaluation/offline.json"),
+        rollouts=own(facts.rollouts, "evaluation/rollouts.json"),
     )

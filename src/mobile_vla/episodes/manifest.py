@@ -79,12 +79,18 @@ def read_manifest(path: Path) -> Manifest:
     """
     file = path / MANIFEST_FILE if path.is_dir() else path
     try:
-        manifest = msgspec.json.decode(file.read_bytes(), type=Manifest)
+        return parse_manifest(file, file.read_bytes())
     except OSError as error:
         raise UserError(
             f"There is no manifest at {file} ({error.strerror}): make one with "
             "`mvla episodes simulate` or `mvla episodes import`."
         ) from error
+
+
+def parse_manifest(file: Path, data: bytes) -> Manifest:
+    """The same from its bytes; errors name `file`."""
+    try:
+        manifest = msgspec.json.decode(data, type=Manifest)
     except msgspec.MsgspecError as error:
         raise UserError(
             f"{file} is not a manifest: {error}. Make it again from its episodes."

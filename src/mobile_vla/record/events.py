@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -94,6 +95,8 @@ class Exit(Event, frozen=True, kw_only=True, tag="exit"):
 
 AnyEvent = Start | Preflight | Heartbeat | Epoch | Checkpoint | CheckpointFailed | Exit
 _decoder = msgspec.json.Decoder(AnyEvent)
+HEARTBEAT = b'{"event":"heartbeat"'
+BLOCK, LONGEST, MOST_BAD = 8 << 20, 1 << 20, 20
 
 
 class EventLog:
@@ -126,21 +129,56 @@ class Line(msgspec.Struct, frozen=True):
     problem: str | None = None
 
 
-def read_events(path: Path) -> Iterator[Line]:
+def read_events(path: Path) -> list[Line]:
     """Every line with its number. A half-written or foreign line is a problem, not an error."""
-    with open(path, "rb") as file:
-        yield from decode_events(file)
+    return decode_events(path.read_bytes())
 
 
-def decode_events(lines: Iterable[bytes]) -> Iterator[Line]:
-    """The same, from lines that were read already."""
-    for number, raw in enumerate(lines, 1):
-        if not raw.strip():
+def decode_events(data: bytes) -> list[Line]:
+    """The same, from bytes that were read already; blank lines are left out."""
+    with contextlib.suppress(msgspec.DecodeError):
+        events = _decoder.decode_lines(data)
+        if len(events) == data.count(b"\n") == data.count(b"\n{") + data.startswith(b"{"):
+            return [Line(number, event) for number, event in enumerate(events, 1)]
+    return [_line(n, raw) for n, raw in enumerate(data.split(b"\n"), 1) if raw.strip()]
+
+
+def skim_events(path: Path) -> list[Line]:
+    """A file of any size in bounded memory: of heartbeats in a row only the last, few bad lines."""
+    found: list[Line] = []
+    beat: tuple[int, bytes] | None = None
+    bad = 0
+    for number, raw in _long_lines(path):
+        if raw.startswith(HEARTBEAT):
+            beat = (number, raw)
             continue
-        try:
-            yield Line(number, _decoder.decode(raw))
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            yield Line(number, None, str(error))
+        found += [_line(*beat)] if beat else []
+        line, beat = _line(number, raw), None
+        bad += line.event is None
+        if line.event is not None or bad <= MOST_BAD:
+            found.append(line)
+    return found + ([_line(*beat)] if beat else [])
+
+
+def _long_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not blank with their numbers; of a line without end, its beginning."""
+    number, rest = 0, b""
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK):
+            *lines, last = (rest + block).split(b"\n")
+            rest = last[:LONGEST]
+            for number, raw in enumerate(lines, number + 1):  # noqa: B020
+                if raw.strip():
+                    yield number, raw
+    if rest.strip():
+        yield number + 1, rest
+
+
+def _line(number: int, raw: bytes) -> Line:
+    try:
+        return Line(number, _decoder.decode(raw))
+    except msgspec.DecodeError as error:
+        return Line(number, None, str(error))
 
 
 def _end_broken_line(path: Path, descriptor: int) -> None:

@@ -23,23 +23,34 @@ from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import explain_os_error
 
 
+class _File:
+    """A path below the run folder, made when asked for: a thousand runs have twelve each."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, run: RunFolder, kind: type | None = None) -> Path:
+        return run.path / self.name
+
+
 class RunFolder:
     """The paths of one run."""
 
+    case_yaml = _File("case.yaml")
+    manifest = _File("manifest.json")
+    load_report = _File("load_report.json")
+    environment = _File("environment.json")
+    events = _File("events.jsonl")
+    metrics = _File("metrics.csv")
+    console = _File("console.log")
+    checkpoints = _File("checkpoints")
+    evaluation = _File("evaluation")
+    offline = _File("evaluation/offline.json")
+    rollouts = _File("evaluation/rollouts.json")
+    evaluation_manifest = _File("evaluation/manifest.json")
+
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.case_yaml = path / "case.yaml"
-        self.manifest = path / "manifest.json"
-        self.load_report = path / "load_report.json"
-        self.environment = path / "environment.json"
-        self.events = path / "events.jsonl"
-        self.metrics = path / "metrics.csv"
-        self.console = path / "console.log"
-        self.checkpoints = path / "checkpoints"
-        self.evaluation = path / "evaluation"
-        self.offline = self.evaluation / "offline.json"
-        self.rollouts = self.evaluation / "rollouts.json"
-        self.evaluation_manifest = self.evaluation / "manifest.json"
 
     @property
     def latest(self) -> Path:
