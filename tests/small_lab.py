@@ -11,11 +11,12 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -27,6 +28,9 @@ from mobile_vla.record.folder import RunFolder, find_runs
 from mobile_vla.record.workspace import Workspace
 from mobile_vla.study.load import load_study, resolve
 from mobile_vla.study.models import ResolvedCase
+
+if TYPE_CHECKING:
+    from mobile_vla.training.loop import Training
 
 DEADLINE = 120.0
 SIZE = (64, 64)
@@ -175,6 +179,22 @@ class Lab:
         case = study.case(name)
         assert case is not None
         return resolve(study, case, "laptop", 0, self.study)
+
+    def training(self, case: str = "both_20") -> Training:
+        """A new run of the case in this process, prepared and not begun."""
+        from mobile_vla.record.events import EventLog
+        from mobile_vla.training.data import case_manifest
+        from mobile_vla.training.prepare import prepare
+        from mobile_vla.training.run import begin_run
+
+        resolved = self.resolved(case)
+        run = begin_run(resolved, self.workspace)
+        training, _ = prepare(
+            run, resolved, case_manifest(resolved, self.workspace), self.workspace,
+            EventLog(run.events), stop=threading.Event(),
+            progress=lambda done, total, note: None, resume=False,
+        )  # fmt: skip
+        return training
 
     def judged(self, case: str) -> RunView:
         """What the casebook says of the case's only run."""

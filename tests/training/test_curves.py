@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +23,6 @@ CURVES = {
     "epoch", "train_loss", "val_loss", "learning_rate", "grad_norm", "frames_per_second",
     "data_wait_share", "memory_mb",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_flush_denormal(False)
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def here(tmp_path: Path, shared: Path) -> Lab:
-    return furnish(tmp_path / "ws", shared, None)
 
 
 def keep(lab: Lab, record: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,44 +10,19 @@ import torch
 from mobile_vla.policy.lora import base_tensors, hash_base
 from mobile_vla.policy.loss import action_loss_sums, chunk_targets
 from mobile_vla.record.errors import UserError
-from mobile_vla.record.events import Epoch, EventLog
+from mobile_vla.record.events import Epoch
 from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.metrics import read_metrics
 from mobile_vla.training import loop
 from mobile_vla.training.data import case_manifest
 from mobile_vla.training.loop import Position, Training, fit
 from mobile_vla.training.order import NotFinite
-from mobile_vla.training.prepare import prepare
-from mobile_vla.training.run import begin_run
-from small_lab import Lab, events_of, furnish
+from small_lab import Lab, events_of
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_flush_denormal(False)
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def here(tmp_path: Path, shared: Path) -> Lab:
-    lab = furnish(tmp_path / "ws", shared, None)
-    lab.change("dropout: 0.1", "dropout: 0.0")
-    return lab
-
-
-def begin(lab: Lab, case: str = "both_20") -> Training:
-    resolved = lab.resolved(case)
-    run = begin_run(resolved, lab.workspace)
-    manifest = case_manifest(resolved, lab.workspace)
-    events, stop = EventLog(run.events), threading.Event()
-    training, _ = prepare(
-        run, resolved, manifest, lab.workspace, events,
-        stop=stop, progress=lambda done, total, note: None, resume=False,
-    )  # fmt: skip
-    return training
+def no_dropout(here: Lab) -> None:
+    here.change("dropout: 0.1", "dropout: 0.0")
 
 
 def windowed_reference(training: Training, count: int) -> torch.Tensor:
@@ -80,7 +53,7 @@ def gradients(training: Training) -> list[torch.Tensor]:
 
 def test_loss_and_gradients_are_those_of_the_windows_alone(here: Lab) -> None:
     here.change("accumulate: 2", "accumulate: 2\n  first_action_weight: 3.0\n  huber_delta: 0.1")
-    training = begin(here)
+    training = here.training()
     training.module.train()
     rows = training.manifest.split("train")
     batches = [training.tensors.batch(rows[:2]), training.tensors.batch(rows[2:3])]
@@ -102,7 +75,7 @@ def test_targets_past_the_end_are_masked_not_invented() -> None:
 
 
 def test_only_what_the_report_lists_changes(here: Lab) -> None:
-    training = begin(here)
+    training = here.training()
     report = training.policy.trainable()
     listed = {name for part in report.values() for name in part.names}
     tensors = {**training.policy.backbone.network.state_dict(keep_vars=True)}
@@ -122,7 +95,7 @@ def test_only_what_the_report_lists_changes(here: Lab) -> None:
 
 
 def test_metrics_and_events_hold_the_same_numbers(here: Lab) -> None:
-    training = begin(here)
+    training = here.training()
     fit(training, Position())
     curves = read_metrics(training.run.metrics)
     steps = [int(value) for _, value in curves["step"]]
@@ -137,7 +110,7 @@ def test_metrics_and_events_hold_the_same_numbers(here: Lab) -> None:
 
 def test_gradients_that_are_no_numbers_change_no_weight(here: Lab) -> None:
     """A finite loss may have gradients that are not."""
-    training = begin(here)
+    training = here.training()
     poisoned = training.policy.trained_parameters()[-1]
     poisoned.register_hook(lambda gradient: gradient * float("nan"))
     before = [p.detach().clone() for p in training.policy.trained_parameters()]
@@ -150,7 +123,7 @@ def test_gradients_that_are_no_numbers_change_no_weight(here: Lab) -> None:
 
 def test_a_validation_loss_that_is_no_number_saves_nothing(here: Lab) -> None:
     """Seen only at an epoch's end, when the weights of its last step are already spoilt."""
-    training = begin(here)
+    training = here.training()
     val = {row.id for row in training.manifest.split("val")}
     honest = training.tensors.batch
 

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from pathlib import Path
+import functools
+import math
+from typing import Any
 
 import pytest
 import torch
 
 from mobile_vla.policy.backbone import TextTokens
-from mobile_vla.record.events import EventLog
+from mobile_vla.policy.sequence import SequenceBackbone
 from mobile_vla.training import loop
-from mobile_vla.training.data import case_manifest
 from mobile_vla.training.loop import Position, Training
-from mobile_vla.training.prepare import prepare
-from mobile_vla.training.run import begin_run
-from small_lab import Lab, furnish
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_flush_denormal(False)
-    torch.set_num_threads(threads)
+from small_lab import Lab
 
 
 @pytest.fixture
-def training(tmp_path: Path, shared: Path) -> Training:
-    lab: Lab = furnish(tmp_path / "ws", shared, None)
-    resolved = lab.resolved("both_20")
-    run = begin_run(resolved, lab.workspace)
-    manifest = case_manifest(resolved, lab.workspace)
-    training, _ = prepare(
-        run, resolved, manifest, lab.workspace, EventLog(run.events),
-        stop=threading.Event(), progress=lambda done, total, note: None, resume=False,
-    )  # fmt: skip
-    return training
+def training(here: Lab) -> Training:
+    return here.training()
 
 
 def count_calls(module: torch.nn.Module) -> list[int]:
@@ -47,20 +27,50 @@ def count_calls(module: torch.nn.Module) -> list[int]:
     return calls
 
 
-def test_a_step_runs_the_decoder_once_a_batch_and_nothing_else(training: Training) -> None:
+def shapes_into(module: torch.nn.Module) -> list[torch.Size]:
+    """The shapes of what a module is given."""
+    shapes: list[torch.Size] = []
+    module.register_forward_hook(lambda _, inputs, output: shapes.append(inputs[0].shape))
+    return shapes
+
+
+def test_a_step_runs_the_decoder_once_and_its_last_layer_for_one_token(training: Training) -> None:
     network = training.policy.backbone.network
     rows = training.manifest.split("train")[:4]
     training.tensors.batch(rows)  # fills the cache
     vision, head = count_calls(network.vision_model), count_calls(network.text_model.lm_head)
     projection = count_calls(network.image_to_text_projection)
-    decoder = count_calls(network.text_model.model)
-    sizes: list[int] = []
-    network.text_model.model.layers[0].register_forward_hook(
-        lambda module, inputs, output: sizes.append(len(inputs[0]))
-    )
+    seen = [shapes_into(layer) for layer in network.text_model.model.layers[:-1]]
+    last = shapes_into(network.text_model.model.layers[-1].ffn)
     loop._step(training, Position(), rows, 0, 1)
-    assert (len(vision), len(projection), len(head), len(decoder)) == (0, 0, 0, 2)
-    assert sum(sizes) == sum(row.frames for row in rows), "each frame once"
+    assert (len(vision), len(projection), len(head)) == (0, 0, 0)
+    frames = sum(row.frames for row in rows)
+    assert [sum(shape[0] for shape in layer) for layer in seen] == [frames]
+    assert [math.prod(shape[:-1]) for shape in last] == [rows[0].frames * 2] * 2, "one token each"
+
+
+def test_the_last_layer_at_one_place_is_the_last_layer(training: Training) -> None:
+    """The state at the action token and every gradient, against transformers' own decoder."""
+    policy, row = training.policy.eval(), training.manifest.split("train")[0]
+    with torch.no_grad():
+        for name, parameter in policy.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.05)
+    backbone: Any = policy.backbone
+    latents = training.tensors.batch([row]).latents[0]
+    text = policy.prompts(["stop", training.tensors.batch([row]).instructions[0]], [9, 9])
+    found = []
+    for decode in (backbone.decode_at, functools.partial(SequenceBackbone.decode_at, backbone)):
+        backbone.decode_at = decode
+        states = policy.states(latents, text)
+        named = {n: p for n, p in policy.named_parameters() if "lora" in n or n == "action_token"}
+        grads = torch.autograd.grad(states.square().sum(), list(named.values()))
+        found.append((states, dict(zip(named, grads, strict=True))))
+    (ours, mine), (wanted, theirs) = found
+    torch.testing.assert_close(ours, wanted, rtol=1e-5, atol=1e-5)
+    for name, gradient in mine.items():
+        assert float(gradient.abs().max()) > 0, name
+        torch.testing.assert_close(gradient, theirs[name], rtol=1e-4, atol=1e-4)
 
 
 def test_attention_is_torchs_own_kernel(training: Training) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-import torch
 
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.events import Exit
@@ -16,28 +14,17 @@ from mobile_vla.record.metrics import read_metrics
 from mobile_vla.training.build import load_trained_policy
 from mobile_vla.training.checkpoints import POLICY
 from mobile_vla.training.run import Refused, begin_run, train
-from small_lab import Lab, events_of, furnish
+from small_lab import Lab, events_of
 from tiny_smolvlm import build_smolvlm
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_flush_denormal(False)
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def here(tmp_path: Path, shared: Path) -> Lab:
-    lab = furnish(tmp_path / "ws", shared, None)
+def smolvlm(here: Lab, tmp_path: Path) -> None:
     folder = build_smolvlm(tmp_path / "smolvlm")
-    lab.change('vlms: {tiny: "package:kosmos2-tiny"}', f'vlms: {{small: "{folder}"}}')
-    lab.change("label: Case 1, vlm: tiny", "label: Case 1, vlm: small")
-    lab.text = lab.text.replace("vlm: tiny", "vlm: small")  # the other cases', to be valid
-    lab.study.write_text(lab.text)
-    return lab
+    here.change('vlms: {tiny: "package:kosmos2-tiny"}', f'vlms: {{small: "{folder}"}}')
+    here.change("label: Case 1, vlm: tiny", "label: Case 1, vlm: small")
+    here.text = here.text.replace("vlm: tiny", "vlm: small")  # the other cases', to be valid
+    here.study.write_text(here.text)
 
 
 def test_trains_and_comes_back(here: Lab) -> None:

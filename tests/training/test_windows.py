@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 import torch
 
 from mobile_vla.policy.loss import chunk_targets
-from mobile_vla.record.events import EventLog
 from mobile_vla.training import loop
-from mobile_vla.training.data import Batch, case_manifest
+from mobile_vla.training.data import Batch
 from mobile_vla.training.loop import Training
-from mobile_vla.training.prepare import prepare
-from mobile_vla.training.run import begin_run
-from small_lab import Lab, furnish
+from small_lab import Lab
 
 LENGTHS = (18, 11, 8, 5, 1)
 """Longer than the window, as long, shorter, and a single frame."""
@@ -29,31 +24,8 @@ PARTS = {"text": "[text]", "all parts": "[vision, projection, text]"}
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_flush_denormal(False)
-    torch.set_num_threads(threads)
-
-
-def begin(lab: Lab) -> Training:
-    resolved = lab.resolved("both_20")
-    run = begin_run(resolved, lab.workspace)
-    manifest = case_manifest(resolved, lab.workspace)
-    training, _ = prepare(
-        run, resolved, manifest, lab.workspace, EventLog(run.events),
-        stop=threading.Event(), progress=lambda done, total, note: None, resume=False,
-    )  # fmt: skip
-    training.module.train()
-    return training
-
-
-@pytest.fixture
-def here(tmp_path: Path, shared: Path) -> Lab:
-    lab = furnish(tmp_path / "ws", shared, None)
-    lab.change("accumulate: 2", "accumulate: 2\n  first_action_weight: 3.0\n  huber_delta: 0.1")
-    return lab
+def lab_loss(here: Lab) -> None:
+    here.change("accumulate: 2", "accumulate: 2\n  first_action_weight: 3.0\n  huber_delta: 0.1")
 
 
 def cut(training: Training, lengths: Sequence[int]) -> Batch:
@@ -114,7 +86,7 @@ def test_loss_and_every_gradient(here: Lab, head: str, parts: str) -> None:
     here.change("head: {hidden: 16, layers: 1}", HEADS[head])
     here.change("dropout: 0.1}", f"dropout: 0.0, parts: {PARTS[parts]}}}")
     lengths = LENGTHS if parts == "text" else (10, 8, 3)
-    training = begin(here)
+    training = here.training()
     assert training.tensors._features.stored == (parts == "text")
     with torch.no_grad():  # adapters start at zero, where half of their gradients vanish
         for name, parameter in training.policy.named_parameters():
@@ -138,7 +110,7 @@ def test_loss_and_every_gradient(here: Lab, head: str, parts: str) -> None:
 def test_batches_of_a_step_add_up(here: Lab) -> None:
     """How episodes are shared out among the batches of one step changes nothing."""
     here.change("dropout: 0.1", "dropout: 0.0")
-    training = begin(here)
+    training = here.training()
     rows = training.manifest.split("train")[:4]
     found = []
     for split in ((4,), (1, 3), (1, 1, 1, 1)):

@@ -75,6 +75,18 @@ class Kosmos2Backbone(SequenceBackbone):
         ).last_hidden_state
         return states
 
+    def decode_at(self, embedded: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+        """Embeddings (N, P, D) to the last states (N, D) at `place` (N,), as `decode` has them.
+
+        The last layer's keys and values are needed of all positions, the rest of it only there.
+        """
+        text = self.network.text_model.model
+        hidden = text.forward_embedding(None, inputs_embeds=embedded)
+        for layer in text.layers[:-1]:
+            hidden = layer(hidden)
+        states: torch.Tensor = text.layer_norm(_layer_at(text.layers[-1], hidden, place))
+        return states
+
     def lora_pattern(self, parts: Collection[str]) -> str:
         """A regular expression for the linear layers of `parts`, matched in full by peft."""
         unknown = sorted(set(parts) - set(PARTS))
@@ -83,3 +95,27 @@ class Kosmos2Backbone(SequenceBackbone):
                 f"LoRA cannot be placed on {unknown or 'no part'}: name some of {list(PARTS)}."
             )
         return "|".join(f"(?:{LINEAR_LAYERS[part]})" for part in PARTS if part in parts)
+
+
+def _layer_at(layer: nn.Module, hidden: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+    """A `Kosmos2TextBlock` in evaluation mode on hidden (N, P, D), at `place` (N,): (N, D)."""
+    attention = layer.self_attn
+    rows = torch.arange(len(hidden), device=hidden.device)
+    normal = layer.self_attn_layer_norm(hidden)
+
+    def heads(projected: torch.Tensor) -> torch.Tensor:
+        return projected.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
+
+    seen = torch.arange(hidden.shape[1], device=hidden.device) <= place.unsqueeze(1)
+    query = attention.q_proj(normal[rows, place]).unsqueeze(1)
+    read = nn.functional.scaled_dot_product_attention(
+        heads(query),
+        heads(attention.k_proj(normal)),
+        heads(attention.v_proj(normal)),
+        attn_mask=seen[:, None, None],
+        scale=attention.scaling,
+    )
+    read = attention.out_proj(attention.inner_attn_ln(read.flatten(1)))
+    state = hidden[rows, place] + read
+    states: torch.Tensor = state + layer.ffn(layer.final_layer_norm(state))
+    return states

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-class SequenceBackbone(nn.Module):
+class SequenceBackbone(nn.Module, ABC):
     """A causal decoder over image latents, text and one action token.
 
     Each row's action token follows its own text directly, so padding, which stands after it,
@@ -85,15 +86,27 @@ class SequenceBackbone(nn.Module):
         sequence = torch.cat([embedded, embedded.new_zeros(count, 1, width)], dim=1)
         token = action_token.to(sequence.dtype).expand(count, -1)
         sequence = sequence.index_put((rows, place), token)
-        return self.decode(sequence)[rows, place].to(action_token.dtype)
+        return self.decode_at(sequence, place).to(action_token.dtype)
 
+    @abstractmethod
+    def encode_frames(self, pixels: torch.Tensor) -> torch.Tensor:
+        """See `Backbone.encode_frames`."""
+
+    @abstractmethod
     def embed(self, latents: torch.Tensor, text: TextTokens) -> torch.Tensor:
         """What stands first, latents (N, L, D) and text, as embeddings (N, P, D); text last."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, embedded: torch.Tensor) -> torch.Tensor:
         """Embeddings (N, P, D) to last states (N, P, D); the language head is left out."""
-        raise NotImplementedError
+
+    def decode_at(self, embedded: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+        """The last states (N, D) at `place` (N,) alone, by whatever shortcut the family knows."""
+        return self.decode(embedded)[torch.arange(len(embedded)), place]
+
+    @abstractmethod
+    def lora_pattern(self, parts: Collection[str]) -> str:
+        """See `Backbone.lora_pattern`."""
 
     def parts(self) -> dict[str, list[str]]:
         """Parameter names of `network` by part."""
