@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -96,29 +97,48 @@ class Exit(Event, frozen=True, kw_only=True, tag="exit"):
 AnyEvent = Start | Preflight | Heartbeat | Epoch | Checkpoint | CheckpointFailed | Exit
 _decoder = msgspec.json.Decoder(AnyEvent)
 HEARTBEAT = b'{"event":"heartbeat"'
+RESERVE_BYTES = 64 << 10
 BLOCK, LONGEST, MOST_BAD = 8 << 20, 1 << 20, 20
 
 
 class EventLog:
-    """Appends events; each line is written whole and synced, heartbeats are not synced."""
+    """Appends events; each line is written whole and synced, heartbeats are not synced.
+
+    From its start to its exit a run keeps `RESERVE_BYTES` set aside, so that on a disk filled to
+    the last byte there is room to say so.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._reserve = path.with_name(".reserve")
 
     def append(self, event: AnyEvent) -> None:
-        """Write one event as one line."""
-        line = msgspec.json.encode(event) + b"\n"
+        """Write one event as one line. Errors: `UserError` for a full disk and the like."""
         try:
+            if isinstance(event, Start):
+                self._reserve.write_bytes(os.urandom(RESERVE_BYTES))
             descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             try:
-                _end_broken_line(self.path, descriptor)
-                os.write(descriptor, line)
-                if not isinstance(event, Heartbeat):
-                    os.fsync(descriptor)
+                self._write(descriptor, event)
             finally:
                 os.close(descriptor)
+            if isinstance(event, Exit):
+                self._reserve.unlink(missing_ok=True)
         except OSError as error:
             raise explain_os_error(error, self.path) from error
+
+    def _write(self, descriptor: int, event: AnyEvent) -> None:
+        line = _end_of_broken_line(self.path) + msgspec.json.encode(event) + b"\n"
+        while line:
+            try:
+                line = line[os.write(descriptor, line) :]
+            except OSError as error:
+                full = error.errno in (errno.ENOSPC, errno.EDQUOT) and self._reserve.exists()
+                if not full or isinstance(event, Heartbeat):  # which is not worth the last room
+                    raise
+                self._reserve.unlink()
+        if not isinstance(event, Heartbeat):
+            os.fsync(descriptor)
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -181,11 +201,10 @@ def _line(number: int, raw: bytes) -> Line:
         return Line(number, None, str(error))
 
 
-def _end_broken_line(path: Path, descriptor: int) -> None:
-    """A process killed in a write leaves half a line: end it, so that the next one stands alone."""
-    size = os.fstat(descriptor).st_size
-    if size:
-        with open(path, "rb") as file:
-            file.seek(size - 1)
-            if file.read(1) != b"\n":
-                os.write(descriptor, b"\n")
+def _end_of_broken_line(path: Path) -> bytes:
+    """What ends the half line that a process killed in a write left, so the next stands alone."""
+    with open(path, "rb") as file:
+        if not file.seek(0, os.SEEK_END):
+            return b""
+        file.seek(-1, os.SEEK_END)
+        return b"" if file.read(1) == b"\n" else b"\n"
