@@ -5,7 +5,8 @@ import h5py
 import numpy as np
 import pytest
 
-from mobile_vla.episodes.hdf5 import EpisodeError, read_actions, read_episode, write_episode
+from mobile_vla.episodes.hdf5 import read_episode, write_episode
+from mobile_vla.episodes.sound import EpisodeError
 from mobile_vla.record.errors import UserError
 
 
@@ -21,7 +22,6 @@ def test_what_is_written_is_read(tmp_path: Path, make_episode, compression) -> N
         episode.instruction,
         episode.event_types,
     )
-    np.testing.assert_array_equal(read_actions(path), episode.actions)
 
 
 def test_the_content_hash_sees_every_part(make_episode) -> None:
@@ -154,7 +154,7 @@ def test_another_step_is_kept(tmp_path: Path, make_episode) -> None:
     assert read_episode(tmp_path / "a.h5").step == 0.1
     with h5py.File(tmp_path / "a.h5", "a") as file:
         file.attrs["step_seconds"] = -1
-    with pytest.raises(EpisodeError, match="step of -1"):
+    with pytest.raises(EpisodeError, match="`step_seconds`"):
         read_episode(tmp_path / "a.h5")
 
 
@@ -163,7 +163,7 @@ def test_a_million_frames_are_refused_unread(tmp_path: Path) -> None:
     with h5py.File(path, "w") as file:
         file.create_dataset("images", (10**6, 720, 1280, 3), np.uint8, chunks=(1, 720, 1280, 3))
         file.create_dataset("actions", data=np.zeros((10**6, 2), np.float32))
-    with pytest.raises(EpisodeError, match="1000000 actions") as caught:
+    with pytest.raises(EpisodeError, match="1000000 frames") as caught:
         read_episode(path)
     assert caught.value.check == "too_long"
 

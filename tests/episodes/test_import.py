@@ -21,7 +21,8 @@ from mobile_vla.episodes.hdf5 import read_episode, write_episode
 from mobile_vla.episodes.importing import LEDGER_FILE, import_episodes, read_ledger
 from mobile_vla.episodes.manifest import read_manifest, write_manifest
 from mobile_vla.episodes.naming import Naming
-from mobile_vla.episodes.sources import Choice, find_sources
+from mobile_vla.episodes.recording import Choice
+from mobile_vla.episodes.sources import find_sources
 from mobile_vla.episodes.walk import find_episodes
 from mobile_vla.record.errors import UserError
 

@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 
 from mobile_vla.episodes.dataset import load_dataset
-from mobile_vla.episodes.hdf5 import EpisodeError
 from mobile_vla.episodes.importing import import_episodes
+from mobile_vla.episodes.recording import Choice
 from mobile_vla.episodes.rosbag import BagSource
-from mobile_vla.episodes.sources import Choice, find_sources
+from mobile_vla.episodes.sound import EpisodeError
+from mobile_vla.episodes.sources import find_sources
 
 pytest.importorskip("rosbags")
 STEP = 400_000_000

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mobile_vla.episodes.findings import Check
 from mobile_vla.episodes.schema import STEP_SECONDS, Episode
-from mobile_vla.record.errors import UserError
+from mobile_vla.episodes.sound import EpisodeError, refuse_long, sound_actions
+from mobile_vla.episodes.texts import read_apart
 from mobile_vla.record.files import write_atomic
 
 if TYPE_CHECKING:
@@ -21,28 +21,8 @@ IMAGES, ACTIONS = "images", "actions"
 EVENTS, INSTRUCTION = "action_event_types", "language_instruction"
 STEP = "step_seconds"
 """Attribute of files whose step is not the lab's 0.4 s."""
-LARGEST_FRAMES = 10_000
-LARGEST_BYTES = 4 << 30
-"""Decoded pictures of one episode: what is larger is refused unread."""
-
-
 DECODING = (OSError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError)
 """What h5py raises for damaged files, by where the damage is."""
-
-
-class EpisodeError(UserError):
-    """An episode file that cannot be used: which, why, and what to do about it.
-
-    `check` is the name under which a report counts it, `what` the predicate of its sentence.
-    """
-
-    def __init__(self, path: Path, what: str, check: Check = "shape_or_type") -> None:
-        super().__init__(f"{path} {what}: record or copy this episode again, or take it out.")
-        self.path, self.check, self.what = path, check, what
-
-    def __reduce__(self) -> tuple[type[EpisodeError], tuple[Path, str, Check]]:
-        """So that it can come back from another process."""
-        return EpisodeError, (self.path, self.what, self.check)
 
 
 def read_episode(path: Path) -> Episode:
@@ -69,16 +49,6 @@ def read_episode(path: Path) -> Episode:
         event_types=events,
         source=path,
     )
-
-
-def read_actions(path: Path) -> np.ndarray:
-    """Read (T, 2 or 3) float32 actions and leave the images alone.
-
-    Raises:
-        EpisodeError: as `read_episode`, as far as the actions go.
-    """
-    with _opened(path) as file:
-        return _actions(path, file)
 
 
 def write_episode(path: Path, episode: Episode, *, compression: str | None = None) -> None:
@@ -137,6 +107,8 @@ class _opened:
     def _refuse_at_sight(self) -> tuple[int, int, int]:
         try:
             before = self._stamp()
+            if not self.path.is_file():  # opening a pipe would wait for its other end
+                raise EpisodeError(self.path, "is no file", "not_an_episode")
             with open(self.path, "rb") as file:
                 if not file.read(1):
                     raise EpisodeError(self.path, "is empty (0 bytes)", "truncated")
@@ -157,9 +129,7 @@ def _images(path: Path, file: h5py.File, actions: int) -> np.ndarray:
         raise EpisodeError(path, f"`images` is {_looks(data)}, where (T, H, W, 3) uint8 is needed")
     if len(data) != actions:
         raise EpisodeError(path, f"holds {len(data)} images but {actions} actions")
-    if data.size > LARGEST_BYTES:
-        what = f"holds {len(data)} frames ({data.size / 2**30:.1f} GiB), which is no episode"
-        raise EpisodeError(path, what, "too_long")
+    refuse_long(path, len(data), data.size // len(data))
     images: np.ndarray = data[()]
     return images
 
@@ -168,18 +138,8 @@ def _actions(path: Path, file: h5py.File) -> np.ndarray:
     data = _dataset(path, file, ACTIONS)
     if data.ndim != 2 or data.shape[1] not in (2, 3) or data.dtype.kind not in "fiu":
         raise EpisodeError(path, f"`actions` is {_looks(data)}, where (T, 2 or 3) float is needed")
-    if len(data) > LARGEST_FRAMES:
-        what = f"holds {len(data)} actions, which is no episode"
-        raise EpisodeError(path, what, "too_long")
-    with np.errstate(over="ignore"):
-        actions = np.asarray(data[()], np.float32)
-    if not len(actions):
-        raise EpisodeError(path, "holds no frames")
-    unsound = np.flatnonzero(~np.isfinite(actions).all(axis=1))
-    if len(unsound):
-        what = f"has NaN or infinite actions, first at frame {unsound[0]}"
-        raise EpisodeError(path, what, "not_a_number")
-    return actions
+    refuse_long(path, len(data))
+    return sound_actions(path, data[()])
 
 
 def _texts(
@@ -188,24 +148,30 @@ def _texts(
     """The texts of an optional dataset, scalar or of any rank, of one of these lengths."""
     if name not in file:
         return None
+    import h5py
+
     data = _dataset(path, file, name)
-    if data.dtype.kind not in "SO":
+    text = h5py.check_string_dtype(data.dtype)
+    if text is None:
         raise EpisodeError(path, f"`{name}` is {_looks(data)}, where text is needed")
     if data.size not in lengths:
         wanted = " or ".join(map(str, dict.fromkeys(lengths)))
         raise EpisodeError(path, f"`{name}` holds {data.size} texts, where {wanted} are needed")
-    values = np.atleast_1d(data[()]).ravel()
+    fixed = text.length is not None
+    values = np.atleast_1d(data[()]).ravel() if fixed else read_apart(path, name)
     try:
-        return tuple(v.decode() if isinstance(v, bytes) else str(v) for v in values)
+        return tuple(value.decode() for value in values)
     except UnicodeDecodeError as error:
         raise EpisodeError(path, f"`{name}` is not UTF-8 text") from error
 
 
 def _step(path: Path, file: h5py.File) -> float:
-    step: Any = file.attrs.get(STEP, STEP_SECONDS)
-    if not isinstance(step, (float, np.integer, np.floating)) or not 0 < step < 60:
-        raise EpisodeError(path, f"has a step of {step}, where seconds are needed")
-    return float(step)
+    if STEP not in file.attrs:
+        return STEP_SECONDS
+    kind = file.attrs.get_id(STEP)
+    if kind.shape != () or kind.dtype.kind not in "fiu" or not 0 < file.attrs[STEP] < 60:
+        raise EpisodeError(path, f"has no seconds between 0 and 60 as its `{STEP}`")
+    return float(file.attrs[STEP])
 
 
 def _dataset(path: Path, file: h5py.File, name: str) -> h5py.Dataset:

@@ -25,11 +25,11 @@ from mobile_vla.episodes.direction import ask_witnesses
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.frames import add_to_store, store_folder, stored
 from mobile_vla.episodes.gather import Progress
-from mobile_vla.episodes.hdf5 import EpisodeError
 from mobile_vla.episodes.manifest import MANIFEST_FILE, Manifest, read_manifest, write_manifest
 from mobile_vla.episodes.naming import LAB_NAMES, Naming
+from mobile_vla.episodes.recording import Source, Sources
 from mobile_vla.episodes.seen import SIDE, Seen, look
-from mobile_vla.episodes.sources import Source, Sources
+from mobile_vla.episodes.sound import EpisodeError
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import explain_os_error
 

@@ -6,7 +6,7 @@ Layout: https://huggingface.co/docs/lerobot/lerobot-dataset-v3
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ import msgspec
 import numpy as np
 
 from mobile_vla.episodes.findings import Finding
-from mobile_vla.episodes.hdf5 import LARGEST_FRAMES, EpisodeError
+from mobile_vla.episodes.hdf5 import EVENTS
+from mobile_vla.episodes.optional import need
+from mobile_vla.episodes.recording import Choice, Source, Sources, file_stamp, write_new
 from mobile_vla.episodes.schema import Episode
-from mobile_vla.episodes.sources import Choice, Source, Sources, file_stamp, write_new
+from mobile_vla.episodes.sound import EpisodeError, refuse_long, sound_actions, stack_frames
 from mobile_vla.record.errors import UserError
 
 VELOCITIES = (
@@ -28,23 +30,6 @@ VELOCITIES = (
 """Names under which an action's column is one of ours. LeRobot's LeKiwi uses the first."""
 OUR_ID = "mobile_vla_id"
 """Column of meta/episodes in which an export keeps our id; others' data sets have none."""
-
-
-def need(module: str, extra: str) -> Any:
-    """Import an optional module.
-
-    Raises:
-        UserError: it is not installed; the sentence names the extra that brings it.
-    """
-    import importlib
-
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise UserError(
-            f"This needs {module.partition('.')[0]}, which is not installed: "
-            f"run `pip install 'mobile-vla[{extra}]'`."
-        ) from error
 
 
 def lerobot_sources(path: Path, choice: Choice) -> Sources:
@@ -121,31 +106,32 @@ class LeRobotSource:
         Raises:
             EpisodeError: a file is missing or damaged, or holds fewer frames than it should.
         """
-        length = int(self.row["length"])
-        where = Path(self.origin)
-        if not 0 < length <= LARGEST_FRAMES:
-            raise EpisodeError(where, f"holds {length} frames, which is no episode", "too_long")
+        length, where = int(self.row["length"]), Path(self.origin)
+        refuse_long(where, length)
         try:
             table = self._table()
-            actions = np.array(table["action"].to_pylist(), np.float32)
-            images = self._from_video() if self.video else _decode(table[self.camera].to_pylist())
+            actions = sound_actions(where, table["action"].to_pylist())
+            if len(actions) != length:
+                raise EpisodeError(where, f"has {len(actions)} actions for {length} frames")
+            images = stack_frames(where, self._frames(table), length)
         except (OSError, ValueError, LookupError, TypeError, ArithmeticError) as error:
             what = f"cannot be decoded ({type(error).__name__}: {error})"
             raise EpisodeError(where, what, "unreadable") from error
-        if not len(actions) == len(images) == length:
-            what = f"has {len(actions)} actions and {len(images)} pictures for {length} frames"
-            raise EpisodeError(where, what)
-        if not np.isfinite(actions).all():
-            unsound = np.flatnonzero(~np.isfinite(actions).all(axis=1))[0]
-            what = f"has NaN or infinite actions, first at frame {unsound}"
-            raise EpisodeError(where, what, "not_a_number")
         return Episode(
             id=Path(self.name).stem,
             images=images,
             actions=np.ascontiguousarray(actions[:, list(self.columns)]),
             instruction=self.instruction,
             step=round(1 / self.fps, 9),
+            event_types=self._events(),
         )
+
+    def _events(self) -> tuple[str, ...] | None:
+        """The key events that an export kept."""
+        kept = self.row.get(EVENTS)
+        if kept is None or len(kept) != self.row["length"]:
+            return None
+        return tuple(map(str, kept))
 
     def _table(self) -> Any:
         parquet = need("pyarrow.parquet", "lerobot")
@@ -154,7 +140,9 @@ class LeRobotSource:
         table = parquet.read_table(self._data_file(), columns=columns, filters=own)
         return table.sort_by("frame_index")
 
-    def _from_video(self) -> np.ndarray:
+    def _frames(self, table: Any) -> Iterator[np.ndarray]:
+        if not self.video:
+            return (_decode(cell.as_py()) for cell in table[self.camera])
         from mobile_vla.episodes.video import read_frames
 
         start = float(self.row[f"videos/{self.camera}/from_timestamp"])
@@ -239,10 +227,8 @@ def _episode_rows(path: Path) -> Sequence[Mapping[str, Any]]:
         raise UserError(f"{path}/meta/episodes cannot be read ({error}): copy it again.") from error
 
 
-def _decode(cells: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """Pictures that stand in the table as encoded bytes."""
+def _decode(cell: Mapping[str, Any]) -> np.ndarray:
+    """A picture that stands in the table as encoded bytes."""
     from PIL import Image
 
-    return np.stack(
-        [np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB")) for cell in cells]
-    )
+    return np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB"))

@@ -9,14 +9,22 @@ Velocities are in m/s, m/s and rad/s. `instruction` may stand in the first row o
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from mobile_vla.episodes.hdf5 import LARGEST_FRAMES, EpisodeError
+from mobile_vla.episodes.recording import Choice, Source, Sources, file_stamp, write_new
 from mobile_vla.episodes.schema import Episode
-from mobile_vla.episodes.sources import Choice, Source, Sources, file_stamp, write_new
+from mobile_vla.episodes.sound import (
+    LARGEST_FRAMES,
+    EpisodeError,
+    refuse_long,
+    sound_actions,
+    stack_frames,
+)
 
 TABLE = "actions.csv"
 COLUMNS = ("linear_x", "linear_y", "angular_z")
@@ -75,10 +83,11 @@ class PictureSource:
         ]
         if len(set(told)) > 1:
             raise EpisodeError(self.folder, f"holds {len(set(told))} different instructions")
+        names = [row["image"] or "" for row in rows]
         events = tuple(row["event"] or "" for row in rows) if "event" in rows[0] else None
         return Episode(
             id=self.folder.name,
-            images=self._images([row["image"] or "" for row in rows]),
+            images=stack_frames(self.folder, self._pictures(names), len(names)),
             actions=actions,
             instruction=told[0] if told else self.instruction or "",
             step=self.step,
@@ -89,15 +98,14 @@ class PictureSource:
         table = self.folder / TABLE
         try:
             with open(table, encoding="utf-8-sig", newline="") as file:
-                rows = list(csv.DictReader(file))
+                rows = list(islice(csv.DictReader(file), LARGEST_FRAMES + 1))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise EpisodeError(table, f"cannot be read ({error})", "unreadable") from error
         missing = {"image", *COLUMNS[:2]} - set(rows[0] if rows else ())
         if missing:
             what = f"lacks the columns {', '.join(sorted(missing))}" if rows else "holds no frames"
             raise EpisodeError(table, what)
-        if len(rows) > LARGEST_FRAMES:
-            raise EpisodeError(table, f"holds {len(rows)} frames, which is no episode", "too_long")
+        refuse_long(table, len(rows))
         return rows
 
     def _actions(self, rows: list[dict[str, str]]) -> np.ndarray:
@@ -108,28 +116,16 @@ class PictureSource:
             raise EpisodeError(
                 self.folder / TABLE, f"has an action that is no number ({error})"
             ) from error
-        actions = np.array(values, np.float32)
-        unsound = np.flatnonzero(~np.isfinite(actions).all(axis=1))
-        if len(unsound):
-            what = f"has NaN or infinite actions, first at frame {unsound[0]}"
-            raise EpisodeError(self.folder / TABLE, what, "not_a_number")
-        return actions
+        return sound_actions(self.folder / TABLE, values)
 
-    def _images(self, names: list[str]) -> np.ndarray:
+    def _pictures(self, names: list[str]) -> Iterator[np.ndarray]:
         from PIL import Image, UnidentifiedImageError
 
-        images: np.ndarray | None = None
-        for index, name in enumerate(names):
+        for name in names:
             path = self.folder / name
             try:
                 with Image.open(path) as picture:
                     pixels = np.asarray(picture.convert("RGB"))
             except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
                 raise EpisodeError(path, f"cannot be read ({error})", "unreadable") from error
-            if images is None:
-                images = np.empty((len(names), *pixels.shape), np.uint8)
-            elif pixels.shape != images.shape[1:]:
-                raise EpisodeError(path, f"is {pixels.shape[:2]}, the first {images.shape[1:3]}")
-            images[index] = pixels
-        assert images is not None
-        return images
+            yield pixels

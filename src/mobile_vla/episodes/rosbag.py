@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from mobile_vla.episodes.findings import Finding
-from mobile_vla.episodes.hdf5 import LARGEST_BYTES, LARGEST_FRAMES, EpisodeError
-from mobile_vla.episodes.lerobot_read import need
+from mobile_vla.episodes.optional import need
+from mobile_vla.episodes.recording import Choice, Source, Sources, file_stamp, write_new
 from mobile_vla.episodes.schema import Episode
-from mobile_vla.episodes.sources import Choice, Source, Sources, file_stamp, write_new
+from mobile_vla.episodes.sound import EpisodeError, refuse_long, sound_actions, stack_frames
 
 PICTURES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 COMMANDS = ("geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped")
@@ -115,7 +115,7 @@ def _play(path: Path, reader: Any, choice: Choice) -> Episode:
             frames.append(picture)
             actions.append(action)
             due += step
-            _refuse_long(path, frames)
+            refuse_long(path, len(frames), picture.size)
         if kind == "picture":
             picture = _pixels(path, message)
             due = stamp if due is None else due
@@ -135,16 +135,9 @@ def _play(path: Path, reader: Any, choice: Choice) -> Episode:
 def _episode(
     path: Path, frames: list[np.ndarray], actions: list[Any], instruction: str, step: float
 ) -> Episode:
-    if len({frame.shape for frame in frames}) > 1:
-        raise EpisodeError(path, "holds pictures of different sizes")
-    values = np.array(actions, np.float32)
-    unsound = np.flatnonzero(~np.isfinite(values).all(axis=1))
-    if len(unsound):
-        what = f"has NaN or infinite commands, first at frame {unsound[0]}"
-        raise EpisodeError(path, what, "not_a_number")
-    return Episode(
-        id=path.name, images=np.stack(frames), actions=values, instruction=instruction, step=step
-    )
+    values = sound_actions(path, actions)
+    images = stack_frames(path, frames, len(frames))
+    return Episode(id=path.name, images=images, actions=values, instruction=instruction, step=step)
 
 
 def _messages(
@@ -186,9 +179,3 @@ def _pixels(path: Path, message: Any) -> np.ndarray:
         return np.repeat(pixels, 3, axis=2)
     order = [2, 1, 0] if message.encoding.startswith("bgr") else [0, 1, 2]
     return np.ascontiguousarray(pixels[:, :, order])
-
-
-def _refuse_long(path: Path, frames: list[np.ndarray]) -> None:
-    if len(frames) > LARGEST_FRAMES or len(frames) * frames[0].size > LARGEST_BYTES:
-        what = f"holds more than {len(frames) - 1} frames, which is no episode"
-        raise EpisodeError(path, what, "too_long")

@@ -10,9 +10,10 @@ import numpy as np
 
 from mobile_vla.episodes.direction import DirectionEvidence, ask_witnesses
 from mobile_vla.episodes.findings import Finding
-from mobile_vla.episodes.hdf5 import EpisodeError, read_episode
+from mobile_vla.episodes.hdf5 import read_episode
 from mobile_vla.episodes.naming import LAB_NAMES, NameParts, Naming
 from mobile_vla.episodes.schema import Episode
+from mobile_vla.episodes.sound import EpisodeError
 from mobile_vla.episodes.walk import episode_id
 
 SIDE = 16

@@ -1,4 +1,4 @@
-"""What can be imported: one source an episode, each of which knows how to become one."""
+"""Which recordings stand below a folder, told by their files; those in the lab's own format."""
 
 from __future__ import annotations
 
@@ -6,60 +6,18 @@ import os
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
-from mobile_vla.episodes.findings import Finding
-from mobile_vla.episodes.hdf5 import EpisodeError, read_episode, write_episode
+from mobile_vla.episodes.hdf5 import read_episode
 from mobile_vla.episodes.naming import LAB_NAMES, Naming
+from mobile_vla.episodes.recording import NO_CHOICE, Choice, Sources, file_stamp
 from mobile_vla.episodes.schema import Episode
+from mobile_vla.episodes.sound import EpisodeError
 from mobile_vla.episodes.walk import episode_id, find_episodes
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import written_beside
 
 
-class Source(Protocol):
-    """One episode to import. `name` is its file in the data set, `origin` where it comes from.
-
-    `stamp` changes when the origin does.
-    """
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def origin(self) -> str: ...  # noqa: D102
-    @property
-    def stamp(self) -> str: ...  # noqa: D102
-
-    def bring(self, file: Path) -> Episode:
-        """Write the episode as `file`, whole or not at all, and return it.
-
-        Raises:
-            EpisodeError: the origin is no sound episode.
-            UserError: `file` cannot be written.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """What was found below a folder: its kind in words, the episodes, what is no episode."""
-
-    folder: Path
-    kind: str
-    episodes: list[Source]
-    findings: list[Finding]
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What only some formats need to be told: which camera, which command topic, the step in s."""
-
-    camera: str | None = None
-    command: str = "/cmd_vel"
-    step: float = 0.4
-    instruction: str | None = None
-
-
-def find_sources(path: Path, choice: Choice = Choice(), naming: Naming = LAB_NAMES) -> Sources:
+def find_sources(path: Path, choice: Choice = NO_CHOICE, naming: Naming = LAB_NAMES) -> Sources:
     """Recognise what is below `path` by its files.
 
     A LeRobotDataset has meta/info.json; ROS bags are folders with metadata.yaml, or *.mcap; a
@@ -130,22 +88,6 @@ class HdfSource:
             shutil.copyfile(real, beside)
         if file_stamp(self.path) != before:
             raise EpisodeError(self.path, "changed while it was read", "changed")
-
-
-def write_new(file: Path, episode: Episode) -> Episode:
-    """Write an episode that was no HDF5 file, compressed, and return it under its new name."""
-    named = replace(episode, id=file.stem, source=file)
-    write_episode(file, named, compression="gzip")
-    return named
-
-
-def file_stamp(path: Path) -> str:
-    """Size and time of last writing; "" where the file cannot be looked at."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ""
-    return f"{status.st_size}-{status.st_mtime_ns}"
 
 
 def _first(path: Path, pattern: str) -> Path | None:
