@@ -1,10 +1,12 @@
 import contextlib
+import os
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from mobile_vla.episodes import texts
 from mobile_vla.episodes.hdf5 import read_episode, write_episode
 from mobile_vla.episodes.sound import EpisodeError
 from mobile_vla.record.errors import UserError
@@ -192,6 +194,43 @@ def test_damaged_bytes_anywhere_are_an_episode_error_or_harmless(
         path.write_bytes(data)
         with contextlib.suppress(EpisodeError):
             assert len(read_episode(path)) == 6
+
+
+def test_texts_on_which_hdf5_hangs_are_an_episode_error(tmp_path: Path, monkeypatch) -> None:
+    """An object of no length in the heap of texts: the library never passes it."""
+    monkeypatch.setattr(texts, "SECONDS", 1)
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        for name, value in GOOD.items():
+            file[name] = value
+        file["language_instruction"] = ["go left"] * 6
+    data = bytearray(path.read_bytes())
+    first = data.index(b"GCOL") + 16
+    data[first + 8 : first + 16] = bytes(8)
+    (tmp_path / "b.h5").write_bytes(data)
+    with pytest.raises(EpisodeError, match="HDF5 hangs") as caught:
+        read_episode(tmp_path / "b.h5")
+    assert caught.value.check == "unreadable"
+    assert read_episode(path).instruction == "go left", "another process has taken its place"
+
+
+def test_texts_are_read_again_where_their_process_was_killed(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["told"] = ["왼쪽으로", "가라"]
+    for _ in range(2):
+        assert [text.decode() for text in texts.read_apart(path, "told")] == ["왼쪽으로", "가라"]
+        texts._reader(os.getpid()).kill()
+        texts._reader(os.getpid()).wait()
+    with pytest.raises(ValueError, match="nothing"):
+        texts.read_apart(path, "nothing")
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.h5")
+    with pytest.raises(EpisodeError, match="is no file"):
+        read_episode(tmp_path / "a.h5")
 
 
 def test_links_in_a_loop_and_dangling_are_told(tmp_path: Path) -> None:

@@ -51,6 +51,16 @@ def read_episode(path: Path) -> Episode:
     )
 
 
+def read_actions(path: Path) -> np.ndarray:
+    """Read (T, 2 or 3) float32 actions and leave the images alone, as a run's preflight does.
+
+    Raises:
+        EpisodeError: as `read_episode`, as far as the actions go.
+    """
+    with _opened(path) as file:
+        return _actions(path, file)
+
+
 def write_episode(path: Path, episode: Episode, *, compression: str | None = None) -> None:
     """Write `episode` in the lab's format, whole or not at all; `compression` may be "gzip".
 

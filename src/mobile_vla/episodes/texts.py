@@ -15,7 +15,6 @@ import sys
 import threading
 from functools import lru_cache
 from pathlib import Path
-from typing import IO
 
 from mobile_vla.record.errors import UserError
 
@@ -33,47 +32,37 @@ def read_apart(path: Path, name: str) -> list[bytes]:
     """
     question = json.dumps([os.fspath(path.absolute()), name, SECONDS])
     with _ONE_AT_A_TIME:
-        reader = _reader(os.getpid())
-        reader.questions.write(question + "\n")
-        reader.questions.flush()
-        answer = reader.answers.readline()
-        if not answer:
+        if _reader(os.getpid()).poll() is not None:
             _reader.cache_clear()
-            raise ValueError(f"HDF5 hangs or crashes on `{name}`, {reader.end()}")
+        reader = _reader(os.getpid())
+        assert reader.stdin and reader.stdout
+        reader.stdin.write(question + "\n")
+        reader.stdin.flush()
+        answer = reader.stdout.readline()
+        if not answer:
+            raise _explain(reader.wait(), name)
     told: str | list[str] = json.loads(answer)
     if isinstance(told, str):
         raise ValueError(told)
     return [base64.b64decode(text) for text in told]
 
 
-class _Reader:
-    """The running process."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", __name__]
-        pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
-        self._process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=nothing, text=True
-        )
-        assert self._process.stdin and self._process.stdout
-        self.questions: IO[str] = self._process.stdin
-        self.answers: IO[str] = self._process.stdout
-
-    def end(self) -> str:
-        """How it ended."""
-        status = self._process.wait()
-        if status > 0:
-            raise UserError(
-                f"Texts of variable length could not be read: `{sys.executable} -m {__name__}` "
-                f"ended with {status}. Run it by hand to see why."
-            )
-        return f"signal {-status}"
+def _explain(status: int, name: str) -> Exception:
+    if status < 0:
+        return ValueError(f"HDF5 hangs or crashes on `{name}`, signal {-status}")
+    return UserError(
+        f"Texts of variable length cannot be read: `{sys.executable} -m {__name__}` ended with "
+        f"{status}. Run it by hand to see why."
+    )
 
 
 @lru_cache(1)
-def _reader(process: int) -> _Reader:
-    """The one of the process with this id, which no forked child may share."""
-    return _Reader()
+def _reader(process: int) -> subprocess.Popen[str]:
+    """The running reader of the process with this id, which no forked child may share."""
+    return subprocess.Popen(
+        [sys.executable, "-m", __name__],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
 
 
 def _serve() -> None:
