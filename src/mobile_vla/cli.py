@@ -74,10 +74,16 @@ def _making(commands: argparse._SubParsersAction) -> None:
     evaluate.add_argument("case", nargs="?", help="a case's name or label")
     evaluate.add_argument(
         "--all", action="store_true",
-        help="evaluate what is not yet, and hold each offline number against driving",
+        help="evaluate every checkpoint that is not yet, and hold each offline number "
+        "against driving",
     )  # fmt: skip
     _study(evaluate)
+    evaluate.add_argument(
+        "--checkpoint", default="best", metavar="NAME",
+        help="best (the default), latest, or a folder of checkpoints/ such as step-000200",
+    )  # fmt: skip
     evaluate.add_argument("--scenes", type=int, help="rollout scenes (default: the profile's)")
+    evaluate.add_argument("--jobs", type=int, help="processes that drive (default: one a core)")
     _json(evaluate)
 
     vlm = commands.add_parser("vlm", help="make the small VLMs again")
@@ -95,12 +101,18 @@ def _judging(commands: argparse._SubParsersAction) -> None:
     status = _command(
         commands, "status", "judge:status", "the table of what really exists", "mvla status"
     )
-    status.add_argument("path", nargs="*", help="workspaces, or one case for all its evidence")
+    status.add_argument(
+        "path", nargs="*", help="workspaces or folders of runs, or one case for all its evidence"
+    )
     status.add_argument(
         "--verify-metrics", action="store_true",
         help="with a case: compute its checkpoints' validation losses again",
     )  # fmt: skip
+    status.add_argument(
+        "--schema", action="store_true", help="print the JSON schema of what --json prints"
+    )
     _study(status)
+    _evidence(status)
     _json(status)
 
     scan = _command(
@@ -128,6 +140,7 @@ def _judging(commands: argparse._SubParsersAction) -> None:
         "--exploratory", action="store_true", help="show the numbers of an invalid pair, marked so"
     )
     _study(compare)
+    _evidence(compare)
     _json(compare)
 
     plan = _command(
@@ -141,9 +154,6 @@ def _judging(commands: argparse._SubParsersAction) -> None:
         "mvla audit report.md --evidence runs/ logs/",
     )  # fmt: skip
     audit.add_argument("document", nargs="+", metavar="DOC.md", help="Markdown documents")
-    audit.add_argument(
-        "--evidence", nargs="+", default=[], metavar="DIR", help="folders of runs and logs to scan"
-    )
     audit.add_argument("--strict", action="store_true", help="exit 1 unless all is supported")
     audit.add_argument("--all", action="store_true", help="list supported claims too")
     audit.add_argument("--unread", action="store_true", help="list lines not read as claims")
@@ -151,17 +161,15 @@ def _judging(commands: argparse._SubParsersAction) -> None:
     audit.add_argument("--diff", action="store_true", help="show the corrections")
     audit.add_argument("--sarif", metavar="FILE", help="write the findings for code review")
     _study(audit)
-    audit.set_defaults(workspace=None)
+    _evidence(audit)
     _json(audit)
 
     mcp = _command(
         commands, "mcp", "mcp:mcp", "answers for assistants, from evidence (MCP)",
         "mvla mcp --workspace workspace --evidence runs/ logs/",
     )  # fmt: skip
-    mcp.add_argument(
-        "--evidence", nargs="+", default=[], metavar="DIR", help="folders of runs and logs to scan"
-    )
     _study(mcp)
+    _evidence(mcp)
 
     report = _command(
         commands, "report", "judge:report", "write the lab's page from evidence",
@@ -280,6 +288,14 @@ def _study(command: argparse.ArgumentParser) -> None:
     command.add_argument("--study", default="left_right", help="name, folder or YAML file")
     command.add_argument("--profile", default="laptop", help="the study's profile")
     command.add_argument("--workspace", default="workspace", metavar="DIR", help="runs and data")
+
+
+def _evidence(command: argparse.ArgumentParser) -> None:
+    """Scanned folders; without --workspace they are all that is asked."""
+    command.add_argument(
+        "--evidence", nargs="+", default=[], metavar="DIR", help="folders of runs and logs to scan"
+    )
+    command.set_defaults(workspace=None)
 
 
 def _json(command: argparse.ArgumentParser) -> None:

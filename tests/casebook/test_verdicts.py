@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
+from mobile_vla.cli import main
 from mobile_vla.commands import judge
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import write_json
@@ -194,11 +194,8 @@ def test_every_printed_line_of_an_exploratory_look_says_that_it_is_one(
 def test_an_exploratory_look_marks_each_effect_for_programs(
     whole_study: Maker, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = argparse.Namespace(
-        study=str(whole_study.path), profile="laptop", workspace=str(whole_study.workspace),
-        cases=["Case 1", "Case 3"], all=False, question="balance", exploratory=True, json=True,
-        matrix=None,
-    )  # fmt: skip
-    assert judge.compare(options) == 1
+    arguments = ["--question", "balance", "--exploratory", "--json", "--study"]
+    arguments += [str(whole_study.path), "--workspace", str(whole_study.workspace)]
+    assert main(["compare", "Case 1", "Case 3", *arguments]) == 1
     found = msgspec.json.decode(capsys.readouterr().out)[0]
     assert found["effects"] and all(effect["exploratory"] for effect in found["effects"])

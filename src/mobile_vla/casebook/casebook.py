@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from mobile_vla.casebook.cases import gather, of_profile
 from mobile_vla.casebook.comparison import NEEDED, NUISANCE, Asked, compare_pair
 from mobile_vla.casebook.design import study_design
 from mobile_vla.casebook.effects import adjust
 from mobile_vla.casebook.factors import DERIVED, planned_factors
 from mobile_vla.casebook.matrix import Matrix, verdict_matrix
-from mobile_vla.casebook.model import CaseView, Comparison, Design, Plan, RunView
+from mobile_vla.casebook.model import CaseView, Comparison, Design, Plan, RunView, Survey
 from mobile_vla.casebook.plan import make_plan
 from mobile_vla.casebook.view import view_run
 from mobile_vla.record.errors import UserError
@@ -26,7 +28,9 @@ class Casebook:
     """What exists in `<workspace>/runs`, held against a study where one is given.
 
     `profile` chooses which runs speak; None takes the study's first, and all where there is no
-    study. Nothing is stored: each method reads the files and the process table again.
+    study. `evidence`: folders of runs that other programs made, which are scanned and gathered
+    with the workspace's own. Nothing is stored: each method reads the files and the process table
+    again.
     """
 
     def __init__(
@@ -36,25 +40,51 @@ class Casebook:
         profile: str | None = None,
         *,
         study_path: Path = Path("study.yaml"),
+        evidence: Sequence[Path] = (),
     ) -> None:
         """`study_path` is named in errors about the study."""
         self.workspace = workspace
+        self.evidence = tuple(evidence)
         self.study = study
         self.profile = profile or (next(iter(study.profiles), None) if study else None)
         self.study_path = study_path
 
     def runs(self) -> list[RunView]:
-        """Every run folder of the workspace, judged now."""
-        now = datetime.now(UTC)
-        found = find_runs(Workspace(self.workspace).runs)
-        return [view_run(folder, self.workspace, now) for folder in found]
+        """Every run folder of the workspace, judged now, then every run that was scanned."""
+        return self._read()[0]
 
     def cases(self) -> list[CaseView]:
         """The study's cases in its order, then those that only runs know."""
-        return gather(self.runs(), self.study, self.profile, self.study_path)
+        return self.survey().cases
+
+    def survey(self) -> Survey:
+        """The same with what could not be read of the scanned folders.
+
+        A study of which nothing was run here is left out where only scanned runs are found.
+        """
+        runs, problems = self._read()
+        study = self.study
+        if study and runs and all(run.foreign and not study.case(run.case) for run in runs):
+            study = None
+        cases = gather(runs, study, self.profile, self.study_path)
+        return Survey(cases=cases, problems=problems)
+
+    def _read(self) -> tuple[list[RunView], list[str]]:
+        now = datetime.now(UTC)
+        found = find_runs(Workspace(self.workspace).runs)
+        own = [view_run(folder, self.workspace, now) for folder in found]
+        if not self.evidence:
+            return own, []
+        from mobile_vla.casebook.foreign.scan import scan
+
+        scanned = scan(self.evidence)
+        return own + scanned.runs, scanned.problems
 
     def case(self, name: str) -> CaseView:
-        """The case of that name or label. Errors: `UserError` naming the nearest."""
+        """The case of that name or label, or of one run's path, which then speaks alone.
+
+        Errors: `UserError` naming the nearest.
+        """
         return _find(self.cases(), name)
 
     def compare(
@@ -244,6 +274,11 @@ def _find(cases: list[CaseView], name: str) -> CaseView:
     for case in cases:
         if name in (case.name, case.label):
             return case
+        for run in case.runs:
+            if name == run.path:
+                return msgspec.structs.replace(
+                    case, name=name, label=None, runs=[run], run=run, state=run.state, why=run.why
+                )
     if not cases:
         raise UserError(f"There is no case {name!r}, nor any other: train one with `mvla train`.")
     known = [case.name for case in cases] + [case.label for case in cases if case.label]

@@ -20,7 +20,7 @@ def gather(
 
     Runs of another profile are listed with their case and never speak for it.
     """
-    ordered = sorted(runs, key=lambda run: (run.case, _began(run), run.path))
+    ordered = sorted(runs, key=lambda run: (run.case, run.foreign is None, _began(run), run.path))
     by_case: dict[str, list[RunView]] = {}
     for run in ordered:
         by_case.setdefault(run.case, []).append(run)
@@ -38,10 +38,14 @@ def gather(
 
 
 def speaking(runs: Sequence[RunView], profile: str | None) -> RunView | None:
-    """The run that speaks for its case: the latest finished, else the latest."""
+    """The run that speaks for its case: the latest finished, else the latest.
+
+    Runs of our own stand behind scanned ones; of those, one that ended in some way speaks first.
+    """
     own = of_profile(runs, profile)
     finished = [run for run in own if run.state == "finished"]
-    chosen = finished or own
+    told = [run for run in own if run.foreign is None or run.state != "unknown"]
+    chosen = finished or told or own
     return chosen[-1] if chosen else None
 
 

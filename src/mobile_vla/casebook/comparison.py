@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import msgspec
 
 from mobile_vla.casebook.effects import measure_effects, metric_faults
-from mobile_vla.casebook.factors import DERIVED, IMPLIED, planned_factors
+from mobile_vla.casebook.factors import DERIVED, IMPLIED, NONE, SETTING, planned_factors
 from mobile_vla.casebook.leakage import leakage, scored
 from mobile_vla.casebook.model import (
     CaseView,
     Comparison,
     Effect,
     Factor,
+    Known,
     Missing,
+    Relation,
     RunView,
     Verdict,
 )
@@ -80,8 +82,13 @@ def compare_pair(asked: Asked) -> Comparison:
 
 
 def pair_factors(a: RunView, b: RunView, nuisance: Sequence[str]) -> list[Factor]:
-    """Every factor that either run tells, side by side; the derived ones stand last."""
+    """Every factor that either run tells, side by side; the derived ones stand last.
+
+    Another program's further settings are held against those of the same program only.
+    """
     names = sorted(dict.fromkeys([*a.factors, *b.factors]), key=lambda name: name in DERIVED)
+    if not (a.foreign and b.foreign and a.foreign.maker == b.foreign.maker):
+        names = [name for name in names if not name.startswith(SETTING)]
     return [_side_by_side(name, a, b, name in nuisance) for name in names]
 
 
@@ -97,18 +104,25 @@ def confounds_of(factors: Sequence[Factor], factor: str | None) -> list[str]:
 
 def _side_by_side(name: str, a: RunView, b: RunView, nuisance: bool) -> Factor:
     of_a, of_b = a.factors.get(name), b.factors.get(name)
-    known = of_a is not None and of_b is not None
-    same = known and of_a is not None and of_b is not None and of_a.value == of_b.value
     return Factor(
         name=name,
         a=of_a.value if of_a else None,
         b=of_b.value if of_b else None,
-        relation="unknown" if not known else "held" if same else "moved",
+        relation=_relation(of_a, of_b),
         derived=name in DERIVED,
         nuisance=nuisance,
         evidence_a=of_a.evidence if of_a else None,
         evidence_b=of_b.evidence if of_b else None,
     )
+
+
+def _relation(a: Known | None, b: Known | None) -> Relation:
+    """Names that prove nothing, such as paths of weights, tell apart from none at all only."""
+    if a is None or b is None:
+        return "unknown"
+    if (a.exact and b.exact) or (NONE in (a.value, b.value) and a.value != b.value):
+        return "held" if a.value == b.value else "moved"
+    return "unknown"
 
 
 def _inferred(factors: Sequence[Factor]) -> str | None:
@@ -153,8 +167,8 @@ def _judged(asked: Asked, sides: Arms, factors: list[Factor], factor: str | None
         reasons.append(_also_moved(factors, confounds))
     elif unknown or not shared:
         verdict = "evidence_missing"
-        if unknown:
-            reasons.append(f"unknown on one side at least: {', '.join(unknown)}")
+    if unknown and verdict in ("confounded", "evidence_missing"):
+        reasons.append(f"unknown on one side at least: {', '.join(unknown)}")
     shown = asked.measure and (verdict == "valid" or asked.exploratory)
     return Comparison(
         question=asked.question,

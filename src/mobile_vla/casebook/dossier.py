@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from mobile_vla.casebook.factors import SETTING
 from mobile_vla.casebook.model import CaseView, CheckpointView, Evidence, Known, RunView
-from mobile_vla.casebook.table import data_text, foreign_data
+from mobile_vla.casebook.table import data_text, foreign_data_told
 from mobile_vla.record.metrics import COLUMNS
 from mobile_vla.record.results import Metric
 
@@ -28,7 +29,7 @@ def dossier(case: CaseView, base: Path) -> list[str]:
 def run_lines(run: RunView, base: Path) -> list[str]:
     """One run: state, configuration, data, weights, epochs, checkpoints, metrics, conflicts.
 
-    After the first line, files are named relative to the run's folder.
+    After the first line, files are named relative to the run's folder, or to its file's.
     """
     lines = _block("evidence", [_cited("", fact).strip() for fact in run.evidence])
     lines += _block("conflicts", run.conflicts)
@@ -39,14 +40,16 @@ def run_lines(run: RunView, base: Path) -> list[str]:
     lines += _block("checkpoints", list(_checkpoints(run)))
     lines += _block("metrics", list(_metrics(run)))
     lines += _block("other factors", list(_rest(run)))
-    lines.append(f"  disk space: {_size(disk_bytes(base / run.path))}")
-    inside = [line.replace(f"{run.path}/", "") for line in lines]
+    paths = [Path(name) for name in run.foreign.files] if run.foreign else [base / run.path]
+    lines.append(f"  disk space: {_size(sum(disk_bytes(path) for path in paths))}")
+    start = f"{Path(run.path).parent.as_posix() if run.foreign else run.path}/"
+    inside = [line.replace(start, "") for line in lines]
     return [f"{run.path}: {run.state}. {run.why}", *inside]
 
 
 def disk_bytes(folder: Path) -> int:
-    """Bytes that the files below `folder` take; links are not followed."""
-    total = 0
+    """Bytes that the files below `folder`, or a file, take; links are not followed."""
+    total = folder.stat().st_size if folder.is_file() else 0
     for where, _, files in os.walk(folder):
         for name in files:
             try:
@@ -76,9 +79,9 @@ def _known(name: str, known: Known) -> str:
 
 
 def _data(run: RunView) -> Iterator[str]:
-    counts = data_text(run.train, run.validation) or foreign_data(run)
+    counts = data_text(run.train, run.validation)
     if counts is None:
-        yield "unknown: no manifest can be read"
+        yield foreign_data_told(run) or "unknown: no manifest can be read"
         return
     yield f"training + validation episodes: {counts}"
     if run.manifest_hash:
@@ -107,8 +110,13 @@ def _training(run: RunView) -> Iterator[str]:
     if run.epochs:
         best, final = _loss(run.best_val_loss), _loss(run.final_val_loss)
         yield f"{run.epochs} epochs; validation loss best {best}, final {final}"
-        if run.foreign is None:
-            yield f"validation loss: {COLUMNS['val_loss'].definition}"
+    if run.epochs and run.foreign is None:
+        yield f"validation loss: {COLUMNS['val_loss'].definition}"
+    for loss in run.foreign.val_losses if run.foreign else ():
+        epoch = "unknown" if loss.epoch is None else loss.epoch
+        yield _cited(f"validation loss {loss.value:g} at epoch {epoch}", loss.evidence)
+    if run.foreign and run.foreign.val_losses:
+        yield "what its validation loss is made of and measured on is not in these files"
 
 
 def _loss(value: float | None) -> str:
@@ -154,9 +162,13 @@ def _metric(metric: Metric) -> str:
 def _rest(run: RunView) -> Iterator[str]:
     told = (*CONFIGURATION, *WEIGHTS, "training_episodes", "validation_set", "evaluation_set",
             "evaluation_scenes")  # fmt: skip
+    more = [name for name in run.factors if name.startswith(SETTING)]
     for name, known in run.factors.items():
-        if name not in told and not any(n.endswith(".") and name.startswith(n) for n in told):
+        listed = any(n.endswith(".") and name.startswith(n) for n in told)
+        if name not in told and name not in more and not listed:
             yield _known(name, known)
+    if more:
+        yield f"{len(more)} more settings of its program: `--json` lists them as {SETTING}KEY"
 
 
 def _size(count: int) -> str:

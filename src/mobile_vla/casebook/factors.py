@@ -17,6 +17,8 @@ from mobile_vla.record.results import Offline, Rollouts
 from mobile_vla.study.models import Counts, ResolvedCase
 
 NONE = "none"
+SETTING = "setting."
+"""Before the keys of another program's configuration that are no factor of ours."""
 DERIVED = frozenset(
     {
         "episodes_left",

@@ -40,8 +40,10 @@ TABLES = """
 CREATE TABLE about (made_by TEXT);
 CREATE TABLE resolved (id INTEGER PRIMARY KEY, content BLOB UNIQUE);
 CREATE TABLE runs (path TEXT PRIMARY KEY, shallow BLOB, whole BLOB, results BLOB, names TEXT,
-                   case_name TEXT, state TEXT, why TEXT, started TEXT, resolved INTEGER, view BLOB);
+                   case_name TEXT, state TEXT, why TEXT, started TEXT, resolved INTEGER);
+CREATE TABLE views (path TEXT PRIMARY KEY, view BLOB);
 """
+"""Views lie apart: choosing among a hundred thousand runs must not read past them."""
 
 
 class Entry(NamedTuple):
@@ -99,7 +101,7 @@ class Index:
         by = db.execute("SELECT made_by FROM about").fetchone() if made else None
         if by is None or by[0] != _maker():
             db.execute("BEGIN IMMEDIATE")
-            for table in ("about", "resolved", "runs"):
+            for table in ("about", "resolved", "runs", "views"):
                 db.execute(f"DROP TABLE IF EXISTS {table}")
             for statement in TABLES.strip().split(";")[:-1]:
                 db.execute(statement)
@@ -118,7 +120,7 @@ class Index:
     def view(self, path: str) -> RunView | None:
         """The light view of a known run."""
         with contextlib.suppress(sqlite3.Error, msgspec.MsgspecError):
-            row = self.db.execute("SELECT view FROM runs WHERE path = ?", (path,)).fetchone()
+            row = self.db.execute("SELECT view FROM views WHERE path = ?", (path,)).fetchone()
             return msgspec.msgpack.decode(row[0], type=RunView) if row else None
         return None
 
@@ -133,27 +135,30 @@ class Index:
         """Store settled runs."""
         with contextlib.suppress(sqlite3.Error):
             self.db.execute("BEGIN IMMEDIATE")
-            self.db.executemany(
-                "INSERT OR REPLACE INTO runs VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-                [self._row(one) for one in judged],
-            )
+            marks = ",".join("?" * len(Entry._fields))
+            rows = [self._row(one) for one in judged]
+            views = [(one.view.path, msgspec.msgpack.encode(one.view)) for one in judged]
+            self.db.executemany(f"INSERT OR REPLACE INTO runs VALUES ({marks})", rows)
+            self.db.executemany("INSERT OR REPLACE INTO views VALUES (?,?)", views)
             self.db.execute("COMMIT")
 
     def forget(self, paths: Sequence[str]) -> None:
         """Drop runs that are gone."""
         with contextlib.suppress(sqlite3.Error):
-            self.db.executemany("DELETE FROM runs WHERE path = ?", [(path,) for path in paths])
+            for table in ("runs", "views"):
+                gone = [(path,) for path in paths]
+                self.db.executemany(f"DELETE FROM {table} WHERE path = ?", gone)
 
     def close(self) -> None:
         """Let go of the file."""
         self.db.close()
 
-    def _row(self, one: Judged) -> tuple[object, ...]:
+    def _row(self, one: Judged) -> Entry:
         view = one.view
         started = view.started.isoformat() if view.started else None
         number = self._number(view.resolved)
-        return (view.path, one.shallow, one.whole, one.results, one.names, view.case, view.state,
-                view.why, started, number, msgspec.msgpack.encode(view))  # fmt: skip
+        return Entry(view.path, one.shallow, one.whole, one.results, one.names, view.case,
+                     view.state, view.why, started, number)  # fmt: skip
 
     def _number(self, resolved: ResolvedCase | None) -> int | None:
         if resolved is None:

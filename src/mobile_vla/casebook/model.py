@@ -57,11 +57,15 @@ class CheckpointView(Value, frozen=True, kw_only=True):
 
 
 class Known(Value, frozen=True, kw_only=True):
-    """What evidence tells of one factor of one run. `derived`: it follows from other factors."""
+    """What evidence tells of one factor of one run. `derived`: it follows from other factors.
+
+    `exact`: equal values mean the same thing; a path to weights without their hash does not.
+    """
 
     value: str
     evidence: Evidence
     derived: bool = False
+    exact: bool = True
 
 
 class Loss(Value, frozen=True, kw_only=True):
@@ -165,6 +169,13 @@ class CaseView(Value, frozen=True, kw_only=True):
     state: State
     why: str
     seeds: list[int] = []
+
+
+class Survey(Value, frozen=True, kw_only=True):
+    """All cases, and the files and folders that tell of no run, with why."""
+
+    cases: list[CaseView]
+    problems: list[str]
 
 
 class Factor(Value, frozen=True, kw_only=True):

@@ -113,6 +113,21 @@ def foreign_data(run: RunView) -> str | None:
     return f"{found.train.episodes}+{held}, directions unknown"
 
 
+def foreign_data_told(run: RunView) -> str | None:
+    """The same in a sentence, with the glob, the samples of an epoch, and where it was read."""
+    found = run.foreign
+    if found is None or found.train is None:
+        return None
+    train, held = found.train, found.validation
+    steps = f"; {found.steps_per_epoch} steps an epoch × batch {train.batch} = "
+    return (
+        f"{train.episodes} training and {held.episodes if held else 'an unknown number of'} "
+        f"validation episodes by the glob {train.pattern}, directions unknown"
+        f"{f'{steps}{found.samples_per_epoch} samples' if found.samples_per_epoch else ''} "
+        f"({train.evidence.file} {train.evidence.where})"
+    )
+
+
 def _date(run: RunView | None) -> str | None:
     if run is not None and run.started is not None:
         return run.started.astimezone().strftime("%m-%d")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobile_vla.commands.common import print_json, setting, terminal_or_wide
+from mobile_vla.commands.runs import book_of
 from mobile_vla.record.errors import UserError
-from mobile_vla.record.workspace import Workspace
+from mobile_vla.record.folder import find_runs
+from mobile_vla.record.workspace import DEFAULT, Workspace
 
 if TYPE_CHECKING:
     from mobile_vla.casebook.casebook import Casebook
-    from mobile_vla.casebook.model import CaseView, Comparison, Design, Plan
+    from mobile_vla.casebook.model import CaseView, Comparison, Design, Plan, Survey
     from mobile_vla.commands.verify import Recomputed
 
 
@@ -28,13 +31,25 @@ HEADLINES = (
 )
 
 
-def casebook(options: argparse.Namespace, workspace: Path | None = None) -> Casebook:
+def casebook(options: argparse.Namespace) -> Casebook:
     """The casebook that a command line names."""
-    from mobile_vla.casebook.casebook import Casebook
+    return book_of(setting(options))
 
-    chosen = setting(options)
-    base = workspace or chosen.workspace.path
-    return Casebook(base, chosen.study, chosen.profile_name, study_path=chosen.path)
+
+def scanning_book(options: argparse.Namespace, folder: str | None = None) -> Casebook:
+    """The casebook of `folder`, else of what the command line names, with scanned folders.
+
+    Scanned are those of `--evidence`, and a workspace that holds no run of ours. Errors:
+    `UserError` for a folder that does not exist.
+    """
+    named = list(options.evidence)
+    base = Path(folder or options.workspace or (named[0] if named else DEFAULT))
+    if not base.is_dir():
+        raise UserError(f"There is no workspace {base}: run `mvla demo`, or name another.")
+    options.workspace = str(base)
+    if not named and next(find_runs(Workspace(base).runs), None) is None:
+        named = [base]
+    return book_of(setting(options), [Path(one) for one in named])
 
 
 def status(options: argparse.Namespace) -> int:
@@ -42,26 +57,34 @@ def status(options: argparse.Namespace) -> int:
 
     Exit 1 where a metric that was computed again does not agree with its log.
     """
+    if options.schema:
+        from mobile_vla.casebook.schema import schema
+
+        print_json(schema())
+        return 0
     if len(options.path) == 1 and not Path(options.path[0]).is_dir():
         return _status_of(options)
     if options.verify_metrics:
         raise UserError("--verify-metrics computes one case's metrics again: name the case.")
-    for path in options.path or [options.workspace]:
-        folder = Path(path)
-        if not folder.is_dir():
-            raise UserError(f"There is no workspace {folder}: run `mvla demo`, or name another.")
+    for path in options.path or [None]:
+        book = scanning_book(options, path)
+        found = book.survey() if options.json or book.evidence else _surveyed(book)
         if options.json:
-            print_json(casebook(options, folder).cases())
+            print_json(found.cases)
         else:
-            print_cases(_table_of(options, folder))
+            print_cases(found.cases)
+        for problem in found.problems:
+            print(f"not read: {problem}", file=sys.stderr if options.json else sys.stdout)
     return 0
 
 
-def _table_of(options: argparse.Namespace, folder: Path) -> list[CaseView]:
+def _surveyed(book: Casebook) -> Survey:
+    """The same of runs of ours alone, through the index: at once, however many there are."""
+    from mobile_vla.casebook.model import Survey
     from mobile_vla.casebook.summary import summary
 
-    chosen = setting(options)
-    return summary(folder, chosen.study, chosen.profile_name, chosen.path)
+    cases = summary(book.workspace, book.study, book.profile, book.study_path)
+    return Survey(cases=cases, problems=[])
 
 
 def print_cases(cases: Sequence[CaseView]) -> None:
@@ -74,7 +97,7 @@ def print_cases(cases: Sequence[CaseView]) -> None:
 def _status_of(options: argparse.Namespace) -> int:
     from mobile_vla.casebook.dossier import dossier
 
-    book = casebook(options)
+    book = scanning_book(options)
     case = book.case(options.path[0])
     found = _verified(case, book.workspace) if options.verify_metrics else []
     if options.json:
@@ -98,7 +121,7 @@ def _verified(case: CaseView, workspace: Path) -> list[Recomputed]:
 
 def compare(options: argparse.Namespace) -> int:
     """Judge one pair, or all the study's questions; exit 1 where one pair is not valid."""
-    book = casebook(options)
+    book = scanning_book(options)
     if options.matrix:
         _draw_matrix(book, options)
         return 0

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from mobile_vla.casebook.casebook import Casebook
 from mobile_vla.commands.common import Setting
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.folder import RunFolder
 
 
-def book_of(chosen: Setting) -> Casebook:
+def book_of(chosen: Setting, evidence: Sequence[Path] = ()) -> Casebook:
     """The casebook of the study, profile and workspace that a command line names."""
     return Casebook(
-        chosen.workspace.path, chosen.study, chosen.profile_name, study_path=chosen.path
+        chosen.workspace.path,
+        chosen.study,
+        chosen.profile_name,
+        study_path=chosen.path,
+        evidence=evidence,
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from mobile_vla.casebook.casebook import Casebook
-from mobile_vla.casebook.trust import Trust, trust
+from mobile_vla.casebook.model import CaseView
+from mobile_vla.casebook.trust import Trust, driven, trust
 from mobile_vla.commands.common import Setting, progress
+from mobile_vla.commands.runs import book_of
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import write_atomic, write_json
 from mobile_vla.record.folder import RunFolder
@@ -16,44 +17,39 @@ NAME = "loss_to_driving"
 COLUMNS = 4
 
 
-def evaluate_all(chosen: Setting, scenes: int) -> list[Trust]:
+def evaluate_all(chosen: Setting, scenes: int, jobs: int) -> list[Trust]:
     """Evaluate what is trained and not evaluated; write JSON and a picture in the workspace.
 
-    A `UserError` where fewer than two cases were driven.
+    A `UserError` where fewer than two checkpoints were driven.
     """
-    from mobile_vla.commands.evaluate import evaluate_run
-
-    for case in _book(chosen).cases():
-        run = case.run
-        if run is None or run.best is None or (run.offline and run.rollouts):
-            continue
-        with progress(f"evaluating {case.label or case.name}") as report:
-            evaluate_run(
-                RunFolder(chosen.workspace.path / run.path), chosen.workspace, scenes, report
-            )
-    found = trust(_book(chosen).cases())
+    base = chosen.workspace.path
+    for case in book_of(chosen).cases():
+        if case.run is not None and case.run.foreign is None:
+            _evaluate_rest(case, chosen, scenes, jobs)
+    found = trust(driven(book_of(chosen).cases(), base))
     if not found:
         raise UserError(
-            "Fewer than two cases were evaluated and driven, so no number can be held against "
-            "driving: train another case, or give --scenes 10."
+            "Fewer than two checkpoints were evaluated and driven, so no number can be held "
+            "against driving: train another case, or give --scenes 10."
         )
-    write_json(chosen.workspace.path / f"{NAME}.json", found)
-    draw(chosen.workspace.path / f"{NAME}.png", found)
+    write_json(base / f"{NAME}.json", found)
+    draw(base / f"{NAME}.png", found)
     return found
 
 
-def sentence(found: Trust) -> str:
-    """What may be said of one number."""
-    if found.rank_correlation is None or found.low is None or found.high is None:
-        return f"{found.metric}: the same in all {found.n} cases or they all drive alike"
-    verdict = (
-        "may be used to choose" if found.trusted else "not shown to rank cases as driving does"
-    )
-    return (
-        f"{found.metric}: rank correlation {found.rank_correlation:+.2f} "
-        f"[{found.low:+.2f}, {found.high:+.2f}], MMRV {found.mmrv:.3f}, "
-        f"adjusted p {found.p_adjusted:.3g}, {found.n} cases: {verdict}"
-    )
+def _evaluate_rest(case: CaseView, chosen: Setting, scenes: int, jobs: int) -> None:
+    """Evaluate those checkpoints of a case that load and have not been."""
+    from mobile_vla.commands.evaluate import evaluate_run
+
+    assert case.run is not None
+    known = {one.checkpoint for one in driven([case], chosen.workspace.path)}
+    run = RunFolder(chosen.workspace.path / case.run.path)
+    for view in case.run.checkpoints:
+        if view.problem is not None or view.path in known:
+            continue
+        name = Path(view.path).parent.name
+        with progress(f"evaluating {case.label or case.name}, {name}") as report:
+            evaluate_run(run, chosen.workspace, scenes, report, checkpoint=name, jobs=jobs)
 
 
 def draw(path: Path, found: list[Trust]) -> None:
@@ -74,9 +70,3 @@ def draw(path: Path, found: list[Trust]) -> None:
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=90)
     write_atomic(path, png.getvalue())
-
-
-def _book(chosen: Setting) -> Casebook:
-    return Casebook(
-        chosen.workspace.path, chosen.study, chosen.profile_name, study_path=chosen.path
-    )

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mobile_vla.casebook.factors import DERIVED, NONE
+from mobile_vla.casebook.factors import DERIVED, NONE, SETTING
 from mobile_vla.casebook.foreign.config import flat
 from mobile_vla.casebook.model import Evidence, Foreign, Known, Loss, RunView, State
 from mobile_vla.record.files import hash_file
@@ -35,6 +35,13 @@ FACTORS: dict[str, tuple[str, ...]] = {
 }
 """Our factor by the keys under which other programs keep it. `gradient_clip_val` is not among
 them: RoboVLMs accepts the key and never reads it."""
+
+NO_FACTORS = frozenset({
+    "exp_name", "job_name", "task_name", "config", "raw_config_path", "log_dir", "output_dir",
+    "output_root", "log_root", "cache_root", "num_workers", "logger", "log_every_n_steps",
+    "log_freq", "resume", "wandb", "user", "host",
+})  # fmt: skip
+"""Settings that name a run, say where it writes, or how it logs."""
 
 
 class Files:
@@ -68,13 +75,35 @@ def settings_known(settings: Mapping[str, Any], at: Evidence) -> dict[str, Known
 
 
 def factors_of(settings: Mapping[str, Known]) -> dict[str, Known]:
-    """The factors that a configuration tells. Weights are known by path here, not by hash."""
+    """The factors that a configuration tells, then its other settings as `setting.KEY`.
+
+    Weights are known by path here, not by hash, so equal paths do not prove equal weights.
+    """
+    import msgspec
+
     found = {}
     for name, keys in FACTORS.items():
         known = next((settings[key] for key in keys if key in settings), None)
         if known is not None:
-            found[name] = known
-    return found
+            exact = name not in ("vlm", "initial_weights") or known.value == NONE
+            value = _as_ours(name, known.value)
+            found[name] = msgspec.structs.replace(known, value=value, exact=exact)
+    used = {key for keys in FACTORS.values() for key in keys}
+    return found | {
+        f"{SETTING}{key}": known
+        for key, known in settings.items()
+        if key not in used and key.rpartition(".")[2] not in NO_FACTORS
+    }
+
+
+def _as_ours(name: str, value: str) -> str:
+    """A value as our own runs write it: numbers, and the kinds of head."""
+    if name == "recipe.head.kind":
+        return next((kind for kind in ("lstm", "mlp") if kind in value.lower()), value)
+    try:
+        return value if value.isdigit() else f"{float(value):g}"
+    except ValueError:
+        return value
 
 
 def derived(name: str, value: object, evidence: Evidence) -> Known:

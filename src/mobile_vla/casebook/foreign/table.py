@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mobile_vla.casebook.foreign.scan import Scanned
 from mobile_vla.casebook.model import RunView
-from mobile_vla.casebook.table import NOTHING, WIDE, foreign_data
+from mobile_vla.casebook.table import NOTHING, WIDE, foreign_data, foreign_data_told
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,7 +62,7 @@ def told(scanned: Scanned) -> list[str]:
     for run in scanned.runs:
         lines += ["", f"{run.case} ({run.path}): {run.state}. {run.why}"]
         lines += [f"  read: {e.file} {e.where} {e.blake3[:12]}".rstrip() for e in run.evidence[:3]]
-        lines += [f"  data: {_data(run)}"] if run.foreign and run.foreign.train else []
+        lines += [f"  data: {data}"] if (data := foreign_data_told(run)) else []
         lines += [f"  note: {conflict}" for conflict in run.conflicts]
     lines += [f"not read: {problem}" for problem in scanned.problems]
     if scanned.own:
@@ -86,15 +86,3 @@ def _checkpoints(run: RunView) -> str:
     good = sum(view.problem is None for view in views)
     size = sum(view.bytes for view in views)
     return f"{good} of {len(views)} load, {size / 1e9:.2g} GB" if views else "none"
-
-
-def _data(run: RunView) -> str:
-    assert run.foreign is not None and run.foreign.train is not None
-    train, held = run.foreign.train, run.foreign.validation
-    samples = run.foreign.samples_per_epoch
-    steps = f"; {run.foreign.steps_per_epoch} steps an epoch × batch {train.batch} = {samples}"
-    return (
-        f"{train.episodes} training and {held.episodes if held else 'an unknown number of'} "
-        f"validation episodes by the glob {train.pattern}, directions unknown"
-        f"{steps if samples else ''} ({train.evidence.file} {train.evidence.where})"
-    )
