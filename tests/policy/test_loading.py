@@ -142,7 +142,7 @@ def test_missing_tensors_are_refused_unless_listed(
     with pytest.raises(UserError, match=r"11 of .* missing"):
         load_init(policy, tmp_path / "r.pt")
     assert hash_base(policy.backbone) == before
-    source = load_init(policy, tmp_path / "r.pt", allow_missing=["image_to_text_projection.*"])
+    source = load_init(policy, tmp_path / "r.pt", may_miss=["image_to_text_projection.*"])
     assert source.missing["projection"].count == 11
 
 

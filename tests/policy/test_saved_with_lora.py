@@ -70,6 +70,20 @@ def test_loads_merged_and_computes_the_same(
     assert (bare - theirs).abs().max() > 0.01
 
 
+def test_rank_stabilised_adapters_are_scaled_by_the_root(
+    policy: Policy, adapted: Kosmos2Backbone, tmp_path: Path, frames: np.ndarray
+) -> None:
+    """12/√3 over √3 is what the adapters were made with: 12 over 3."""
+    config = {"lora_alpha": 12 / 3**0.5, "use_rslora": True}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    torch.save({"state_dict": saved(adapted)}, tmp_path / "r.pt")
+    source = load_init(policy, tmp_path / "r.pt")
+    assert source.format.endswith("(r 3, alpha 6.9282, rank-stabilised) merged")
+    with torch.no_grad():
+        ours, theirs = outputs(policy.backbone, frames), outputs(adapted, frames)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+
+
 def refused(policy: Policy, tensors: dict[str, torch.Tensor], path: Path, match: str) -> None:
     before = hash_base(policy.backbone)
     torch.save({"state_dict": tensors}, path)
@@ -80,10 +94,19 @@ def refused(policy: Policy, tensors: dict[str, torch.Tensor], path: Path, match:
 
 def test_the_scale_is_not_guessed(policy: Policy, adapted: Kosmos2Backbone, tmp_path: Path) -> None:
     path = tmp_path / "r.pt"
-    refused(policy, saved(adapted), path, "no `lora_alpha` in it or in a JSON")
+    refused(policy, saved(adapted), path, "no `lora_alpha` stands in it or in a JSON")
     for name, alpha in (("a.json", 12), ("b.json", 16)):
         (tmp_path / name).write_text(json.dumps({"lora_alpha": alpha}))
-    refused(policy, saved(adapted), path, r"different values of `lora_alpha` \(\[12.0, 16.0\]\)")
+    refused(policy, saved(adapted), path, r"scales that differ \(alpha 12; alpha 16\)")
+
+
+@pytest.mark.parametrize("key", ["use_dora", "alpha_pattern"])
+def test_what_is_not_plain_lora_is_refused(
+    key: str, policy: Policy, adapted: Kosmos2Backbone, tmp_path: Path
+) -> None:
+    config = {"lora_alpha": 12, "use_dora": False, "alpha_pattern": {}, key: {"q_proj": 3}}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    refused(policy, saved(adapted), tmp_path / "r.pt", f"sets {key}, so it is not plain LoRA")
 
 
 def test_wrapped_weights_without_adapters_are_refused(

@@ -23,7 +23,7 @@ from small_lab import Lab, events_of, furnish
 
 SHIPPED = Path(assets.__file__).parent
 EVIDENCE = {"case.yaml", "console.log", "events.jsonl", "manifest.json"}
-LOADED = frozenset({"load_report.json", "environment.json", "metrics.csv", "tensorboard"})
+LOADED = frozenset({"load_report.json", "environment.json"})
 """What is written once weights are in order, though the run is refused for another fault."""
 NAME = "image_to_text_projection.dense.weight"
 
@@ -41,6 +41,7 @@ def one_thread() -> Iterator[None]:
 def here(tmp_path: Path, shared: Path) -> Lab:
     """With the VLM and the initial checkpoint as files that may be spoilt."""
     lab = furnish(tmp_path / "ws", shared, None)
+    (lab.path / "cache").unlink()  # what the tests share would hide that a refused run fills it
     shutil.copytree(SHIPPED / "kosmos2-tiny", tmp_path / "vlm")
     shutil.copy(SHIPPED / "robovlms-tiny.pt", tmp_path / "robot.pt")
     lab.change("package:kosmos2-tiny", str(tmp_path / "vlm"))
@@ -50,7 +51,8 @@ def here(tmp_path: Path, shared: Path) -> Lab:
 
 
 def refused(lab: Lab, case: str = "Case 2", also: frozenset[str] = frozenset()) -> str:
-    """What the preflight said; nothing is written but that."""
+    """What the preflight said; nothing is written but that, and no frame or feature is stored."""
+    before = stored(lab)
     run = begin_run(lab.resolved(case), lab.workspace)
     with pytest.raises(Refused) as found:
         train(run, lab.workspace, terminal=False)
@@ -59,7 +61,12 @@ def refused(lab: Lab, case: str = "Case 2", also: frozenset[str] = frozenset()) 
     assert str(found.value) == " ".join(c.detail for c in preflight.checks if not c.passed)
     assert {path.name for path in run.path.iterdir()} <= EVIDENCE | also
     lab.nothing_half_written()
+    assert stored(lab) == before
     return str(found.value)
+
+
+def stored(lab: Lab) -> set[Path]:
+    return set(lab.workspace.cache.rglob("*"))
 
 
 class Planted:
@@ -178,25 +185,65 @@ def test_robovlms_by_name_without_a_checkpoint(here: Lab) -> None:
     assert "calls itself RoboVLMs but has no initial checkpoint" in refused(here, "robovlms_bare")
 
 
-def test_faults_of_both_are_told_at_once(here: Lab, tmp_path: Path) -> None:
-    halve("vlm/model.safetensors")(tmp_path)
+def test_all_that_is_wrong_is_told_at_once(
+    here: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine, the episodes' files, the VLM's weights and words, and the checkpoint's."""
+    monkeypatch.setattr(devices, "processor_flags", set)
+    here.change("  epochs: 3", "  epochs: 3\n  precision: bf16-mixed")
+    data = here.path / "data"
+    copied = tmp_path / "copied"
+    shutil.copytree(data, copied)
+    data.unlink()
+    copied.rename(data)
+    first = sorted((data / "small").glob("*left*.h5"))[0]
+    first.write_bytes(first.read_bytes()[:1000])
+    vlm(lambda t: [t[NAME].fill_(torch.nan), t.pop("image_to_text_projection.dense.bias")])(
+        tmp_path
+    )
+    other_words(tmp_path)
+    robot(lambda t: [t[BACKBONE].fill_(torch.nan), t.pop("model.action_token")])(tmp_path)
+    said = refused(here)
+    found = (
+        "does not compute in bf16-mixed",
+        first.name,
+        "tokens up to",
+        "vlm does not fit the VLM: 1 of 94 tensors are missing",
+        "vlm holds NaN or infinity in " + NAME,
+        "robot.pt does not fit the VLM: 1 of ",
+        "robot.pt holds NaN or infinity in " + NAME,
+    )
+    assert [part for part in found if part not in said] == []
+
+
+def test_a_bad_path_does_not_hide_bad_values(here: Lab, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "vlm")
     robot(lambda t: t[BACKBONE].fill_(torch.nan))(tmp_path)
     said = refused(here)
-    assert "vlm/model.safetensors is damaged" in said and "robot.pt holds NaN" in said
+    assert "vlm does not exist" in said and "robot.pt holds NaN" in said
 
 
-def test_a_bad_path_does_not_hide_a_bad_file(here: Lab, tmp_path: Path) -> None:
-    shutil.rmtree(tmp_path / "vlm")
-    halve("robot.pt")(tmp_path)
-    said = refused(here)
-    assert "vlm does not exist" in said and "robot.pt is damaged" in said
-
-
-def test_missing_episodes_do_not_hide_a_bad_file(here: Lab, tmp_path: Path) -> None:
+def test_missing_episodes_do_not_hide_bad_values(here: Lab, tmp_path: Path) -> None:
     (here.path / "data").unlink()
-    halve("vlm/model.safetensors")(tmp_path)
+    vlm(lambda t: t[NAME].fill_(torch.nan))(tmp_path)
     said = refused(here)
-    assert "data/small" in said and "vlm/model.safetensors is damaged" in said
+    assert "data/small" in said and "vlm holds NaN" in said
+
+
+def test_what_may_be_missing_is_a_list_in_the_case(here: Lab, tmp_path: Path) -> None:
+    robot(lambda t: t.pop("model.action_token"))(tmp_path)
+    assert "1 of 95 tensors are missing (such as action_token)" in refused(here)
+    here.change("    init: robot\n", "    init: robot\n    may_miss: [action_tokn]\n")
+    assert 'may_miss lists "action_tokn", which no tensor of the VLM is: did you mean' in refused(
+        here
+    )
+    here.change("action_tokn", "action_token")
+    run = begin_run(here.resolved("Case 2"), here.workspace)
+    train(run, here.workspace, terminal=False, check_only=True)
+    report = msgspec.json.decode(run.load_report.read_bytes(), type=LoadReport)
+    assert report.sources[1].may_miss == ("action_token",)
+    assert report.sources[1].missing["action_token"].names == ("action_token",)
+    assert "weights:   allowed to miss: action_token" in table(report)
 
 
 def test_the_console_says_what_was_loaded(here: Lab) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ BASE = ".base_layer."
 ADAPTER = ".lora_"
 DOWN, UP = ".lora_A.", ".lora_B."
 SCALE_KEY = "lora_alpha"
+STABLE_KEY = "use_rslora"
+OTHER_KEYS = ("use_dora", "alpha_pattern", "rank_pattern")
+"""peft's settings under which a layer's weight is not `W + scale · B A` with one scale for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,9 @@ class Merged:
 def plain_tensors(checkpoint: Checkpoint) -> Merged:
     """A checkpoint's tensors by their plain names (`plain_names`), adapters merged.
 
-    A merged weight is `W + alpha / r · B A` in float32. A `UserError` where a tensor is saved
-    twice with two values, an adapter or its scale is missing, or adapters are not plain LoRA.
+    A merged weight is `W + scale · B A` in float32, the scale `alpha / r`, or `alpha / √r` where
+    the configuration says `use_rslora` (Kalajdzievski 2023). A `UserError` where a tensor is
+    saved twice with two values, an adapter or its scale is missing, or it is not plain LoRA.
     """
     path = checkpoint.path
     named = _once(checkpoint)
@@ -40,17 +45,16 @@ def plain_tensors(checkpoint: Checkpoint) -> Merged:
         return Merged(named, "")
     downs = {name.split(DOWN)[0]: name for name in named if DOWN in name}
     _refuse_half(named, downs, path)
-    alpha = _alpha(checkpoint) if _any_effect(named, downs) else None
+    scale = _scale(checkpoint) if _any_effect(named, downs) else None
     tensors = {n.replace(BASE, "."): v for n, v in named.items() if ADAPTER not in n}
     rank = 0
     for layer, name in downs.items():
         down, up = named[name].float(), named[name.replace(DOWN, UP)].float()
         rank = len(down)
-        if alpha is not None:
+        if scale is not None:
             weight = tensors[f"{layer}.weight"].float()
-            tensors[f"{layer}.weight"] = weight + alpha / rank * (up @ down)
-    scale = "no effect" if alpha is None else f"alpha {alpha:g}"
-    return Merged(tensors, f"{len(downs)} LoRA layers (r {rank}, {scale}) merged")
+            tensors[f"{layer}.weight"] = weight + scale.of(rank) * (up @ down)
+    return Merged(tensors, f"{len(downs)} LoRA layers (r {rank}, {scale or 'no effect'}) merged")
 
 
 def _once(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
@@ -96,32 +100,51 @@ def _any_effect(named: Mapping[str, torch.Tensor], downs: Mapping[str, str]) -> 
     return any(bool(named[name.replace(DOWN, UP)].any()) for name in downs.values())
 
 
-def _alpha(checkpoint: Checkpoint) -> float:
+@dataclass(frozen=True, slots=True, order=True)
+class _Scale:
+    """How a configuration scales its adapters."""
+
+    alpha: float
+    stable: bool
+
+    def of(self, rank: int) -> float:
+        return self.alpha / (math.sqrt(rank) if self.stable else rank)
+
+    def __str__(self) -> str:
+        return f"alpha {self.alpha:g}{', rank-stabilised' if self.stable else ''}"
+
+
+def _scale(checkpoint: Checkpoint) -> _Scale:
     """The adapters' scale, which no tensor holds: from the file, or a JSON beside it."""
-    found = set(_values(checkpoint.other))
-    if not found:
+    settings = list(_settings(checkpoint.other))
+    if not settings:
         for file in sorted(checkpoint.path.parent.glob("*.json")):
-            found |= set(_values(_json(file)))
+            settings += _settings(_json(file))
+    if other := sorted({key for found in settings for key in OTHER_KEYS if found.get(key)}):
+        raise UserError(
+            f"{checkpoint.path} was saved with LoRA in place, and its configuration sets "
+            f"{', '.join(other)}, so it is not plain LoRA: merge it with peft and save that."
+        )
+    found = {_Scale(float(one[SCALE_KEY]), bool(one.get(STABLE_KEY))) for one in settings}
     if len(found) == 1:
         return found.pop()
-    what = f"different values of `{SCALE_KEY}` ({sorted(found)})" if found else f"no `{SCALE_KEY}`"
+    values = "; ".join(map(str, sorted(found)))
+    what = f"scales that differ ({values}) stand" if found else f"no `{SCALE_KEY}` stands"
     raise UserError(
-        f"{checkpoint.path} was saved with LoRA in place, and there is {what} in it or in a JSON "
-        "file beside it: put the configuration of its run, and no other, beside it."
+        f"{checkpoint.path} was saved with LoRA in place, and {what} in it or in a JSON file "
+        "beside it: put the configuration of its run, and no other, beside it."
     )
 
 
-def _values(value: Any) -> Iterator[float]:
-    """Every `lora_alpha` in nested plain values."""
+def _settings(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Every mapping with a `lora_alpha` among nested plain values."""
     if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if key == SCALE_KEY and isinstance(inner, int | float):
-                yield float(inner)
-            else:
-                yield from _values(inner)
-    elif isinstance(value, list | tuple):
+        if isinstance(value.get(SCALE_KEY), int | float):
+            yield value
+        value = list(value.values())
+    if isinstance(value, list | tuple):
         for inner in value:
-            yield from _values(inner)
+            yield from _settings(inner)
 
 
 def _json(file: Path) -> Any:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import difflib
+import fnmatch
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -24,86 +27,174 @@ from mobile_vla.policy.key_match import (
     part_of,
 )
 from mobile_vla.policy.lora import BASE, hash_base
+from mobile_vla.policy.memory import available_bytes
 from mobile_vla.policy.paths import require_path
 from mobile_vla.policy.policy import Policy
-from mobile_vla.record.errors import UserError
+from mobile_vla.record.errors import Faults, UserError
 from mobile_vla.record.load_report import LoadedSource, LoadReport
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 SHOWN = 3
+ACTION_TOKEN = "action_token"
+LOADS = (*PARTS, ACTION_TOKEN)
+"""The parts that an initial checkpoint is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class VlmWeights:
+    """A VLM's folder that was read and found whole, before a network is built of it."""
+
+    config: PreTrainedConfig
+    tokenizer: PreTrainedTokenizerBase
+    checkpoint: Checkpoint
+    dtype: torch.dtype
+    source: LoadedSource
+
+    def build(self) -> Backbone:
+        """The network with these weights, frozen and in evaluation mode, behind its family."""
+        path = self.checkpoint.path
+        network = network_class(self.config).from_pretrained(
+            None, config=self.config, state_dict=dict(self.checkpoint.tensors), dtype=self.dtype
+        )
+        if self.dtype == torch.float16:  # whose largest number is 65,504
+            _refuse_nan(network.state_dict(), path, "float16")
+        return build_backbone(network.eval().requires_grad_(False), self.tokenizer, path)
 
 
 def load_vlm(
     path: Path, *, roots: Sequence[Path] = (), dtype: torch.dtype = torch.float32
 ) -> tuple[Backbone, LoadedSource]:
-    """A VLM from its Hugging Face folder, frozen and in evaluation mode, in `dtype`.
+    """`read_vlm`, and the network built."""
+    found = read_vlm(path, roots=roots, dtype=dtype)
+    return found.build(), found.source
 
-    Every weight of the model must be in the folder with its shape and be finite; anything else
-    is a `UserError`. The files are read once. `roots` are searched for a path to suggest.
+
+def read_vlm(
+    path: Path, *, roots: Sequence[Path] = (), dtype: torch.dtype = torch.float32
+) -> VlmWeights:
+    """A VLM from its Hugging Face folder, to be held as `dtype`.
+
+    Every weight of the model must be in the folder with its shape and be finite, the tokenizer
+    must be its own, and the machine must have room; the `UserError` holds all that is wrong.
+    The files are read once. `roots` are searched for a path to suggest.
     """
     require_path(path, roots)
-    config, checkpoint, match = _checked(path)
-    tokenizer = load_tokenizer(path, config.get_text_config().vocab_size)
-    network = network_class(config).from_pretrained(
-        None, config=config, state_dict=dict(checkpoint.tensors), dtype=dtype
-    )
-    backbone = build_backbone(network.eval().requires_grad_(False), tokenizer, path)
-    return backbone, _source("vlm", checkpoint, match)
-
-
-def check_init(path: Path) -> str:
-    """Whether an initial checkpoint can be read and is finite; what it is. Errors as `load_init`.
-
-    Whether it fits a VLM is not told.
-    """
-    checkpoint = read_checkpoint(path)
-    tensors = plain_tensors(checkpoint).tensors
-    _refuse_nan_tensors(tensors, path)
-    return f"{checkpoint.format}, {len(tensors)} tensors, {checkpoint.bytes / 1e6:.0f} MB"
-
-
-def _checked(path: Path) -> tuple[PreTrainedConfig, Checkpoint, KeyMatch]:
-    """A VLM's configuration and weights, which fit each other and are finite."""
     config = read_config(path)
+    empty = _empty(config)
+    faults = Faults()
+    tokenizer = faults.of(load_tokenizer, path, config.get_text_config().vocab_size)
+    faults.of(_require_room, empty, path, dtype)
+    checkpoint = faults.of(read_checkpoint, path)
+    match = None
+    if checkpoint is not None:
+        tensors = _with_tied(checkpoint.tensors, empty)
+        match = faults.of(_fit, tensors, _expected(empty), path, frozenset())
+        faults.of(_refuse_nan, checkpoint.tensors, path)
+    faults.refuse()
+    assert tokenizer is not None and checkpoint is not None and match is not None
+    return VlmWeights(config, tokenizer, checkpoint, dtype, _source("vlm", checkpoint, match))
+
+
+def empty_network(path: Path) -> PreTrainedModel:
+    """The network of a VLM's folder with names and shapes and no weights (torch's meta device)."""
+    return _empty(read_config(path))
+
+
+def _empty(config: PreTrainedConfig) -> PreTrainedModel:
     with torch.device("meta"):
-        empty = network_class(config)(config)
-    checkpoint = read_checkpoint(path)
-    tensors = _with_tied(checkpoint.tensors, empty)
-    expected = _expected(empty)
-    match = match_keys(expected, _shapes(tensors))
-    _refuse(match, checkpoint.path, expected, _shapes(tensors), ())
-    _refuse_nan_tensors(checkpoint.tensors, path)
-    return config, checkpoint, match
+        network: PreTrainedModel = network_class(config)(config)
+    return network
+
+
+def _require_room(empty: PreTrainedModel, path: Path, dtype: torch.dtype) -> None:
+    need = sum(p.numel() for p in empty.parameters()) * dtype.itemsize
+    have = available_bytes()
+    if need > have:
+        raise UserError(
+            f"{path} takes {need / 2**30:.1f} GiB as {str(dtype).removeprefix('torch.')} but "
+            f"{have / 2**30:.1f} GiB of memory are free: end other programs, set frozen_dtype to "
+            "bfloat16, or use a larger machine."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class InitialWeights:
+    """A checkpoint to start from that was held against a VLM: tensors by the model's names."""
+
+    tensors: Mapping[str, torch.Tensor]
+    source: LoadedSource
+
+    def into(self, policy: Policy) -> None:
+        """Copy the tensors into a policy without adapters."""
+        own = {**policy.backbone.network.state_dict(), ACTION_TOKEN: policy.action_token}
+        with torch.no_grad():
+            for name, value in self.tensors.items():
+                own[name].copy_(value)
 
 
 def load_init(
-    policy: Policy,
+    policy: Policy, path: Path, *, may_miss: Sequence[str] = (), roots: Sequence[Path] = ()
+) -> LoadedSource:
+    """`read_init`, copied into the policy's backbone and action token; call it before LoRA.
+
+    On a `UserError` the policy is as it was.
+    """
+    found = read_init(policy.backbone.network, path, may_miss=may_miss, roots=roots)
+    found.into(policy)
+    return found.source
+
+
+def read_init(
+    network: PreTrainedModel,
     path: Path,
     *,
-    allow_missing: Sequence[str] = (),
+    may_miss: Sequence[str] = (),
     roots: Sequence[Path] = (),
-) -> LoadedSource:
-    """A checkpoint to start from into the policy's backbone and action token.
+) -> InitialWeights:
+    """A checkpoint to start from, held against a VLM's network, which may be empty.
 
-    Call it before LoRA is placed. Every tensor of the backbone must be in the file, but for
-    names that match `allow_missing`. The policy head of the file is not used and listed among
-    the unexpected. On a `UserError` the policy is as it was.
+    Every tensor of the backbone, and an action token, must be in the file, but for what
+    `may_miss` lists: parts (vision, projection, text, action_token), or names with `*`. The
+    policy head of the file is not used and listed among the unexpected. Errors: `UserError`
+    where the file cannot be read safely, does not fit or is not finite, or `may_miss` names
+    nothing.
     """
-    expected = _expected(policy.backbone.network)
+    expected = _expected(network)
     _refuse_adapted(expected, path)
+    width = network.get_input_embeddings().weight.shape[1]
+    expected[ACTION_TOKEN] = (width,)
+    allowed = _allowed(may_miss, expected)
     checkpoint = read_checkpoint(path, roots)
     merged = plain_tensors(checkpoint)
-    tensors = _with_tied(merged.tensors, policy.backbone.network)
-    if "action_token" in tensors:
-        expected["action_token"] = tuple(policy.action_token.shape)
-    match = match_keys(expected, _shapes(tensors))
-    _refuse(match, path, expected, _shapes(tensors), allow_missing)
-    loaded = {name: tensors[name] for name in match.loaded}
-    _refuse_nan_tensors(loaded, path)
-    _copy(policy, loaded)
-    return _source("init", checkpoint, match, note=merged.note)
+    tensors = _with_tied(merged.tensors, network)
+    faults = Faults()
+    match = faults.of(_fit, tensors, expected, path, allowed)
+    faults.of(_refuse_nan, tensors, path)
+    faults.refuse()
+    assert match is not None
+    source = _source("init", checkpoint, match, note=merged.note, may_miss=may_miss)
+    return InitialWeights({name: tensors[name] for name in match.loaded}, source)
+
+
+def check_init(path: Path) -> None:
+    """Whether an initial checkpoint can be read and is finite; whether it fits is not told."""
+    _refuse_nan(plain_tensors(read_checkpoint(path)).tensors, path)
+
+
+def _allowed(may_miss: Sequence[str], expected: Mapping[str, Shape]) -> frozenset[str]:
+    """The model's names that a list of parts and patterns means."""
+    allowed: set[str] = set()
+    for entry in may_miss:
+        found = {n for n in expected if part_of(n) == entry or fnmatch.fnmatchcase(n, entry)}
+        if not found:
+            known = sorted({part_of(name) for name in expected} | expected.keys())
+            near = difflib.get_close_matches(entry, known, n=1)
+            advice = f'did you mean "{near[0]}"?' if near else f"name parts ({', '.join(LOADS)})."
+            raise UserError(f'may_miss lists "{entry}", which no tensor of the VLM is: {advice}')
+        allowed |= found
+    return frozenset(allowed)
 
 
 def load_report(policy: Policy, sources: Sequence[LoadedSource]) -> LoadReport:
@@ -142,15 +233,16 @@ def _refuse_adapted(expected: Mapping[str, Shape], path: Path) -> None:
         )
 
 
-def _refuse(
-    match: KeyMatch,
-    path: Path,
+def _fit(
+    tensors: Mapping[str, torch.Tensor],
     expected: Mapping[str, Shape],
-    found: Mapping[str, Shape],
-    allow_missing: Sequence[str],
-) -> None:
+    path: Path,
+    allowed: Collection[str],
+) -> KeyMatch:
     """A `UserError` unless all of the model's tensors load and no VLM tensor is left over."""
-    missing = [name for name in match.missing if not matches_any(name, allow_missing)]
+    found = _shapes(tensors)
+    match = match_keys(expected, found)
+    missing = [name for name in match.missing if name not in allowed]
     left_over = [
         name
         for name in match.unexpected
@@ -167,34 +259,36 @@ def _refuse(
         )
     if left_over:
         faults.append(f"{len(left_over)} fit nothing in the model{_some(left_over)}")
-    if not faults:
-        return
-    unused = {name: shape for name, shape in found.items() if name in match.unexpected}
-    lacking = {name: shape for name, shape in expected.items() if name in match.missing}
-    near = nearest_renaming(lacking, unused)
-    advice = near or "give the checkpoint of this VLM, or list what may be missing"
-    raise UserError(f"{path} does not fit the VLM: {'; '.join(faults)}: {advice}.")
+    if faults:
+        unused = {name: shape for name, shape in found.items() if name in match.unexpected}
+        lacking = {name: shape for name, shape in expected.items() if name in match.missing}
+        near = nearest_renaming(lacking, unused)
+        advice = near or "give the checkpoint of this VLM, or list in the case what it `may_miss`"
+        raise UserError(f"{path} does not fit the VLM: {'; '.join(faults)}: {advice}.")
+    return match
 
 
 def _some(names: Sequence[str]) -> str:
     return f" (such as {', '.join(names[:SHOWN])})"
 
 
-def _refuse_nan_tensors(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
-    for name, value in tensors.items():
-        if value.is_floating_point() and not torch.isfinite(value).all():
-            raise UserError(f"{path} holds NaN or infinity in {name}: use another checkpoint.")
-
-
-def _copy(policy: Policy, tensors: Mapping[str, torch.Tensor]) -> None:
-    own = {**policy.backbone.network.state_dict(), "action_token": policy.action_token}
-    with torch.no_grad():
-        for name, value in tensors.items():
-            own[name].copy_(value)
+def _refuse_nan(tensors: Mapping[str, torch.Tensor], path: Path, as_type: str = "") -> None:
+    bad = [n for n, v in tensors.items() if v.is_floating_point() and not torch.isfinite(v).all()]
+    if bad:
+        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+        where = f", held as {as_type}," if as_type else ""
+        raise UserError(
+            f"{path}{where} holds NaN or infinity in {bad[0]}{more}: use another "
+            f"{'type' if as_type else 'checkpoint'}."
+        )
 
 
 def _source(
-    role: Literal["vlm", "init"], checkpoint: Checkpoint, match: KeyMatch, note: str = ""
+    role: Literal["vlm", "init"],
+    checkpoint: Checkpoint,
+    match: KeyMatch,
+    note: str = "",
+    may_miss: Sequence[str] = (),
 ) -> LoadedSource:
     return LoadedSource(
         role=role,
@@ -206,4 +300,5 @@ def _source(
         missing=by_part(match.missing),
         unexpected=by_part(match.unexpected),
         mismatched=by_part(match.mismatched),
+        may_miss=tuple(may_miss),
     )

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Found = TypeVar("Found")
+
 
 class UserError(Exception):
     """What is wrong, where, and what to do next, in one sentence.
@@ -13,3 +18,23 @@ class UserError(Exception):
     def __init__(self, message: str, *, exit_code: int = 2) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class Faults:
+    """Checks that do not depend on each other: what all of them find wrong is said at once."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def of(self, check: Callable[..., Found], *arguments: Any) -> Found | None:
+        """What `check` returns; None where it raised a `UserError`, which is kept."""
+        try:
+            return check(*arguments)
+        except UserError as error:
+            self.sentences.append(str(error))
+            return None
+
+    def refuse(self) -> None:
+        """A `UserError` of every sentence kept; nothing where there is none."""
+        if self.sentences:
+            raise UserError(" ".join(self.sentences))

@@ -19,7 +19,8 @@ class LoadedSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     `loaded`, `missing` and `mismatched` (in shape) are names of the model, by part; `unexpected`
     are names of the file that the model has no use for, by part. `bytes` and `sha256` are of the
-    weight file; of several shards, the sum and the hash over their hashes.
+    weight file; of several shards, the sum and the hash over their hashes. `may_miss` is what the
+    case let be missing.
     """
 
     role: Literal["vlm", "init"]
@@ -31,6 +32,7 @@ class LoadedSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     missing: dict[str, Keys]
     unexpected: dict[str, Keys]
     mismatched: dict[str, Keys]
+    may_miss: tuple[str, ...] = ()
 
 
 class Trainable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,6 +61,8 @@ def table(report: LoadReport) -> str:
             f"sha256 {source.sha256[:12]})"
         )
         lines += [f"weights:   {part:<12} {_fates(source, part)}" for part in _parts(source)]
+        if source.may_miss:
+            lines.append(f"weights:   allowed to miss: {', '.join(source.may_miss)}")
     trained = (f"{part} {found.parameters:,}" for part, found in report.trainable.items())
     lines.append(f"weights: frozen tensors have blake3 {report.tensors_hash[:12]}")
     return "\n".join([*lines, f"weights: parameters that train: {', '.join(trained)}"])

@@ -7,7 +7,16 @@ from pathlib import Path
 import msgspec
 
 from mobile_vla.record.errors import UserError
-from mobile_vla.study.models import Case, Counts, Profile, Recipe, ResolvedCase, Source, Study
+from mobile_vla.study.models import (
+    Case,
+    Counts,
+    InitialSource,
+    Profile,
+    Recipe,
+    ResolvedCase,
+    Source,
+    Study,
+)
 from mobile_vla.study.reading import convert, nearest, read_yaml
 
 DEFAULT_STUDY = "left_right"
@@ -57,7 +66,8 @@ def resolve(study: Study, case: Case, profile_name: str, attempt: int, path: Pat
         recipe = msgspec.structs.replace(recipe, seed=change.seed)
     init = None
     if case.init is not None:
-        init = Source(name=case.init, path=change.init_path or profile.inits.get(case.init))
+        path_of_init = change.init_path or profile.inits.get(case.init)
+        init = InitialSource(name=case.init, path=path_of_init, may_miss=case.may_miss)
     return ResolvedCase(
         study=study.study,
         profile=profile_name,
@@ -126,6 +136,11 @@ def _check_names(study: Study, path: Path) -> None:
     for profile_name, profile in study.profiles.items():
         _check_weights(study, profile_name, profile, path)
     for case in study.cases:
+        if case.may_miss and case.init is None:
+            raise UserError(
+                f"{path}: {case.name} says what its initial checkpoint may miss but has none: "
+                "name one under `init`, or take `may_miss` out."
+            )
         for needed in case.after:
             if needed not in names:
                 raise UserError(

@@ -43,7 +43,13 @@ class Head(Strict, frozen=True, kw_only=True):
 
 
 class Recipe(Strict, frozen=True, kw_only=True):
-    """How a case is trained. Batch counts episodes; one optimiser step sees batch × accumulate."""
+    """How a case is trained. Batch counts episodes; one optimiser step sees batch × accumulate.
+
+    `precision` is computed in; `frozen_dtype` is what the frozen weights are held as. `best_by`:
+    the validation metric whose lowest value marks the best checkpoint. `gradient_checkpointing`
+    holds less for the backward pass and computes it anew; `compile` has torch.compile compile the
+    decoder's layers. The run says what each of the two gained.
+    """
 
     window: Positive = 8
     chunk: Positive = 10
@@ -61,6 +67,10 @@ class Recipe(Strict, frozen=True, kw_only=True):
     first_action_weight: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     seed: Seed = 123
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    frozen_dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    best_by: Literal["val_loss", "val_mae"] = "val_loss"
+    gradient_checkpointing: bool = False
+    compile: bool = False
 
 
 class Recording(Strict, frozen=True, kw_only=True):
@@ -116,7 +126,9 @@ class Attempt(Strict, frozen=True, kw_only=True):
 class Case(Strict, frozen=True, kw_only=True):
     """A named training configuration. `recipe` holds only what differs from the study's base.
 
-    `epochs_share` shortens the profile's epochs, to hold optimiser steps while the amount moves.
+    `may_miss`: what the initial checkpoint need not hold, as parts or names (`*` for any part of
+    one). `epochs_share` shortens the profile's epochs, to hold optimiser steps while the amount
+    moves.
     """
 
     name: Name
@@ -124,6 +136,7 @@ class Case(Strict, frozen=True, kw_only=True):
     role: Literal["case", "control"] = "case"
     vlm: str
     init: str | None = None
+    may_miss: tuple[str, ...] = ()
     data: Counts
     recipe: dict[str, object] = {}
     epochs_share: Share = 1.0
@@ -214,6 +227,12 @@ class Source(Strict, frozen=True, kw_only=True):
     path: str | None
 
 
+class InitialSource(Source, frozen=True, kw_only=True):
+    """An initial checkpoint, and what it need not hold: parts, or names with `*`."""
+
+    may_miss: tuple[str, ...] = ()
+
+
 class ResolvedCase(Strict, frozen=True, kw_only=True):
     """A case as one run trains it: study, profile and attempt applied. A run's `case.yaml`."""
 
@@ -225,7 +244,7 @@ class ResolvedCase(Strict, frozen=True, kw_only=True):
     attempt: int
     note: str | None = None
     vlm: Source
-    init: Source | None
+    init: InitialSource | None
     data: Counts
     train_data: str
     evaluation_data: str

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobile_vla.policy import assets
 from mobile_vla.policy.paths import require_path
-from mobile_vla.record.errors import UserError
+from mobile_vla.record.errors import Faults, UserError
 
 if TYPE_CHECKING:
-    from mobile_vla.policy.backbone import Backbone
+    from mobile_vla.policy.loading import InitialWeights, VlmWeights
     from mobile_vla.policy.normalise import ActionStatistics
     from mobile_vla.policy.policy import Policy
     from mobile_vla.record.load_report import LoadedSource
@@ -35,10 +35,61 @@ def weights_path(source: Source, what: str) -> Path:
     return require_path(Path(source.path), roots=[SHIPPED])
 
 
-def build_policy(
-    case: ResolvedCase, statistics: ActionStatistics
-) -> tuple[Policy, Sequence[LoadedSource]]:
-    """The policy that a case trains, and the report of each source of its weights.
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A case's weights, read and found whole, before a policy is made of them."""
+
+    vlm: VlmWeights
+    initial: InitialWeights | None
+
+    @property
+    def sources(self) -> list[LoadedSource]:
+        """The report of each source."""
+        return [self.vlm.source, *([self.initial.source] if self.initial else [])]
+
+
+def load_weights(case: ResolvedCase) -> Weights:
+    """The VLM and the initial checkpoint; the `UserError` holds what is wrong with either."""
+    faults = Faults()
+    vlm, initial = faults.of(read_case_vlm, case), faults.of(read_case_init, case)
+    faults.refuse()
+    assert vlm is not None
+    return Weights(vlm, initial)
+
+
+def read_case_vlm(case: ResolvedCase) -> VlmWeights:
+    """The case's VLM. The library's own bars are shown on a terminal only."""
+    import torch
+    from transformers.utils import logging
+
+    from mobile_vla.policy.loading import read_vlm
+
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()
+    dtype = getattr(torch, case.recipe.frozen_dtype)
+    return read_vlm(weights_path(case.vlm, "The VLM"), dtype=dtype)
+
+
+def read_case_init(case: ResolvedCase) -> InitialWeights | None:
+    """The case's initial checkpoint, held against its VLM's configuration; None without one.
+
+    Where the VLM has no configuration to hold it against, it is looked at by itself.
+    """
+    from mobile_vla.policy.loading import check_init, empty_network, read_init
+
+    if case.init is None:
+        return None
+    path = weights_path(case.init, "The initial checkpoint")
+    try:
+        network = empty_network(weights_path(case.vlm, "The VLM"))
+    except UserError:  # which the check of the VLM tells
+        check_init(path)
+        return None
+    return read_init(network, path, may_miss=case.init.may_miss)
+
+
+def build_policy(case: ResolvedCase, statistics: ActionStatistics, weights: Weights) -> Policy:
+    """The policy that a case trains.
 
     The random parts (head, action token, adapters) are drawn from the recipe's seed.
     """
@@ -49,7 +100,7 @@ def build_policy(
     from mobile_vla.policy.policy import Policy
 
     recipe = case.recipe
-    backbone, sources = load_base(case)
+    backbone = weights.vlm.build()
     torch.manual_seed(recipe.seed)
     head = build_head(
         recipe.head.kind,
@@ -60,11 +111,11 @@ def build_policy(
         action_dim=recipe.action_dim,
     )
     policy = Policy(backbone, head, statistics)
-    if case.init is not None:
-        sources = [*sources, _load_init(policy, case.init)]
+    if weights.initial is not None:
+        weights.initial.into(policy)
     lora = recipe.lora
     add_lora(backbone, parts=lora.parts, rank=lora.r, alpha=lora.alpha, dropout=lora.dropout)
-    return policy, sources
+    return policy
 
 
 def image_size(case: ResolvedCase) -> int:
@@ -72,33 +123,6 @@ def image_size(case: ResolvedCase) -> int:
     from mobile_vla.policy.families import image_size as of_vlm
 
     return of_vlm(weights_path(case.vlm, "The VLM"))
-
-
-def load_base(case: ResolvedCase) -> tuple[Backbone, list[LoadedSource]]:
-    """The case's VLM, frozen. The library's own bars are shown on a terminal only."""
-    from transformers.utils import logging
-
-    from mobile_vla.policy.loading import load_vlm
-
-    if not sys.stderr.isatty():
-        logging.disable_progress_bar()
-    try:
-        backbone, source = load_vlm(weights_path(case.vlm, "The VLM"))
-    except UserError as error:
-        raise _and_of_init(error, case) from error
-    return backbone, [source]
-
-
-def _and_of_init(error: UserError, case: ResolvedCase) -> UserError:
-    """The VLM's fault, and the initial checkpoint's own beside it."""
-    from mobile_vla.policy.loading import check_init
-
-    if case.init is not None:
-        try:
-            check_init(weights_path(case.init, "The initial checkpoint"))
-        except UserError as other:
-            return UserError(f"{error} {other}")
-    return error
 
 
 def load_trained_policy(case: ResolvedCase, checkpoint: Path) -> Policy:
@@ -109,14 +133,8 @@ def load_trained_policy(case: ResolvedCase, checkpoint: Path) -> Policy:
     from mobile_vla.policy.checkpoint import load_trained, read_info, require_base
 
     info = read_info(checkpoint)
-    policy, _ = build_policy(case, info.statistics)
+    policy = build_policy(case, info.statistics, load_weights(case))
     require_base(policy.backbone, checkpoint)
     load_trained(policy, checkpoint)
     policy.eval()
     return policy
-
-
-def _load_init(policy: Policy, init: Source) -> LoadedSource:
-    from mobile_vla.policy.loading import load_init
-
-    return load_init(policy, weights_path(init, "The initial checkpoint"))

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode
 from mobile_vla.episodes.splits import select
-from mobile_vla.record.errors import UserError
+from mobile_vla.record.errors import Faults, UserError
 from mobile_vla.record.workspace import Workspace
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from mobile_vla.episodes.frames import FrameStore
-    from mobile_vla.policy.normalise import ActionStatistics
     from mobile_vla.policy.policy import Policy
     from mobile_vla.study.models import Recipe, ResolvedCase
     from mobile_vla.training.features import Features
@@ -41,20 +41,38 @@ def case_manifest(case: ResolvedCase, workspace: Workspace) -> Manifest:
 
 
 def open_case_frames(
-    case: ResolvedCase, manifest: Manifest, workspace: Workspace, size: int
+    case: ResolvedCase,
+    manifest: Manifest,
+    workspace: Workspace,
+    size: int,
+    progress: Callable[[int, int], None] | None = None,
 ) -> FrameStore:
     """The frame store of the whole data set, which all cases share."""
     from mobile_vla.episodes.frames import open_frames
 
     folder = workspace.data(case.train_data)
-    return open_frames(load_dataset(folder).manifest, folder, size, workspace.cache)
+    return open_frames(load_dataset(folder).manifest, folder, size, workspace.cache, progress)
 
 
-def training_statistics(manifest: Manifest, frames: FrameStore, dim: int) -> ActionStatistics:
-    """Statistics of the actions of the training split, and of nothing else."""
-    from mobile_vla.policy.normalise import action_statistics
+def recorded_actions(
+    case: ResolvedCase, manifest: Manifest, workspace: Workspace, size: int | None
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Each episode's actions (T, 2 or 3) by id; and why those of others cannot be read.
 
-    return action_statistics([frames.actions(e.id) for e in manifest.split("train")], dim)
+    From the store of frames at `size` pixels where it holds the episode, else from its file.
+    """
+    from mobile_vla.episodes.frames import FrameStore, store_folder, stored
+    from mobile_vla.episodes.hdf5 import read_actions
+
+    store, folder = store_folder(workspace.cache, size or 0), workspace.data(case.train_data)
+    kept = [e for e in manifest.episodes if stored(store, e.hash)]
+    frames = FrameStore(store, Manifest.of(manifest.name, manifest.step, kept))
+    actions, faults = {episode.id: frames.actions(episode.id) for episode in kept}, Faults()
+    for episode in manifest.episodes:
+        if episode.id not in actions:
+            found = faults.of(read_actions, folder / episode.source)
+            actions |= {} if found is None else {episode.id: found}
+    return actions, faults.sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +95,15 @@ class Batch:
 
 
 class EpisodeTensors:
-    """Makes batches of whole episodes for one policy and recipe."""
+    """Makes batches of whole episodes for one policy and recipe.
+
+    `stored`: whether latents come from the cache, and depend on nothing that trains.
+    """
 
     def __init__(self, policy: Policy, recipe: Recipe, frames: FrameStore, features: Features):
         self._policy, self._recipe = policy, recipe
         self._frames, self._features = frames, features
+        self.stored = features.folder is not None
         self._text_lengths: dict[str, int] = {}
 
     def batch(self, episodes: Sequence[ManifestEpisode]) -> Batch:

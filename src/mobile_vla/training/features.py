@@ -30,15 +30,14 @@ class Features:
     def __init__(self, policy: Policy, frames: FrameStore, cache: Path) -> None:
         self.policy = policy
         self.frames = frames
-        self.stored = vision_is_frozen(policy)
-        self.folder = cache / "latents" / f"{vision_hash(policy)[:24]}-{policy.backbone.image_size}"
+        self.folder = features_folder(policy, cache)
 
     def of(self, episode: str, content: str) -> torch.Tensor:
         """Latents of the episode called `episode` whose content hash is `content`."""
-        if not self.stored:
+        if self.folder is None:
             return self._encode(episode, gradient=True)
         path = self.folder / f"{content}.npy"
-        if not path.is_file():
+        if not has_features(self.folder, content):
             bits = self._encode(episode, gradient=False).to(torch.bfloat16).view(torch.uint16)
             with written_beside(path) as beside, open(beside, "wb") as file:
                 np.save(file, bits.cpu().numpy())
@@ -63,10 +62,17 @@ def _stored(path: Path) -> np.ndarray:
     return bits
 
 
-def vision_is_frozen(policy: Policy) -> bool:
-    """Whether nothing between pixels and latents trains."""
+def features_folder(policy: Policy, cache: Path) -> Path | None:
+    """Where these weights' features are stored; None where something before the latents trains."""
     trained = policy.trainable()
-    return not (trained["vision"].tensors or trained["projection"].tensors)
+    if trained["vision"].tensors or trained["projection"].tensors:
+        return None
+    return cache / "latents" / f"{vision_hash(policy)[:24]}-{policy.backbone.image_size}"
+
+
+def has_features(folder: Path, content: str) -> bool:
+    """Whether the features of the episode with this content hash are stored."""
+    return (folder / f"{content}.npy").is_file()
 
 
 def vision_hash(policy: Policy) -> str:

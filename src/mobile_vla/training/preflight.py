@@ -1,33 +1,51 @@
-"""Everything that can be known to be wrong before the first optimiser step, all of it at once."""
+"""Everything that can be known to be wrong before the first optimiser step, all of it at once.
+
+What does not depend on each other is checked whatever else failed: paths, precision, episodes and
+their files, the VLM's weights, the initial checkpoint's. Only where all are in order is a model
+built, and one batch rehearsed (`training/rehearsal.py`). Nothing is written but the evidence.
+"""
 
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobile_vla.policy.whole import require_whole
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.events import Check
-from mobile_vla.training.build import weights_path
+from mobile_vla.training.build import (
+    Weights,
+    image_size,
+    read_case_init,
+    read_case_vlm,
+    weights_path,
+)
 
 if TYPE_CHECKING:
+    from mobile_vla.episodes.manifest import Manifest
+    from mobile_vla.policy.loading import InitialWeights, VlmWeights
+    from mobile_vla.policy.normalise import ActionStatistics
+    from mobile_vla.record.workspace import Workspace
     from mobile_vla.study.models import ResolvedCase
-    from mobile_vla.training.loop import Training
 
-PROBE_INSTRUCTIONS = (
-    "go around the box on the left, to the basket",
-    "go around the box on the right, to the basket",
-)
 CHECKPOINTS_AT_ONCE = 3
 """Latest, best, and the one being written."""
 BYTES_A_PARAMETER = 4 * 3
 """A float32 parameter and AdamW's two moments of it."""
 RESERVE_BYTES = 64 << 20
+SHOWN = 3
+
+Found = tuple[str, dict[str, float]]
+"""What a check found, as a sentence's rest and as numbers."""
+
+
+class Refused(UserError):
+    """The preflight found the run impossible; the message holds all that it found."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, exit_code=1)
 
 
 @dataclass(slots=True)
@@ -36,7 +54,7 @@ class Checklist:
 
     checks: list[Check]
 
-    def run(self, name: str, check: Callable[[], tuple[str, dict[str, float]]]) -> bool:
+    def run(self, name: str, check: Callable[[], Found]) -> bool:
         """Note what `check` measured, or the sentence of its `UserError`."""
         try:
             detail, values = check()
@@ -46,24 +64,47 @@ class Checklist:
         self.checks.append(Check(name=name, passed=True, detail=detail, values=values))
         return True
 
-    @property
-    def failed(self) -> set[str]:
-        """The names of all that failed."""
-        return {check.name for check in self.checks if not check.passed}
-
-    @property
-    def failures(self) -> list[str]:
-        """The sentences of all that failed."""
-        return [check.detail for check in self.checks if not check.passed]
+    def refuse(self) -> None:
+        """`Refused` with the sentences of all that failed, each once; nothing where none did."""
+        failed = dict.fromkeys(check.detail for check in self.checks if not check.passed)
+        if failed:
+            raise Refused(" ".join(failed))
 
 
-def check_paths(checklist: Checklist, case: ResolvedCase) -> bool:
-    """Whether every path of weights exists; needs no heavy import."""
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What the checks have read already: the weights, and statistics of the training split."""
 
-    def vlm() -> tuple[str, dict[str, float]]:
+    weights: Weights
+    statistics: ActionStatistics
+
+
+def check_inputs(
+    checklist: Checklist, case: ResolvedCase, manifest: Manifest | None, workspace: Workspace
+) -> Ready:
+    """All that can be checked without building a model; `manifest` is None where it was refused.
+
+    Errors: `Refused` where one of these checks or an earlier one failed.
+    """
+    vlm_there, init_there = check_paths(checklist, case)
+    check_precision(checklist, case.recipe.precision)
+    statistics = None
+    if manifest is not None:
+        statistics = _check_files(checklist, case, manifest, workspace)
+    vlm = _check_vlm(checklist, case) if vlm_there else None
+    initial = _check_init(checklist, case) if init_there else None
+    checklist.refuse()
+    assert vlm is not None and statistics is not None
+    return Ready(Weights(vlm, initial), statistics)
+
+
+def check_paths(checklist: Checklist, case: ResolvedCase) -> tuple[bool, bool]:
+    """Whether the path of the VLM, and of the initial checkpoint, exists."""
+
+    def vlm() -> Found:
         return str(weights_path(case.vlm, "The VLM")), {}
 
-    def init() -> tuple[str, dict[str, float]]:
+    def init() -> Found:
         if case.init is None:
             if "robovlms" in case.case.lower():
                 raise UserError(
@@ -73,15 +114,14 @@ def check_paths(checklist: Checklist, case: ResolvedCase) -> bool:
             return "no initial checkpoint is asked for", {}
         return str(weights_path(case.init, "The initial checkpoint")), {}
 
-    found = checklist.run("VLM path", vlm)
-    found = checklist.run("initial checkpoint path", init) and found
-    return check_precision(checklist, case.recipe.precision) and found
+    vlm_there = checklist.run("VLM path", vlm)
+    return vlm_there, checklist.run("initial checkpoint path", init)
 
 
-def check_precision(checklist: Checklist, precision: str) -> bool:
+def check_precision(checklist: Checklist, precision: str) -> None:
     """Whether this machine computes in the recipe's type and does not merely imitate it."""
 
-    def supported() -> tuple[str, dict[str, float]]:
+    def supported() -> Found:
         from mobile_vla.training.devices import supports
 
         if not supports(precision):
@@ -91,100 +131,84 @@ def check_precision(checklist: Checklist, precision: str) -> bool:
             )
         return precision, {}
 
-    return precision == "32-true" or checklist.run("precision", supported)
+    if precision != "32-true":
+        checklist.run("precision", supported)
 
 
-def check_whole(checklist: Checklist, case: ResolvedCase) -> None:
-    """What more is wrong with weights whose path exists, once the run is refused for another's."""
-    for what, source in (("VLM", case.vlm), ("initial checkpoint", case.init)):
-        if source is None or f"{what} path" in checklist.failed:
-            continue
-        path = weights_path(source, f"The {what}")
-        checklist.run(f"{what} whole", partial(_whole, path))
+def _check_files(
+    checklist: Checklist, case: ResolvedCase, manifest: Manifest, workspace: Workspace
+) -> ActionStatistics | None:
+    """Whether each episode's file can be read; the statistics of the training split's actions."""
+    from mobile_vla.policy.normalise import action_statistics
+    from mobile_vla.training.data import recorded_actions
+
+    found: list[ActionStatistics] = []
+
+    def files() -> Found:
+        actions, unread = recorded_actions(case, manifest, workspace, _size(case))
+        if unread:
+            more = f" ({len(unread) - SHOWN} more files likewise)" if len(unread) > SHOWN else ""
+            raise UserError(" ".join(unread[:SHOWN]) + more)
+        train = [actions[episode.id] for episode in manifest.split("train")]
+        found.append(action_statistics(train, case.recipe.action_dim))
+        scale = ", ".join(f"{value:.3g}" for value in found[0].scale)
+        frames = float(sum(map(len, actions.values())))
+        return f"all {len(actions)} can be read; training's full speed {scale}", {"frames": frames}
+
+    checklist.run("episode files", files)
+    return found[0] if found else None
 
 
-def _whole(path: Path) -> tuple[str, dict[str, float]]:
-    size = require_whole(path)
-    return f"{size / 1e6:.0f} MB, none cut short", {"bytes": float(size)}
+def _size(case: ResolvedCase) -> int | None:
+    """Pixels on a side of the VLM's frames; None where the check of the VLM tells why."""
+    try:
+        return image_size(case)
+    except UserError:
+        return None
 
 
-def measure(checklist: Checklist, training: Training) -> None:
-    """The checks that need the model. They draw no random number that training would miss."""
-    import torch
+def _check_vlm(checklist: Checklist, case: ResolvedCase) -> VlmWeights | None:
+    found: list[VlmWeights] = []
 
-    from mobile_vla.training.loop import total_steps
+    def vlm() -> Found:
+        found.append(read_case_vlm(case))
+        source = found[0].source
+        count = sum(source.loaded.values())
+        return f"all {count} tensors, finite, {source.format}", {"bytes": float(source.bytes)}
 
-    state = torch.get_rng_state()
-    parameters = sum(part.parameters for part in training.policy.trainable().values())
-    check_disk(checklist, training.run.path, parameters)
-    check_instruction(checklist, training)
-    check_batch(checklist, training, total_steps(training.recipe, training.manifest))
-    torch.set_rng_state(state)
+    checklist.run("VLM weights", vlm)
+    return found[0] if found else None
 
 
-def check_disk(checklist: Checklist, folder: Path, parameters: int) -> None:
-    """Whether the checkpoints fit on the disk."""
+def _check_init(checklist: Checklist, case: ResolvedCase) -> InitialWeights | None:
+    found: list[InitialWeights | None] = []
 
-    def disk() -> tuple[str, dict[str, float]]:
-        need = CHECKPOINTS_AT_ONCE * parameters * BYTES_A_PARAMETER + RESERVE_BYTES
+    def init() -> Found:
+        found.append(read_case_init(case))
+        if found[0] is None:
+            return "it can be read and is finite; the VLM it should fit cannot be told", {}
+        source = found[0].source
+        count = sum(source.loaded.values())
+        return f"{count} tensors load, finite, {source.format}", {"bytes": float(source.bytes)}
+
+    if case.init is not None:
+        checklist.run("initial checkpoint weights", init)
+    return found[0] if found else None
+
+
+def check_disk(checklist: Checklist, folder: Path, parameters: int, cached: int) -> None:
+    """Whether the checkpoints of so many parameters, and `cached` bytes of frames, fit."""
+
+    def disk() -> Found:
+        checkpoints = CHECKPOINTS_AT_ONCE * parameters * BYTES_A_PARAMETER
+        need = checkpoints + cached + RESERVE_BYTES
         free = shutil.disk_usage(folder).free
         if free < need:
             raise UserError(
-                f"The checkpoints need {need / 1e6:.0f} MB but {folder} has {free / 1e6:.0f} MB "
-                "free: free some space or use another workspace."
+                f"Checkpoints and frames need {need / 1e6:.0f} MB but {folder} has "
+                f"{free / 1e6:.0f} MB free: free some space or use another workspace."
             )
         detail = f"{need / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free"
         return detail, {"needed_bytes": float(need), "free_bytes": float(free)}
 
     checklist.run("disk space", disk)
-
-
-def check_instruction(checklist: Checklist, training: Training) -> None:
-    """Whether another instruction on the same frames gives other actions."""
-    from mobile_vla.policy.reach import instruction_reach
-
-    def reach() -> tuple[str, dict[str, float]]:
-        episode = training.manifest.split("val")[:1]
-        latents = training.tensors.batch(episode).latents[0].detach()
-        window = training.recipe.window
-        found = instruction_reach(training.policy, latents, PROBE_INSTRUCTIONS, window)
-        values = {
-            "action_change": found.action_change,
-            "text_gradient": found.text_gradient,
-        }
-        if not found.reaches:
-            raise UserError(
-                "The instruction does not reach the action (change of the first action "
-                f"{found.action_change:.3g}, gradient at the text {found.text_gradient:.3g}): "
-                "check that no image position covers the text."
-            )
-        return (
-            f"swapping the instruction moves the untrained first action by "
-            f"{found.action_change:.3g} of full speed; gradient at the text "
-            f"{found.text_gradient:.3g}"
-        ), values
-
-    checklist.run("instruction reaches the action", reach)
-
-
-def check_batch(checklist: Checklist, training: Training, steps: int) -> None:
-    """Whether batches pass forward, and what the run will take; the first pass fills the cache."""
-    from mobile_vla.training.loop import validate
-
-    epochs, manifest = training.recipe.epochs, training.manifest
-    val_frames = sum(episode.frames for episode in manifest.split("val"))
-    train_frames = epochs * sum(episode.frames for episode in manifest.split("train"))
-
-    def forward() -> tuple[str, dict[str, float]]:
-        loss = validate(training)
-        began = time.monotonic()
-        validate(training)
-        seconds = (time.monotonic() - began) / val_frames
-        # Backward and optimiser take about twice the forward pass.
-        forecast = 3 * seconds * train_frames + seconds * val_frames * epochs
-        return (
-            f"the validation episodes pass, loss {loss:.3g}; {steps} steps, forecast about "
-            f"{max(1, round(forecast))} s"
-        ), {"loss": loss, "forecast_seconds": forecast, "total_steps": float(steps)}
-
-    checklist.run("one batch", forward)

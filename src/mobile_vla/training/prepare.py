@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -17,74 +18,125 @@ from mobile_vla.record.environment import describe
 from mobile_vla.record.events import EventLog
 from mobile_vla.record.files import write_json
 from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.load_report import LoadedSource, table
+from mobile_vla.record.load_report import table
 from mobile_vla.record.workspace import Workspace
 from mobile_vla.study.models import ResolvedCase
-from mobile_vla.training.build import build_policy, image_size
+from mobile_vla.training.build import build_policy
 from mobile_vla.training.checkpoints import POLICY, read_resume, restore_random
 from mobile_vla.training.curves import open_curves
-from mobile_vla.training.data import EpisodeTensors, open_case_frames, training_statistics
+from mobile_vla.training.data import EpisodeTensors, open_case_frames
 from mobile_vla.training.features import Features
 from mobile_vla.training.loop import Position, Progress, Training
+from mobile_vla.training.preflight import Checklist, Found, Ready, check_inputs
+from mobile_vla.training.rehearsal import Rehearsal
 
 ADAM_BETAS = (0.9, 0.999)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A policy and what trains it; `module` is the policy as Fabric wraps it."""
+
+    fabric: Fabric
+    policy: Policy
+    module: Any
+    optimizer: Any
 
 
 def prepare(
     run: RunFolder,
     case: ResolvedCase,
-    manifest: Manifest,
+    manifest: Manifest | None,
     workspace: Workspace,
     events: EventLog,
     *,
     stop: threading.Event,
     progress: Progress,
     resume: bool,
+    checklist: Checklist | None = None,
 ) -> tuple[Training, Position]:
-    """Load the run's weights and frames, and record what was loaded and what trains.
+    """Check and load the run's weights and frames; record what was loaded and what trains.
 
-    Errors: `UserError` where weights, frames or the checkpoint to resume from are refused.
+    What is found goes into `checklist`, which may hold findings already, and does where `manifest`
+    is None; no frame is stored and no curve begun before all of it is in order. A run that goes
+    on is not measured again.
+
+    Errors: `Refused` where a check failed.
     """
-    torch.set_flush_denormal(True)
-    fabric = Fabric(accelerator="auto", devices=1, precision=case.recipe.precision)
-    frames, policy, sources = _load(case, manifest, workspace)
-    fabric.to_device(policy)
-    module, optimizer = fabric.setup(policy, _optimizer(policy, case))
-    features = Features(policy, frames, workspace.cache)
-    tensors = EpisodeTensors(policy, case.recipe, frames, features)
-    position = _resume(run, policy, optimizer, fabric) if resume else Position()
+    checklist = checklist or Checklist([])
+    ready = check_inputs(checklist, case, manifest, workspace)
+    assert manifest is not None
+    model = _model(checklist, case, ready)
+    position = _position(checklist, run, model) if resume else Position()
+    if not resume:
+        _record(run, model, ready)
+        Rehearsal(checklist, model, case, manifest, workspace).check(run.path)
+    checklist.refuse()
+    size = model.policy.backbone.image_size
+    frames = open_case_frames(
+        case, manifest, workspace, size, lambda done, total: progress(done, total, "frames stored")
+    )
+    _check_words(checklist, model.policy, frames, manifest)
+    features = Features(model.policy, frames, workspace.cache)
     training = Training(
-        fabric=fabric,
+        fabric=model.fabric,
         run=run,
         recipe=case.recipe,
         checkpoint_seconds=60 * case.record.checkpoint_minutes,
         manifest=manifest,
-        policy=policy,
-        module=module,
-        optimizer=optimizer,
-        tensors=tensors,
+        policy=model.policy,
+        module=model.module,
+        optimizer=model.optimizer,
+        tensors=EpisodeTensors(model.policy, case.recipe, frames, features),
         events=events,
         metrics=open_curves(run, case, workspace, resumed_at=position.step if resume else None),
         metadata={"case": case.case, "study": case.study, "manifest": manifest.hash},
         stop=stop,
         progress=progress,
     )
-    if not resume:
-        loaded = load_report(policy, sources)
-        write_json(run.load_report, loaded)
-        print(table(loaded))
-        device = str(fabric.device)
-        write_json(run.environment, describe(device=device, threads=torch.get_num_threads()))
     return training, position
 
 
-def _load(
-    case: ResolvedCase, manifest: Manifest, workspace: Workspace
-) -> tuple[FrameStore, Policy, Sequence[LoadedSource]]:
-    frames = open_case_frames(case, manifest, workspace, image_size(case))
-    statistics = training_statistics(manifest, frames, case.recipe.action_dim)
-    policy, sources = build_policy(case, statistics)
-    return frames, policy, sources
+def _model(checklist: Checklist, case: ResolvedCase, ready: Ready) -> Model:
+    """The policy on its device, with its optimiser."""
+    torch.set_flush_denormal(True)
+    found: list[Model] = []
+
+    def build() -> Found:
+        policy = build_policy(case, ready.statistics, ready.weights)
+        fabric = Fabric(accelerator="auto", devices=1, precision=case.recipe.precision)
+        fabric.to_device(policy)
+        module, optimizer = fabric.setup(policy, _optimizer(policy, case))
+        found.append(Model(fabric, policy, module, optimizer))
+        trained = policy.trainable()
+        counts = {part: float(one.parameters) for part, one in trained.items()}
+        return f"{sum(counts.values()):.0f} parameters train", counts
+
+    checklist.run("policy", build)
+    checklist.refuse()
+    return found[0]
+
+
+def _check_words(checklist: Checklist, policy: Policy, frames: FrameStore, run: Manifest) -> None:
+    """Whether the VLM knows every word of the run's instructions."""
+    told = sorted({frames.instruction(episode.id) for episode in run.episodes})
+
+    def words() -> Found:
+        for instruction in told:
+            policy.backbone.tokenize([instruction])
+        return f"{len(told)} instructions, every word known", {}
+
+    checklist.run("instructions", words)
+    checklist.refuse()
+
+
+def _record(run: RunFolder, model: Model, ready: Ready) -> None:
+    """Which weights stand in the model, on the console too, and what it runs on."""
+    loaded = load_report(model.policy, ready.weights.sources)
+    write_json(run.load_report, loaded)
+    print(table(loaded))
+    device = str(model.fabric.device)
+    write_json(run.environment, describe(device=device, threads=torch.get_num_threads()))
 
 
 def _optimizer(policy: Policy, case: ResolvedCase) -> torch.optim.Optimizer:
@@ -97,16 +149,21 @@ def _optimizer(policy: Policy, case: ResolvedCase) -> torch.optim.Optimizer:
     )
 
 
-def _resume(
-    run: RunFolder, policy: Policy, optimizer: torch.optim.Optimizer, fabric: Fabric
-) -> Position:
+def _position(checklist: Checklist, run: RunFolder, model: Model) -> Position:
     """Policy, optimiser, scaler, random state and position as the latest checkpoint left them."""
-    folder, state = read_resume(run)
-    require_base(policy.backbone, folder / POLICY)
-    load_trained(policy, folder / POLICY)
-    optimizer.load_state_dict(state["optimizer"])
-    restore_random(state["random"])
-    fabric.strategy.precision.load_state_dict(state["scaler"])
-    return Position(
-        step=state["step"], epoch_losses=list(state["epoch_losses"]), best=state["best"]
-    )
+    found: list[Position] = []
+
+    def resume() -> Found:
+        folder, state = read_resume(run)
+        require_base(model.policy.backbone, folder / POLICY)
+        load_trained(model.policy, folder / POLICY)
+        model.optimizer.load_state_dict(state["optimizer"])
+        restore_random(state["random"])
+        model.fabric.strategy.precision.load_state_dict(state["scaler"])
+        losses = list(state["epoch_losses"])
+        found.append(Position(step=state["step"], epoch_losses=losses, best=state["best"]))
+        return f"goes on from step {state['step']}", {}
+
+    checklist.run("checkpoint", resume)
+    checklist.refuse()
+    return found[0]

@@ -24,17 +24,10 @@ from mobile_vla.study.resolved import read_case, write_case
 from mobile_vla.training.allocation import keep_freed_memory
 from mobile_vla.training.console import LOG, console_to
 from mobile_vla.training.data import case_manifest
-from mobile_vla.training.preflight import Checklist, check_paths, check_whole, measure
+from mobile_vla.training.preflight import Checklist, Found, Refused
 
 if TYPE_CHECKING:
     from mobile_vla.training.loop import Position, Progress, Training
-
-
-class Refused(UserError):
-    """The preflight found the run impossible; the message holds all that it found."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, exit_code=1)
 
 
 def begin_run(case: ResolvedCase, workspace: Workspace) -> RunFolder:
@@ -104,15 +97,40 @@ def train(
 def _work(session: Session) -> Exit:
     step = session.run.latest_step if session.resume else None
     session.events.append(Start(process=this_process(), argv=sys.argv, resumed_at_step=step))
-    checklist = Checklist([])
-    manifest = _check_inputs(session, checklist)
-    training, position = _check_model(session, manifest, checklist)
+    training, position = _checked(session)
     session.position = position
-    for check in checklist.checks:
-        print(f"preflight: {check.name}: {check.detail}")
     if session.check_only:
         return Exit(outcome="finished", step=0, reason="preflight only, nothing was trained")
     return _fit(session, training, position)
+
+
+def _checked(session: Session) -> tuple[Training, Position]:
+    """The training, once all checks have passed; what they found is recorded in any case."""
+    from mobile_vla.training.loop import total_steps
+    from mobile_vla.training.prepare import prepare
+
+    checklist = Checklist([])
+    manifest = _check_episodes(session, checklist)
+    try:
+        training, position = prepare(
+            session.run,
+            session.case,
+            manifest,
+            session.workspace,
+            session.events,
+            stop=session.stop,
+            progress=session.progress,
+            resume=session.goes_on,
+            checklist=checklist,
+        )
+    except Refused:
+        session.events.append(Preflight(checks=checklist.checks))
+        raise
+    for check in checklist.checks:
+        print(f"preflight: {check.name}: {check.detail}")
+    total = total_steps(training.recipe, training.manifest)
+    session.events.append(Preflight(checks=checklist.checks, total_steps=total))
+    return training, position
 
 
 def _fit(session: Session, training: Training, position: Position) -> Exit:
@@ -137,11 +155,11 @@ def _fit(session: Session, training: Training, position: Position) -> Exit:
     return Exit(outcome="finished", step=position.step, reason=reason)
 
 
-def _check_inputs(session: Session, checklist: Checklist) -> Manifest:
-    """The run's manifest, when paths and episodes are in order; needs no heavy import."""
+def _check_episodes(session: Session, checklist: Checklist) -> Manifest | None:
+    """The run's manifest, pinned; None where the episodes that the case asks for are not there."""
     found: list[Manifest] = []
 
-    def episodes() -> tuple[str, dict[str, float]]:
+    def episodes() -> Found:
         manifest = case_manifest(session.case, session.workspace)
         _pin(session, manifest)
         found.append(manifest)
@@ -149,11 +167,8 @@ def _check_inputs(session: Session, checklist: Checklist) -> Manifest:
         counts = {"train": float(train), "val": float(val)}
         return f"{train} train and {val} validation, manifest {manifest.hash[:12]}", counts
 
-    paths = check_paths(checklist, session.case)
-    if not (checklist.run("episodes", episodes) and paths):
-        check_whole(checklist, session.case)
-        raise _refusal(session, checklist)
-    return found[0]
+    checklist.run("episodes", episodes)
+    return found[0] if found else None
 
 
 def _pin(session: Session, manifest: Manifest) -> None:
@@ -167,49 +182,6 @@ def _pin(session: Session, manifest: Manifest) -> None:
             f"The data set changed since {session.run.path} began (manifest {begun.hash[:12]}…, "
             f"now {manifest.hash[:12]}…): restore it, or train the case anew."
         )
-
-
-def _check_model(
-    session: Session, manifest: Manifest, checklist: Checklist
-) -> tuple[Training, Position]:
-    """Load, measure and record; a refusal while loading is one more finding."""
-    from mobile_vla.training.loop import total_steps
-    from mobile_vla.training.prepare import prepare
-
-    prepared: list[tuple[Training, Position]] = []
-
-    def load() -> tuple[str, dict[str, float]]:
-        prepared.append(
-            prepare(
-                session.run,
-                session.case,
-                manifest,
-                session.workspace,
-                session.events,
-                stop=session.stop,
-                progress=session.progress,
-                resume=session.goes_on,
-            )
-        )
-        trained = prepared[0][0].policy.trainable()
-        counts = {part: float(found.parameters) for part, found in trained.items()}
-        return f"weights loaded; {sum(counts.values()):.0f} parameters train", counts
-
-    if not checklist.run("weights", load):
-        raise _refusal(session, checklist)
-    training, position = prepared[0]
-    if not session.goes_on:
-        measure(checklist, training)
-    if checklist.failures:
-        raise _refusal(session, checklist)
-    total = total_steps(training.recipe, manifest)
-    session.events.append(Preflight(checks=checklist.checks, total_steps=total))
-    return training, position
-
-
-def _refusal(session: Session, checklist: Checklist) -> Refused:
-    session.events.append(Preflight(checks=checklist.checks))
-    return Refused(" ".join(checklist.failures))
 
 
 def _ending(error: BaseException, step: int) -> Exit:
