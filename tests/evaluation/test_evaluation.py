@@ -95,6 +95,37 @@ def test_interrupted_rollouts_go_on_and_repeat_no_scene(
     assert all((trained.run.path / name).stat().st_size > 100 for name in continued.pictures)
 
 
+def test_several_processes_drive_as_one_does(finished_lab: Lab, tmp_path: Path) -> None:
+    """Two batches by one process and by two: the same drives, in the same order, to the bit."""
+    found = []
+    for jobs in ("1", "2"):
+        lab = furnish(tmp_path / jobs, finished_lab.path, finished_lab.context)
+        shutil.copytree(finished_lab.workspace.runs, lab.workspace.runs, symlinks=True)
+        done = lab.run("evaluate", "Case 3", "--scenes", "11", "--jobs", jobs)
+        assert done.end() == 0, done.stderr
+        found.append(read_result(lab.the_run("both_20").rollouts, Rollouts))
+    assert timeless(found[0]) == timeless(found[1])
+    assert [drive.scene - 9_000_000 for drive in found[1].rollouts[::2]] == list(range(11))
+
+
+def test_another_checkpoint_is_evaluated_beside_the_best(lab: Lab) -> None:
+    """Its results lie in a folder of its own name, and the best one's stay as they were."""
+    run = lab.the_run("both_20")
+    before = run.offline.read_bytes()
+    other = run.checkpoints / "step-000001"
+    shutil.copytree(run.best.resolve(), other)
+    trained = load_run(run, "step-000001")
+    offline = evaluate_offline(trained, lab.workspace)
+    drives = evaluate_rollouts(trained, lab.workspace, 1)
+    assert offline.checkpoint == drives.checkpoint == "checkpoints/step-000001/policy.safetensors"
+    assert run.offline.read_bytes() == before
+    assert (run.path / drives.pictures[0]).parent == run.evaluation / "step-000001"
+    assert read_result(trained.results / "offline.json", Offline) == offline
+    assert load_run(run, "latest").results == load_run(run, "best").results
+    with pytest.raises(UserError, match="has no checkpoint step-9: it has best, latest, step-"):
+        load_run(run, "step-9")
+
+
 def test_what_is_written_names_its_set_and_its_checkpoint(trained: Trained) -> None:
     from mobile_vla.record.files import hash_file
 

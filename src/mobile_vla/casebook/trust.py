@@ -1,13 +1,15 @@
-"""From loss to driving: which offline number ranks the cases as driving does, and how surely."""
+"""From loss to driving: which offline number ranks checkpoints as driving does, and how surely."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobile_vla.casebook.measured import success
-from mobile_vla.casebook.model import CaseView, Value
+from mobile_vla.casebook.model import CaseView, RunView, Value
 from mobile_vla.casebook.statistics import holm
+from mobile_vla.record.results import Offline, Rollouts, read_result
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,17 +21,39 @@ RESAMPLES = 2000
 SEED = 0
 
 
+class Driven(Value, frozen=True, kw_only=True):
+    """A checkpoint that was evaluated and driven: its offline numbers, its share of success.
+
+    `checkpoint`: its folder's name, such as `step-000200`.
+    """
+
+    case: str
+    checkpoint: str
+    numbers: dict[str, float]
+    success: float
+
+    @property
+    def name(self) -> str:
+        """The case and the checkpoint's folder."""
+        return f"{self.case} {self.checkpoint}"
+
+
 class Trust(Value, frozen=True, kw_only=True):
-    """How an offline number ranks `n` cases against success in driving.
+    """How an offline number ranks `n` checkpoints of `cases` cases against success in driving.
 
     `rank_correlation`: Spearman's, + 1 where the better number always drives better; None where
-    all values are one. `low`, `high`: its 95 % bootstrap interval over cases. `p_adjusted`: of a
-    one-sided permutation test, Holm-corrected over the numbers. `mmrv`: mean maximum rank
-    violation (Li et al. 2024), a share of success, 0 is best. `trusted`: the adjusted p is below
-    5 %, over at least five cases.
+    all values are one. `low`, `high`: its 95 % interval, a bootstrap over cases. `p_adjusted`: of
+    a one-sided permutation of cases, each with its mean ranks, Holm-corrected over the numbers.
+    `mmrv`: mean maximum rank violation (Li et al. 2024), a share of success, 0 is best.
+    `trusted`: the adjusted p is below 5 %, over at least five cases.
+
+    `pairs`: pairs of checkpoints of one case that do not drive alike; in `right` of them the
+    better number drives better (a tie counts half). `p_within`: of a one-sided permutation within
+    cases, Holm-corrected; None without a pair. `trusted_within`: it is below 5 %.
     """
 
     metric: str
+    cases: int
     n: int
     rank_correlation: float | None
     low: float | None
@@ -37,25 +61,41 @@ class Trust(Value, frozen=True, kw_only=True):
     p_adjusted: float | None
     mmrv: float
     trusted: bool
+    right: float
+    pairs: int
+    p_within: float | None
+    trusted_within: bool
     points: dict[str, tuple[float, float]]
-    """Of each case, the number and the share of drives that succeeded."""
+    """Of each checkpoint, the number and the share of drives that succeeded."""
 
 
-def trust(cases: Sequence[CaseView]) -> list[Trust]:
-    """Every offline number that at least two driven cases have, the best ranking first."""
-    numbers: dict[str, dict[str, tuple[float, float]]] = {}
-    for case in cases:
-        rate = success(case.run.rollouts) if case.run else None
-        if case.run is None or case.run.offline is None or rate is None:
-            continue
-        for name, value in _numbers(case).items():
-            numbers.setdefault(name, {})[case.name] = (value, rate.k / rate.n)
-    found = [_trust(name, points) for name, points in numbers.items() if len(points) > 1]
-    return sorted(_corrected(found), key=lambda t: (-(t.rank_correlation or -2), t.metric))
+def driven(cases: Sequence[CaseView], workspace: Path) -> list[Driven]:
+    """Every checkpoint of the runs that speak for cases, where both evaluations are there."""
+    return [
+        point for case in cases if case.run is not None
+        for point in _driven(case.name, case.run, workspace / case.run.path)
+    ]  # fmt: skip
+
+
+def trust(points: Sequence[Driven]) -> list[Trust]:
+    """Every offline number that at least two driven checkpoints have, the best ranking first."""
+    names = dict.fromkeys(name for point in points for name in point.numbers)
+    groups = {name: [p for p in points if name in p.numbers] for name in names}
+    drawn: dict[tuple[str, ...], _Draws] = {}  # most numbers are there for the same checkpoints
+    found = []
+    for name, group in groups.items():
+        if len(group) > 1:
+            key = tuple(point.name for point in group)
+            draws = drawn.setdefault(key, _Draws(group))
+            found.append(_trust(name, group, draws))
+    return sorted(
+        _corrected(found),
+        key=lambda t: (t.rank_correlation is None, -(t.rank_correlation or 0.0), t.metric),
+    )
 
 
 def mmrv(scores: Sequence[float], rates: Sequence[float]) -> float:
-    """Mean over cases of the largest difference in success to a case that is ranked wrongly."""
+    """Mean over points of the largest difference in success to one that is ranked wrongly."""
     pairs = range(len(rates))
     return sum(
         max(
@@ -66,72 +106,170 @@ def mmrv(scores: Sequence[float], rates: Sequence[float]) -> float:
     ) / len(rates)
 
 
-def _numbers(case: CaseView) -> dict[str, float]:
-    run = case.run
-    assert run is not None and run.offline is not None
-    found = {metric.name: metric.value for metric in run.offline.policy.metrics}
-    found["swap_change"] = run.offline.swap.change
-    found["swap_follows"] = run.offline.swap.follows
-    if run.best_val_loss is not None:
-        found["val_loss"] = run.best_val_loss
-    return found
+def _driven(case: str, run: RunView, folder: Path) -> Iterator[Driven]:
+    known = {Path(view.path).name: view for view in run.checkpoints if view.problem is None}
+    for name, offline, rollouts in _results(run, folder):
+        view, rate = known.get(name), success(rollouts)
+        hashes = offline.checkpoint_blake3, rollouts.checkpoint_blake3
+        if view is None or rate is None or {*hashes} != {view.evidence.blake3}:
+            continue
+        numbers = {metric.name: metric.value for metric in offline.policy.metrics}
+        numbers |= {"swap_change": offline.swap.change, "swap_follows": offline.swap.follows}
+        if view.val_loss is not None:
+            numbers["val_loss"] = view.val_loss
+        yield Driven(case=case, checkpoint=name, numbers=numbers, success=rate.k / rate.n)
 
 
-def _trust(name: str, points: Mapping[str, tuple[float, float]]) -> Trust:
-    import numpy as np
+def _results(run: RunView, folder: Path) -> Iterator[tuple[str, Offline, Rollouts]]:
+    """What was measured of the best checkpoint, then of each further one, by their names."""
+    if run.best is not None and run.offline is not None and run.rollouts is not None:
+        yield Path(run.best.path).name, run.offline, run.rollouts
+    for further in sorted((folder / "evaluation").glob("step-*")):
+        files = further / "offline.json", further / "rollouts.json"
+        if all(file.exists() for file in files):
+            offline, rollouts = read_result(files[0], Offline), read_result(files[1], Rollouts)
+            yield further.name, offline, rollouts
 
+
+class _Draws:
+    """Resamples and permutations of one set of checkpoints, drawn once for all its numbers."""
+
+    def __init__(self, points: Sequence[Driven]) -> None:
+        import numpy as np
+
+        rng = np.random.default_rng(SEED)
+        self.rates = np.array([point.success for point in points])
+        cases = list(dict.fromkeys(point.case for point in points))
+        self.case = np.array([cases.index(point.case) for point in points])
+        self.cases = len(cases)
+        picks = rng.integers(self.cases, size=(RESAMPLES, self.cases))
+        times = (picks[:, :, None] == np.arange(self.cases)).sum(1)
+        self.weights = times[:, self.case]
+        rows = [np.flatnonzero(self.case == number) for number in range(self.cases)]
+        self.whole = np.array([rng.permutation(self.cases) for _ in range(RESAMPLES)])
+        self.within = np.array([self._shuffle(rows, rng) for _ in range(RESAMPLES)])
+
+    def by_case(self, values: np.ndarray) -> np.ndarray:
+        """The mean of (N,) values over each case's checkpoints."""
+        import numpy as np
+
+        return np.bincount(self.case, values) / np.bincount(self.case)
+
+    def _shuffle(self, rows: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+        """Whose success each point is given, exchanged within each case."""
+        import numpy as np
+
+        taken = np.empty(len(self.rates), int)
+        for own in rows:
+            taken[own] = rng.permutation(own)
+        return taken
+
+
+def _trust(name: str, points: Sequence[Driven], draws: _Draws) -> Trust:
     sign = 1 if name in HIGHER_IS_BETTER else -1
-    scores = np.array([sign * value for value, _ in points.values()])
-    rates = np.array([rate for _, rate in points.values()])
-    rng = np.random.default_rng(SEED)
-    rho = _spearman(scores, rates)
-    times = RESAMPLES if rho is not None else 0
-    picks = [rng.integers(len(rates), size=len(rates)) for _ in range(times)]
-    drawn = [_spearman(scores[pick], rates[pick]) for pick in picks]
-    kept = [value for value in drawn if value is not None]
-    shuffled = [_spearman(scores, rng.permutation(rates)) for _ in drawn]
-    beyond = sum(value is not None and rho is not None and value >= rho - 1e-12
-                 for value in shuffled)  # fmt: skip
-    low, high = (float(q) for q in np.quantile(kept, [0.025, 0.975])) if kept else (None, None)
+    values = [point.numbers[name] for point in points]
+    scores = [sign * value for value in values]
+    rho, low, high, p_value = _across(scores, draws)
+    right, pairs, p_within = _within(scores, draws)
     return Trust(
         metric=name,
-        n=len(rates),
+        cases=draws.cases,
+        n=len(points),
         rank_correlation=rho,
         low=low,
         high=high,
-        p_adjusted=None if rho is None else (1 + beyond) / (1 + len(shuffled)),
-        mmrv=mmrv(scores.tolist(), rates.tolist()),
+        p_adjusted=p_value,
+        mmrv=mmrv(scores, draws.rates.tolist()),
         trusted=False,
-        points=dict(points),
+        right=right,
+        pairs=pairs,
+        p_within=p_within,
+        trusted_within=False,
+        points={p.name: (v, p.success) for p, v in zip(points, values, strict=True)},
     )
+
+
+def _across(
+    scores: Sequence[float], draws: _Draws
+) -> tuple[float | None, float | None, float | None, float | None]:
+    """Rank correlation, its interval and its p; None where one side has one value only."""
+    import numpy as np
+
+    found = _spearman(np.array(scores), draws.rates, np.ones((1, len(scores))))[0]
+    if not np.isfinite(found):
+        return None, None, None, None
+    resampled = _spearman(np.array(scores), draws.rates, draws.weights)
+    low, high = np.quantile(resampled[np.isfinite(resampled)], [0.025, 0.975])
+    a, b = (draws.by_case(_centred(np.array(values))) for values in (scores, draws.rates))
+    a, b = a - a.mean(), b - b.mean()
+    return float(found), float(low), float(high), _share_beyond(b[draws.whole] @ a, float(b @ a))
+
+
+def _within(scores: Sequence[float], draws: _Draws) -> tuple[float, int, float | None]:
+    """Pairs of one case ranked rightly, pairs that do not drive alike, and the p of that."""
+    import numpy as np
+
+    one, other = np.nonzero(np.triu(draws.case[:, None] == draws.case, 1))
+    ranked = np.sign(np.array(scores)[one] - np.array(scores)[other])
+    drives = np.sign(draws.rates[one] - draws.rates[other])
+    pairs = int(np.abs(drives).sum())
+    if not pairs:
+        return 0.0, 0, None
+    taken = draws.rates[draws.within]
+    agreement = float(ranked @ drives)
+    shuffled = np.sign(taken[:, one] - taken[:, other]) @ ranked
+    right = float(((ranked == drives) + (ranked == 0) / 2)[drives != 0].sum())
+    return right, pairs, _share_beyond(shuffled, agreement)
+
+
+def _share_beyond(shuffled: np.ndarray, found: float) -> float:
+    return (1 + int((shuffled >= found - 1e-12).sum())) / (1 + len(shuffled))
 
 
 def _corrected(found: Sequence[Trust]) -> list[Trust]:
     import msgspec
 
-    asked = [t for t in found if t.p_adjusted is not None]
-    adjusted = dict(
-        zip((t.metric for t in asked), holm([t.p_adjusted or 0.0 for t in asked]), strict=True)
-    )
+    across = _holm({t.metric: t.p_adjusted for t in found})
+    within = _holm({t.metric: t.p_within for t in found})
     return [
         msgspec.structs.replace(
-            t, p_adjusted=adjusted.get(t.metric),
-            trusted=t.n >= FEWEST and adjusted.get(t.metric, 1.0) < LEVEL,
+            t,
+            p_adjusted=across.get(t.metric),
+            trusted=t.cases >= FEWEST and across.get(t.metric, 1.0) < LEVEL,
+            p_within=within.get(t.metric),
+            trusted_within=within.get(t.metric, 1.0) < LEVEL,
         )
         for t in found
-    ]  # fmt: skip
+    ]
 
 
-def _spearman(scores: np.ndarray, rates: np.ndarray) -> float | None:
-    """Spearman's rank correlation, None where either side has one value only."""
-    a, b = _ranks(scores), _ranks(rates)
-    a, b = a - a.mean(), b - b.mean()
-    size = float((a @ a) * (b @ b))
-    return float(a @ b) / size**0.5 if size > 0 else None
+def _holm(p_values: dict[str, float | None]) -> dict[str, float]:
+    asked = {name: p for name, p in p_values.items() if p is not None}
+    return dict(zip(asked, holm(list(asked.values())), strict=True))
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks of (N,) values, the mean rank for ties."""
-    below = (values[:, None] > values).sum(1)
-    ranks: np.ndarray = below + ((values[:, None] == values).sum(1) - 1) / 2
-    return ranks
+def _spearman(scores: np.ndarray, rates: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Spearman's rank correlation of (N,) scores and rates, (R,), a point as often as weighted.
+
+    `weights` (R, N). NaN where one side has one value only.
+    """
+    import numpy as np
+
+    a, b = (_centred(values, weights) for values in (scores, rates))
+    size = (weights * a * a).sum(1) * (weights * b * b).sum(1)
+    together = (weights * a * b).sum(1)
+    found = np.full(len(size), np.nan)
+    np.divide(together, np.sqrt(size), out=found, where=size > 1e-9)
+    return found
+
+
+def _centred(values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Ranks of (N,) values less their mean, the mean rank for ties, counted (R, N) times."""
+    import numpy as np
+
+    times = np.ones(len(values)) if weights is None else weights
+    below = (values[None] < values[:, None]) + (values[None] == values[:, None]) / 2
+    ranks = times @ below.T
+    mean = (times * ranks).sum(-1, keepdims=True) / times.sum(-1, keepdims=True)
+    centred: np.ndarray = ranks - mean
+    return centred

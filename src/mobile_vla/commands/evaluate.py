@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobile_vla.commands.common import Setting, print_json, progress, setting
@@ -13,28 +13,45 @@ from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.workspace import Workspace
 
 if TYPE_CHECKING:
-    from mobile_vla.casebook.model import RunView
     from mobile_vla.record.results import Offline, Rollouts
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Evaluate the run that speaks for a case."""
+    """Evaluate a checkpoint of the run that speaks for a case, or all of every case."""
     chosen = setting(options)
     if options.scenes is not None and options.scenes < 0:
         raise UserError(f"--scenes {options.scenes} is less than none: give 0 or more.")
-    from mobile_vla.casebook.faults import faults
-    from mobile_vla.commands.results import print_driving, print_offline
-
+    if options.jobs is not None and options.jobs < 1:
+        raise UserError(f"--jobs {options.jobs} drives nothing: give 1 or more.")
     if options.all == (options.case is not None):
         raise UserError("Name one case, or give --all for every trained case.")
     scenes = chosen.profile.rollout_scenes if options.scenes is None else options.scenes
-    if options.all:
-        _all(chosen, scenes, as_json=options.json)
-        return
-    run = _run_of(chosen, options.case)
+    jobs = options.jobs or len(os.sched_getaffinity(0))
+    if not options.all:
+        _one(chosen, options, scenes, jobs)
+    elif options.checkpoint != "best":
+        raise UserError("--all evaluates every checkpoint: leave --checkpoint out.")
+    else:
+        _all(chosen, scenes, jobs, as_json=options.json)
+
+
+def _one(chosen: Setting, options: argparse.Namespace, scenes: int, jobs: int) -> None:
+    import msgspec
+
+    from mobile_vla.casebook.faults import faults
+    from mobile_vla.commands.results import print_driving, print_offline
+    from mobile_vla.commands.runs import book_of
+
+    view = book_of(chosen).case(options.case).run
+    if view is None:
+        name = options.case
+        raise UserError(f'{name} has no run: train it with `mvla train "{name}"`.')
+    run = RunFolder(chosen.workspace.path / view.path)
     with progress(f"driving {scenes} scenes") as report:
-        offline, rollouts = evaluate_run(run, chosen.workspace, scenes, report)
-    found = faults(_view_of(chosen, options.case))
+        offline, rollouts = evaluate_run(
+            run, chosen.workspace, scenes, report, checkpoint=options.checkpoint, jobs=jobs
+        )
+    found = faults(msgspec.structs.replace(view, offline=offline, rollouts=rollouts))
     if options.json:
         print_json({"offline": offline, "rollouts": rollouts, "faults": found})
         return
@@ -45,15 +62,16 @@ def evaluate(options: argparse.Namespace) -> None:
     print(f"\nwritten to {run.evaluation}")
 
 
-def _all(chosen: Setting, scenes: int, *, as_json: bool) -> None:
-    from mobile_vla.commands.trust import NAME, evaluate_all, sentence
+def _all(chosen: Setting, scenes: int, jobs: int, *, as_json: bool) -> None:
+    from mobile_vla.commands.trust import NAME, evaluate_all
+    from mobile_vla.documents.wording_trust import trust_lines
 
-    found = evaluate_all(chosen, scenes)
+    found = evaluate_all(chosen, scenes, jobs)
     if as_json:
         print_json(found)
         return
-    for one in found:
-        print(sentence(one))
+    for line in trust_lines(found, "en"):
+        print(line)
     print(f"\nwritten to {chosen.workspace.path / NAME}.json and .png")
 
 
@@ -62,30 +80,17 @@ def evaluate_run(
     workspace: Workspace,
     scenes: int,
     report: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    checkpoint: str = "best",
+    jobs: int = 1,
 ) -> tuple[Offline, Rollouts]:
-    """Offline metrics and rollouts of a run's best checkpoint."""
+    """Offline metrics and rollouts of a run's checkpoint, `jobs` processes driving."""
     from mobile_vla.simulator.render import choose_backend
 
     choose_backend()
     from mobile_vla.evaluation.offline import evaluate_offline, load_run
     from mobile_vla.evaluation.rollouts import evaluate_rollouts
 
-    trained = load_run(run)
+    trained = load_run(run, checkpoint)
     offline = evaluate_offline(trained, workspace)
-    return offline, evaluate_rollouts(trained, workspace, scenes, report)
-
-
-def _view_of(chosen: Setting, name: str) -> RunView:
-    from mobile_vla.casebook.casebook import Casebook
-
-    book = Casebook(
-        chosen.workspace.path, chosen.study, chosen.profile_name, study_path=chosen.path
-    )
-    case = book.case(name)
-    if case.run is None:
-        raise UserError(f'{name} has no run: train it with `mvla train "{name}"`.')
-    return case.run
-
-
-def _run_of(chosen: Setting, name: str) -> RunFolder:
-    return RunFolder(chosen.workspace.path / Path(_view_of(chosen, name).path))
+    return offline, evaluate_rollouts(trained, workspace, scenes, report, jobs)

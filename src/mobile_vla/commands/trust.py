@@ -9,6 +9,7 @@ from mobile_vla.casebook.model import CaseView
 from mobile_vla.casebook.trust import Trust, driven, trust
 from mobile_vla.commands.common import Setting, progress
 from mobile_vla.commands.runs import book_of
+from mobile_vla.documents.wording import metric_name
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import write_atomic, write_json
 from mobile_vla.record.folder import RunFolder
@@ -45,25 +46,32 @@ def _evaluate_rest(case: CaseView, chosen: Setting, scenes: int, jobs: int) -> N
     known = {one.checkpoint for one in driven([case], chosen.workspace.path)}
     run = RunFolder(chosen.workspace.path / case.run.path)
     for view in case.run.checkpoints:
-        if view.problem is not None or view.path in known:
+        name = Path(view.path).name
+        if view.problem is not None or name in known:
             continue
-        name = Path(view.path).parent.name
         with progress(f"evaluating {case.label or case.name}, {name}") as report:
             evaluate_run(run, chosen.workspace, scenes, report, checkpoint=name, jobs=jobs)
 
 
 def draw(path: Path, found: list[Trust]) -> None:
-    """A PNG with a panel for each number: the number across, the share of success up."""
+    """A PNG with a panel for each number: the number across, the share of success up.
+
+    A dot is a checkpoint; a line joins those of one case. Green: trusted over cases.
+    """
     from matplotlib.figure import Figure
 
     rows = -(-len(found) // COLUMNS)
     figure = Figure(figsize=(4 * COLUMNS, 3 * rows), layout="constrained")
     for number, one in enumerate(found, start=1):
         axes = figure.add_subplot(rows, COLUMNS, number)
-        across, up = zip(*one.points.values(), strict=True)
-        axes.scatter(across, up, color="#1a7f37" if one.trusted else "#616161")
+        colour = "#1a7f37" if one.trusted else "#616161"
+        cases: dict[str, list[tuple[float, float]]] = {}
+        for name, point in one.points.items():
+            cases.setdefault(name.rpartition(" ")[0], []).append(point)
+        for points in cases.values():
+            axes.plot(*zip(*points, strict=True), "o-", color=colour, linewidth=0.8, alpha=0.8)
         axes.set_ylim(-0.05, 1.05)
-        axes.set_xlabel(one.metric)
+        axes.set_xlabel(metric_name(one.metric, "en"))
         axes.set_ylabel("success")
         rho = "–" if one.rank_correlation is None else f"{one.rank_correlation:+.2f}"
         axes.set_title(f"rank correlation {rho}, MMRV {one.mmrv:.2f}", fontsize=9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.frames import open_frames
@@ -36,32 +37,44 @@ from mobile_vla.training.features import Features
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A run's best checkpoint, loaded."""
+    """A run's checkpoint, loaded. `results`: the folder for what is measured of it."""
 
     run: RunFolder
     case: ResolvedCase
     policy: Policy
     checkpoint: str
     blake3: str
+    results: Path
 
 
-def load_run(run: RunFolder) -> Trained:
-    """The best checkpoint of a run, or a `UserError` where it has none that loads."""
+def load_run(run: RunFolder, checkpoint: str = "best") -> Trained:
+    """A checkpoint of a run: `best`, `latest` or a folder's name such as `step-000200`.
+
+    What is measured of the best lies in the run's `evaluation/`, of another in a folder of its
+    name there. A `UserError` where the run has no such checkpoint, or it does not load.
+    """
     if not run.best.exists():
         raise UserError(f"{run.path} has no checkpoint to evaluate: train its case first.")
+    folder = run.checkpoints / checkpoint
+    if not folder.is_dir():
+        found = ", ".join(sorted(path.name for path in run.checkpoints.iterdir() if path.is_dir()))
+        raise UserError(f"{run.path} has no checkpoint {checkpoint}: it has {found}.")
+    folder = folder.resolve()
+    best = folder == run.best.resolve()
     case = read_case(run.case_yaml)
-    file = run.best.resolve() / POLICY
+    file = folder / POLICY
     return Trained(
         run=run,
         case=case,
         policy=load_trained_policy(case, file),
         checkpoint=str(file.relative_to(run.path.resolve())),
         blake3=hash_file(file),
+        results=run.evaluation if best else run.evaluation / folder.name,
     )
 
 
 def evaluate_offline(trained: Trained, workspace: Workspace) -> Offline:
-    """Metrics, baselines and instruction tests of a run's best checkpoint, in `offline.json`.
+    """Metrics, baselines and instruction tests of a run's checkpoint, in `offline.json`.
 
     Episodes that the run trained on, or chose its checkpoint by, are cut from the set and counted.
     """
@@ -70,8 +83,8 @@ def evaluate_offline(trained: Trained, workspace: Workspace) -> Offline:
     recorded = _recorded(trained, clean, trained.case.evaluation_data, workspace)
     training = _recorded(trained, own, trained.case.train_data, workspace, only="train")
     result = measure(trained, recorded, training, _episode_set(clean, leaked, near))
-    write_manifest(trained.run.evaluation_manifest, clean)
-    write_json(trained.run.offline, result)
+    write_manifest(trained.results / trained.run.evaluation_manifest.name, clean)
+    write_json(trained.results / trained.run.offline.name, result)
     return result
 
 

@@ -20,6 +20,8 @@ Ending = Literal["success", "collision", "other_side", "not_reached"]
 COLUMNS = 7
 TILE = 160
 CAPTION = 22
+FILM_HEIGHT = 240
+"""Pixels: a film of pictures at full size would take 70 MB."""
 PIXELS_A_METRE = 120
 MARGIN = 0.6
 FRAME_MILLISECONDS = 400
@@ -29,6 +31,17 @@ COLOURS: dict[Ending, str] = {
     "other_side": "#b26a00",
     "not_reached": "#616161",
 }
+
+
+def film_frame(picture: np.ndarray) -> np.ndarray:
+    """A camera picture (H, W, 3) as a film keeps it: at most `FILM_HEIGHT` px high."""
+    from PIL import Image
+
+    height, width = picture.shape[:2]
+    if height <= FILM_HEIGHT:
+        return picture.copy()
+    size = max(1, round(width * FILM_HEIGHT / height)), FILM_HEIGHT
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
 
 
 def ending_of(rollout: Rollout) -> Ending:
@@ -45,14 +58,15 @@ def draw_rollouts(path: Path, rollouts: Sequence[Rollout], films: Sequence[Film]
     """Write a PNG: a caption and seven frames, evenly spaced in time, of each drive."""
     from PIL import Image, ImageDraw
 
-    height = TILE + CAPTION
-    sheet = Image.new("RGB", (COLUMNS * TILE, height * len(rollouts)), "white")
+    row_height = TILE + CAPTION
+    widths = [max(1, round(TILE * film[0].shape[1] / film[0].shape[0])) for film in films]
+    sheet = Image.new("RGB", (COLUMNS * max(widths), row_height * len(rollouts)), "white")
     pen = ImageDraw.Draw(sheet)
-    for row, (rollout, film) in enumerate(zip(rollouts, films, strict=True)):
-        pen.text((4, row * height + 4), caption(rollout), fill="black")
+    for row, (rollout, film, width) in enumerate(zip(rollouts, films, widths, strict=True)):
+        pen.text((4, row * row_height + 4), caption(rollout), fill="black")
         for column, index in enumerate(np.linspace(0, len(film) - 1, COLUMNS).round()):
-            tile = Image.fromarray(film[int(index)]).resize((TILE, TILE))
-            sheet.paste(tile, (column * TILE, row * height + CAPTION))
+            tile = Image.fromarray(film[int(index)]).resize((width, TILE))
+            sheet.paste(tile, (column * width, row * row_height + CAPTION))
     png = io.BytesIO()
     sheet.save(png, "PNG")
     write_atomic(path, png.getvalue())

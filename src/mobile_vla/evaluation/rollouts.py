@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
+import torch
 
 from mobile_vla import __version__
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.frames import resize
 from mobile_vla.evaluation.journal import Heading, Journal
 from mobile_vla.evaluation.offline import Trained
-from mobile_vla.evaluation.pictures import Film, draw_gif, draw_paths, draw_rollouts, ending_of
+from mobile_vla.evaluation.pictures import (
+    Film,
+    draw_gif,
+    draw_paths,
+    draw_rollouts,
+    ending_of,
+    film_frame,
+)
 from mobile_vla.policy.controller import Controller
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import write_json
@@ -21,31 +32,43 @@ from mobile_vla.record.results import Rollout, Rollouts
 from mobile_vla.record.workspace import Workspace
 from mobile_vla.simulator.environment import MAX_STEPS, DriveEnv
 from mobile_vla.simulator.scene import sample_scene
-from mobile_vla.simulator.world import Side
+from mobile_vla.simulator.world import Side, has_rendered
 
 FIRST_SCENE = 9_000_000
 """Seeds of evaluation scenes count from here; data sets draw theirs from above 2**40."""
 SIDES: tuple[Side, Side] = ("left", "right")
 AT_ONCE = 10
-"""Scenes of a batch. Batches are cut by number, so an interruption changes no action."""
+"""Scenes of a batch. Batches are cut by number, so neither an interruption nor the number of
+processes changes an action."""
 FILMED_SCENES = 2
 JOURNAL = "rollouts.jsonl"
 PICTURE = "rollouts.png"
 PATHS = "paths.png"
 GIF = "drive_{}.gif"
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some scenes' drives, and the films of the first few and of the first of each ending."""
+
+    rollouts: list[Rollout]
+    films: dict[int, Film]
 
 
 def evaluate_rollouts(
     trained: Trained,
     workspace: Workspace,
     scenes: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
+    jobs: int = 1,
 ) -> Rollouts:
-    """Drive `scenes` scenes under both instructions; written to the run's `rollouts.json`.
+    """Drive `scenes` scenes under both instructions; written to the checkpoint's `rollouts.json`.
 
-    Ten scenes move in step, so each control step is one batch; each batch is noted when it ends,
-    and an interrupted evaluation of the same checkpoint goes on after it. The camera's pictures
-    have the size of the recorded episodes and take the same way into the policy.
+    Ten scenes move in step, so each control step is one batch, and `jobs` batches are driven at
+    once, each in its process. A batch is noted when it ends, and an interrupted evaluation of the
+    same checkpoint goes on after it. The camera's pictures have the size of the recorded episodes
+    and take the same way into the policy.
     """
     if scenes < 0:
         raise UserError(f"{scenes} scenes is less than none: give 0 or more.")
@@ -58,17 +81,13 @@ def evaluate_rollouts(
         max_steps=MAX_STEPS,
         image_size=size,
     )
-    folder = trained.run.evaluation
-    journal = Journal(folder / JOURNAL, heading)
+    journal = Journal(trained.results / JOURNAL, heading)
     batches = [seeds[first : first + AT_ONCE] for first in range(0, len(seeds), AT_ONCE)]
     done = min(len(journal.drives), len(seeds) * len(SIDES)) // (AT_ONCE * len(SIDES))
     journal.keep(done * AT_ONCE * len(SIDES))
-    for number, batch in enumerate(batches[done:], start=done):
-
-        def report(step: int, steps: int, number: int = number) -> None:
-            progress(number * steps + step, len(batches) * steps)
-
-        _drive_batch(trained, batch, size, journal, report)
+    for number, batch in enumerate(_driven(trained, size, batches[done:], jobs), start=done + 1):
+        _keep(trained, batch, journal)
+        progress(min(number * AT_ONCE, scenes), scenes)
     result = Rollouts(
         time=datetime.now(UTC),
         checkpoint=trained.checkpoint,
@@ -76,72 +95,107 @@ def evaluate_rollouts(
         simulator=simulator,
         max_steps=MAX_STEPS,
         rollouts=list(journal.drives),
-        pictures=_pictures(folder, journal.drives),
+        pictures=_pictures(trained, journal.drives),
     )
-    write_json(trained.run.rollouts, result)
+    write_json(trained.results / trained.run.rollouts.name, result)
     journal.close()
     return result
 
 
-def _drive_batch(
-    trained: Trained,
-    seeds: Sequence[int],
-    size: tuple[int, int],
-    journal: Journal,
-    report: Callable[[int, int], None],
-) -> None:
-    """Drive some scenes, draw what is first of its kind, and note them."""
+def _driven(
+    trained: Trained, size: tuple[int, int], batches: Sequence[Sequence[int]], jobs: int
+) -> Iterator[Batch]:
+    """Each batch in order, several at once where there are cores and this process can be forked.
+
+    A process that holds an OpenGL context, or a policy on a GPU, cannot: its copies would not work.
+    """
+    on_cpu = trained.policy.action_token.device.type == "cpu"
+    if min(jobs, len(batches)) < 2 or has_rendered() or not on_cpu:
+        yield from (_drive(trained, size, batch) for batch in batches)
+        return
+    pool = ProcessPoolExecutor(
+        min(jobs, len(batches)), multiprocessing.get_context("fork"), _begin, (trained, size)
+    )
+    try:
+        yield from pool.map(_drive_forked, batches)
+    except BrokenProcessPool as error:
+        raise UserError(
+            "A process that drove scenes was killed, most likely for lack of memory: run the same "
+            "command again with fewer --jobs; the batches that had ended are kept."
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_forked: list[tuple[Trained, tuple[int, int]]] = []
+
+
+def _begin(trained: Trained, size: tuple[int, int]) -> None:
+    """In a forked process: what it drives with, copied with the process and never pickled."""
+    torch.set_num_threads(1)
+    _forked.append((trained, size))
+
+
+def _drive_forked(batch: Sequence[int]) -> Batch:
+    return _drive(*_forked[-1], batch)
+
+
+def _drive(trained: Trained, size: tuple[int, int], seeds: Sequence[int]) -> Batch:
+    """Drive some scenes under both instructions to their ends."""
     drives = [(seed, side) for seed in seeds for side in SIDES]
     environments = [DriveEnv(sample_scene(seed), side, size) for seed, side in drives]
-    films = _drive(trained, environments, report)
+    films = _control(trained, environments)
     rollouts = [
         _rollout(seed, side, environment)
         for (seed, side), environment in zip(drives, environments, strict=True)
     ]
-    folder = trained.run.evaluation
+    endings = [ending_of(rollout) for rollout in rollouts]
+    kept = {*range(FILMED_SCENES * len(SIDES)), *(endings.index(ending) for ending in set(endings))}
+    return Batch(rollouts, {index: film for index, film in enumerate(films) if index in kept})
+
+
+def _control(trained: Trained, environments: Sequence[DriveEnv]) -> list[Film]:
+    """Drive all to their ends; what their cameras saw, small."""
+    controller = Controller(trained.policy, trained.case.recipe.window)
+    controller.reset([environment.instruction for environment in environments])
+    pictures = [environment.reset() for environment in environments]
+    films: list[Film] = [[film_frame(picture)] for picture in pictures]
+    side = trained.policy.backbone.image_size
+    for _ in range(MAX_STEPS):
+        actions = controller.act(np.stack([resize(picture, side) for picture in pictures]))
+        for index, environment in enumerate(environments):
+            if not environment.done:
+                pictures[index], _ = environment.step(actions[index])
+                films[index].append(film_frame(pictures[index]))
+        if all(environment.done for environment in environments):
+            break
+    return films
+
+
+def _keep(trained: Trained, batch: Batch, journal: Journal) -> None:
+    """Draw what is first of its kind, then note the drives."""
+    rollouts, films, folder = batch.rollouts, batch.films, trained.results
     if not journal.drives:
-        filmed = FILMED_SCENES * len(SIDES)
-        draw_rollouts(folder / PICTURE, rollouts[:filmed], films[:filmed])
+        first = [index for index in sorted(films) if index < FILMED_SCENES * len(SIDES)]
+        draw_rollouts(folder / PICTURE, [rollouts[i] for i in first], [films[i] for i in first])
     seen = {ending_of(drive) for drive in journal.drives}
-    for rollout, film in zip(rollouts, films, strict=True):
-        ending = ending_of(rollout)
+    for index, film in sorted(films.items()):
+        ending = ending_of(rollouts[index])
         if ending not in seen:
             draw_gif(folder / GIF.format(ending), film)
             seen.add(ending)
     journal.note(rollouts)
 
 
-def _pictures(folder: Path, rollouts: Sequence[Rollout]) -> list[str]:
+def _pictures(trained: Trained, rollouts: Sequence[Rollout]) -> list[str]:
     """Draw all paths; the names of all pictures, below the run's folder."""
     if not rollouts:
         return []
+    folder = trained.results
     draw_paths(folder / PATHS, rollouts, [sample_scene(drive.scene) for drive in rollouts])
     endings = dict.fromkeys(ending_of(rollout) for rollout in rollouts)
     names = [PICTURE, PATHS, *(GIF.format(ending) for ending in endings)]
-    return [f"{folder.name}/{name}" for name in names]
-
-
-def _drive(
-    trained: Trained,
-    environments: Sequence[DriveEnv],
-    progress: Callable[[int, int], None],
-) -> list[Film]:
-    """Drive all to their ends; what the first ones' cameras saw."""
-    controller = Controller(trained.policy, trained.case.recipe.window)
-    controller.reset([environment.instruction for environment in environments])
-    pictures = [environment.reset() for environment in environments]
-    films: list[Film] = [[picture] for picture in pictures]
-    side = trained.policy.backbone.image_size
-    for step in range(MAX_STEPS):
-        actions = controller.act(np.stack([resize(picture, side) for picture in pictures]))
-        for index, environment in enumerate(environments):
-            if not environment.done:
-                pictures[index], _ = environment.step(actions[index])
-                films[index].append(pictures[index])
-        progress(step + 1, MAX_STEPS)
-        if all(environment.done for environment in environments):
-            break
-    return films
+    return [(folder / name).relative_to(trained.run.path).as_posix() for name in names]
 
 
 def _rollout(seed: int, side: Side, environment: DriveEnv) -> Rollout:

@@ -96,6 +96,11 @@ class World:
             self.passed_side = "left" if left > box_left else "right"
 
 
+def has_rendered() -> bool:
+    """Whether this process holds an OpenGL context, which a forked copy of it could not use."""
+    return _stage.cache_info().currsize > 0
+
+
 class _Stage:
     """The process's one model and its renderers, one for each picture size."""
 
