@@ -237,6 +237,7 @@ def _check_episodes(actions: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     check.add_argument("folder")
     check.add_argument("--html", metavar="FILE", help="write a contact sheet")
+    check.add_argument("--lang", choices=("en", "ko"), help="the contact sheet's (default: en)")
     check.add_argument("--jobs", type=_count, help="processes (default: one a core)")
     check.add_argument("--study", default="left_right", help="its file names and full speed hold")
     _json(check)

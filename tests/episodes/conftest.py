@@ -4,7 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mobile_vla.episodes.dataset import build_manifest
 from mobile_vla.episodes.hdf5 import write_episode
+from mobile_vla.episodes.manifest import write_manifest
 from mobile_vla.episodes.schema import Episode
 
 FRAMES = 6
@@ -44,3 +46,16 @@ def make_folder(tmp_path: Path, make_episode: Callable[..., Episode]) -> Callabl
         return folder
 
     return make
+
+
+@pytest.fixture
+def clean(tmp_path: Path, make_episode) -> Path:
+    """Ten left and ten right, no two driven alike, pinned."""
+    folder = tmp_path / "set"
+    for direction in ("left", "right"):
+        for index in range(10):
+            episode = make_episode(2 * index + (direction == "right"), direction)
+            episode.actions[5, 0] = 0.1 * index
+            write_episode(folder / f"{episode.id}.h5", episode)
+    write_manifest(folder, build_manifest(folder, name="set", seed=1)[0])
+    return folder

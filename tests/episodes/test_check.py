@@ -15,22 +15,9 @@ from mobile_vla.episodes.dataset import build_manifest
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.hdf5 import read_episode, write_episode
 from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
-from mobile_vla.episodes.page import from_above, render_page
 from mobile_vla.record.errors import UserError
 
 SPEED = 1.15
-
-
-@pytest.fixture
-def clean(tmp_path: Path, make_episode) -> Path:
-    """Ten left and ten right, no two driven alike, pinned."""
-    folder = tmp_path / "set"
-    for direction in ("left", "right"):
-        for index in range(10):
-            episode = make_episode(2 * index + (direction == "right"), direction)
-            episode.actions[5, 0] = 0.1 * index
-            write_episode(folder / f"{episode.id}.h5", episode)
-    return pin(folder)
 
 
 def pin(folder: Path) -> Path:
@@ -290,28 +277,6 @@ def test_links_in_a_loop_and_strange_names(clean, make_episode) -> None:
     write_episode(clean / "이름 with spaces_left.h5", make_episode(60))
     told = {f.episode: f.check for f in found(clean)}
     assert told == {"loop.h5": "unreadable", "이름 with spaces_left.h5": "manifest"}
-
-
-def test_the_page_shows_each_sequence_once_with_its_count(clean) -> None:
-    sequence = read_episode(first(clean, "right")).actions
-    for path in sorted(clean.glob("*_right_*.h5"))[:7]:
-        change(path, lambda images, actions: actions.__setitem__(slice(None), sequence))
-    first(clean).rename(clean / "episode_20251203_0_1box_<left>.h5")
-    checked = check_folder(clean, full_speed=SPEED, strips=True)
-    page = render_page(checked)
-    assert page.count('<section class="sequence">') == 14
-    assert "7 × right" in page
-    assert page.count("data:image/jpeg;base64,") == 14 * 6
-    assert "<left>" not in page and "&lt;left&gt;" in page
-    assert "<script" not in page and "http" not in page.replace("http://www.w3.org", "")
-    assert page.index("7 × right") < page.index("1 × left")
-
-
-def test_trajectories_from_above() -> None:
-    actions = np.array([[1, 0, 0], [0, 1, 0], [0, 0, np.pi / 2 / 0.4], [1, 0, 0]], np.float32)
-    metres = from_above(actions, 0.4)
-    np.testing.assert_allclose(metres[-1], [0.4, 0.8], atol=1e-6)
-    np.testing.assert_allclose(metres[2], [0.4, 0.4], atol=1e-6)
 
 
 def test_the_command_says_it_and_exits_one(clean, tmp_path: Path, capsys) -> None:

@@ -52,6 +52,8 @@ def check(options: argparse.Namespace) -> int:
     from mobile_vla.episodes.check import check_folder
     from mobile_vla.episodes.gather import default_jobs
 
+    if options.lang and not options.html:
+        raise UserError("--lang is the language of the contact sheet: name its file with --html.")
     study = load_study(find_study(options.study))
     with progress("checking episodes") as report:
         checked = check_folder(
@@ -65,7 +67,7 @@ def check(options: argparse.Namespace) -> int:
     if options.html:
         from mobile_vla.episodes.page import write_page
 
-        write_page(checked, Path(options.html))
+        write_page(checked, Path(options.html), options.lang or "en")
     if options.json:
         print_json(checked.report)
     else:
