@@ -9,8 +9,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from mobile_vla.episodes import korean
 from mobile_vla.cli import main
+from mobile_vla.episodes import korean
 from mobile_vla.episodes.check import check_folder
 from mobile_vla.episodes.hdf5 import read_episode, write_episode
 from mobile_vla.episodes.korean import in_korean

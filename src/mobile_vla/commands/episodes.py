@@ -79,7 +79,8 @@ def import_(options: argparse.Namespace) -> None:
     """Take recordings into a data set."""
     from mobile_vla.episodes.gather import default_jobs
     from mobile_vla.episodes.importing import import_episodes
-    from mobile_vla.episodes.sources import Choice, find_sources
+    from mobile_vla.episodes.recording import Choice
+    from mobile_vla.episodes.sources import find_sources
     from mobile_vla.record.workspace import Workspace
 
     naming = study_naming(load_study(find_study(options.study)))
