@@ -1,0 +1,140 @@
+"""Driven by `vla-eval`, another's program: our task as its benchmark, a run as its model server.
+
+    python -m mobile_vla.evaluation.vla_eval --args.run runs/CASE/DATE --port 8000
+    vla-eval run --config docs/vla_eval.yaml --render cpu --server-url ws://127.0.0.1:8000
+
+Needs the extra `vla-eval`. Either class stands alone: another model can be driven in our scenes,
+and our policy in another's benchmark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from mobile_vla.record.errors import UserError
+from mobile_vla.record.folder import RunFolder
+from mobile_vla.simulator.render import choose_backend
+
+try:
+    from vla_eval.benchmarks.base import StepBenchmark, StepResult
+    from vla_eval.model_servers.base import SessionContext
+    from vla_eval.model_servers.predict import PredictModelServer
+    from vla_eval.specs import IMAGE_RGB, LANGUAGE, DimSpec
+except ImportError as error:
+    raise UserError(
+        "vla-eval is not installed: install it with `pip install 'mobile-vla[vla-eval]'`."
+    ) from error
+
+CAMERA = "front"
+FIRST_SCENE = 9_000_000
+"""As in the product's own rollouts, so that the same scenes are driven."""
+VELOCITY = DimSpec("velocity", 2, "m_s_ahead_left")
+OBSERVATION = {"image": IMAGE_RGB, "language": LANGUAGE}
+Values = dict[str, Any]
+
+
+class LeftRightBenchmark(StepBenchmark):  # type: ignore[misc]
+    """`mobile_vla/LeftRight-v0` under one task a scenario; episode n drives scene n."""
+
+    render_backends: ClassVar[frozenset[str]] = frozenset({"gpu", "cpu"})
+
+    @classmethod
+    def configure_render(cls, mode: str) -> dict[str, str]:
+        """Whichever headless OpenGL this machine has, Mesa's on the CPU included."""
+        return {"MUJOCO_GL": choose_backend()}
+
+    def __init__(
+        self,
+        scenarios: Sequence[str] = ("1box_hori_left", "1box_hori_right"),
+        image_size: Sequence[int] = (128, 128),
+        wording: Literal["study", "lab_en", "lab_ko"] = "study",
+    ) -> None:
+        """`image_size`: height and width of the pictures, px; `wording` as the environment's."""
+        super().__init__()
+        from mobile_vla.simulator.gym_env import LeftRightEnv
+
+        height, width = image_size
+        self._scenarios = tuple(scenarios)
+        self._env = LeftRightEnv(image_size=(height, width), wording=wording)
+
+    def get_tasks(self) -> list[Values]:
+        """A task for each scenario."""
+        return [{"name": name, "suite": "left_right"} for name in self._scenarios]
+
+    def reset(self, task: Values) -> Values:
+        """Put the robot at the start of the episode's scene."""
+        scene = FIRST_SCENE + int(task.get("episode_idx", 0))
+        return self._env.reset(options={"scene": scene, "scenario": task["name"]})[0]
+
+    def step(self, action: Values) -> StepResult:
+        """Drive 0.4 s with `actions` (2 or 3: m/s ahead, m/s left, rad/s)."""
+        seen, reward, terminated, truncated, info = self._env.step(np.asarray(action["actions"]))
+        return StepResult(obs=seen, reward=reward, done=terminated or truncated, info=info)
+
+    def make_obs(self, raw_obs: Values, task: Values) -> Values:
+        """The picture and the instruction under the names that vla-eval's models know."""
+        return {
+            "images": {CAMERA: raw_obs["image"]},
+            "task_description": raw_obs["instruction"],
+        }
+
+    def get_step_result(self, step_result: StepResult) -> Values:
+        """How the drive ended."""
+        return {name: step_result.info[name] for name in ("success", "collision", "path_length")}
+
+    def get_metric_keys(self) -> dict[str, str]:
+        """Means over drives."""
+        return dict.fromkeys(("success", "collision", "path_length"), "mean")
+
+    def get_action_spec(self) -> dict[str, DimSpec]:
+        """Velocities ahead and to the left."""
+        return {"velocity": VELOCITY}
+
+    def get_observation_spec(self) -> dict[str, DimSpec]:
+        """A picture and an instruction."""
+        return OBSERVATION
+
+
+class PolicyServer(PredictModelServer):  # type: ignore[misc]
+    """A run's checkpoint as a model server, one frame a step with its history kept."""
+
+    def __init__(self, run: str, checkpoint: str = "best") -> None:
+        """`run`: the run's folder; `checkpoint`: best, latest or a folder of `checkpoints/`."""
+        super().__init__()
+        from mobile_vla.evaluation.offline import load_run
+        from mobile_vla.policy.controller import Controller
+
+        trained = load_run(RunFolder(Path(run)), checkpoint)
+        self._controller = Controller(trained.policy, trained.case.recipe.window)
+        self._side = trained.policy.backbone.image_size
+        self._session: str | None = None
+
+    def predict(self, obs: Values, ctx: SessionContext) -> Values:
+        """The next velocities, (A,) m/s and rad/s. A server drives one session at a time."""
+        from mobile_vla.episodes.frames import resize
+
+        if ctx.is_first:
+            self._controller.reset([obs["task_description"]])
+            self._session = ctx.session_id
+        if ctx.session_id != self._session:
+            raise UserError("Two sessions drive at once: start a server for each.")
+        (picture,) = obs["images"].values()
+        return {"actions": self._controller.act(resize(np.array(picture), self._side)[None])[0]}
+
+    def get_action_spec(self) -> dict[str, DimSpec]:
+        """Velocities ahead and to the left."""
+        return {"velocity": VELOCITY}
+
+    def get_observation_spec(self) -> dict[str, DimSpec]:
+        """A picture and an instruction."""
+        return OBSERVATION
+
+
+if __name__ == "__main__":
+    from vla_eval.model_servers.serve import run_server
+
+    run_server(PolicyServer)
