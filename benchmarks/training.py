@@ -65,7 +65,7 @@ def measure(size: Size, training: Training, rounds: int) -> None:
         f"  a step: {len(group)} episodes, {frames} frames, {windows} windows of {WINDOW} "
         f"({windows * WINDOW / frames:.2f} passes a frame when each window is taken alone)"
     )
-    ours = lambda: step(training, position, group)  # noqa: E731
+    ours = partial(step, training, position, group)
     references = {"one window a pass": 1}
     if size.name == "tiny":  # at full width a pass is long either way
         references["an episode's windows a pass"] = 64
@@ -88,15 +88,18 @@ def measure(size: Size, training: Training, rounds: int) -> None:
         f"  matrix products {operations / 1e9:.3g} GFLOP a step, {100 * median(share):.0f} % of "
         f"the {median(rate) / 1e9:.0f} GFLOP/s of a {side}-wide product in this process"
     )
+    step(training, position, *[group] * (rounds + 2))
     print(f"  waiting for data: {100 * data_wait(training):.2f} % of a step")
     control(training, group[0], max(3, rounds))
 
 
-def step(training: Training, position: Position, group: Sequence[ManifestEpisode]) -> None:
-    """One optimiser step as the product takes it, metrics and all."""
+def step(training: Training, position: Position, *groups: Sequence[ManifestEpisode]) -> None:
+    """One optimiser step a group as the product takes it, its loading and metrics and all."""
     from mobile_vla.training import loop
+    from mobile_vla.training.ahead import loads
 
-    loop._step(training, position, group, 0, 1000)
+    for load in loads(training.tensors, groups, training.recipe.batch):
+        loop._step(training, position, load, 0, 1000)
 
 
 def windowed_step(training: Training, group: Sequence[ManifestEpisode], at_once: int) -> None:
@@ -183,10 +186,11 @@ def product(side: int) -> Callable[[], object]:
 
 
 def data_wait(training: Training) -> float:
-    """The share that the run's own metrics give, its median over the steps taken."""
+    """The share that the run's own metrics give; the last steps were taken in a row."""
     from mobile_vla.record.metrics import read_metrics
 
-    return median([value for _, value in read_metrics(training.run.metrics)["data_wait_share"]])
+    shares = [value for _, value in read_metrics(training.run.metrics)["data_wait_share"]]
+    return median(shares[len(shares) // 2 :])
 
 
 def say(what: str, windows: int, own: Sequence[float], other: Sequence[float]) -> None:

@@ -20,7 +20,7 @@ from small_lab import Lab, events_of, furnish
 
 CASE = "both_20"
 CURVES = {
-    "epoch", "train_loss", "val_loss", "learning_rate", "grad_norm", "frames_per_second",
+    "epoch", "train_loss", "val_loss", "val_mae", "learning_rate", "grad_norm", "frames_per_second",
     "data_wait_share", "memory_mb",
 }  # fmt: skip
 

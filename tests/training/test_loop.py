@@ -128,6 +128,7 @@ def test_a_validation_loss_that_is_no_number_saves_nothing(here: Lab) -> None:
     honest = training.tensors.batch
 
     class Spoilt:
+        stored = True
         text_length = training.tensors.text_length
 
         def batch(self, episodes):  # type: ignore[no-untyped-def]

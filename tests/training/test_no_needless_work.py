@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import torch
 
+from mobile_vla.episodes.manifest import ManifestEpisode
 from mobile_vla.policy.backbone import TextTokens
 from mobile_vla.policy.sequence import SequenceBackbone
 from mobile_vla.training import loop
+from mobile_vla.training.ahead import loads
 from mobile_vla.training.loop import Position, Training
 from small_lab import Lab
 
@@ -19,6 +21,11 @@ from small_lab import Lab
 @pytest.fixture
 def training(here: Lab) -> Training:
     return here.training()
+
+
+def step(training: Training, rows: list[ManifestEpisode]) -> None:
+    (load,) = loads(training.tensors, [rows], training.recipe.batch)
+    loop._step(training, Position(), load, 0, 1)
 
 
 def count_calls(module: torch.nn.Module) -> list[int]:
@@ -42,7 +49,7 @@ def test_a_step_runs_the_decoder_once_and_its_last_layer_for_one_token(training:
     projection = count_calls(network.image_to_text_projection)
     seen = [shapes_into(layer) for layer in network.text_model.model.layers[:-1]]
     last = shapes_into(network.text_model.model.layers[-1].ffn)
-    loop._step(training, Position(), rows, 0, 1)
+    step(training, rows)
     assert (len(vision), len(projection), len(head)) == (0, 0, 0)
     frames = sum(row.frames for row in rows)
     assert [sum(shape[0] for shape in layer) for layer in seen] == [frames]
@@ -84,7 +91,7 @@ def test_no_frozen_tensor_gets_a_gradient_or_an_optimiser_state(training: Traini
         parameter.register_post_accumulate_grad_hook(
             lambda _, name=name: kept.append(name)
         ) if parameter.requires_grad else None
-    loop._step(training, Position(), rows, 0, 1)
+    step(training, rows)
     named = dict(training.policy.named_parameters())
     assert set(kept) == {name for name, p in named.items() if p.requires_grad}
     assert all(p.grad is None for p in named.values())
@@ -106,5 +113,5 @@ def test_texts_of_a_length_go_together(training: Training, monkeypatch: pytest.M
         return states(latents, text)
 
     monkeypatch.setattr(training.policy, "states", watched)
-    loop._step(training, Position(), rows, 0, 1)
+    step(training, rows)
     assert padded == [0, 0]

@@ -87,7 +87,7 @@ def test_loss_and_every_gradient(here: Lab, head: str, parts: str) -> None:
     here.change("dropout: 0.1}", f"dropout: 0.0, parts: {PARTS[parts]}}}")
     lengths = LENGTHS if parts == "text" else (10, 8, 3)
     training = here.training()
-    assert training.tensors._features.stored == (parts == "text")
+    assert training.tensors.stored == (parts == "text")
     with torch.no_grad():  # adapters start at zero, where half of their gradients vanish
         for name, parameter in training.policy.named_parameters():
             if "lora_B" in name:

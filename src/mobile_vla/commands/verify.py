@@ -43,6 +43,7 @@ class _Parts:
     """What validation uses of a training."""
 
     module: Any
+    policy: Any
     manifest: Any
     tensors: Any
     recipe: Any
@@ -76,12 +77,12 @@ def _validate(run: RunFolder, weights: Path, workspace: Workspace) -> float:
     from mobile_vla.training.build import image_size, load_trained_policy
     from mobile_vla.training.data import EpisodeTensors, open_case_frames
     from mobile_vla.training.features import Features
-    from mobile_vla.training.loop import validate
+    from mobile_vla.training.objective import validate
 
     case, manifest = read_case(run.case_yaml), read_manifest(run.manifest)
     policy = load_trained_policy(case, weights)
     frames = open_case_frames(case, manifest, workspace, image_size(case))
     features = Features(policy, frames, workspace.cache)
     tensors = EpisodeTensors(policy, case.recipe, frames, features)
-    parts = _Parts(policy, manifest, tensors, case.recipe)
-    return validate(cast("Training", parts))
+    parts = _Parts(policy, policy, manifest, tensors, case.recipe)
+    return validate(cast("Training", parts)).val_loss

@@ -63,11 +63,15 @@ class Epoch(Event, frozen=True, kw_only=True, tag="epoch"):
     step: int
     train_loss: float
     val_loss: float | None
+    val_mae: float | None = None
     seconds: float
 
 
 class Checkpoint(Event, frozen=True, kw_only=True, tag="checkpoint"):
-    """A checkpoint was written, synced and renamed. `path` is relative to the run folder."""
+    """A checkpoint was written, synced and renamed. `path` is relative to the run folder.
+
+    `best`: whether `best_by`, the recipe's metric, was the lowest so far.
+    """
 
     path: str
     step: int
@@ -75,7 +79,9 @@ class Checkpoint(Event, frozen=True, kw_only=True, tag="checkpoint"):
     bytes: int
     blake3: str
     val_loss: float | None
+    val_mae: float | None = None
     best: bool
+    best_by: str = "val_loss"
 
 
 class CheckpointFailed(Event, frozen=True, kw_only=True, tag="checkpoint_failed"):
@@ -86,12 +92,13 @@ class CheckpointFailed(Event, frozen=True, kw_only=True, tag="checkpoint_failed"
 
 
 class Exit(Event, frozen=True, kw_only=True, tag="exit"):
-    """The process left the run in an orderly way and says how."""
+    """The process left the run in an orderly way and says how. `pid`: which; the log adds it."""
 
     outcome: Literal["finished", "refused", "exception", "interrupted", "nan"]
     step: int
     reason: str
     exception: str | None = None
+    pid: int | None = None
 
 
 AnyEvent = Start | Preflight | Heartbeat | Epoch | Checkpoint | CheckpointFailed | Exit
@@ -114,6 +121,8 @@ class EventLog:
 
     def append(self, event: AnyEvent) -> None:
         """Write one event as one line. Errors: `UserError` for a full disk and the like."""
+        if isinstance(event, Exit):
+            event = msgspec.structs.replace(event, pid=os.getpid())
         try:
             if isinstance(event, Start):
                 self._reserve.write_bytes(os.urandom(RESERVE_BYTES))

@@ -25,6 +25,11 @@ COLUMNS: dict[str, Definition] = {
     "step": Definition("optimiser steps done", "1"),
     "train_loss": Definition(f"{LOSS} of this step's episodes", "1"),
     "val_loss": Definition(f"{LOSS} of the run's own validation episodes", "1"),
+    "val_mae": Definition(
+        "mean absolute error of the chunk's first action over the frames of the validation "
+        "episodes' stride-1 windows",
+        "m/s (rad/s)",
+    ),
     "learning_rate": Definition("learning rate of this step", "1"),
     "grad_norm": Definition("gradient norm before clipping", "1"),
     "frames_per_second": Definition("frames trained a second of this step", "1/s"),
@@ -34,18 +39,19 @@ COLUMNS: dict[str, Definition] = {
 
 
 class MetricsFile:
-    """Appends rows; a resumed run first drops the rows after its checkpoint."""
+    """Appends rows; a resumed run first drops the rows after its checkpoint, and keeps columns."""
 
     def __init__(self, path: Path, *, keep_to_step: int | None = None) -> None:
         self.path = path
         if keep_to_step is None or not path.exists():
+            self._columns = list(COLUMNS)
             write_atomic(path, (",".join(COLUMNS) + "\r\n").encode())
         else:
-            self._keep(keep_to_step)
+            self._columns = self._keep(keep_to_step)
 
     def append(self, **values: float) -> None:
         """Add one row; columns not given stay empty."""
-        row = [_text(values.get(name)) for name in COLUMNS]
+        row = [_text(values.get(name)) for name in self._columns]
         try:
             with open(self.path, "a", newline="") as file:
                 csv.writer(file).writerow(row)
@@ -57,10 +63,12 @@ class MetricsFile:
         with open(self.path, "rb") as file:
             os.fsync(file.fileno())
 
-    def _keep(self, step: int) -> None:
+    def _keep(self, step: int) -> list[str]:
         lines = self.path.read_text().splitlines()
-        kept = [lines[0]] + [line for line in lines[1:] if _step_of(line) <= step]
+        columns = lines[0].split(",")
+        kept = [lines[0]] + [line for line in lines[1:] if _step_of(line, len(columns)) <= step]
         write_atomic(self.path, ("\r\n".join(kept) + "\r\n").encode())
+        return columns
 
 
 def read_metrics(path: Path) -> dict[str, list[tuple[int, float]]]:
@@ -106,8 +114,8 @@ def _number(cell: object) -> float | None:
         return None
 
 
-def _step_of(line: str) -> float:
+def _step_of(line: str, columns: int) -> float:
     """The step of a row; a row cut short counts as past every step."""
     cells = line.split(",")
-    step = _number(cells[1]) if len(cells) == len(COLUMNS) else None
+    step = _number(cells[1]) if len(cells) == columns else None
     return math.inf if step is None else step

@@ -14,12 +14,12 @@ import torch
 from lightning.fabric import Fabric
 
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode
-from mobile_vla.policy.loss import action_loss_sums, loss_weights
-from mobile_vla.policy.policy import Policy, Windows, unfold_windows
+from mobile_vla.policy.policy import Policy
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.events import Checkpoint, CheckpointFailed, Epoch, EventLog, Heartbeat
 from mobile_vla.record.folder import RunFolder
 from mobile_vla.study.models import Recipe
+from mobile_vla.training.ahead import Load, loads
 from mobile_vla.training.checkpoints import (
     POLICY,
     checkpoint_bytes,
@@ -29,6 +29,7 @@ from mobile_vla.training.checkpoints import (
 )
 from mobile_vla.training.curves import Curves
 from mobile_vla.training.data import Batch, EpisodeTensors
+from mobile_vla.training.objective import Validation, loss_sums, loss_weight, validate
 from mobile_vla.training.order import (
     NotFinite,
     epoch_groups,
@@ -90,8 +91,10 @@ def fit(training: Training, position: Position) -> Position:
     while position.step < total and not training.stop.is_set():
         epoch, first = divmod(position.step, per_epoch)
         began = time.monotonic()
-        for group in epoch_groups(len(train), per_step, recipe.seed, epoch)[first:]:
-            _step(training, position, [train[index] for index in group], epoch, total)
+        order = epoch_groups(len(train), per_step, recipe.seed, epoch)[first:]
+        groups = [[train[index] for index in group] for group in order]
+        for load in loads(training.tensors, groups, recipe.batch):
+            _step(training, position, load, epoch, total)
             if time.monotonic() - beaten > HEARTBEAT_SECONDS:
                 training.events.append(Heartbeat(step=position.step, epoch=epoch))
                 beaten = time.monotonic()
@@ -109,58 +112,38 @@ def fit(training: Training, position: Position) -> Position:
     return position
 
 
-def validate(training: Training) -> float:
-    """The training loss on the validation episodes, dropout off."""
-    training.module.eval()
-    episodes, size = training.manifest.split("val"), training.recipe.batch
-    total = weight = 0.0
-    with torch.inference_mode():
-        for start in range(0, len(episodes), size):
-            batch = training.tensors.batch(episodes[start : start + size])
-            sums = _loss_sums(training, batch)
-            total, weight = total + float(sums[0]), weight + float(sums[1])
-    return total / weight
-
-
 def _step(
     training: Training,
     position: Position,
-    episodes: Sequence[ManifestEpisode],
+    load: Load,
     epoch: int,
     total: int,
 ) -> None:
-    """One optimiser step on these episodes, `recipe.batch` of them at a time.
-
-    Episodes with texts of a length go together, so that little is padded; within a step their
-    order changes no sum, and equal lengths keep the order they had.
-    """
+    """One optimiser step, and its row of the curves."""
     recipe, began = training.recipe, time.monotonic()
     rate = learning_rate(position.step, total, recipe.learning_rate, recipe.warmup_steps)
     for group in training.optimizer.param_groups:
         group["lr"] = rate
-    training.module.train()
-    starts = range(0, len(episodes), recipe.batch)
-    sorted_by_text = sorted(episodes, key=training.tensors.text_length)
-    batches = [training.tensors.batch(sorted_by_text[s : s + recipe.batch]) for s in starts]
-    waited = time.monotonic() - began
-    loss = _backward(training, batches)
-    _require_finite("loss", loss, position.step + 1, episodes)
+    if not training.policy.training:
+        training.module.train()
+    loss = _backward(training, load.batches)
+    _require_finite("loss", loss, position.step + 1, load.episodes)
     norm = _clip(training)
     if recipe.precision != "16-mixed":  # whose scaler passes over a step that overflowed
-        _require_finite("gradient norm", norm, position.step + 1, episodes)
+        _require_finite("gradient norm", norm, position.step + 1, load.episodes)
     training.optimizer.step()
     training.optimizer.zero_grad(set_to_none=True)
     position.step += 1
     position.epoch_losses.append(loss)
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - began + load.waited
     training.metrics.append(
         epoch=epoch,
         step=position.step,
         train_loss=loss,
         learning_rate=rate,
         grad_norm=norm,
-        frames_per_second=sum(batch.frames for batch in batches) / seconds,
-        data_wait_share=waited / seconds,
+        frames_per_second=sum(batch.frames for batch in load.batches) / seconds,
+        data_wait_share=load.waited / seconds,
         memory_mb=_memory_mb(),
     )
     training.progress(position.step, total, f"loss {loss:.4f}")
@@ -194,60 +177,43 @@ def _backward(training: Training, batches: Sequence[Batch]) -> float:
     The weights follow from the masks alone, so each batch's sum is divided by the weight of all
     before its backward pass: gradients keep the size that half precision can hold.
     """
-    weight = sum(_weight(training.recipe, batch) for batch in batches)
+    weight = sum(loss_weight(training.recipe, batch) for batch in batches)
     loss = 0.0
     for batch in batches:
-        share = _loss_sums(training, batch)[0] / weight
+        share = loss_sums(training.module, training.recipe, batch)[0] / weight
         training.fabric.backward(share)
         loss += float(share.detach())
     return loss
 
 
-def _weight(recipe: Recipe, batch: Batch) -> float:
-    """The sum of weights that the loss of this batch is divided by."""
-    lengths = [len(episode) for episode in batch.latents]
-    windows = unfold_windows(lengths, recipe.window, batch.mask.device)
-    return float(loss_weights(_mask(batch, windows), recipe.first_action_weight).sum())
-
-
-def _mask(batch: Batch, windows: Windows) -> torch.Tensor:
-    """Which actions of the windows' chunks were recorded, (windows, W, C)."""
-    return windows.of(batch.mask) & windows.valid.unsqueeze(-1)
-
-
-def _loss_sums(training: Training, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    recipe = training.recipe
-    actions, windows = training.module(batch.latents, batch.instructions, recipe.window)
-    return action_loss_sums(
-        actions,
-        windows.of(batch.targets),
-        _mask(batch, windows),
-        delta=recipe.huber_delta,
-        first_weight=recipe.first_action_weight,
-    )
-
-
 def _end_epoch(training: Training, position: Position, epoch: int, seconds: float) -> None:
-    val_loss = validate(training)
-    _require_finite("validation loss", val_loss, position.step, training.manifest.split("val"))
-    training.metrics.append(epoch=epoch, step=position.step, val_loss=val_loss)
+    found = validate(training)
+    for name, value in found._asdict().items():
+        _require_finite(
+            name.replace("val_", "validation "),
+            value,
+            position.step,
+            training.manifest.split("val"),
+        )
+    training.metrics.append(epoch=epoch, step=position.step, **found._asdict())
     losses, position.epoch_losses = position.epoch_losses, []
-    best = val_loss < position.best
-    position.best = min(position.best, val_loss)
+    value = getattr(found, training.recipe.best_by)
+    best = value < position.best
+    position.best = min(position.best, value)
     training.events.append(
         Epoch(
             epoch=epoch,
             step=position.step,
             train_loss=sum(losses) / len(losses),
-            val_loss=val_loss,
             seconds=seconds,
+            **found._asdict(),
         )
     )
-    _save(training, position, epoch, val_loss, best=best)
+    _save(training, position, epoch, found, best=best)
 
 
 def _save(
-    training: Training, position: Position, epoch: int, val_loss: float | None, *, best: bool
+    training: Training, position: Position, epoch: int, found: Validation | None, *, best: bool
 ) -> None:
     """Write a checkpoint; where that fails the run's record says so, and the run stops.
 
@@ -276,8 +242,10 @@ def _save(
             epoch=epoch,
             bytes=checkpoint_bytes(folder),
             blake3=policy_hash(folder),
-            val_loss=val_loss,
+            val_loss=found.val_loss if found else None,
+            val_mae=found.val_mae if found else None,
             best=best,
+            best_by=training.recipe.best_by,
         )
     )
 

@@ -1,0 +1,55 @@
+"""What each optimiser step trains on; the next step's is made while this one is computed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mobile_vla.episodes.manifest import ManifestEpisode
+    from mobile_vla.training.data import Batch, EpisodeTensors
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One optimiser step's episodes as batches; `waited`: seconds that the loop stood still."""
+
+    episodes: Sequence[ManifestEpisode]
+    batches: list[Batch]
+    waited: float
+
+
+def loads(
+    tensors: EpisodeTensors, groups: Sequence[Sequence[ManifestEpisode]], size: int
+) -> Iterator[Load]:
+    """Each group in turn, in batches of `size` episodes.
+
+    One group is made ahead in a thread. Where vision trains none is: its latents need the weights
+    of the step before. Making draws no random number, so neither changes what is computed.
+    """
+    if not tensors.stored:
+        for group in groups:
+            began = time.monotonic()
+            yield Load(group, _batches(tensors, group, size), time.monotonic() - began)
+        return
+    with ThreadPoolExecutor(1, "batches") as pool:
+        coming = [pool.submit(_batches, tensors, group, size) for group in groups[:1]]
+        for number, group in enumerate(groups):
+            began = time.monotonic()
+            batches = coming.pop().result()
+            coming += [pool.submit(_batches, tensors, g, size) for g in groups[number + 1 :][:1]]
+            yield Load(group, batches, time.monotonic() - began)
+
+
+def _batches(
+    tensors: EpisodeTensors, episodes: Sequence[ManifestEpisode], size: int
+) -> list[Batch]:
+    """Episodes with texts of a length go together, so that little is padded.
+
+    Within a step their order changes no sum, and equal lengths keep the order they had.
+    """
+    by_text = sorted(episodes, key=tensors.text_length)
+    return [tensors.batch(by_text[start : start + size]) for start in range(0, len(by_text), size)]

@@ -1,0 +1,82 @@
+"""The training loss of whole episodes, and what validation measures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from mobile_vla.policy.loss import action_loss_sums, loss_weights
+from mobile_vla.policy.policy import Policy, Windows, unfold_windows
+from mobile_vla.study.models import Recipe
+from mobile_vla.training.data import Batch
+
+if TYPE_CHECKING:
+    from mobile_vla.training.loop import Training
+
+
+class Validation(NamedTuple):
+    """What the policy scores on the run's validation episodes, named as in `metrics.csv`."""
+
+    val_loss: float
+    val_mae: float
+
+
+def validate(training: Training) -> Validation:
+    """The training loss, and the first actions' error, on the validation episodes; no dropout."""
+    training.module.eval()
+    episodes, size = training.manifest.split("val"), training.recipe.batch
+    sums = torch.zeros(4, dtype=torch.float64)
+    with torch.inference_mode():
+        for start in range(0, len(episodes), size):
+            batch = training.tensors.batch(episodes[start : start + size])
+            predicted = _predict(training.module, training.recipe, batch)
+            sums += torch.stack(
+                [*_loss(training.recipe, predicted), *_mae(training.policy, predicted)]
+            ).cpu()
+    total, weight, error, count = sums.tolist()
+    return Validation(total / weight, error / count)
+
+
+class Predicted(NamedTuple):
+    """Every window's chunks (N, W, C, A), normalised, beside what was recorded, and where."""
+
+    actions: torch.Tensor
+    targets: torch.Tensor
+    mask: torch.Tensor
+
+
+def _predict(module: Any, recipe: Recipe, batch: Batch) -> Predicted:
+    actions, windows = module(batch.latents, batch.instructions, recipe.window)
+    return Predicted(actions, windows.of(batch.targets), _mask(batch, windows))
+
+
+def _mask(batch: Batch, windows: Windows) -> torch.Tensor:
+    """Which actions of the windows' chunks were recorded, (windows, W, C)."""
+    return windows.of(batch.mask) & windows.valid.unsqueeze(-1)
+
+
+def loss_sums(module: Any, recipe: Recipe, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """A batch's weighted sum of losses and sum of weights; see `action_loss_sums`."""
+    return _loss(recipe, _predict(module, recipe, batch))
+
+
+def _loss(recipe: Recipe, predicted: Predicted) -> tuple[torch.Tensor, torch.Tensor]:
+    return action_loss_sums(
+        *predicted, delta=recipe.huber_delta, first_weight=recipe.first_action_weight
+    )
+
+
+def _mae(policy: Policy, predicted: Predicted) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sum of the first actions' absolute errors, m/s and rad/s, and how many were summed."""
+    mask, real = predicted.mask[..., 0], policy.statistics.denormalise
+    error = real(predicted.actions[..., 0, :]) - real(predicted.targets[..., 0, :])
+    chosen = error[mask].abs()
+    return chosen.sum(), torch.tensor(chosen.numel(), device=chosen.device)
+
+
+def loss_weight(recipe: Recipe, batch: Batch) -> float:
+    """The sum of weights that the loss of this batch is divided by."""
+    lengths = [len(episode) for episode in batch.latents]
+    windows = unfold_windows(lengths, recipe.window, batch.mask.device)
+    return float(loss_weights(_mask(batch, windows), recipe.first_action_weight).sum())
