@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from mobile_vla.policy.checkpoint import load_trained, require_base
 from mobile_vla.policy.loading import load_report
 from mobile_vla.policy.policy import Policy
 from mobile_vla.record.environment import describe
+from mobile_vla.record.errors import Faults
 from mobile_vla.record.events import EventLog
 from mobile_vla.record.files import write_json
 from mobile_vla.record.folder import RunFolder
@@ -27,8 +29,9 @@ from mobile_vla.training.curves import open_curves
 from mobile_vla.training.data import EpisodeTensors, open_case_frames
 from mobile_vla.training.features import Features
 from mobile_vla.training.loop import Position, Progress, Training
-from mobile_vla.training.preflight import Checklist, Found, Ready, check_inputs
+from mobile_vla.training.preflight import Checklist, Found, Ready, Refused, check_inputs
 from mobile_vla.training.rehearsal import Rehearsal
+from mobile_vla.training.speed import speed_up
 
 ADAM_BETAS = (0.9, 0.999)
 
@@ -43,41 +46,82 @@ class Model:
     optimizer: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A run that nothing speaks against: its model, and where training stands."""
+
+    model: Model
+    position: Position
+    manifest: Manifest
+    resume: bool
+
+
 def prepare(
     run: RunFolder,
     case: ResolvedCase,
-    manifest: Manifest | None,
+    manifest: Manifest,
     workspace: Workspace,
     events: EventLog,
     *,
     stop: threading.Event,
     progress: Progress,
     resume: bool,
-    checklist: Checklist | None = None,
 ) -> tuple[Training, Position]:
-    """Check and load the run's weights and frames; record what was loaded and what trains.
+    """`check_run`, then `assemble`."""
+    checked = check_run(run, case, manifest, workspace, Checklist([]), resume=resume)
+    return assemble(checked, run, case, workspace, events, stop=stop, progress=progress)
+
+
+def check_run(
+    run: RunFolder,
+    case: ResolvedCase,
+    manifest: Manifest | None,
+    workspace: Workspace,
+    checklist: Checklist,
+    *,
+    resume: bool,
+) -> Checked:
+    """Check everything, build the model, and record what was loaded and what trains.
 
     What is found goes into `checklist`, which may hold findings already, and does where `manifest`
-    is None; no frame is stored and no curve begun before all of it is in order. A run that goes
-    on is not measured again.
+    is None. No frame is stored and no curve begun. A run that goes on is not measured again.
 
     Errors: `Refused` where a check failed.
     """
-    checklist = checklist or Checklist([])
     ready = check_inputs(checklist, case, manifest, workspace)
     assert manifest is not None
     model = _model(checklist, case, ready)
     position = _position(checklist, run, model) if resume else Position()
-    if not resume:
+    if resume:
+        speed_up(model.policy.backbone.network, case.recipe)
+    else:
         _record(run, model, ready)
         Rehearsal(checklist, model, case, manifest, workspace).check(run.path)
     checklist.refuse()
-    size = model.policy.backbone.image_size
-    frames = open_case_frames(
-        case, manifest, workspace, size, lambda done, total: progress(done, total, "frames stored")
-    )
-    _check_words(checklist, model.policy, frames, manifest)
+    return Checked(model, position, manifest, resume)
+
+
+def assemble(
+    checked: Checked,
+    run: RunFolder,
+    case: ResolvedCase,
+    workspace: Workspace,
+    events: EventLog,
+    *,
+    stop: threading.Event,
+    progress: Progress,
+) -> tuple[Training, Position]:
+    """Store the frames, begin the curves, and hand out everything the loop works with.
+
+    Errors: `Refused` where an instruction has a word that the VLM does not know; `UserError`
+    where a file is not the one pinned, or the disk is full.
+    """
+    model, position, manifest = checked.model, checked.position, checked.manifest
+    size, stored = model.policy.backbone.image_size, partial(_tell_frames, progress)
+    frames = open_case_frames(case, manifest, workspace, size, stored)
+    _require_words(model.policy, frames, manifest)
     features = Features(model.policy, frames, workspace.cache)
+    resumed_at = position.step if checked.resume else None
     training = Training(
         fabric=model.fabric,
         run=run,
@@ -89,12 +133,16 @@ def prepare(
         optimizer=model.optimizer,
         tensors=EpisodeTensors(model.policy, case.recipe, frames, features),
         events=events,
-        metrics=open_curves(run, case, workspace, resumed_at=position.step if resume else None),
+        metrics=open_curves(run, case, workspace, resumed_at=resumed_at),
         metadata={"case": case.case, "study": case.study, "manifest": manifest.hash},
         stop=stop,
         progress=progress,
     )
     return training, position
+
+
+def _tell_frames(progress: Progress, done: int, total: int) -> None:
+    progress(done, total, "episodes' frames stored")
 
 
 def _model(checklist: Checklist, case: ResolvedCase, ready: Ready) -> Model:
@@ -117,17 +165,13 @@ def _model(checklist: Checklist, case: ResolvedCase, ready: Ready) -> Model:
     return found[0]
 
 
-def _check_words(checklist: Checklist, policy: Policy, frames: FrameStore, run: Manifest) -> None:
-    """Whether the VLM knows every word of the run's instructions."""
-    told = sorted({frames.instruction(episode.id) for episode in run.episodes})
-
-    def words() -> Found:
-        for instruction in told:
-            policy.backbone.tokenize([instruction])
-        return f"{len(told)} instructions, every word known", {}
-
-    checklist.run("instructions", words)
-    checklist.refuse()
+def _require_words(policy: Policy, frames: FrameStore, run: Manifest) -> None:
+    """`Refused` where the VLM does not know a word; the rehearsal read a few episodes' alone."""
+    faults = Faults()
+    for instruction in sorted({frames.instruction(episode.id) for episode in run.episodes}):
+        faults.of(policy.backbone.tokenize, [instruction])
+    if faults.sentences:
+        raise Refused(" ".join(faults.sentences))
 
 
 def _record(run: RunFolder, model: Model, ready: Ready) -> None:

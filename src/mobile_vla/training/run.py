@@ -27,7 +27,8 @@ from mobile_vla.training.data import case_manifest
 from mobile_vla.training.preflight import Checklist, Found, Refused
 
 if TYPE_CHECKING:
-    from mobile_vla.training.loop import Position, Progress, Training
+    from mobile_vla.training.loop import Position, Progress
+    from mobile_vla.training.prepare import Checked
 
 
 def begin_run(case: ResolvedCase, workspace: Workspace) -> RunFolder:
@@ -97,46 +98,42 @@ def train(
 def _work(session: Session) -> Exit:
     step = session.run.latest_step if session.resume else None
     session.events.append(Start(process=this_process(), argv=sys.argv, resumed_at_step=step))
-    training, position = _checked(session)
-    session.position = position
+    checked = _checked(session)
+    session.position = checked.position
     if session.check_only:
         return Exit(outcome="finished", step=0, reason="preflight only, nothing was trained")
-    return _fit(session, training, position)
+    return _fit(session, checked)
 
 
-def _checked(session: Session) -> tuple[Training, Position]:
-    """The training, once all checks have passed; what they found is recorded in any case."""
+def _checked(session: Session) -> Checked:
+    """The run, once all checks have passed; what they found is recorded in any case."""
     from mobile_vla.training.loop import total_steps
-    from mobile_vla.training.prepare import prepare
+    from mobile_vla.training.prepare import check_run
 
+    run, case, workspace = session.run, session.case, session.workspace
     checklist = Checklist([])
     manifest = _check_episodes(session, checklist)
     try:
-        training, position = prepare(
-            session.run,
-            session.case,
-            manifest,
-            session.workspace,
-            session.events,
-            stop=session.stop,
-            progress=session.progress,
-            resume=session.goes_on,
-            checklist=checklist,
-        )
+        checked = check_run(run, case, manifest, workspace, checklist, resume=session.goes_on)
     except Refused:
         session.events.append(Preflight(checks=checklist.checks))
         raise
     for check in checklist.checks:
         print(f"preflight: {check.name}: {check.detail}")
-    total = total_steps(training.recipe, training.manifest)
+    total = total_steps(case.recipe, checked.manifest)
     session.events.append(Preflight(checks=checklist.checks, total_steps=total))
-    return training, position
+    return checked
 
 
-def _fit(session: Session, training: Training, position: Position) -> Exit:
+def _fit(session: Session, checked: Checked) -> Exit:
     from mobile_vla.policy.lora import hash_base
     from mobile_vla.training.loop import fit, total_steps
+    from mobile_vla.training.prepare import assemble
 
+    run, case, workspace = session.run, session.case, session.workspace
+    training, position = assemble(
+        checked, run, case, workspace, session.events, stop=session.stop, progress=session.progress
+    )
     total = total_steps(training.recipe, training.manifest)
     frozen = hash_base(training.policy.backbone)
     try:
