@@ -100,10 +100,8 @@ def print_audits(audits: Sequence[Audit], *, unread: bool, every: bool) -> None:
 def print_judged(judged: Judged) -> None:
     """One claim: its place, what it says, the verdict, what the evidence says and where."""
     claim = judged.claim
-    parts = (claim.split, claim.qualifier, claim.quantity.replace("_", " "))
-    what = " ".join(part for part in parts if part)
     case = claim.case or "no case"
-    print(f"  {claim.line}: {judged.verdict}: {case}, {what}: {claim.value!r}")
+    print(f"  {claim.line}: {judged.verdict}: {case}, {claim.what}: {claim.value!r}")
     told = [f"evidence: {judged.expected}"] if judged.expected else []
     told += [judged.reason] if judged.reason else []
     if told:

@@ -13,6 +13,7 @@ from mobile_vla.casebook.model import CaseView, Comparison, RunView, Value
 from mobile_vla.documents.claims.extract import read_claims
 from mobile_vla.documents.claims.model import Audit
 from mobile_vla.documents.claims.source import Document, parse_document, read_document
+from mobile_vla.documents.facts import began_of
 from mobile_vla.documents.verdicts import Judge
 
 
@@ -25,6 +26,16 @@ class Proof(Value, frozen=True, kw_only=True):
     def labels(self) -> dict[str, str]:
         """Further names of cases."""
         return {case.label: case.name for case in self.cases if case.label}
+
+    def starts(self) -> dict[str, str]:
+        """The case whose run a log's name says to have begun at a minute, where it is one alone."""
+        found: dict[str, set[str]] = {}
+        for case in self.cases:
+            for run in case.runs:
+                for name in run.foreign.files if run.foreign else ():
+                    if (began := began_of(name)) is not None:
+                        found.setdefault(f"{began:%Y-%m-%d %H:%M}", set()).add(case.name)
+        return {moment: min(names) for moment, names in found.items() if len(names) == 1}
 
     def judge(self) -> Judge:
         """A judge over these cases; facts are read once for all documents."""
@@ -68,7 +79,7 @@ def audit_document(document: Document, proof: Proof, judge: Judge | None = None)
 
     judge = judge or proof.judge()
     known = {case.name for case in proof.cases}
-    claims, unread = read_claims(document, known, proof.labels())
+    claims, unread = read_claims(document, known, proof.labels(), proof.starts())
     return Audit(
         document=document.path.as_posix(),
         blake3=blake3(document.data).hexdigest(),

@@ -112,6 +112,14 @@ def _own(facts: RunFacts, run: RunView, base: Path) -> None:
     for name, value in (("best", run.best_val_loss), ("final", run.final_val_loss)):
         if value is not None:
             facts.numbers.setdefault(("val_loss", name, ""), Fact(value, curve))
+    _best_epoch(facts, run.epochs)
+    if run.seconds_per_step is not None:
+        paced = Evidence(file=f"{run.path}/events.jsonl")
+        value = run.seconds_per_step
+        facts.numbers["step_time", "", ""] = Fact(value, paced, 0.2 * value)
+    if run.total_steps is not None:
+        planned = Evidence(file=f"{run.path}/case.yaml")
+        facts.numbers["any_steps", "planned", ""] = Fact(run.total_steps, planned)
     if run.trained_parts:
         report = Evidence(file=f"{run.path}/load_report.json", where="key trainable")
         facts.numbers["params", "", ""] = Fact(sum(run.trained_parts.values()), report)
@@ -120,10 +128,36 @@ def _own(facts: RunFacts, run: RunView, base: Path) -> None:
         facts.numbers["size", "", ""] = Fact(kept.bytes, kept.evidence)
     if run.started:
         when = Evidence(file=f"{run.path}/events.jsonl", where="line 1")
+        facts.dates[run.started.date().isoformat()] = when
         facts.dates[run.started.astimezone().date().isoformat()] = when
         if run.last_sign:
             zone = (run.started.astimezone(), run.last_sign.astimezone())
             facts.alive = (zone[0].replace(tzinfo=None), zone[1].replace(tzinfo=None))
+            _lived(facts, when)
+
+
+def _lived(facts: RunFacts, at: Evidence) -> None:
+    """How long it ran, and the minute when it began."""
+    assert facts.alive is not None
+    began, ended = facts.alive
+    seconds = (ended - began).total_seconds()
+    if seconds > 0 and facts.run.state not in ("running", "queued"):
+        facts.numbers["duration", "", ""] = Fact(seconds, at, 0.1 * seconds)
+    facts.numbers["started", "", ""] = Fact(60.0 * began.hour + began.minute, at)
+
+
+def _best_epoch(facts: RunFacts, epochs: int | None) -> None:
+    """The epoch of the lowest validation loss, where every epoch's is known."""
+    losses = {
+        int(name.split()[1]): fact
+        for (quantity, name, _), fact in facts.numbers.items()
+        if quantity == "val_loss" and name.startswith("epoch ")
+    }
+    if losses and epochs and len(losses) >= epochs:
+        best = min(losses, key=lambda epoch: losses[epoch].number)
+        facts.numbers["best_epoch", "", ""] = Fact(best, losses[best].evidence)
+    if 0 in losses:
+        facts.numbers["val_loss", "initial", ""] = losses[0]
 
 
 def _curves(facts: RunFacts, path: Path, at: Evidence) -> None:
@@ -170,6 +204,11 @@ def _foreign(facts: RunFacts, run: RunView) -> None:
     for name in found.files:
         if name.endswith((".txt", ".log", ".out")):
             _log(facts, Path(name))
+    _best_epoch(facts, found.max_epochs)
+    if found.steps_per_epoch and found.max_epochs and run.state == "finished":
+        at = found.train.evidence if found.train else Evidence(file=run.path)
+        batches = found.steps_per_epoch * found.max_epochs
+        facts.numbers["any_steps", "batches", ""] = Fact(batches, at)
 
 
 def _foreign_losses(facts: RunFacts, run: RunView) -> None:
@@ -205,16 +244,27 @@ def _log(facts: RunFacts, path: Path) -> None:
         for name, value in _told(values):
             facts.numbers[name[0], f"epoch {int(match[1])}", name[1]] = Fact(value, at)
             facts.numbers[name[0], "final", name[1]] = Fact(value, at)
-    stamp = STAMP.search(path.name)
-    if stamp:
-        try:
-            began = datetime.strptime(stamp[1] + stamp[2], "%Y%m%d%H%M%S")
-        except ValueError:
-            return
+    began = began_of(path.name)
+    if began is not None:
         facts.alive = (began, began + timedelta(seconds=seconds * epochs))
+        at = Evidence(file=path.as_posix(), where="name")
+        facts.numbers["started", "", ""] = Fact(60.0 * began.hour + began.minute, at)
+        if epochs and facts.run.state == "finished":
+            total = seconds * epochs
+            facts.numbers["duration", "", ""] = Fact(total, at, 0.2 * total)
+            facts.numbers["epoch_time", "", ""] = Fact(seconds, at, 0.2 * seconds)
         facts.dates.setdefault(
             began.date().isoformat(), Evidence(file=path.as_posix(), where="name")
         )
+
+
+def began_of(name: str) -> datetime | None:
+    """When a run began, by the stamp in its log's name; None where there is none."""
+    stamp = STAMP.search(name.rpartition("/")[2])
+    try:
+        return datetime.strptime(stamp[1] + stamp[2], "%Y%m%d%H%M%S") if stamp else None
+    except ValueError:
+        return None
 
 
 def _told(values: dict[str, float | None]) -> Iterator[tuple[tuple[str, str], float]]:

@@ -144,7 +144,7 @@ def _note(judged: Judged, number: int, *, code: bool) -> str:
     """
     claim, at = judged.claim, judged.evidence
     source = f"`{at.file}`{f' {at.where}' if at.where else ''}" if at else "the comparison"
-    what = f"{claim.case or 'no case'}, {claim.quantity.replace('_', ' ')}"
+    what = f"{claim.case or 'no case'}, {claim.what}"
     head = f"note mvla-{number}" if code else f"[^mvla-{number}]"
     reason = f"; {judged.reason}" if judged.reason else ""
     text = (

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from mobile_vla.casebook.model import CaseView, Comparison, Evidence
 from mobile_vla.documents.claims.model import Claim, ClaimVerdict, Judged
 from mobile_vla.documents.claims.pairs import arms_of, question_asked
+from mobile_vla.documents.facts import CaseFacts, Fact, RunFacts
 from mobile_vla.documents.wording import verdict_word
 from mobile_vla.record.errors import UserError
 
+OF_DATA = ("direction_balance", "data_amount", "initial_weights")
+"""Factors whose absence from the files a reader must know beside what moved."""
 Compare = Callable[[str, str, str | None], Comparison]
 
 
@@ -24,6 +27,10 @@ def judge_pair(claim: Claim, views: Mapping[str, CaseView], compare: Compare) ->
     except UserError as error:
         return Judged(claim=claim, verdict="unsupported", reason=str(error))
     moved = [reason for reason in found.reasons if reason.startswith("moved as well")]
+    told = {factor.name for factor in found.factors if factor.relation != "unknown"}
+    untold = [name for name in OF_DATA if name not in told and name != question]
+    if untold and moved:
+        moved.append(f"told by no file: {', '.join(untold)}")
     reason = "; ".join(moved if found.verdict == "confounded" else found.reasons)
     evidence = next(
         (f.evidence_b or f.evidence_a for f in found.factors if f.name in found.confounds),
@@ -36,6 +43,55 @@ def judge_pair(claim: Claim, views: Mapping[str, CaseView], compare: Compare) ->
         expected=verdict_word(found.verdict, "en"),
         evidence=evidence,
     )
+
+
+def judge_better(
+    claim: Claim, facts_of: Callable[[str], CaseFacts | None], compare: Compare
+) -> Judged:
+    """A claim that a run is better than others: their losses must be of one validation set."""
+    mine, others = facts_of(claim.pair[0]), [facts_of(name) for name in claim.pair[1:]]
+    known = [one for one in others if one is not None and _scored(one)]
+    if mine is None or mine.speaking is None or not _scored(mine) or not known:
+        return Judged(
+            claim=claim, verdict="unsupported", reason="no file scores it and another run"
+        )
+    held = mine.speaking.episodes.get("val")
+    for other in known:
+        assert other.speaking is not None
+        of_other = other.speaking.episodes.get("val")
+        if held and of_other and held[0] != of_other[0]:
+            told = (
+                f"its loss was measured on another validation set ({held[0]} episodes) than that "
+                f"of {other.view.name} ({of_other[0]} episodes), so the two do not compare"
+            )
+            return Judged(claim=claim, verdict="contradicted", reason=told,
+                          expected="not comparable", evidence=of_other[1])  # fmt: skip
+    return _by_loss(claim, mine.speaking, [one.speaking for one in known if one.speaking], compare)
+
+
+def _by_loss(claim: Claim, mine: RunFacts, others: Sequence[RunFacts], compare: Compare) -> Judged:
+    """Validation sets of one size: a lower loss is not yet a better method."""
+    for other in others:
+        a, b = _loss(mine), _loss(other)
+        if a and b and a.number > b.number:
+            told = f"its val loss is {a.number:.4g}, that of {other.run.case} {b.number:.4g}"
+            return Judged(claim=claim, verdict="contradicted", reason=told,
+                          expected=f"{other.run.case} is lower", evidence=b.evidence)  # fmt: skip
+    try:
+        found = compare(mine.run.case, others[0].run.case, None)
+        why = "; ".join(found.reasons) or found.verdict.replace("_", " ")
+    except UserError as error:
+        why = str(error)
+    return Judged(claim=claim, verdict="unsupported",
+                  reason=f"its val loss is lower; that alone shows nothing: {why}")  # fmt: skip
+
+
+def _scored(facts: CaseFacts) -> bool:
+    return facts.speaking is not None and _loss(facts.speaking) is not None
+
+
+def _loss(run: RunFacts) -> Fact | None:
+    return run.numbers.get(("val_loss", "best", "")) or run.numbers.get(("val_loss", "final", ""))
 
 
 def _verdict(

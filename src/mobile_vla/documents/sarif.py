@@ -45,8 +45,7 @@ def sarif_log(audits: Sequence[Audit]) -> dict[str, Any]:
 def message(judged: Judged) -> str:
     """What is wrong with a claim, in one line."""
     claim = judged.claim
-    what = f"{claim.qualifier} {claim.quantity}".strip().replace("_", " ")
-    parts = [f"{claim.case or 'no case'}, {what} “{claim.value}” is {judged.verdict}"]
+    parts = [f"{claim.case or 'no case'}, {claim.what} “{claim.value}” is {judged.verdict}"]
     parts += [f"evidence: {judged.expected}"] if judged.expected else []
     parts += [judged.reason] if judged.reason else []
     parts += [f"{judged.evidence.file} {judged.evidence.where}".strip()] if judged.evidence else []

@@ -93,7 +93,7 @@ def _reason(claim: Claim, run: RunFacts) -> Judged:
 def _checkpoint(claim: Claim, run: RunFacts) -> Judged:  # noqa: PLR0911 - a verdict a line
     kept = run.run.best or run.run.latest
     foreign = run.run.foreign
-    no = re.search(r"❌|없음|\bno(ne)?\b|없다", claim.value, re.IGNORECASE)
+    no = re.search(r"❌|없음|\bno(ne)?\b|없다|^0", claim.value, re.IGNORECASE)
     waiting = re.search(r"⏳|pending", claim.value, re.IGNORECASE)
     if kept is not None:
         if no or waiting:
@@ -141,12 +141,13 @@ def _date(claim: Claim, run: RunFacts) -> Judged:
     if not run.dates:
         return _say(claim, "unsupported", f"no file of {run.run.case} tells its date")
     parts = [int(part) for part in re.findall(r"\d+", claim.value)]
+    plainly = re.fullmatch(r"[\d-]+", claim.value) is not None
     for date, at in run.dates.items():
         if parts == [int(part) for part in date.split("-")][-len(parts) :]:
             return _say(claim, "supported", "", date, at)
     date, at = next(iter(run.dates.items()))
     fixed = date if len(parts) == 3 else date[5:]
-    return _say(claim, "contradicted", "", date, at, fixable=fixed)
+    return _say(claim, "contradicted", "", date, at, fixable=fixed if plainly else None)
 
 
 def _vlm(claim: Claim, run: RunFacts) -> Judged:
@@ -207,6 +208,17 @@ def _frozen_alone(
         told = f"its configuration says so, yet {count / 1e6:.1f} M parameters train by LoRA"
         return _say(claim, "ambiguous", told, None, at)
     return _say(claim, "unsupported", f"no file of {run.run.case} tells what trains", None, at)
+
+
+def _part(claim: Claim, run: RunFacts) -> Judged:
+    """ "The vision tower is frozen": by what trained."""
+    parts, at = run.run.trained_parts, Evidence(file=f"{run.run.path}/load_report.json")
+    if not parts:
+        return _say(claim, "unsupported", f"no file of {run.run.case} tells which parts train")
+    count = parts.get(claim.qualifier, 0)
+    frozen = bool(re.search(r"frozen|고정|동결", claim.value, re.IGNORECASE))
+    shown = f"{count:,} parameters of {claim.qualifier} train" if count else "none of it trains"
+    return _say(claim, "supported" if frozen == (count == 0) else "contradicted", "", shown, at)
 
 
 def _lora(claim: Claim, run: RunFacts) -> Judged:
@@ -283,4 +295,5 @@ JUDGES: dict[str, Callable[[Claim, RunFacts], Judged]] = {
     "init": _init,
     "regime": _regime,
     "lora": _lora,
+    "part": _part,
 }

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from mobile_vla.casebook.model import CaseView, Evidence
 from mobile_vla.documents.claims.model import Claim, ClaimVerdict, Judged
+from mobile_vla.documents.claims.words import LOSSES
 from mobile_vla.documents.facts import CaseFacts, Fact, RunFacts, case_facts
-from mobile_vla.documents.judged_pairs import Compare, judge_pair
+from mobile_vla.documents.judged_pairs import Compare, judge_better, judge_pair
 from mobile_vla.documents.states import judge_word
 from mobile_vla.documents.wording import plain
 
-MEASURED = frozenset({"val_loss", "train_loss", "rmse", "params", "size", "share", "ratio"})
+MEASURED = frozenset(
+    {"val_loss", "train_loss", "rmse", "params", "size", "share", "ratio",
+     "duration", "epoch_time", "step_time"}
+)  # fmt: skip
+UNSURE = {
+    "step_time": "it may mean the robot's step, not the optimiser's",
+    "started": "the document does not say in which time zone",
+}
+"""Quantities whose mismatch has another explanation than a falsehood."""
+TRAINED_ON = re.compile(r"trained (on|with)|로[^.]{0,20}학습(했|하|함)")
 ABOUT = 0.1
 """How far "about 100" may lie from the evidence, as a share of it."""
 
@@ -43,6 +56,8 @@ class Judge:
             return judge_pair(claim, self.views, self.compare)
         if claim.quantity == "ratio":
             return self._ratio(claim)
+        if claim.quantity == "better":
+            return judge_better(claim, self.facts, self.compare)
         if claim.name is None:
             said = f"which run {claim.case} is" if claim.case else "of which run it speaks"
             return _say(claim, "ambiguous", f"the document does not say {said}")
@@ -51,7 +66,7 @@ class Judge:
             return _say(claim, "unsupported", f"no evidence of a run called {claim.name}")
         if claim.quantity in ("episodes", "share", "ways"):
             return judge_episodes(claim, facts)
-        if claim.number is None:
+        if claim.number is None or claim.quantity == "part":
             return judge_word(claim, facts)
         return judge_number(claim, facts)
 
@@ -62,27 +77,30 @@ class Judge:
         return self._facts.get(name)
 
     def _ratio(self, claim: Claim) -> Judged:
-        found = [self._loss(name) for name in claim.pair]
+        found = [self._held(name, claim.qualifier) for name in claim.pair]
+        told = "episodes" if claim.qualifier == "episodes" else f"{claim.qualifier} losses"
         if len(found) != 2 or found[0] is None or found[1] is None or claim.number is None:
-            return _say(claim, "unsupported", "the losses of the two are not both known")
+            return _say(claim, "unsupported", f"the {told} of the two are not both known")
         a, b = found[0], found[1]
         if not a.number or not b.number:
             return _say(claim, "unsupported", "a loss of zero has no ratio")
         ratio = max(a.number / b.number, b.number / a.number)
         if agrees(claim, Fact(ratio, b.evidence)):
-            return _say(claim, "supported", "their final losses", plain(ratio), evidence=b.evidence)
-        reason = f"their final losses are {plain(a.number)} and {plain(b.number)}"
+            return _say(claim, "supported", f"their {told}", plain(ratio), evidence=b.evidence)
+        reason = f"their {told} are {plain(a.number)} and {plain(b.number)}"
         return _say(
             claim, "contradicted", reason, plain(ratio), plain(ratio, 2), evidence=b.evidence
         )
 
-    def _loss(self, name: str) -> Fact | None:
+    def _held(self, name: str, what: str) -> Fact | None:
+        """What a ratio is of: the final or best validation loss, or the training episodes."""
         facts = self.facts(name)
-        return (
-            facts.speaking.numbers.get(("val_loss", "final", ""))
-            if facts and facts.speaking
-            else None
-        )
+        if facts is None or facts.speaking is None:
+            return None
+        if what == "episodes":
+            told = facts.speaking.episodes.get("train")
+            return Fact(*told) if told else None
+        return facts.speaking.numbers.get(("val_loss", what, ""))
 
 
 def judge_number(claim: Claim, facts: CaseFacts) -> Judged:
@@ -105,6 +123,8 @@ def judge_number(claim: Claim, facts: CaseFacts) -> Judged:
 
 
 def _number_of_run(claim: Claim, facts: RunFacts) -> Judged:
+    if claim.qualifier == "part":
+        return _of_part(claim, facts)
     right = _asked(claim, facts)
     for fact in right:
         if agrees(claim, fact):
@@ -112,18 +132,37 @@ def _number_of_run(claim: Claim, facts: RunFacts) -> Judged:
                 return _root(claim, facts, fact)
             return _say(claim, "supported", "", _shown(claim, fact), evidence=fact.evidence)
     elsewhere = _elsewhere(claim, facts)
-    if not right:
-        return _without(claim, facts, elsewhere)
-    fact = right[-1]
+    return (
+        _differs(claim, facts, right[-1], elsewhere) if right else _without(claim, facts, elsewhere)
+    )
+
+
+def _of_part(claim: Claim, facts: RunFacts) -> Judged:
+    """ "After 2 epochs": fewer than the run's may be true of a part of it."""
+    whole = _number_of_run(msgspec.structs.replace(claim, qualifier=""), facts)
+    if whole.verdict != "contradicted" or (claim.number or 0) > float(whole.expected or 0):
+        return msgspec.structs.replace(whole, claim=claim)
+    told = "it may speak of a part of the run"
+    return _say(claim, "ambiguous", told, whole.expected, evidence=whole.evidence)
+
+
+def _differs(claim: Claim, facts: RunFacts, fact: Fact, elsewhere: str | None) -> Judged:
+    """None of the facts that the claim may mean is its value: false, unless it may mean another."""
+    shown = _shown(claim, fact)
     if claim.quantity in ("val_loss", "train_loss") and not claim.qualifier:
         if elsewhere:
             told = f"it is the loss of {elsewhere}, and the claim names no epoch"
-            return _say(claim, "ambiguous", told, _shown(claim, fact), evidence=fact.evidence)
+            return _say(claim, "ambiguous", told, shown, evidence=fact.evidence)
         if _may_be_best(claim, facts):
             told = "it could be the best, which the evidence does not tell"
-            return _say(claim, "unsupported", told, _shown(claim, fact), evidence=fact.evidence)
+            return _say(claim, "unsupported", told, shown, evidence=fact.evidence)
     told = f"that is its {elsewhere}" if elsewhere else ""
-    shown = _shown(claim, fact)
+    own_clock = claim.quantity != "started" or facts.run.foreign is None
+    if claim.quantity in UNSURE and own_clock:
+        return _say(claim, "ambiguous", UNSURE[claim.quantity], shown, evidence=fact.evidence)
+    if claim.quantity == "any_steps" and _still_going(claim, facts, fact):
+        told = f"it runs and has done {shown} by now"
+        return _say(claim, "stale", told, shown, shown, evidence=fact.evidence)
     return _say(
         claim, "contradicted", told, shown, _as_written(claim, fact), evidence=fact.evidence
     )
@@ -132,6 +171,11 @@ def _number_of_run(claim: Claim, facts: RunFacts) -> Judged:
 def _asked(claim: Claim, facts: RunFacts) -> list[Fact]:
     """The facts that the claim may mean, the likeliest last."""
     quantity, qualifier = claim.quantity, claim.qualifier
+    if quantity == "any_steps":
+        planned = qualifier == "planned"
+        keys = [("any_steps", "planned", "")] if planned else [("any_steps", "batches", "")]
+        keys.append(("steps", "", ""))
+        return [facts.numbers[key] for key in keys if key in facts.numbers]
     splits = [""] if quantity != "rmse" else [claim.split] if claim.split else ["val", "train"]
     names = [qualifier]
     if quantity in ("val_loss", "train_loss", "rmse"):
@@ -143,6 +187,10 @@ def _asked(claim: Claim, facts: RunFacts) -> list[Fact]:
     if len(qualifier.split(" at ")) > 1 and None in found:
         return [fact for fact in found[-1:] if fact is not None]
     return [fact for fact in found if fact is not None]
+
+
+def _still_going(claim: Claim, facts: RunFacts, done: Fact) -> bool:
+    return facts.run.state == "running" and (claim.number or 0.0) < done.number
 
 
 def _elsewhere(claim: Claim, facts: RunFacts) -> str | None:
@@ -157,6 +205,10 @@ def _elsewhere(claim: Claim, facts: RunFacts) -> str | None:
 
 def _without(claim: Claim, facts: RunFacts, elsewhere: str | None) -> Judged:
     """No such fact: a best loss may still be ruled out by another epoch's."""
+    if claim.quantity in LOSSES and "before any data was read" in facts.run.why:
+        at = facts.run.evidence[0] if facts.run.evidence else None
+        told = f"it died before it trained: {facts.run.why}"
+        return _say(claim, "contradicted", told, "no loss", None, evidence=at)
     below = facts.best_below
     ruled = claim.quantity == "val_loss" and "best" in (claim.qualifier or "best").split(" at ")
     if ruled and below is not None and claim.number is not None:
@@ -167,8 +219,7 @@ def _without(claim: Claim, facts: RunFacts, elsewhere: str | None) -> Judged:
             told = f"an epoch of it reached {plain(below)}, so its best is no higher"
             return _say(claim, "contradicted", told, f"≤ {plain(below)}", None, evidence=at)
     known = f"; the value stands there as {elsewhere}" if elsewhere else ""
-    name = f"{claim.qualifier} {claim.quantity}".strip().replace("_", " ")
-    return _say(claim, "unsupported", f"no file of {facts.run.case} tells its {name}{known}")
+    return _say(claim, "unsupported", f"no file of {facts.run.case} tells its {claim.what}{known}")
 
 
 def _may_be_best(claim: Claim, facts: RunFacts) -> bool:
@@ -225,6 +276,8 @@ def judge_episodes(claim: Claim, facts: CaseFacts) -> Judged:  # noqa: PLR0911 -
         return _say(claim, "supported", "", _count(run, claim.split), evidence=known[1])
     train = run.episodes.get("train")
     if not claim.split and train and agrees(claim, Fact(*train)):
+        if TRAINED_ON.search(claim.text):
+            return _say(claim, "supported", "", _count(run, "train"), evidence=train[1])
         told = "that is the training split alone"
         return _say(claim, "ambiguous", told, _count(run, ""), evidence=train[1])
     return _say(

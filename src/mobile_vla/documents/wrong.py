@@ -36,7 +36,6 @@ def wrong_lines(folder: Path, view: ReportView, own: Collection[Path]) -> tuple[
 
 def _wrong(document: str, judged: Judged) -> WrongLine:
     claim = judged.claim
-    parts = (claim.case or "", claim.split, claim.qualifier, claim.quantity.replace("_", " "))
-    said = f"{' '.join(part for part in parts if part)}: {claim.value}"
+    said = f"{claim.case or ''} {claim.what}: {claim.value}".strip()
     so = judged.expected or judged.reason or judged.verdict
     return WrongLine(document, claim.line, said, so, judged.evidence)

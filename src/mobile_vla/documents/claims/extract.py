@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping
+
+import msgspec
 
 from mobile_vla.documents.claims.model import Claim, Unread
 from mobile_vla.documents.claims.naming import Names, case_number, read_names
-from mobile_vla.documents.claims.pairs import heading_pair, pair_claims
-from mobile_vla.documents.claims.scan import Found, Scan, ratios
+from mobile_vla.documents.claims.numbers import RUN
+from mobile_vla.documents.claims.pairs import (
+    better_claims,
+    heading_pair,
+    line_pairs,
+    pair_claims,
+)
+from mobile_vla.documents.claims.scan import Scan, ratios
 from mobile_vla.documents.claims.source import Document, Piece, Section
+from mobile_vla.documents.claims.tokens import Found
 from mobile_vla.documents.claims.words import (
     GUESS,
     GUESS_HEADING,
@@ -18,6 +26,7 @@ from mobile_vla.documents.claims.words import (
     LOSSES,
     Key,
     clean,
+    qualifier_of,
     read_key,
     state_of,
 )
@@ -34,17 +43,27 @@ WRITTEN = re.compile(
     r"(20\d{2}-\d{2}-\d{2})(?:[ T](\d{1,2}:\d{2}))?",
     re.I,
 )
+SENTENCE = re.compile(r"(?<=[.!?。])(?<![\s(]\d\.)(?<!^\d\.)[\s*_]+(?=\S)")
+GENERIC = re.compile(
+    r"^(항목|지표|구분|설정|내용|metrics?|items?|parameters?|settings?|quantity|field|what|)$"
+)
+"""Heads of a column that holds the keys of its rows."""
+REMARKS = re.compile(r"비고|메모|note|remark|comment", re.IGNORECASE)
 NOW = re.compile(r"(?:(20\d{2})-)?(\d{2})[-/](\d{2})[ T]*(\d{1,2}:\d{2})")
 
 
 def read_claims(
-    document: Document, known: Collection[str], labels: dict[str, str]
+    document: Document,
+    known: Collection[str],
+    labels: Mapping[str, str],
+    starts: Mapping[str, str] | None = None,
 ) -> tuple[list[Claim], list[Unread]]:
     """The claims of a document in its order, and the lines with numbers that gave none.
 
-    `known`: training names that evidence knows. `labels`: further names of theirs.
+    `known`: training names that evidence knows. `labels`: further names of theirs. `starts`: the
+    run that began at a minute ("2025-12-03 22:56"), where it is one alone.
     """
-    reader = _Reader(document, read_names(document, known, labels))
+    reader = _Reader(document, read_names(document, known, labels, starts))
     reader.read()
     claims = sorted(reader.claims, key=lambda claim: (claim.start, claim.end))
     return claims, reader.unread
@@ -59,6 +78,8 @@ class _Reader:
         self.sections: dict[int, Case | None] = {}
         self.rows: dict[tuple[int, int], Case | None] = {}
         self.heads: dict[int, list[tuple[Key | None, Case | None]]] = {}
+        self.blocks: dict[int, list[Case]] = {}
+        self.runs: list[str] | None = None
         self.time = self._written()
 
     def read(self) -> None:
@@ -92,65 +113,117 @@ class _Reader:
         elif len(cases) == 1 and state_of(piece.text):
             scan = Scan(piece.text, Key("status", "", ""))
             for start, end, _, _ in mentions:
-                scan.mask(start, end)
+                scan.mask(start, end, RUN)
             self._bind(piece, scan.run(cased=True), None)
 
     def _cell(self, piece: Piece) -> None:
         if piece.row < 0 or self._is_pairs(piece.table):
             return
-        heads = self._heads(piece.table)
-        key, column_case = heads[piece.column] if piece.column < len(heads) else (None, None)
         row = self.document.tables[piece.table][piece.row + 1]
-        first = row[0] if row else piece
-        epoch = ""
-        if key is not None and heads[0][0] is not None and heads[0][0].quantity == "epoch":
-            number = re.match(r"\W*(\d+)(?!\d)", clean_epoch(first.text))
-            if piece.column == 0 or number is None or "초기" in first.text or "init" in first.text:
-                return
-            epoch = f"epoch {number[1]}"
-        if piece.column > 0 and (key is None or column_case is not None):
-            known = key is not None or self._value_column(piece)
-            key = read_key(first.text) if known else None
+        key, column_case = self._cell_key(piece, row[0] if row else piece)
+        if key is None and self._remarks(piece) and state_of(piece.text):
+            key = Key("status", "", "")
         if key is None:
             if not self.names.mentions(piece.text) and piece.column > 0:
                 self._unread(piece, Scan(piece.text, None))
             return
-        key = Key(key.quantity, key.qualifier or epoch, key.split)
-        if key.quantity in LOSSES and not key.qualifier and not epoch:
-            key = Key(key.quantity, _epoch_of_file(row), key.split)
-        case = column_case or self._row_case(piece) or self._of_section(piece.section)
-        self._read(piece, piece.text, 0, key, case)
+        if key.quantity in LOSSES and not key.qualifier:
+            key = msgspec.structs.replace(key, qualifier=_epoch_of_file(row))
+        own = self._row_case(piece)
+        case = column_case or own or self._of_section(piece.section)
+        if key.quantity == "status" and own:
+            self._add(better_claims(piece, own, self._named()))
+        self._read(piece, (0, piece.text), key, case)
+
+    def _cell_key(self, piece: Piece, first: Piece) -> tuple[Key | None, Case | None]:
+        """What a cell's head, or its row's first cell, says of it; and its column's case."""
+        heads = self._heads(piece.table)
+        key, case = heads[piece.column] if piece.column < len(heads) else (None, None)
+        if heads[0][0] is not None and heads[0][0].quantity == "epoch":
+            number = re.match(r"\W*(\d+)(?!\d)", first.text.replace("*", "").strip())
+            none = number is None or "초기" in first.text or "init" in first.text
+            if piece.column == 0 or none or key is None or number is None:
+                return None, None
+            return msgspec.structs.replace(key, qualifier=f"epoch {number[1]}"), case
+        if piece.column == 0:
+            return key, case
+        if case is not None:
+            return read_key(first.text), case
+        if self._keyed_by_row(piece.table):
+            found = read_key(first.text) if self._holds_values(piece) else None
+            head = qualifier_of(clean(self._head_text(piece)))
+            if found is not None and head and not found.qualifier:
+                found = msgspec.structs.replace(found, qualifier=head)
+            return found, None
+        if key is None and self._holds_values(piece):
+            key = read_key(first.text)
+        return key, None
 
     def _line(self, piece: Piece) -> None:
-        pairs = pair_claims([[piece]], self.names)
-        if pairs:
-            self._add(pairs)
+        context = self._context(piece)
+        mentions = self.names.mentions(piece.text)
+        self.blocks.setdefault(piece.block, []).extend((a, n) for _, _, a, n in mentions)
+        section = self._of_section(piece.section)
+        if self._compared(piece, context or section):
             return
-        match = KEYED.match(piece.text)
-        key = read_key(match["key"]) if match else None
-        case = self._of_section(piece.section)
-        self._ratios(piece)
-        if match and key and not list(self.names.mentions(match["key"])):
-            if key.quantity == "date" and case is None:
-                return
-            self._read(piece, match["value"], match.start("value"), key, case)
-        else:
-            self._read(piece, piece.text, 0, None, case)
+        self._ratios(piece, context or section)
+        for start, text in _sentences(piece.text):
+            match = KEYED.match(text)
+            key = read_key(match["key"]) if match else None
+            if match and key and key.quantity != "epoch" and not self.names.mentions(match["key"]):
+                if key.quantity != "date" or context or section:
+                    place = (start + match.start("value"), match["value"])
+                    self._read(piece, place, key, context or section)
+            else:
+                self._read(piece, (start, text), None, context or section, told=context)
+
+    def _compared(self, piece: Piece, case: Case | None) -> bool:
+        """Add what a line says of two runs' comparison; whether it says nothing else."""
+        places = _sentences(piece.text)
+        found = [bound for place in places for bound in line_pairs(piece, self.names, place)]
+        found = found or line_pairs(piece, self.names, (0, piece.text))
+        self._add(found)
+        self._add(better_claims(piece, case, self._named(), self.names))
+        return bool(found)
+
+    def _context(self, piece: Piece) -> Case | None:
+        """The one case named earlier in the paragraph, else in the list item around it."""
+        block = piece.block
+        while block >= 0:
+            told = {name or alias: (alias, name) for alias, name in self.blocks.get(block, ())}
+            if told:
+                return next(iter(told.values())) if len(told) == 1 else ("several runs", None)
+            block = self.document.above[block]
+        return None
+
+    def _named(self) -> list[str]:
+        """Every run of the evidence that the document names."""
+        if self.runs is None:
+            told = (self.names.mentions(piece.text) for piece in self.document.pieces)
+            found = dict.fromkeys(name for mentions in told for _, _, _, name in mentions if name)
+            self.runs = [name for name in found if name in self.names.known]
+        return self.runs
 
     def _read(
-        self, piece: Piece, text: str, offset: int, key: Key | None, case: Case | None
-    ) -> None:
-        """Scan a text at `offset` of its piece and bind what is found."""
+        self, piece: Piece, place: tuple[int, str], key: Key | None, case: Case | None, *,
+        told: Case | None = None,
+    ) -> None:  # fmt: skip
+        """Scan the text at a place of its piece and bind what is found.
+
+        `told`: the case that what stands before speaks of, where the text names none.
+        """
+        offset, text = place
         scan = Scan(text, key)
         mentions = self.names.mentions(text)
         for start, end, _, _ in mentions:
-            scan.mask(start, end)
-        firmly = len({name or alias for _, _, alias, name in mentions}) == 1
+            scan.mask(start, end, RUN)
+        cases = {name or alias for _, _, alias, name in mentions}
+        firmly = len(cases) == 1 or (not cases and told is not None and told[1] is not None)
         plain = key is None and firmly and piece.kind != "code"
         found = scan.run(cased=plain and _states_case(text, mentions))
         alone = key is not None and key.quantity == "episodes"
         shifted = [
-            replace(
+            msgspec.structs.replace(
                 item,
                 start=item.start + offset,
                 end=item.end + offset,
@@ -168,9 +241,11 @@ class _Reader:
         mentions = self.names.mentions(piece.text)
         self._add([(piece, item, _nearest(mentions, item.start, case), ()) for item in found])
 
-    def _ratios(self, piece: Piece) -> None:
+    def _ratios(self, piece: Piece, case: Case | None) -> None:
         mentions = list(dict.fromkeys((a, n) for _, _, a, n in self.names.mentions(piece.text)))
-        if len(mentions) == 2 and re.search(r"loss|손실", piece.text, re.IGNORECASE):
+        if len(mentions) == 1 and case and case not in mentions:
+            mentions = [case, *mentions]
+        if len(mentions) == 2:
             pair = tuple(name or alias for alias, name in mentions)
             self._add([(piece, found, mentions[0], pair) for found in ratios(piece.text)])
 
@@ -212,7 +287,7 @@ class _Reader:
         if table not in self.heads:
             rows = self.document.tables[table]
             self.heads[table] = [
-                (read_key(cell.text), self._only_case(cell.text)) for cell in rows[0]
+                (read_key(cell.text), self.names.only(cell.text)) for cell in rows[0]
             ]
         return self.heads[table]
 
@@ -220,10 +295,28 @@ class _Reader:
         head = " ".join(cell.text for cell in self.document.tables[table][0]).lower()
         return ("case a" in head and "case b" in head) or "비교 대상" in head
 
-    def _value_column(self, piece: Piece) -> bool:
+    def _head_text(self, piece: Piece) -> str:
+        return self.document.tables[piece.table][0][piece.column].text
+
+    def _keyed_by_row(self, table: int) -> bool:
+        """Whether the rows' first cells say what stands beside them."""
+        return bool(GENERIC.match(clean(self.document.tables[table][0][0].text).lower()))
+
+    def _remarks(self, piece: Piece) -> bool:
+        """Whether a short cell stands under remarks, in a table without a column for states."""
+        heads = self._heads(piece.table)
+        stated = any(key is not None and key.quantity == "status" for key, _ in heads)
+        head = self._head_text(piece) if piece.column < len(heads) else ""
+        return not stated and len(piece.text) < 12 and bool(REMARKS.search(head))
+
+    def _holds_values(self, piece: Piece) -> bool:
         """Whether the column holds the values of keys in the first one."""
-        head = clean(self.document.tables[piece.table][0][piece.column].text).lower()
-        return head in ("value", "값", "설정", "setting", "values", "최종값", "final", "결과")
+        heads = self.document.tables[piece.table][0]
+        if piece.column >= len(heads):
+            return False
+        head = clean(heads[piece.column].text).lower()
+        named = ("value", "값", "설정", "setting", "values", "최종값", "초기값", "final", "결과")
+        return head in named or (len(heads) == 2 and self._keyed_by_row(piece.table))
 
     def _row_case(self, piece: Piece) -> Case | None:
         place = (piece.table, piece.row)
@@ -237,15 +330,9 @@ class _Reader:
             number = case_number(clean(head.text).lower(), cell.text)
             if number:
                 return number, self.names.aliases.get(number)
-            if found := self._only_case(cell.text):
+            if found := self.names.only(cell.text):
                 return found
         return None
-
-    def _only_case(self, text: str) -> Case | None:
-        found = self.names.mentions(text)
-        if len({name or alias for _, _, alias, name in found}) != 1:
-            return None
-        return found[0][2], next((name for _, _, _, name in found if name), None)
 
     def _of_section(self, section: Section) -> Case | None:
         if id(section) not in self.sections:
@@ -288,17 +375,25 @@ def _epoch_of_file(row: list[Piece]) -> str:
     return ""
 
 
-def clean_epoch(text: str) -> str:
-    """A first cell without its emphasis."""
-    return text.replace("*", "").strip()
+def _sentences(text: str) -> Iterator[tuple[int, str]]:
+    """The sentences of a line, each with its place in it."""
+    start = 0
+    for match in SENTENCE.finditer(text):
+        if len(text) > match.end() and not text[match.end()].islower():
+            yield start, text[start : match.start()]
+            start = match.end()
+    yield start, text[start:]
 
 
 def _states_case(text: str, mentions: list[tuple[int, int, str, str | None]]) -> bool:
     """Whether a line speaks of the case's state: a mark before it, or a word after it."""
+    if not mentions:
+        return len(text) < 160
     start, end = mentions[0][0], mentions[0][1]
     after = text[end:].lstrip("* ")
     marked = any(mark in text[:start] for mark in "✅❌⏳") and after[:1] in (":", "：", "(", "")
-    words = not any(mark in text for mark in "✅❌⏳") and len(text) < 160
+    plain = re.sub("[✅❌⏳]", "", text)
+    words = len(text) < 160 and (plain == text or state_of(plain) is not None)
     return marked or words
 
 

@@ -47,6 +47,15 @@ class Claim(Value, frozen=True, kw_only=True):
     pair: tuple[str, ...] = ()
     time: str | None = None
 
+    @property
+    def what(self) -> str:
+        """What is claimed, in words: "best val loss at epoch 8", "train episodes"."""
+        name, _, epoch = self.qualifier.partition(" at ")
+        quantity = "steps" if self.quantity == "any_steps" else self.quantity.replace("_", " ")
+        name = "" if name == "part" else name
+        parts = (self.split, name, quantity, f"at {epoch}" if epoch else "")
+        return " ".join(part for part in parts if part)
+
 
 class Judged(Value, frozen=True, kw_only=True):
     """A claim with what the evidence says. `expected`: the evidence's value, None where none.

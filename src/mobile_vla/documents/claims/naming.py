@@ -3,44 +3,73 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mobile_vla.casebook.foreign.claims import claimed_directions
 from mobile_vla.documents.claims.source import Document, Piece, Section
-from mobile_vla.documents.claims.words import CASE, NAME, RUN_NAME, WAY, clean, ways_of
+from mobile_vla.documents.claims.words import NAME, RUN_NAME, WAY, clean, ways_of
 
+CASE = re.compile(
+    r"(?<![a-z])(?P<kind>case|케이스|run|experiment|exp\.?|실험|model|모델)\s*#?\s*"
+    r"(?P<id>\d{1,3}|(?-i:[A-Z]))(?![A-Za-z0-9]|[\d.]*\d)",
+    re.IGNORECASE,
+)
+KINDS = {"케이스": "Case", "exp": "Experiment", "exp.": "Experiment", "실험": "Experiment",
+         "모델": "Model"}  # fmt: skip
 SAID = re.compile(
-    rf"{CASE.pattern}[*`]*\s*(?:is|=|:|은|는|,|\()\s*[*`(]*({NAME.pattern})", re.IGNORECASE
+    rf"{CASE.pattern}[*`]*\s*(?:is|=|:|은|는|,|\()\s*[*`(]*(?P<name>{NAME.pattern})", re.IGNORECASE
 )
 """Such as "Case 1 is `name`"."""
-
+LETTER = re.compile(
+    r"(?<![A-Za-z0-9'])(?P<id>[A-Z])(?=\s+(?:vs|and|is|was|has|used|uses|reached|took)\b|'s\b"
+    r"|[은는이가의와과](?![가-힣]))|(?<=vs )(?P<second>[A-Z])(?![A-Za-z0-9])"
+)
+MOMENT = re.compile(r"(20\d{2}-\d{2}-\d{2})[ T]+(\d{1,2}:\d{2})")
 
 Mention = tuple[int, int, str, str | None]
 
 
 @dataclass(slots=True)
 class Names:
-    """Aliases of one document. `clashes`: an alias with a second name, and where that stands."""
+    """Aliases of one document. `clashes`: an alias with a second name, and where that stands.
+
+    `starts`: the run that began at a minute, where one alone did.
+    """
 
     known: Collection[str]
-    labels: dict[str, str]
+    labels: Mapping[str, str]
+    starts: Mapping[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     clashes: list[tuple[str, str, Piece]] = field(default_factory=list)
-    last: tuple[str, list[Mention]] = ("", [])
+    letters: set[str] = field(default_factory=set)
+    cached: dict[str, list[Mention]] = field(default_factory=dict)
 
     def mentions(self, text: str) -> list[Mention]:
         """Every case in a text: start, end, as written, and its training name where it is told."""
-        if text != self.last[0]:
-            self.last = (text, list(self._mentions(text)))
-        return self.last[1]
+        if (found := self.cached.get(text)) is None:
+            found = sorted(self._mentions(text), key=lambda mention: mention[0])
+            if len(self.cached) > 20_000:
+                self.cached.clear()
+            self.cached[text] = found
+        return found
+
+    def only(self, text: str) -> tuple[str, str | None] | None:
+        """The one case that a text names, None where it names none or several."""
+        found = self.mentions(text)
+        if len({name or alias for _, _, alias, name in found}) != 1:
+            return None
+        return found[0][2], next((name for _, _, _, name in found if name), None)
 
     def _mentions(self, text: str) -> Iterator[Mention]:
-        if "case" in text or "Case" in text or "케이스" in text or "CASE" in text:
-            for match in CASE.finditer(text):
-                alias = f"Case {int(match[1])}"
-                yield match.start(), match.end(), alias, self.aliases.get(alias)
-        if "_" in text or any(name in text for name in self.labels):
+        for start, end, alias in aliases_in(text):
+            if alias in self.aliases or alias.startswith("Case "):
+                yield start, end, alias, self.aliases.get(alias)
+        for match in LETTER.finditer(text) if self.letters else ():
+            letter = match["id"] or match["second"]
+            if letter in self.letters:
+                yield match.start(), match.start() + 1, letter, self.aliases.get(letter)
+        if "_" in text or any(label in text for label in self.labels):
             yield from self._names(text)
 
     def _names(self, text: str) -> Iterator[Mention]:
@@ -54,39 +83,57 @@ class Names:
                 yield start, start + len(run), run, run
 
     def of_section(self, section: Section | None) -> tuple[str, str | None] | None:
-        """The one case that a heading above names."""
+        """The one case that a heading above names, or the run that began when it says."""
         while section is not None:
-            found = self.mentions(section.title) if section.title else []
-            if found:
-                names = {name or alias for _, _, alias, name in found}
-                return (found[0][2], found[0][3] or _name_in(found)) if len(names) == 1 else None
+            if section.title and self.mentions(section.title):
+                return self.only(section.title)
+            moment = MOMENT.search(section.title) if self.starts else None
+            if moment and (name := self.starts.get(f"{moment[1]} {moment[2]:0>5}")):
+                return moment[0], name
             section = section.parent
         return None
 
 
-def read_names(document: Document, known: Collection[str], labels: dict[str, str]) -> Names:
+def aliases_in(text: str) -> Iterator[tuple[int, int, str]]:
+    """ "Case 2", "실험 A": start, end, and the alias in one spelling."""
+    for match in CASE.finditer(text):
+        kind = match["kind"].lower()
+        name = KINDS.get(kind, kind.title())
+        number = str(int(match["id"])) if match["id"].isdigit() else match["id"]
+        yield match.start(), match.end(), f"{name} {number}"
+
+
+def read_names(
+    document: Document,
+    known: Collection[str],
+    labels: Mapping[str, str],
+    starts: Mapping[str, str] | None = None,
+) -> Names:
     """The document's own aliases: headings first, then tables, then lines that tie the two."""
-    names = Names(known, {k: v for k, v in labels.items() if not CASE.fullmatch(k)})
+    named = {label: name for label, name in labels.items() if not CASE.fullmatch(label)}
+    names = Names(known, named, starts or {})
     for piece in document.pieces:
         if piece.kind == "heading":
             _tie(names, piece.text, piece)
-    for rows in document.tables:
-        head = [clean(cell.text).lower() for cell in rows[0]] if rows else []
-        for row in rows[1:]:
-            _tie(names, _row_text(head, row), row[0] if row else None)
-    _tie_lines(document, names)
-    for rows in document.tables:
-        head = [clean(cell.text).lower() for cell in rows[0]] if rows else []
-        for row in rows[1:]:
-            _tie_by_date(names, _row_text(head, row))
-    return names
-
-
-def _tie_lines(document: Document, names: Names) -> None:
+    rows = [(head, row) for head, row in _rows(document) if row]
+    for head, row in rows:
+        _tie(names, _row_text(head, row), row[0])
+        _tie_letter(names, head, row)
     for piece in document.pieces:
         if piece.kind not in ("heading", "cell"):
             _tie(names, piece.text, piece, weak=True)
             _tie_section(names, piece)
+    for head, row in rows:
+        _tie_by_date(names, _row_text(head, row))
+    names.cached.clear()
+    return names
+
+
+def _rows(document: Document) -> Iterator[tuple[list[str], list[Piece]]]:
+    for rows in document.tables:
+        head = [clean(cell.text).lower() for cell in rows[0]] if rows else []
+        for row in rows[1:]:
+            yield head, row
 
 
 def run_name(token: str, known: Collection[str]) -> str | None:
@@ -97,7 +144,7 @@ def run_name(token: str, known: Collection[str]) -> str | None:
     if token in known:
         return token
     match = RUN_NAME.fullmatch(token)
-    return match[0] if match else None
+    return match[0] if match and not token.lower().startswith("episode") else None
 
 
 def case_number(head: str, cell: str) -> str | None:
@@ -116,21 +163,39 @@ def _row_text(head: list[str], row: list[Piece]) -> str:
     return " | ".join(cells)
 
 
-def _tie(names: Names, text: str, piece: Piece | None, *, weak: bool = False) -> None:
-    if not CASE.search(text):
+def _runs_in(names: Names, text: str) -> set[str]:
+    if "_" not in text:
+        return set()
+    return {name for match in NAME.finditer(text) if (name := run_name(match[0], names.known))}
+
+
+def _tie(names: Names, text: str, piece: Piece, *, weak: bool = False) -> None:
+    aliases = {alias for _, _, alias in aliases_in(text)}
+    if not aliases:
         return
     for match in SAID.finditer(text):
-        name = run_name(match[2], names.known)
-        if name:
-            names.aliases.setdefault(f"Case {int(match[1])}", name)
-    aliases = {f"Case {int(match[1])}" for match in CASE.finditer(text)}
-    found = {name for match in NAME.finditer(text) if (name := run_name(match[0], names.known))}
+        if name := run_name(match["name"], names.known):
+            names.aliases.setdefault(next(aliases_in(match[0]))[2], name)
+    found = _runs_in(names, text)
     if len(aliases) != 1 or len(found) != 1:
         return
     (alias,), (name,) = aliases, found
     before = names.aliases.setdefault(alias, name)
-    if before != name and piece is not None and not weak:
+    if before != name and not weak:
         names.clashes.append((alias, name, piece))
+
+
+def _tie_letter(names: Names, head: list[str], row: list[Piece]) -> None:
+    """A row "A | name" of a table whose first column numbers the runs by letter."""
+    letter = clean(row[0].text)
+    if not (head and head[0] in ("id", "#", "no", "run", "case", "번호", "기호", "구분")):
+        return
+    found = {name for cell in row[1:] for name in _runs_in(names, cell.text)}
+    if len(letter) == 1 and "A" <= letter <= "Z" and len(found) == 1:
+        name = found.pop()
+        names.letters.add(letter)
+        for alias in (letter, *(f"{k} {letter}" for k in ("Case", "Run", "Experiment", "Model"))):
+            names.aliases.setdefault(alias, name)
 
 
 def _tie_by_date(names: Names, text: str) -> None:
@@ -138,8 +203,9 @@ def _tie_by_date(names: Names, text: str) -> None:
 
     Nothing is tied where two runs could be meant.
     """
-    alias, date = CASE.search(text), re.search(r"(20\d{2})-(\d{2})-(\d{2})", text)
-    if alias is None or date is None or f"Case {int(alias[1])}" in names.aliases:
+    alias = next((alias for _, _, alias in aliases_in(text)), None)
+    date = re.search(r"(20\d{2})-(\d{2})-(\d{2})", text)
+    if alias is None or date is None or alias in names.aliases:
         return
     ways = {way for word in re.finditer(WAY, text, re.IGNORECASE) for way in ways_of(word[0])}
     taken = set(names.aliases.values())
@@ -148,23 +214,14 @@ def _tie_by_date(names: Names, text: str) -> None:
     loose = [name for name in dated if not claimed_directions(name)]
     found = exact or loose
     if len(found) == 1:
-        names.aliases[f"Case {int(alias[1])}"] = found[0]
+        names.aliases[alias] = found[0]
 
 
 def _tie_section(names: Names, piece: Piece) -> None:
     """A line below the heading "Case 2" that names its run: `Config: …`, `실험명: …`."""
-    title = piece.section.title
-    if not title or not CASE.search(title) or "_" not in piece.text:
+    if not piece.section.title or "_" not in piece.text:
         return
-    aliases = {f"Case {int(match[1])}" for match in CASE.finditer(title)}
-    if len(aliases) != 1:
-        return
-    found = {
-        name for match in NAME.finditer(piece.text) if (name := run_name(match[0], names.known))
-    }
+    aliases = {alias for _, _, alias in aliases_in(piece.section.title)}
+    found = _runs_in(names, piece.text) if len(aliases) == 1 else set()
     if len(found) == 1:
         names.aliases.setdefault(aliases.pop(), found.pop())
-
-
-def _name_in(found: list[tuple[int, int, str, str | None]]) -> str | None:
-    return next((name for _, _, _, name in found if name), None)

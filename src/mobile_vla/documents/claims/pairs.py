@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+import msgspec
 
 from mobile_vla.documents.claims.naming import Names
-from mobile_vla.documents.claims.scan import Found
 from mobile_vla.documents.claims.source import Piece
+from mobile_vla.documents.claims.tokens import Found
 from mobile_vla.documents.claims.words import NOT_POSSIBLE, POSSIBLE, clean, question_of
 
 Bound = tuple[Piece, Found, tuple[str, str | None] | None, tuple[str, ...]]
 AGAINST = re.compile(
-    r"\bvs\.?(?=\W)|\bagainst\b|\bcompared? (?:with|to)\b|와 비교|비교", re.IGNORECASE
+    r"\bvs\.?(?=\W)|\bagainst\b|\bcompared? (?:with|to)\b|비교|견주", re.IGNORECASE
 )
 QUESTION = re.compile(r"비교|comparison|question|질문", re.IGNORECASE)
 ANSWER = re.compile(r"가능|possible|verdict|판정|comparable", re.IGNORECASE)
 NO_PAIR = re.compile(r"no comparison|비교 ?불가", re.IGNORECASE)
 
+BEST_CELL = re.compile(r"[\W]*(?P<best>best|최고)(?: model| 모델| 성능)?[\W]*", re.IGNORECASE)
+BEST = re.compile(
+    r"\bbest (?:\w+ )?(?:model|run|case|one)\b|현재 best|최고 (?:성능|모델)"
+    r"|가장 (?:우수|좋은|뛰어난)(?=\S*\s*(?:모델|성능|결과|학습|케이스))",
+    re.IGNORECASE,
+)
+BETTER = re.compile(
+    r"\b(?:better|outperforms?|outperformed|beats?|superior)\b|\b(?P<down>worse)\b"
+    r"|성능이 (?:더 )?(?:좋|높|낫|우수)\w*|(?:더 )?(?:낫|우수|뛰어나)\w*"
+    r"|(?P<kod>성능이 (?:더 )?(?:나쁘|낮|떨어)\w*)",
+    re.IGNORECASE,
+)
+NO_CLAIM = re.compile(r"\bno\b|\bnot\b|n't|없|않|\?|인지|는지|확인|아니", re.IGNORECASE)
+
 
 def pair_claims(rows: list[list[Piece]], names: Names) -> list[Bound]:
-    """The comparisons that a table or a line claims possible or not; empty where it claims none."""
-    if len(rows) == 1 and len(rows[0]) == 1:
-        found = _line_pair(rows[0][0], names)
-        return [found] if found else []
+    """The comparisons that a table claims possible or not; empty where it claims none."""
     head = [clean(cell.text).lower() for cell in rows[0]] if rows else []
     if "case a" not in head or "case b" not in head:
         return []
@@ -50,6 +64,69 @@ def heading_pair(piece: Piece, names: Names) -> Bound | None:
     return _bound(piece, match, cases[:2], question_of(piece.text))
 
 
+def line_pairs(piece: Piece, names: Names, place: tuple[int, str]) -> list[Bound]:
+    """The comparison that a sentence, at `place` of its line, claims possible or not."""
+    start, text = place
+    if not AGAINST.search(text):
+        return []
+    cases, match = _cases(text, names), _answer(text)
+    if len(cases) != 2 or match is None:
+        return []
+    found = _bound(piece, match, cases, question_of(text))
+    if found is None:
+        return []
+    one = msgspec.structs.replace(found[1], start=found[1].start + start, end=found[1].end + start)
+    return [(piece, one, *found[2:])]
+
+
+def better_claims(
+    piece: Piece,
+    case: tuple[str, str | None] | None,
+    others: Sequence[str],
+    names: Names | None = None,
+) -> list[Bound]:
+    """ "Best" of a table's row, "better than" of a sentence: a run held above others.
+
+    `others`: all runs that the document names. Without `names` the text is a cell of `case`.
+    """
+    if names is None:
+        match = BEST_CELL.fullmatch(piece.text.replace("✅", "").replace("⭐", ""))
+        place = piece.text.find(match["best"]) if match and case else -1
+        if match is None or case is None or place < 0:
+            return []
+        return [_above(piece, place, match["best"], case[1] or case[0], others)]
+    found = BETTER.search(piece.text)
+    best = BEST.search(piece.text)
+    if (not found and not best) or NO_CLAIM.search(piece.text):
+        return []
+    cases = _cases(piece.text, names)
+    match = best or found
+    assert match is not None
+    if best and not cases and case:
+        cases = [case[1] or case[0]]
+    if found and not best and (found["down"] or found["kod"]):
+        cases.reverse()
+    than = re.search(r"보다", piece.text)
+    if than and len(cases) == 2 and not best and _first_is_less(piece.text, names, than.start()):
+        cases.reverse()
+    if not cases or (len(cases) != 2 and not best):
+        return []
+    word = match[0]
+    against = cases[1:] if len(cases) == 2 else others
+    return [_above(piece, match.start(), word, cases[0], against)]
+
+
+def _first_is_less(text: str, names: Names, than: int) -> bool:
+    """Whether the run before "보다" is the first that is named."""
+    found = names.mentions(text)
+    return sum(start < than for start, _, _, _ in found) == 1
+
+
+def _above(piece: Piece, place: int, word: str, case: str, others: Sequence[str]) -> Bound:
+    found = Found(place, place + len(word), "better")
+    return piece, found, (case, case), (case, *(name for name in others if name != case))
+
+
 def arms_of(claim_pair: tuple[str, ...]) -> tuple[str, ...]:
     """The cases of a comparison's claim, without its question."""
     return tuple(part for part in claim_pair if not part.startswith("?"))
@@ -58,16 +135,6 @@ def arms_of(claim_pair: tuple[str, ...]) -> tuple[str, ...]:
 def question_asked(claim_pair: tuple[str, ...]) -> str | None:
     """The factor that a comparison's claim asks about."""
     return next((part[1:] for part in claim_pair if part.startswith("?")), None)
-
-
-def _line_pair(piece: Piece, names: Names) -> Bound | None:
-    if not AGAINST.search(piece.text):
-        return None
-    cases = _cases(piece.text, names)
-    match = _answer(piece.text)
-    if len(cases) != 2 or match is None:
-        return None
-    return _bound(piece, match, cases, question_of(piece.text))
 
 
 def _row_pair(

@@ -33,6 +33,7 @@ class Piece:
     """A stretch of text: a heading, a table's cell, a line of a paragraph, list or code block.
 
     `start`: its byte in the file. `table`, `row`, `column`: of a cell; row -1 is the head.
+    `block`: the paragraph or list item that it is a line of, -1 where it is of none.
     """
 
     kind: str
@@ -42,17 +43,22 @@ class Piece:
     table: int = -1
     row: int = -1
     column: int = -1
+    block: int = -1
 
 
 @dataclass(slots=True)
 class Document:
-    """A parsed document. `tables`: cells by row, the head first."""
+    """A parsed document. `tables`: cells by row, the head first.
+
+    `above`: for each block the list item that holds it, -1 where none does.
+    """
 
     path: Path
     data: bytes
     pieces: list[Piece]
     tables: list[list[list[Piece]]]
     lines: list[int]
+    above: list[int]
 
     def line_of(self, start: int) -> int:
         """The line, from 1, of a byte."""
@@ -91,7 +97,7 @@ def parse_document(path: Path, data: bytes) -> Document:
     for event, place in pyromark.events_with_range(text, options=pyromark.Options.ENABLE_TABLES):
         reader.take(event, place["start"] + skip, place["end"] + skip)
     reader.flush()
-    return Document(path, data, reader.pieces, reader.tables, starts)
+    return Document(path, data, reader.pieces, reader.tables, starts, reader.above)
 
 
 class _Reader:
@@ -106,6 +112,9 @@ class _Reader:
         self.cell = False
         self.open: list[int] | None = None
         self.code = False
+        self.above: list[int] = []
+        self.items: list[int] = []
+        self.block = -1
 
     def take(self, event: Any, start: int, end: int) -> None:
         """One event and its bytes."""
@@ -141,6 +150,18 @@ class _Reader:
             self.code = True
         elif name in ("Paragraph", "Item", "List", "BlockQuote", "HtmlBlock"):
             self.flush()
+            self._begin(name)
+
+    def _begin(self, name: str) -> None:
+        """A new list item or paragraph; the paragraphs of one item are one block."""
+        if name == "Item":
+            self.items.append(self._new())
+        elif name in ("Paragraph", "HtmlBlock") and not self.items:
+            self.block = self._new()
+
+    def _new(self) -> int:
+        self.above.append(self.items[-1] if self.items else -1)
+        return len(self.above) - 1
 
     def _end(self, what: Any) -> None:
         name = what if isinstance(what, str) else next(iter(what))
@@ -152,6 +173,8 @@ class _Reader:
             self.code = False
         elif name in ("Paragraph", "Item", "List", "BlockQuote", "HtmlBlock"):
             self.flush()
+            if name == "Item":
+                self.items.pop()
 
     def _head(self, what: Any, start: int, end: int) -> None:
         level = int(what["Heading"]["level"][1:])
@@ -188,7 +211,8 @@ class _Reader:
         for line in self.data[start:end].splitlines(keepends=True):
             text = line.decode("utf-8", "replace").rstrip("\r\n")
             if text.strip():
-                self._add(Piece("code", start, text[:LINE_LIMIT], self.section))
+                kind, block = ("code", self._new()) if self.code else ("line", self._here())
+                self._add(Piece(kind, start, text[:LINE_LIMIT], self.section, block=block))
             start += len(line)
 
     def flush(self) -> None:
@@ -201,9 +225,12 @@ class _Reader:
             start -= 1
         text = self._slice(start, end)
         first = text.split("\n", 1)[0]
-        self._add(Piece("line", start, first[:LINE_LIMIT], self.section))
+        self._add(Piece("line", start, first[:LINE_LIMIT], self.section, block=self._here()))
         if len(first) < len(text):
             self._lines(start + len(first.encode()) + 1, end)
+
+    def _here(self) -> int:
+        return self.items[-1] if self.items else self.block
 
     def _slice(self, start: int, end: int) -> str:
         return self.data[start:end].decode("utf-8", "replace")

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
-NUMBER = (
-    r"(?P<about>~|≈|약\s|about\s)?(?P<num>\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
-)
+import msgspec
+
 INTERESTING = re.compile(
-    r"[\d✅❌⏳]|진행|실패|완료|가능|없음|오류|left|right|왼쪽|오른쪽|frozen|kosmos|robovlm|lora|null|none"
+    r"[\d✅❌⏳]|끝|마쳤|죽|멈|중단|정상|있음|비교|best|better|좋|낫|우수|학습|crash|진행|실패|완료|가능"
+    r"|없음|오류|left|right|왼쪽|오른쪽|frozen|kosmos|robovlm|lora|null|none"
     r"|메모리|경로|발산|디스크|고정|enable|disk|nan\b|diverg"
-    r"|fail|done|progress|finish|possible|running|kill|oom|memory|path|yes|no\b",
+    r"|compar|train|abort|outperform|beat|fail|done|progress|finish|possible|running|kill|oom|memory|path|yes|no\b",
     re.IGNORECASE,
 )
 GUESS = re.compile(
-    r"예상|기대|가설|추후|제안|만약|할 것|될 것|\?\?|TBD|\bexpect|\bhypothe|\bif\b|\bwould\b"
+    r"예상|기대|가설|추후|제안|만약|할 것|될 것|TBD|\bexpect|\bhypothe|\bif\b|\bwould\b"
     r"|\bshould\b|\bmight\b|\bplan to\b|\bgoal\b|목표|시나리오|\bscenario|\bpropos|필요",
     re.IGNORECASE,
 )
@@ -27,15 +26,15 @@ GUESS_HEADING = re.compile(
 
 QUANTITIES: tuple[tuple[str, str], ...] = (
     ("regime", r"vlm (상태|status|state)|^training$|training regime|학습 방식|^regime$|^vlm 학습"),
-    ("params", r"trainable|parameters trained|학습(한|된)? ?파라미터|trained parameters"),
+    ("params", r"trainable|parameters trained|학습(한|된|되는|할)? ?파라미터|trained parameters"),
     ("train_loss", r"(train(ing)?|학습|훈련)[ _]?(loss|손실)"),
     ("rmse", r"\brmse\b"),
     ("val_loss", r"\bloss\b|손실|val_loss"),
-    ("lora_r", r"lora[ _](r|rank)\b|^r$|^rank$"),
-    ("lora_alpha", r"alpha"),
-    ("lora_dropout", r"dropout"),
-    ("learning_rate", r"learning[ _]?rate|^lr$|학습률"),
-    ("weight_decay", r"weight[ _]?decay"),
+    ("lora_r", r"lora[ _](r|rank)\b|^r$|\brank$|랭크$"),
+    ("lora_alpha", r"alpha|알파|^α$"),
+    ("lora_dropout", r"dropout|드롭아웃"),
+    ("learning_rate", r"learning[ _]?rate|^lr$|학습률|러닝레이트"),
+    ("weight_decay", r"weight[ _]?decay|가중치 감쇠"),
     ("accumulate", r"accumul|누적"),
     ("batch", r"batch|배치"),
     ("window", r"window|윈도우"),
@@ -43,11 +42,13 @@ QUANTITIES: tuple[tuple[str, str], ...] = (
     ("action_dim", r"action[ _]?dim"),
     ("hidden", r"hidden"),
     ("seed", r"\bseed\b|시드"),
-    ("steps", r"optimi[sz]er steps|최적화 스텝|^(total )?steps$|^스텝( 수)?$|학습 스텝"),
-    ("epochs", r"\bepochs\b|max[ _]epochs?|에폭|에포크"),
+    ("steps", r"optimi[sz]er steps|최적화 스텝|옵티마이저 스텝"),
+    ("any_steps", r"^((total|last|failed at|stopped at) )?steps?$|스텝( 수)?$"),
+    ("epochs", r"\bepochs\b|max[ _]epochs?|에폭( 수)?$|에포크( 수)?$"),
+    ("epoch", r"에폭|에포크"),
     ("epoch", r"\bepoch\b"),
     ("size", r"\bsize\b|크기|용량"),
-    ("duration", r"duration|소요|wall time|training time|학습 시간"),
+    ("duration", r"duration|소요|걸린 시간|wall time|training time|학습 시간"),
     (
         "init",
         r"vlm init|초기화|model_load_path|initial weights|초기 가중치|vlm 초기|^init|vlm pretrain$",
@@ -55,16 +56,17 @@ QUANTITIES: tuple[tuple[str, str], ...] = (
     ("vlm", r"\bvlm\b|backbone"),
     ("lora", r"^lora$"),
     ("checkpoint", r"checkpoint|체크포인트|ckpt"),
-    ("date", r"\bdate\b|날짜|일자|started"),
-    ("reason", r"reason|cause|이유|원인|문제$"),
-    ("status", r"\bstatus\b|\bstate\b|상태|^result$|^결과$"),
+    ("date", r"\bdate\b|날짜|일자|started|시작"),
+    ("reason", r"reason|\bcause|이유|원인|문제$"),
+    ("status", r"\bstatus\b|\bstate\b|\boutcome\b|상태|^result$|^결과$|진행 ?상황"),
     ("episodes", r"episodes?\b|\beps\b|에피소드|^data\b|^dataset\b|^데이터\b|데이터셋|data amount"),
 )
 _KEYS = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in QUANTITIES)
 LOSSES = frozenset({"val_loss", "train_loss", "rmse"})
-EXACT = frozenset(
+NUMERIC = LOSSES | frozenset(
     {"lora_r", "lora_alpha", "lora_dropout", "learning_rate", "weight_decay", "accumulate",
-     "batch", "window", "chunk", "action_dim", "hidden", "seed", "steps", "epochs", "episodes"}
+     "batch", "window", "chunk", "action_dim", "hidden", "seed", "steps", "any_steps", "epochs",
+     "episodes", "params", "size"}
 )  # fmt: skip
 
 BEST = re.compile(r"\bbest\b|\blowest\b|\bminimum\b|최저|최고|최소", re.IGNORECASE)
@@ -80,23 +82,39 @@ EPOCH = re.compile(
     r"\bepoch[ _=]?(\d+)\b(?!\s*epochs)|(\d+)\s*(?:번째|차)?\s*(?:에폭|에포크)(?:에서|의| 후)",
     re.IGNORECASE,
 )
-SHARE = re.compile(r"^\s*%")
-
-CASE = re.compile(r"(?:\bcase|케이스)\s*#?\s*(\d{1,3})(?![\d.]*\d)", re.IGNORECASE)
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]{2,}")
 RUN_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*_20\d{6}(?:_[a-z0-9]+)*", re.IGNORECASE)
 CHECKPOINT = re.compile(r"[\w=.\-]+\.(?:ckpt|pt|safetensors)\b")
 
 STATES: tuple[tuple[str, str], ...] = (
-    ("failed", r"실패|\bfail(ed|s|ure)?\b|\bcrashed\b|죽음|\bdied\b"),
+    (
+        "failed",
+        r"실패|\bfail(ed|s|ure)?\b|\bcrash(ed|es)?\b|죽음|죽었|죽어|\bdied\b|멈췄|멈춤|중단"
+        r"|\baborted\b|ran out of memory",
+    ),
     ("killed", r"강제 종료|\bkilled\b"),
-    ("running", r"진행 ?중|학습 중|\bin progress\b|\brunning\b|\bstill training\b|방금 시작"),
+    (
+        "running",
+        r"진행 ?중|학습 ?중|학습하고 있|돌고 있|돌아가는 중|\bin progress\b|\brunning\b"
+        r"|\bstill training\b|\bis training\b|방금 시작",
+    ),
     ("planned", r"\bplanned\b|\bto do\b|시작 전|\bnot (yet )?begun\b|\bnot started\b"),
-    ("finished", r"완료|성공|\bdone\b|\bfinished\b|\bcompleted?\b|\bsucceeded\b"),
+    (
+        "finished",
+        r"완료|성공|끝났|끝남|끝냈|마쳤|정상 종료|\bdone\b|\bfinished\b|\bcompleted?\b"
+        r"|\bsucceeded\b",
+    ),
 )
 _STATES = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in STATES)
 NEGATED = re.compile(
-    r"\bnot (yet )?(been )?(done|finished|completed?|failed|killed|running)"
+    r"\b(not|never) (yet )?(been )?(done|finished|completed?|failed|killed|running)"
+    r"|n't (finish|complet|fail)"
+    r"|(끝나|마치|실패하|완료하|멈추)지 (않|못)|아직 (안|못)"
+    r"|(반영|비교|분석|수집|인용|작성|정리|검토|확인|보고|구현|코드|평가|다운로드|업로드|준비|로딩|저장)"
+    r"[이가을를은는도]? ?(모두|이미)? ?(완료|끝|실패|성공|중단|중\b)"
+    r"|(analysis|comparison|evaluation|report|review|download|upload|setup|loading)"
+    r" (is |was )?(done|finish|complet|fail)"
+    r"|끝났을 때|가장|만약"
     r"|미완료|완료 ?(후|대기|되지|예정|하지)|성공 ?(후|시|하면|시켜)|실패 ?(시|하면|율)"
     r"|(when|once|after|until|unless) [^.]*(done|finish|complete|succe)"
     r"|대기|success rate|성공률|재시도|완료되면",
@@ -104,9 +122,9 @@ NEGATED = re.compile(
 )
 MARKS = {"✅": "finished", "❌": "failed", "⏳": "running"}
 CAUSES: tuple[tuple[str, str, str], ...] = (
-    ("path", r"경로|\bpath\b|no such file|file not found|찾을 수 없",
+    ("path", r"경로|\bpath\b|no such file|file not found|did not exist|찾을 수 없",
      r"FileNotFound|No such file|does not exist"),
-    ("memory", r"\boom\b|out of memory|메모리 (부족|초과)",
+    ("memory", r"\boom\b|out of memory|메모리(가|를)? ?(부족|초과|모자)",
      r"out of memory|OutOfMemory|MemoryError|\bOOM\b"),
     ("not a number", r"\bnan\b|발산|diverg", r"\bnan\b|not finite|diverg"),
     ("import", r"import error|모듈|cannot import|\bimport\b",
@@ -124,10 +142,13 @@ BOTH = r"left\s*(?:\+|and|&)\s*right|왼쪽\s*(?:\+|과|및)\s*오른쪽|l/r"
 WAY = rf"(?P<way>(?:{BOTH})|(?:{LEFT})|(?:{RIGHT})|straight|직진)"
 NOT_POSSIBLE = re.compile(
     r"불가|❌|\bimpossible\b|cannot be compared|can't be compared|not comparable|not possible"
-    r"|\bconfounded\b|비교할 수 없|^no\b", re.IGNORECASE
+    r"|\bconfounded\b|(비교할|말할|알|볼) 수 없|^no\b", re.IGNORECASE
 )  # fmt: skip
 POSSIBLE = re.compile(
-    r"가능|✅|\bpossible\b|can be compared|comparable|\bvalid\b|^yes\b", re.IGNORECASE
+    r"가능|✅|\bpossible\b|can be compared|comparable|\bvalid\b|^yes\b"
+    r"|(?<=비교할 수 )있|(?<=말할 수 )있"
+    r"|(?<=알 수 )있|(?<=볼 수 )있",
+    re.IGNORECASE,
 )
 QUESTIONS: tuple[tuple[str, str], ...] = (
     ("direction_balance", r"균형|balance"),
@@ -136,13 +157,16 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What a column's head, a row's first cell or a line's key says of the values beside it."""
+class Key(msgspec.Struct, frozen=True):
+    """What a column's head, a row's first cell or a line's key says of the values beside it.
+
+    `also`: split and qualifier of each of two values, under "train/val" or "best/final".
+    """
 
     quantity: str
     qualifier: str
     split: str
+    also: tuple[tuple[str, str], ...] = ()
 
 
 @lru_cache(maxsize=4096)
@@ -152,7 +176,22 @@ def read_key(text: str) -> Key | None:
     if not plain or len(plain) > 60 or CHANGE.search(plain):
         return None
     quantity = next((name for name, pattern in _KEYS if pattern.search(plain)), None)
-    return Key(quantity, qualifier_of(plain), split_of(plain)) if quantity else None
+    both = _both(text)
+    if quantity is None and both and both[0][0]:
+        quantity = "episodes"
+    if quantity is None:
+        return None
+    qualifier = qualifier_of(plain) or ("" if both else qualifier_of(text))
+    return Key(quantity, qualifier, split_of(plain), both)
+
+
+def _both(text: str) -> tuple[tuple[str, str], ...]:
+    """What the two values of "train/val" or "(best/final)" are."""
+    for part in re.finditer(r"([^\s/()]+)\s*/\s*([^\s/()]+)", text):
+        told = tuple((split_of(part[n]), qualifier_of(part[n])) for n in (1, 2))
+        if all(split or qualifier for split, qualifier in told):
+            return told
+    return ()
 
 
 def qualifier_of(text: str) -> str:
@@ -177,8 +216,7 @@ def clean(text: str) -> str:
 
 def state_of(text: str) -> str | None:
     """The state that words or, failing them, a mark at its beginning name."""
-    if NEGATED.search(text):
-        return None
+    text = NEGATED.sub(" ", text)
     found = [name for name, pattern in _STATES if pattern.search(text)]
     if found:
         return found[0] if len(found) == 1 else None
@@ -188,9 +226,11 @@ def state_of(text: str) -> str | None:
 
 def state_word(text: str) -> re.Match[str] | None:
     """Where the state is named."""
+    state = state_of(text)
     for name, pattern in _STATES:
-        if name == state_of(text) and (match := pattern.search(text)):
-            return match
+        for match in pattern.finditer(text) if name == state else ():
+            if not any(n.start() <= match.start() < n.end() for n in NEGATED.finditer(text)):
+                return match
     return re.search("|".join(MARKS), text)
 
 

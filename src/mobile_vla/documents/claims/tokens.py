@@ -1,0 +1,133 @@
+"""The words beside a number, English and Korean: what it counts, of which split, at which epoch."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+NUMBER = (
+    r"(?P<about>~|≈|약\s|about\s)?(?P<num>\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
+)
+NOUNS: dict[str, str] = {
+    "loss": "loss", "losses": "loss", "손실": "loss", "rmse": "rmse",
+    "lora r": "lora_r", "lora rank": "lora_r", "rank": "lora_r", "랭크": "lora_r",
+    "lora alpha": "lora_alpha", "alpha": "lora_alpha", "알파": "lora_alpha", "α": "lora_alpha",
+    "dropout": "lora_dropout", "드롭아웃": "lora_dropout",
+    "learning rate": "learning_rate", "lr": "learning_rate", "학습률": "learning_rate",
+    "학습 률": "learning_rate", "러닝레이트": "learning_rate",
+    "weight decay": "weight_decay", "가중치 감쇠": "weight_decay",
+    "gradient accumulation": "accumulate", "accumulation": "accumulate",
+    "누적 스텝": "accumulate", "그래디언트 누적": "accumulate",
+    "batch": "batch", "batch size": "batch", "배치": "batch", "배치 크기": "batch",
+    "window": "window", "window size": "window", "윈도우": "window", "윈도우 크기": "window",
+    "chunk": "chunk", "chunks": "chunk", "chunk size": "chunk", "action chunk": "chunk",
+    "청크": "chunk", "청크 크기": "chunk", "seed": "seed", "시드": "seed",
+    "epochs": "epochs", "max epochs": "epochs", "에폭 수": "epochs", "에포크 수": "epochs",
+    "epoch": "epoch", "에폭": "epoch", "에포크": "epoch",
+    "optimiser steps": "steps", "optimizer steps": "steps", "최적화 스텝": "steps",
+    "최적화 스텝 수": "steps", "옵티마이저 스텝": "steps", "옵티마이저 스텝 수": "steps",
+    "steps": "any_steps", "step": "any_steps", "스텝": "any_steps", "스텝 수": "any_steps",
+    "parameters": "params", "params": "params", "파라미터": "params", "매개변수": "params",
+}  # fmt: skip
+QUALIFIERS: dict[str, str] = {
+    "best": "best", "lowest": "best", "minimum": "best", "최저": "best", "최고": "best",
+    "최소": "best", "가장 낮은": "best", "가장 좋은": "best", "가장 좋았을": "best",
+    "bottomed out": "best", "final": "final", "last": "final", "latest": "final", "ended": "final",
+    "최종": "final", "마지막": "final", "끝났을": "final", "initial": "initial", "초기": "initial",
+    "처음": "initial", "첫": "initial",
+}  # fmt: skip
+SPLITS: dict[str, str] = {
+    "train": "train", "training": "train", "학습": "train", "훈련": "train",
+    "val": "val", "validation": "val", "검증": "val",
+}  # fmt: skip
+OTHERS = (
+    "accuracy",
+    "acc",
+    "정확도",
+    "성공률",
+    "success",
+    "mae",
+    "norm",
+    "temperature",
+    "batch norm",
+)
+"""Nouns of numbers that no claim here is about: they end the reach of the noun before them."""
+
+
+def _pattern(phrase: str) -> str:
+    words = r"[\s_-]*".join(re.escape(word) for word in phrase.split())
+    ascii_word = phrase.isascii()
+    return rf"{words}(?![a-z])" if ascii_word else words
+
+
+_PHRASES = sorted({*NOUNS, *QUALIFIERS, *SPLITS, *OTHERS}, key=len, reverse=True)
+_BY_LETTERS = {re.sub(r"[\s_-]", "", phrase): phrase for phrase in _PHRASES}
+TOKEN = re.compile(
+    rf"(?<![0-9a-z.¤]){NUMBER}|(?<![a-z])(?P<word>{'|'.join(map(_pattern, _PHRASES))})"
+    r"|(?<![a-z])r(?=\s*[=:]\s*\d)|(?P<stop>[;|])"
+)
+UNITS = {"k": 3, "m": 6, "백만": 6, "b": 9, "kb": 3, "mb": 6, "gb": 9, "tb": 12}
+EPOCH_AFTER = re.compile(
+    r"[\s*]*(?:\(|at|in|after|from|@|,)?\s*\(?(?:(?:at|in|after|from)\s+)?(?:the\s+)?"
+    r"(?:(?:epoch|에폭|에포크)[\s_=]*(?P<a>\d+)(?![\d.]*\d)"
+    r"|(?P<b>\d+)\s*(?:번째\s*)?(?:epoch\b(?!s)|에폭|에포크))"
+)
+QUALIFIER_AFTER = re.compile(
+    r"[\s*]*(?:\(|at|by|in)\s*(?:the\s+)?(?P<q>end|best|final|last|최종|최저|lowest)\b"
+)
+COUNTED = re.compile(
+    r"[\s*]*(?:개의?|번의?|회|편의?)?\s*(?P<unit>백만|[mbk](?![a-z]))?[\s*]*"
+    r"(?:(?:full|whole|total|training|trained|trainable|학습한?|학습되는|학습된)[\s]*)*"
+    r"(?P<noun>optimi[sz]er[\s-]*steps?|최적화 스텝|옵티마이저 스텝|steps?(?![a-z])|스텝(?!별|당)"
+    r"|epochs?(?![a-z])|(?:에폭|에포크)(?!에서|의| 후|마다|당|째)"
+    r"|parameters|params|파라미터|매개변수)"
+)
+SIZED = re.compile(r"\s*(?P<unit>tb|gb|mb|kb)(?![a-z])")
+SIZE_NOUN = re.compile(r"size|크기|용량|checkpoint|체크포인트|ckpt|가중치|weights|파일|file")
+NO_SIZE = re.compile(r"gpu|vram|ram\b|memory|메모리|data ?set|데이터|disk space|디스크")
+STOPPED = re.compile(
+    r"[\d,.]*\d|\s*(?:→|->|~\s*\d|–\s*\d|%|×|배|x\b|/\s*\d|of\s+\d|[a-z]\w*/|회|명)"
+)
+GAP = re.compile(r"[^\d;|<>~≈→%\n]*")
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A value in a text: its place, quantity and reading. The fields are those of a claim."""
+
+    start: int
+    end: int
+    quantity: str
+    number: float | None = None
+    step: float = 0.0
+    about: bool = False
+    qualifier: str = ""
+    split: str = ""
+    ways: tuple[str, ...] = ()
+    only: bool = False
+    parts: tuple[float, ...] = ()
+
+
+def small(text: str) -> str:
+    """Text in small letters, every character at its place."""
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else text
+
+
+def phrase_of(word: str) -> str:
+    """The phrase of the vocabulary that a token is, whatever stands between its words."""
+    return _BY_LETTERS[re.sub(r"[\s_-]", "", word)]
+
+
+def reading(match: re.Match[str], quantity: str, power: int = 0) -> Found | None:
+    """A number with the worth of its last digit; None where it is no number of this world."""
+    digits = match["num"].replace(",", "")
+    mantissa, _, exponent = digits.lower().partition("e")
+    places = int(exponent or 0) - len(mantissa.partition(".")[2]) + power
+    if abs(places) > 30 or len(mantissa) > 30:
+        return None
+    return Found(
+        start=match.start("num"), end=match.end("num"), quantity=quantity,
+        number=float(f"{digits}") * 10.0**power if power else float(digits),
+        step=10.0**places, about=bool(match["about"]),
+    )  # fmt: skip
