@@ -28,7 +28,13 @@ EPOCHS, STEPS, EPISODES = 10, 50, 50
 def write_template(path: Path, case: str, seed: int) -> None:
     """A finished run: 50 steps, 10 epochs, 50 episodes, one checkpoint of 40 kB."""
     run = RunFolder(path)
-    path.mkdir(parents=True)
+    write_inputs(run, case, seed)
+    _train(run)
+
+
+def write_inputs(run: RunFolder, case: str, seed: int) -> None:
+    """A run folder as it stands before the first event."""
+    run.path.mkdir(parents=True)
     robot = Robot(action=("linear_x", "linear_y"), step=0.4, full_speed=1.15)
     resolved = ResolvedCase(
         study="many", profile="laptop", case=case, attempt=0, vlm=Source(name="vlm", path="vlm"),
@@ -43,7 +49,6 @@ def write_template(path: Path, case: str, seed: int) -> None:
     report = LoadReport(sources=(source,), tensors_hash="0" * 64, trainable=trained)
     write_json(run.load_report, report)
     write_json(run.environment, describe(device="cpu", threads=1))
-    _train(run)
 
 
 def _episode(number: int) -> ManifestEpisode:

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from benchmarks.exit_rows import OURS, begin, end, memory_group, small_disk
 
 from mobile_vla.casebook.view import view_run
 from mobile_vla.record.events import Checkpoint, Epoch
@@ -32,36 +30,11 @@ if TYPE_CHECKING:
 
 LONG = ("epochs: 3", "epochs: 2000")
 
-CHILD = """
-import sys
-from pathlib import Path
-from mobile_vla.record.events import Heartbeat, Start
-from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.process import this_process
-from mobile_vla.record.workspace import Workspace
-from mobile_vla.training import run as machinery
-
-def work(session):
-    session.events.append(Start(process=this_process(), argv=sys.argv, total_steps=40))
-    session.events.append(Heartbeat(step=7, epoch=1))
-    sys.__stdout__.flush()
-    Path(sys.argv[2]).touch()
-    {then}
-
-machinery._work = work
-machinery.train(RunFolder(Path(sys.argv[1])), Workspace(Path(sys.argv[1])), terminal=False)
-"""
-
 
 def child(maker: Maker, folder: Path, then: str) -> subprocess.Popen[bytes]:
     """A process under training's own record and signal handlers that does `then` at step 7."""
     sign = maker.workspace / f"begun-{len(list(maker.workspace.glob('begun-*')))}"
-    process = subprocess.Popen(
-        [sys.executable, "-c", CHILD.format(then=then), str(folder), str(sign)],
-        stderr=subprocess.DEVNULL,
-    )
-    until(sign.exists, "its start")
-    return process
+    return begin(OURS, str(folder), sign, then)
 
 
 def fresh(maker: Maker) -> Path:
@@ -102,45 +75,15 @@ def test_out_of_memory_as_python_tells_it(maker: Maker) -> None:
     assert "MemoryError" in why
 
 
-def cgroup(limit: int) -> Path | None:
-    """A fresh memory group with a limit in bytes; None where this machine gives none."""
-    for base, name in (
-        (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
-        (Path("/sys/fs/cgroup"), "memory.max"),
-    ):
-        group = base / f"mvla-test-{os.getpid()}"
-        try:
-            group.mkdir()
-            (group / name).write_text(str(limit))
-        except OSError:
-            if group.is_dir():
-                group.rmdir()
-            continue
-        return group
-    return None
-
-
 def test_out_of_memory_as_the_kernel_ends_it(maker: Maker) -> None:
-    group = cgroup(256 << 20)
-    if group is None:
-        pytest.skip("no memory group can be made here")
-    then = "sys.stdin.read(1); _ = b'x' * (1 << 30); sys.stdin.read()"
-    sign = maker.workspace / "begun"
-    process = subprocess.Popen(
-        [sys.executable, "-c", CHILD.format(then=then), str(fresh(maker)), str(sign)],
-        stdin=subprocess.PIPE,
-    )
-    try:
-        until(sign.exists, "its start")
+    process = child(maker, fresh(maker), "sys.stdin.read(1); _ = b'x' * (1 << 30); wait()")
+    with memory_group(256 << 20) as group:
+        if group is None:
+            end(process)
+            pytest.skip("no memory group can be made here")
         (group / "cgroup.procs").write_text(str(process.pid))
-        assert process.stdin is not None
-        process.stdin.write(b"x")
-        process.stdin.flush()
-        assert process.wait(60) == -signal.SIGKILL
-    finally:
-        process.kill()
-        process.wait()
-        group.rmdir()
+        process.communicate(b"x")
+    assert process.returncode == -signal.SIGKILL
     assert told(maker)[0] == "killed"
 
 
@@ -155,24 +98,19 @@ def test_stopped_and_going_on(lab: Lab) -> None:
     until(lambda: lab.judged("left_10").state == "running", "going on")
 
 
-@pytest.fixture
-def small_disk(lab: Lab) -> Iterator[Path]:
-    """The lab's runs on a disk of their own."""
-    folder = lab.path / "runs"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("needs the right to mount")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+def test_a_disk_that_fills(lab: Lab) -> None:
+    with small_disk(lab.path / "runs", "300m") as mounted:
+        if not mounted:
+            pytest.skip("needs the right to mount")
+        _fill(lab, lab.path / "runs" / "filler")
 
 
-def test_a_disk_that_fills(lab: Lab, small_disk: Path) -> None:
+def _fill(lab: Lab, filler: Path) -> None:
     lab.change(*LONG)
     training = lab.start("train", "left_10")
     run = lab.when("left_10", Checkpoint)  # written whole, so it must outlive the disk
     assert lab.judged("left_10").state == "running"
-    with open(small_disk / "filler", "wb", buffering=0) as file, contextlib.suppress(OSError):
+    with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
         while file.write(b"\0" * 4096):
             pass
     assert training.end() != 0
@@ -185,8 +123,7 @@ def test_a_disk_that_fills(lab: Lab, small_disk: Path) -> None:
 
 def test_two_processes_on_one_run_folder(maker: Maker) -> None:
     folder = fresh(maker)
-    wait = "__import__('threading').Event().wait()"
-    both = [child(maker, folder, wait) for _ in range(2)]
+    both = [child(maker, folder, "return wait()") for _ in range(2)]
     (run,) = maker.book().runs()
     for process in both:
         process.kill()
@@ -195,6 +132,22 @@ def test_two_processes_on_one_run_folder(maker: Maker) -> None:
     pids = [str(process.pid) for process in both]
     (said,) = [conflict for conflict in run.conflicts if "both write this run" in conflict]
     assert all(pid in said for pid in pids)
+    assert told(maker)[0] == "killed"
+
+
+def test_of_two_processes_the_one_that_stays_speaks(maker: Maker) -> None:
+    """The other's orderly exit is the newest event, and yet the run goes on."""
+    folder = fresh(maker)
+    leaves, stays = [child(maker, folder, "return wait()") for _ in range(2)]
+    leaves.send_signal(signal.SIGINT)
+    leaves.wait()
+    (run,) = maker.book().runs()
+    end(stays)
+    assert run.state == "running", run.why
+    assert any(
+        f"process {leaves.pid} left" in said and f"process {stays.pid} lives" in said
+        for said in run.conflicts
+    )
     assert told(maker)[0] == "killed"
 
 
@@ -209,12 +162,7 @@ def test_the_command_refuses_a_second_process(lab: Lab) -> None:
 
 def test_a_clock_set_back_while_it_trains(maker: Maker) -> None:
     """The clock of the machine, so the process's and the asker's, jumps back an hour."""
-    then = (
-        "import mobile_vla.record.events as e; from datetime import datetime, timedelta; "
-        "session.events.append(Heartbeat(step=8, epoch=1, "
-        "time=e.datetime.now(e.UTC) - timedelta(hours=1))); "
-        "Path(sys.argv[2] + '-back').touch(); __import__('threading').Event().wait()"
-    )
+    then = "clock_back(); log(8); Path(sys.argv[2] + '-back').touch(); return wait()"
     folder = fresh(maker)
     process = child(maker, folder, then)
     until(lambda: list(maker.workspace.glob("*-back")), "the jump")

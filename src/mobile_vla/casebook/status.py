@@ -61,15 +61,24 @@ def judge(facts: Facts, line: Timeline, lives: Mapping[Process, Life], now: date
 def _state(facts: Facts, line: Timeline, lives: Mapping[Process, Life], now: datetime) -> Judgement:
     if not line.starts:
         return _not_begun(facts, line)
-    if line.exit is not None:
+    known = [lives.get(start.process, Life(None)) for _, start in line.starts]
+    living = [life for life in known if life.alive]
+    if line.exit is not None and not _another(line, lives):
         number, event = line.exit
         evidence = [facts.at("events.jsonl", f"line {number}")]
         return _left(facts, line, event, evidence)
-    known = [lives.get(start.process, Life(None)) for _, start in line.starts]
-    living = [life for life in known if life.alive]
     if living:
         return _living(facts, line, all(life.stopped for life in living), now)
     return _gone(facts, line) if known[-1].alive is False else _elsewhere(facts, line)
+
+
+def _another(line: Timeline, lives: Mapping[Process, Life]) -> int | None:
+    """The pid of a living process that is not the one that left, None where there is none."""
+    assert line.exit is not None
+    number, left = line.exit
+    later = line.segment[-1][0] > number
+    living = [process.pid for process, life in lives.items() if life.alive]
+    return next((p for p in living if later or (left.pid is not None and p != left.pid)), None)
 
 
 def _not_begun(facts: Facts, line: Timeline) -> Judgement:
@@ -210,6 +219,10 @@ def _doubles(line: Timeline, lives: Mapping[Process, Life]) -> list[str]:
     found = [f"processes {pids[0]} and {pids[1]} {DOUBLE}"] if len(pids) > 1 else []
     if line.exit is not None and line.segment[-1][0] > line.exit[0]:
         found.append(f"events go on after the exit at line {line.exit[0]} of events.jsonl")
+    elif line.exit is not None and (pid := _another(line, lives)):
+        number, left = line.exit
+        told = f"left at line {number} of events.jsonl while process {pid} lives"
+        found.append(f"process {left.pid} {told}: {DOUBLE}")
     return found
 
 
