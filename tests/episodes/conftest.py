@@ -1,4 +1,6 @@
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -59,3 +61,25 @@ def clean(tmp_path: Path, make_episode) -> Path:
             write_episode(folder / f"{episode.id}.h5", episode)
     write_manifest(folder, build_manifest(folder, name="set", seed=1)[0])
     return folder
+
+
+@dataclass
+class Disk:
+    """A file system of its own, in memory."""
+
+    folder: Path
+
+    def resize(self, size: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,size={size}", self.folder], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Disk]:
+    """A disk that can be full; skips where nothing may be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a disk")
+    yield Disk(folder)
+    subprocess.run(["umount", "--lazy", folder], check=True)

@@ -148,6 +148,27 @@ def test_a_folder_that_cannot_be_read_is_a_finding() -> None:
     assert [(f.episode, f.check) for f in found.findings] == [("closed", "unreadable")]
 
 
+def test_on_a_disk_that_is_full_it_goes_on_where_there_is_room(
+    make_folder, small_disk, tmp_path: Path, capsys
+) -> None:
+    source, folder = make_folder(5, 5), small_disk.folder / "data"
+    small_disk.resize("400k")
+    command = ["episodes", "import", str(source), str(folder), "--size", "64", "--seed", "1"]
+    command += ["--workspace", str(small_disk.folder / "ws")]
+    assert main([*command, "--jobs", "1"]) == 2
+    assert "The disk is full" in capsys.readouterr().err
+    taken = read_ledger(folder)
+    assert 0 < len(taken) < 10
+    assert not (folder / "manifest.json").exists()
+    assert main([*command, "--jobs", "2"]) == 2, "nor by several processes"
+    assert taken.items() <= read_ledger(folder).items()
+    assert not list(small_disk.folder.rglob("*.part"))
+    small_disk.resize("20m")
+    assert main(command) == 0
+    assert f"{10 - len(taken)} episodes taken in" in capsys.readouterr().out
+    assert read_manifest(folder).hash == bring(source, tmp_path / "at_once").manifest.hash
+
+
 def test_a_full_disk_is_told_and_what_was_taken_is_kept(make_folder, tmp_path: Path) -> None:
     """A limit on file sizes stands in for the disk: both refuse the write itself."""
     source, folder = make_folder(2, 2), tmp_path / "data"

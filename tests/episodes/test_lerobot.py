@@ -212,6 +212,15 @@ def test_export_refuses_what_lerobot_cannot_hold(make_folder, make_episode, tmp_
     assert not [p for p in tmp_path.iterdir() if "part" in p.name or p.name == "two"]
 
 
+@pytest.mark.parametrize("option", [[], ["--images"]])
+def test_an_export_that_fills_the_disk_leaves_nothing(dataset, small_disk, capsys, option) -> None:
+    small_disk.resize("100k")
+    out = small_disk.folder / "out"
+    assert main(["episodes", "export", str(dataset.folder), str(out), *option]) == 2
+    assert "The disk is full" in capsys.readouterr().err
+    assert not list(small_disk.folder.iterdir())
+
+
 def test_statistics_are_exact() -> None:
     images = np.random.default_rng(0).integers(3, 200, (5, 6, 7, 3), dtype=np.uint8)
     counted = PictureStatistics()

@@ -18,7 +18,7 @@ from mobile_vla.episodes.hdf5 import read_episode
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode
 from mobile_vla.episodes.schema import Episode
 from mobile_vla.record.errors import UserError
-from mobile_vla.record.files import write_atomic, written_beside
+from mobile_vla.record.files import write_array, write_atomic
 
 TRANSFORM = "pil-bicubic-1"
 """Part of the address: change it when frames come to be made in another way."""
@@ -123,8 +123,7 @@ def add_to_store(store: Path, episode: Episode, digest: str, size: int) -> None:
     frames = np.empty((len(episode), size, size, 3), np.uint8)
     for index, image in enumerate(episode.images):
         frames[index] = resize(image, size)
-    with written_beside(store / f"{digest}.npy") as beside, open(beside, "wb") as file:
-        np.save(file, frames)
+    write_array(store / f"{digest}.npy", frames)
     kept = _Kept(actions=episode.actions.tolist(), instruction=episode.instruction)
     write_atomic(store / f"{digest}.json", msgspec.json.encode(kept))
 

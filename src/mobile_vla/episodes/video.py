@@ -70,5 +70,7 @@ class VideoWriter:
 
     def close(self) -> None:
         """Write what is still in the encoder, and the index."""
-        self._container.mux(self._stream.encode())
-        self._container.close()
+        try:
+            self._container.mux(self._stream.encode())
+        finally:
+            self._container.close()

@@ -15,7 +15,7 @@ import torch
 from mobile_vla.policy.key_match import part_of
 from mobile_vla.policy.lora import base_tensors, hash_tensors
 from mobile_vla.record.errors import UserError
-from mobile_vla.record.files import written_beside
+from mobile_vla.record.files import write_array
 
 if TYPE_CHECKING:
     from mobile_vla.episodes.frames import FrameStore
@@ -39,8 +39,7 @@ class Features:
         path = self.folder / f"{content}.npy"
         if not has_features(self.folder, content):
             bits = self._encode(episode, gradient=False).to(torch.bfloat16).view(torch.uint16)
-            with written_beside(path) as beside, open(beside, "wb") as file:
-                np.save(file, bits.cpu().numpy())
+            write_array(path, bits.cpu().numpy())
         bits = torch.from_numpy(_stored(path)).view(torch.bfloat16)
         return bits.to(self.policy.action_token.device, torch.float32)
 
