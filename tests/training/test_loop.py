@@ -10,12 +10,13 @@ import torch
 from mobile_vla.policy.lora import base_tensors, hash_base
 from mobile_vla.policy.loss import action_loss_sums, chunk_targets
 from mobile_vla.record.errors import UserError
-from mobile_vla.record.events import Epoch
+from mobile_vla.record.events import Checkpoint, Epoch
 from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.metrics import read_metrics
 from mobile_vla.training import loop
 from mobile_vla.training.data import case_manifest
 from mobile_vla.training.loop import Position, Training, fit
+from mobile_vla.training.objective import Validation, validate
 from mobile_vla.training.order import NotFinite
 from small_lab import Lab, events_of
 
@@ -168,3 +169,37 @@ def test_latest_step_is_read_from_the_link(tmp_path: Path) -> None:
     assert run.latest_step == 120
     (run.checkpoints / "step-000120").rmdir()
     assert run.latest_step is None
+
+
+def test_the_error_in_real_units_is_that_of_the_windows_alone(here: Lab) -> None:
+    training = here.training()
+    policy, recipe, errors = training.policy, training.recipe, []
+    found = validate(training)
+    with torch.no_grad():
+        for row in training.manifest.split("val"):
+            batch = training.tensors.batch([row])
+            real = training.tensors._frames.actions(row.id)[:, : recipe.action_dim]
+            for start in range(row.frames - recipe.window + 1):
+                latents = batch.latents[0][start : start + recipe.window]
+                chunks = policy.forward_episode(latents, batch.instructions[0], recipe.window)
+                first = policy.statistics.denormalise(chunks[0, :, 0])
+                errors.append((first - torch.from_numpy(real[start : start + recipe.window])).abs())
+    assert found.val_mae == pytest.approx(float(torch.cat(errors).mean()), rel=1e-5)
+
+
+@pytest.mark.parametrize("metric", ["val_loss", "val_mae"])
+def test_the_best_checkpoint_is_that_of_the_metric_named(
+    here: Lab, monkeypatch: pytest.MonkeyPatch, metric: str
+) -> None:
+    scores = iter([Validation(0.9, 0.4), Validation(0.5, 0.6), Validation(0.7, 0.3)])
+    monkeypatch.setattr(loop, "validate", lambda training: next(scores))
+    here.change("accumulate: 2", f"accumulate: 2\n  best_by: {metric}")
+    training = here.training()
+    fit(training, Position())
+    written = events_of(training.run.events, Checkpoint)
+    assert [e.best for e in written] == [True, metric == "val_loss", metric == "val_mae"]
+    assert [(e.val_loss, e.val_mae) for e in written] == [(0.9, 0.4), (0.5, 0.6), (0.7, 0.3)]
+    assert {e.best_by for e in written} == {metric}
+    assert training.run.best.resolve().name == {"val_loss": "step-000008"}.get(
+        metric, "step-000012"
+    )
