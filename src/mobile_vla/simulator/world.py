@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import math
 from collections.abc import Sequence
@@ -147,6 +148,7 @@ class _Stage:
         key = (height, width)
         if key not in self._renderers:
             self._renderers[key] = make_renderer(self.model, height, width)
+            atexit.register(self._renderers[key].close)  # OSMesa cannot once Python shuts down
         self._renderers[key].update_scene(self.data, camera="front")
         return self._renderers[key]
 
