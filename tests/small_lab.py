@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mobile_vla.training.loop import Training
 
 DEADLINE = 120.0
+POLL = 0.001
 SIZE = (64, 64)
 STUDY = """
 study: small
@@ -89,6 +90,7 @@ def until(condition: Callable[[], Any], what: str, deadline: float = DEADLINE) -
     end = time.monotonic() + deadline
     while not (found := condition()):
         assert time.monotonic() < end, f"{what} did not happen within {deadline} s"
+        time.sleep(POLL)  # what is waited for needs the core
     return found
 
 

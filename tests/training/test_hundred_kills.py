@@ -1,4 +1,4 @@
-"""A hundred SIGKILLs at random moments, a tenth of them aimed at a checkpoint being written."""
+"""A hundred SIGKILLs at random moments, a third of them aimed at a checkpoint being written."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -72,15 +73,12 @@ def kill_once(lab: Lab, dice: random.Random, arguments: tuple[str, ...]) -> str:
     return "write" if being_written(run) else "step"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(RUNS))
-def test_ten_kills_of_a_run(
-    tmp_path: Path, shared: Path, server: Any, undisturbed: RunFolder, seed: int
-) -> None:
-    lab = furnish(tmp_path / "ws", shared, server)
+def kill_and_resume(path: Path, shared: Path, server: Any, undisturbed: RunFolder) -> list[str]:
+    """A run killed `KILLS` times, then to its end; what the kills fell into."""
+    lab = furnish(path / "ws", shared, server)
     lab.change("epochs: 3", EPOCHS)
     lab.change("rollout_scenes: 2", "rollout_scenes: 2\n    record: {checkpoint_minutes: 0.005}")
-    dice = random.Random(seed)
+    dice = random.Random(path.name)
     try:
         fell = [kill_once(lab, dice, ("--resume",) if n else ()) for n in range(KILLS)]
         assert fell.count("ended") == 0, fell
@@ -91,6 +89,21 @@ def test_ten_kills_of_a_run(
         assert not list(run.path.rglob("*.part"))
     finally:
         _dismiss(lab)
+    return fell
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_hundred_kills(tmp_path: Path, shared: Path, server: Any, undisturbed: RunFolder) -> None:
+    """Two runs at a time: most of a start is waiting for one core."""
+    with ThreadPoolExecutor(2) as pool:
+        going = [
+            pool.submit(kill_and_resume, tmp_path / str(n), shared, server, undisturbed)
+            for n in range(RUNS)
+        ]
+        fell = [each for run in going for each in run.result()]
+    assert len(fell) == RUNS * KILLS == 100
+    assert fell.count("write") >= 10, fell
 
 
 def require_same(run: RunFolder, undisturbed: RunFolder) -> None:
