@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
-from PIL import Image
 
 from mobile_vla.cli import main
+from mobile_vla.episodes import texts
 from mobile_vla.episodes.check import check_folder
 from mobile_vla.episodes.dataset import build_manifest, load_dataset
 from mobile_vla.episodes.frames import open_frames, store_folder
@@ -23,7 +24,6 @@ from mobile_vla.episodes.manifest import read_manifest, write_manifest
 from mobile_vla.episodes.naming import Naming
 from mobile_vla.episodes.recording import Choice
 from mobile_vla.episodes.sources import find_sources
-from mobile_vla.episodes.walk import find_episodes
 from mobile_vla.record.errors import UserError
 
 
@@ -133,19 +133,71 @@ def test_what_is_wrong_is_named_and_the_rest_is_taken_in(
     assert "이름 with spaces" in {row.id for row in imported.manifest.episodes}
 
 
-def test_a_folder_that_cannot_be_read_is_a_finding() -> None:
-    if os.geteuid() != 0:
-        pytest.skip("needs another user to be refused reliably")
+HUGE = (10**6, 720, 1280, 3)
+WRONG = {
+    "no images": ("images", None, "not_an_episode"),
+    "no actions": ("actions", None, "not_an_episode"),
+    "flat images": ("images", np.zeros((6, 4, 4), np.uint8), "shape_or_type"),
+    "float images": ("images", np.zeros((6, 4, 4, 3), np.float32), "shape_or_type"),
+    "arms": ("actions", np.zeros((6, 7), np.float32), "shape_or_type"),
+    "text actions": ("actions", np.array([[b"w", b"a"]] * 6), "shape_or_type"),
+    "fewer actions": ("actions", np.zeros((5, 3), np.float32), "shape_or_type"),
+    "nan": ("actions", np.full((6, 3), np.nan, np.float32), "not_a_number"),
+    "infinite": ("actions", np.full((6, 3), np.inf, np.float32), "not_a_number"),
+    "undecodable": ("language_instruction", np.array([b"\xff\xfe"]), "shape_or_type"),
+    "a million frames": ("actions", np.zeros((10**6, 3), np.float32), "too_long"),
+    "hanging": ("language_instruction", ["go left"], "unreadable"),
+}
+
+
+def test_every_wrong_file_is_named_and_the_rest_is_taken_in(
+    make_folder, make_episode, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(texts, "SECONDS", 1)
+    source = make_folder(3, 3)
+    for index, (kind, (name, value, _)) in enumerate(WRONG.items()):
+        path = source / f"{kind}.h5"
+        write_episode(path, make_episode(50 + index))
+        with h5py.File(path, "a") as file:
+            del file[name]
+            if value is not None:
+                file[name] = value
+            if kind == "a million frames":
+                del file["images"]
+                file.create_dataset("images", HUGE, np.uint8, chunks=(1, *HUGE[1:]))
+    data = bytearray((source / "hanging.h5").read_bytes())
+    heap = data.index(b"GCOL") + 24
+    data[heap : heap + 8] = bytes(8)
+    (source / "hanging.h5").write_bytes(data)
+    imported = bring(source, tmp_path / "data")
+    told = {Path(f.episode).stem: f.check for f in imported.findings}
+    assert told == {kind: check for kind, (_, _, check) in WRONG.items()}
+    assert len(imported.manifest.episodes) == 6
+
+
+def test_a_folder_and_a_file_that_cannot_be_read_are_findings(make_folder) -> None:
+    """Root may read anything, so where the tests are root's, nobody looks."""
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        (folder / "closed").mkdir(mode=0o700)
-        os.seteuid(65534)
+        for file in make_folder(2, 2).glob("*.h5"):
+            shutil.copy(file, folder)
+        (folder / "closed").mkdir(mode=0)
+        closed = sorted(folder.glob("*.h5"))[0]
+        closed.chmod(0)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
         try:
-            found = find_episodes(folder)
+            report = check_folder(folder).report
         finally:
-            os.seteuid(0)
-    assert [(f.episode, f.check) for f in found.findings] == [("closed", "unreadable")]
+            if root:
+                os.seteuid(0)
+    assert {f.episode: f.check for f in report.findings if f.spoils} == {
+        "closed": "unreadable",
+        closed.name: "unreadable",
+    }
+    assert report.episodes == 3
 
 
 def test_on_a_disk_that_is_full_it_goes_on_where_there_is_room(
@@ -297,41 +349,6 @@ def test_another_naming_holds_before_and_after(make_episode, tmp_path: Path) -> 
         "other.hdf5": "name",
         "run_3_R.hdf5": "direction",
     }
-
-
-def write_pictures(folder: Path, episode, rows: dict | None = None) -> None:
-    folder.mkdir(parents=True)
-    with open(folder / "actions.csv", "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["image", "linear_x", "linear_y", "angular_z", "instruction"])
-        for index, action in enumerate(episode.actions):
-            name = f"{index:04d}.png"
-            Image.fromarray(episode.images[index]).save(folder / name)
-            values = [repr(float(v)) for v in action]
-            writer.writerow((rows or {}).get(index, [name, *values, episode.instruction]))
-
-
-def test_pictures_with_a_table_of_actions(make_episode, tmp_path: Path) -> None:
-    source = tmp_path / "phone"
-    episodes = {f"drive {i}": make_episode(i, "left" if i % 2 else "right") for i in range(4)}
-    for name, episode in episodes.items():
-        write_pictures(source / name, episode)
-    write_pictures(source / "bad number", make_episode(9), {2: ["0002.png", "x", "0", "0", ""]})
-    write_pictures(source / "no picture", make_episode(10), {2: ["none.png", "0", "0", "0", ""]})
-    write_pictures(source / "nan", make_episode(11), {3: ["0003.png", "nan", "0", "0", ""]})
-    imported = bring(source, tmp_path / "data")
-    told = {Path(f.episode).name: (f.check, f.what) for f in imported.findings}
-    assert {name: check for name, (check, _) in told.items()} == {
-        "bad number": "shape_or_type",
-        "no picture": "unreadable",
-        "nan": "not_a_number",
-    }
-    assert "frame 3" in told["nan"][1]
-    for row in imported.manifest.episodes:
-        again = load_dataset(tmp_path / "data").read(row.id)
-        np.testing.assert_array_equal(again.images, episodes[row.id].images)
-        np.testing.assert_array_equal(again.actions, episodes[row.id].actions)
-        assert again.instruction == episodes[row.id].instruction
 
 
 def test_the_command_imports_and_says_what_is_there(make_folder, tmp_path: Path, capsys) -> None:

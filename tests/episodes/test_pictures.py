@@ -1,0 +1,54 @@
+"""Folders of pictures with a table of actions."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mobile_vla.episodes.dataset import load_dataset
+from mobile_vla.episodes.importing import import_episodes
+from mobile_vla.episodes.sources import find_sources
+
+
+def write_pictures(folder: Path, episode, rows: dict | None = None) -> None:
+    folder.mkdir(parents=True)
+    with open(folder / "actions.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "linear_x", "linear_y", "angular_z", "instruction"])
+        for index, action in enumerate(episode.actions):
+            name = f"{index:04d}.png"
+            Image.fromarray(episode.images[index]).save(folder / name)
+            values = [repr(float(v)) for v in action]
+            writer.writerow((rows or {}).get(index, [name, *values, episode.instruction]))
+
+
+def test_pictures_with_a_table_of_actions(make_episode, tmp_path: Path) -> None:
+    source = tmp_path / "phone"
+    episodes = {f"drive {i}": make_episode(i, "left" if i % 2 else "right") for i in range(4)}
+    for name, episode in episodes.items():
+        write_pictures(source / name, episode)
+    write_pictures(source / "bad number", make_episode(9), {2: ["0002.png", "x", "0", "0", ""]})
+    write_pictures(source / "no picture", make_episode(10), {2: ["none.png", "0", "0", "0", ""]})
+    write_pictures(source / "nan", make_episode(11), {3: ["0003.png", "nan", "0", "0", ""]})
+    write_pictures(source / "a day", make_episode(12))
+    with open(source / "a day" / "actions.csv", "a") as table:
+        table.write("0001.png,0,0,0,\n" * 10_000)
+    imported = import_episodes(
+        find_sources(source), tmp_path / "data", seed=1, size=8, cache_dir=tmp_path
+    )
+    told = {Path(f.episode).name: (f.check, f.what) for f in imported.findings}
+    assert {name: check for name, (check, _) in told.items()} == {
+        "bad number": "shape_or_type",
+        "no picture": "unreadable",
+        "nan": "not_a_number",
+        "a day": "too_long",
+    }
+    assert "frame 3" in told["nan"][1]
+    for row in imported.manifest.episodes:
+        again = load_dataset(tmp_path / "data").read(row.id)
+        np.testing.assert_array_equal(again.images, episodes[row.id].images)
+        np.testing.assert_array_equal(again.actions, episodes[row.id].actions)
+        assert again.instruction == episodes[row.id].instruction
