@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -332,3 +333,31 @@ def test_a_checkpoint_event_may_name_the_file(maker: Maker) -> None:
     run.folder.events.write_text(text.replace('000040"', '000040/policy.safetensors"'))
     run.exit("finished")
     assert only(maker).state == "finished"
+
+
+def test_a_key_that_the_case_file_has_not_is_unknown_and_no_default(maker: Maker) -> None:
+    run = maker.finish("left_10")
+    text = run.folder.case_yaml.read_text()
+    assert "  accumulate: 1\n" in text
+    run.folder.case_yaml.write_text(text.replace("  accumulate: 1\n", ""))
+    view = only(maker)
+    assert view.resolved is not None and view.resolved.recipe.accumulate == 8
+    assert "recipe.accumulate" not in view.factors and "recipe.batch" in view.factors
+
+
+@pytest.mark.parametrize(("of_first", "lower"), [(0.3, False), (0.05, True)])
+def test_best_is_held_against_the_metric_that_it_was_chosen_by(
+    maker: Maker, of_first: float, lower: bool
+) -> None:
+    """The second has the higher loss and is `best` by its error, of 0.1."""
+    run = maker.begin("left_10")
+    run.train(epochs=1, final_loss=0.05)
+    run.checkpoint(8, 1, 0.2)
+    lines = run.folder.events.read_text().splitlines()
+    places = [n for n, line in enumerate(lines) if '"event":"checkpoint"' in line]
+    for place, value in zip(places, (of_first, 0.1), strict=True):
+        event = json.loads(lines[place]) | {"val_mae": value, "best_by": "val_mae"}
+        lines[place] = json.dumps(event)
+    run.folder.events.write_text("\n".join(lines) + "\n")
+    said = [conflict for conflict in only(maker).conflicts if "by the log" in conflict]
+    assert [("lower val_mae" in conflict) for conflict in said] == [True] * lower

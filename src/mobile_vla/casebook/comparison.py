@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import msgspec
 
 from mobile_vla.casebook.effects import measure_effects, metric_faults
-from mobile_vla.casebook.factors import DERIVED, IMPLIED, NONE, SETTING, planned_factors
+from mobile_vla.casebook.factors import DERIVED, IMPLIED, SETTING, planned_factors
+from mobile_vla.casebook.flat import NONE
 from mobile_vla.casebook.leakage import leakage, scored
 from mobile_vla.casebook.model import (
     CaseView,

@@ -156,7 +156,8 @@ def _metrics(run: RunView) -> Iterator[str]:
 
 
 def _metric(metric: Metric) -> str:
-    return f"{metric.name}: {metric.value:.4g} {metric.unit}, n = {metric.n} ({metric.definition})"
+    unit = "" if metric.unit == "1" else f" {metric.unit}"
+    return f"{metric.name}: {metric.value:.4g}{unit}, n = {metric.n} ({metric.definition})"
 
 
 def _rest(run: RunView) -> Iterator[str]:

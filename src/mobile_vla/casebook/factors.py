@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from mobile_vla.casebook.flat import NONE, flat, value_text
 from mobile_vla.casebook.model import Evidence, Known
 from mobile_vla.casebook.reading import Facts
 from mobile_vla.casebook.timeline import Timeline
@@ -16,7 +16,6 @@ from mobile_vla.record.load_report import LoadedSource
 from mobile_vla.record.results import Offline, Rollouts
 from mobile_vla.study.models import Counts, ResolvedCase
 
-NONE = "none"
 SETTING = "setting."
 """Before the keys of another program's configuration that are no factor of ours."""
 DERIVED = frozenset(
@@ -124,30 +123,21 @@ def _of_case(facts: Facts) -> Told:
     case, file = facts.case, "case.yaml"
     if case is None:
         return
-    for name, value in _recipe(case).items():
-        place = "recipe.epochs" if name == "epochs" else name
-        yield name, value, facts.at(file, f"key {place}")
-    yield "seed", str(case.recipe.seed), facts.at(file, "key recipe.seed")
+    recipe = _recipe(case) | {"seed": str(case.recipe.seed)}
+    for name, value in recipe.items():
+        place = name if name.startswith("recipe.") else f"recipe.{name}"
+        if place in facts.case_keys:  # a key that the file has not is unknown, not the default
+            yield name, value, facts.at(file, f"key {place}")
     yield "robot", _robot(case), facts.at(file, "key robot")
     yield "profile", case.profile, facts.at(file, "key profile")
     yield "note", case.note or NONE, facts.at(file, "key note")
 
 
 def _recipe(case: ResolvedCase) -> dict[str, str]:
-    told = {f"recipe.{key}": value for key, value in _flat(msgspec.to_builtins(case.recipe))}
+    told = {f"recipe.{key}": value_text(v) for key, v in flat(msgspec.to_builtins(case.recipe))}
     told["epochs"] = told.pop("recipe.epochs")
     del told["recipe.seed"]
     return told
-
-
-def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    for key, inner in value.items():
-        if isinstance(inner, Mapping):
-            yield from _flat(inner, f"{above}{key}.")
-        elif isinstance(inner, list | tuple):
-            yield above + key, ", ".join(map(str, inner))
-        else:
-            yield above + key, f"{inner:g}" if isinstance(inner, float) else str(inner)
 
 
 def _robot(case: ResolvedCase) -> str:

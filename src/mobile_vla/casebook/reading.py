@@ -16,6 +16,7 @@ import msgspec
 from blake3 import blake3
 
 from mobile_vla.casebook.checkpoints import linked, read_checkpoints, relative
+from mobile_vla.casebook.flat import flat
 from mobile_vla.casebook.model import CheckpointView, Evidence
 from mobile_vla.episodes.manifest import Manifest, parse_manifest
 from mobile_vla.record.environment import Environment
@@ -26,7 +27,7 @@ from mobile_vla.record.load_report import LoadReport
 from mobile_vla.record.metrics import read_column
 from mobile_vla.record.results import Offline, Rollouts
 from mobile_vla.study.models import ResolvedCase
-from mobile_vla.study.resolved import parse_case
+from mobile_vla.study.plain_yaml import load_plain
 
 CONSOLE_TAIL = 256 * 1024
 CASE_LIMIT = 64 * 1024
@@ -48,13 +49,15 @@ class ConsoleError:
 class Facts:
     """All that a run folder says. A file that is missing or broken is None or empty here.
 
-    `name`: of the folder, relative to the workspace. `events`: (line number, event). `val_losses`:
+    `name`: of the folder, relative to the workspace. `case_keys`: those that `case.yaml` has, the
+    others of `case` are defaults. `events`: (line number, event). `val_losses`:
     (line, value) of `metrics.csv`. `hashes`: of the files that were read, by name.
     """
 
     folder: RunFolder
     name: str
     case: ResolvedCase | None
+    case_keys: frozenset[str]
     events: list[tuple[int, AnyEvent]]
     manifest: Manifest | None
     load_report: LoadReport | None
@@ -146,10 +149,12 @@ def read_run(folder: RunFolder, base: Path, *, results: bool = True, hashed: boo
     written = [(line, event) for line, event in events if isinstance(event, Checkpoint)]
     checkpoints = read_checkpoints(folder, written, reader.name)
     told = bool(events) and isinstance(events[-1][1], Exit)
+    case, keys = reader.read("case.yaml", _case) or (None, frozenset[str]())
     return Facts(
         folder=folder,
         name=reader.name,
-        case=reader.read("case.yaml", _case),
+        case=case,
+        case_keys=keys,
         events=events,
         manifest=reader.read("manifest.json", partial(parse_manifest, folder.manifest)),
         load_report=reader.read("load_report.json", _load_report),
@@ -188,11 +193,12 @@ _rollouts = msgspec.json.Decoder(Rollouts).decode
 
 
 @lru_cache(maxsize=1024)
-def _case(data: bytes) -> ResolvedCase:
+def _case(data: bytes) -> tuple[ResolvedCase, frozenset[str]]:
     if len(data) > CASE_LIMIT:
         raise ValueError("it is far too long for a resolved case")
     try:
-        return parse_case(data)
+        content = load_plain(data)
+        return msgspec.convert(content, ResolvedCase), frozenset(key for key, _ in flat(content))
     except ValueError as error:
         raise ValueError(f"it is no resolved case: {error}") from error
 

@@ -54,7 +54,7 @@ def judge(facts: Facts, line: Timeline, lives: Mapping[Process, Life], now: date
     """The state of a run. Conflicts are added to the unreadable files, never resolved."""
     found = _state(facts, line, lives, now)
     conflicts = [*facts.problems, *found.conflicts, *_clock(line, now), *_doubles(line, lives)]
-    conflicts += _checkpoint_conflicts(facts) + _loss_conflicts(facts, line)
+    conflicts += _checkpoint_conflicts(facts, line) + _loss_conflicts(facts, line)
     return Judgement(found.state, found.why, found.evidence, list(dict.fromkeys(conflicts)))
 
 
@@ -236,17 +236,20 @@ def _missing_files(facts: Facts) -> list[str]:
     return [f"{name} is missing or unreadable" for name, value in needed.items() if value is None]
 
 
-def _checkpoint_conflicts(facts: Facts) -> list[str]:
+def _checkpoint_conflicts(facts: Facts, line: Timeline) -> list[str]:
+    """Those that do not load; and one that is better by the log than what `best` points to."""
     found = [f"{view.path}: {view.problem}" for view in facts.checkpoints if view.problem]
-    losses = {view.path: view.val_loss for view in facts.checkpoints if view.val_loss is not None}
-    best = facts.best
-    if best is not None and best.val_loss is not None:
-        lower = [path for path, loss in losses.items() if loss < best.val_loss]
-        found += [
-            f"`best` is {best.path}, but {path} has the lower validation loss by the log"
-            for path in lower[:1]
-        ]
-    return found
+    written = {event.step: event for _, event in line.checkpoints}
+    best = written.get(facts.best.step) if facts.best and facts.best.step is not None else None
+    value = getattr(best, best.best_by) if best else None
+    if facts.best is None or best is None or value is None:
+        return found
+    here = [(view.path, written[view.step]) for view in facts.checkpoints if view.step in written]
+    values = [(path, getattr(event, best.best_by)) for path, event in here]
+    lower = [path for path, other in values if other is not None and other < value]
+    named = {"val_loss": "validation loss"}.get(best.best_by, best.best_by)
+    told = f"`best` is {facts.best.path}, but {{}} has the lower {named} by the log"
+    return found + [told.format(path) for path in lower[:1]]
 
 
 def _loss_conflicts(facts: Facts, line: Timeline) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mobile_vla.casebook.factors import NONE
+from mobile_vla.casebook.flat import NONE
 from mobile_vla.casebook.measured import (
     Rate,
     beats_replay,

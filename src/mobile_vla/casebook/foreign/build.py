@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mobile_vla.casebook.factors import DERIVED, NONE, SETTING
-from mobile_vla.casebook.foreign.config import flat
+from mobile_vla.casebook.factors import DERIVED, SETTING
+from mobile_vla.casebook.flat import NONE, flat, value_text
 from mobile_vla.casebook.model import Evidence, Foreign, Known, Loss, RunView, State
 from mobile_vla.record.files import hash_file
 
@@ -68,9 +68,9 @@ def settings_known(settings: Mapping[str, Any], at: Evidence) -> dict[str, Known
     place = f"{at.where}, " if at.where else ""
     return {
         key: Known(
-            value=_text(value), evidence=msgspec.structs.replace(at, where=f"{place}key {key}")
+            value=value_text(value), evidence=msgspec.structs.replace(at, where=f"{place}key {key}")
         )
-        for key, value in flat({str(k): v for k, v in settings.items()})
+        for key, value in flat(settings)
     }
 
 
@@ -174,11 +174,3 @@ def make_view(
         checkpoints=list(foreign.checkpoints or []),
         foreign=foreign,
     )
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return NONE
-    if isinstance(value, float):
-        return f"{value:g}"
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

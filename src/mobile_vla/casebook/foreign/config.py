@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +43,6 @@ def read_dump(text: str) -> tuple[Settings, str | None]:
     except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
         return _readable_part(text[:LIMIT], f"cut or broken ({_where(error)})")
     return (value, None) if isinstance(value, dict) else ({}, "no dictionary")
-
-
-def flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Keys joined by dots, with their plain values; lists stay whole."""
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value
 
 
 def _readable_part(text: str, problem: str) -> tuple[Settings, str]:
