@@ -77,11 +77,14 @@ class Recording(Strict, frozen=True, kw_only=True):
     """What a run leaves behind besides its weights; none of it changes a number it computes.
 
     `loggers`: trackers besides `metrics.csv`. `checkpoint_minutes`: within an epoch that lasts
-    longer, a checkpoint is written each so many minutes; one ends every epoch anyway.
+    longer, a checkpoint is written each so many minutes; one ends every epoch anyway. Of those
+    the latest and the best are kept, and, with `keep_epochs`, one each so many epochs, without
+    what a resumed run would need of it.
     """
 
     loggers: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ("tensorboard",)
     checkpoint_minutes: Annotated[float, msgspec.Meta(gt=0)] = 20.0
+    keep_epochs: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Counts(Strict, frozen=True, kw_only=True):

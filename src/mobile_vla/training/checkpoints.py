@@ -58,7 +58,6 @@ def write_checkpoint(
         raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    _prune(run)
     return final
 
 
@@ -110,11 +109,18 @@ def _point(link: Path, target: Path) -> None:
     sync_folder(link.parent)
 
 
-def _prune(run: RunFolder) -> None:
-    """Remove checkpoints to which neither `latest` nor `best` points, and what a kill left."""
+def prune(run: RunFolder, keep_steps: int = 0) -> None:
+    """Remove checkpoints to which neither `latest` nor `best` points, and what a kill left.
+
+    Of those at a multiple of `keep_steps` optimiser steps the policy stays.
+    """
     kept = {link.resolve() for link in (run.latest, run.best) if link.is_symlink()}
     for folder in run.checkpoints.glob("step-*"):
-        if folder.resolve() not in kept:
+        if folder.resolve() in kept:
+            continue
+        if keep_steps and int(folder.name.removeprefix("step-")) % keep_steps == 0:
+            (folder / RESUME).unlink(missing_ok=True)
+        else:
             shutil.rmtree(folder, ignore_errors=True)
     for beside in run.checkpoints.glob(".step-*.part"):
         shutil.rmtree(beside, ignore_errors=True)

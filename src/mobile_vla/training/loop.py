@@ -24,6 +24,7 @@ from mobile_vla.training.checkpoints import (
     POLICY,
     checkpoint_bytes,
     policy_hash,
+    prune,
     random_state,
     write_checkpoint,
 )
@@ -58,6 +59,7 @@ class Training:
     run: RunFolder
     recipe: Recipe
     checkpoint_seconds: float
+    keep_epochs: int
     manifest: Manifest
     policy: Policy
     module: Any
@@ -72,8 +74,12 @@ class Training:
 
 def total_steps(recipe: Recipe, manifest: Manifest) -> int:
     """Optimiser steps of the whole run."""
-    per_step = recipe.batch * recipe.accumulate
-    return recipe.epochs * steps_per_epoch(len(manifest.split("train")), per_step)
+    return recipe.epochs * epoch_steps(recipe, manifest)
+
+
+def epoch_steps(recipe: Recipe, manifest: Manifest) -> int:
+    """Optimiser steps of an epoch."""
+    return steps_per_epoch(len(manifest.split("train")), recipe.batch * recipe.accumulate)
 
 
 def fit(training: Training, position: Position) -> Position:
@@ -85,7 +91,7 @@ def fit(training: Training, position: Position) -> Position:
     """
     recipe, train = training.recipe, training.manifest.split("train")
     per_step = recipe.batch * recipe.accumulate
-    per_epoch = steps_per_epoch(len(train), per_step)
+    per_epoch = epoch_steps(recipe, training.manifest)
     total = recipe.epochs * per_epoch
     beaten = saved = time.monotonic()
     while position.step < total and not training.stop.is_set():
@@ -232,6 +238,7 @@ def _save(
     metadata = {**training.metadata, "step": str(position.step), "epoch": str(epoch)}
     try:
         folder = write_checkpoint(training.run, training.policy, metadata, resume, best=best)
+        prune(training.run, training.keep_epochs * epoch_steps(training.recipe, training.manifest))
     except UserError as error:
         training.events.append(CheckpointFailed(step=position.step, reason=str(error)))
         raise

@@ -127,6 +127,7 @@ def assemble(
         run=run,
         recipe=case.recipe,
         checkpoint_seconds=60 * case.record.checkpoint_minutes,
+        keep_epochs=case.record.keep_epochs,
         manifest=manifest,
         policy=model.policy,
         module=model.module,
