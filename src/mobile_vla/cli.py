@@ -258,7 +258,7 @@ def _check_episodes(actions: argparse._SubParsersAction) -> None:
 
 
 def _weights(commands: argparse._SubParsersAction) -> None:
-    weights = commands.add_parser("weights", help="what checkpoints hold, without loading them")
+    weights = commands.add_parser("weights", help="what checkpoints hold; a policy merged")
     actions = weights.add_subparsers(metavar="ACTION", required=True)
     inspect = _command(
         actions, "inspect", "weights:inspect", "keys by part, sizes, types and hashes of weights",
@@ -273,6 +273,13 @@ def _weights(commands: argparse._SubParsersAction) -> None:
     diff.add_argument("a", metavar="A", help="a Hugging Face folder or a file")
     diff.add_argument("b", metavar="B", help="another, of any format")
     _json(diff)
+    merge = _command(
+        actions, "merge", "weights:merge",
+        "a run's best policy as a Hugging Face folder without adapters, its actions compared",
+        "mvla weights merge workspace/runs/CASE/RUN --out merged",
+    )  # fmt: skip
+    merge.add_argument("run_folder", metavar="RUN", help="a run's folder")
+    merge.add_argument("--out", required=True, metavar="FOLDER", help="a new folder")
 
 
 def _command(

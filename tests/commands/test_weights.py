@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from mobile_vla.cli import main
 from mobile_vla.policy.small_vlm import build_small_vlm, small_network, small_processor
+from small_lab import Lab
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +137,16 @@ def test_what_is_no_checkpoint_is_refused(
                        ("gone.pt", "does not exist")):  # fmt: skip
         assert main(["weights", "inspect", str(tmp_path / path)]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_a_runs_policy_is_merged(
+    capsys: pytest.CaptureFixture[str], finished_lab: Lab, tmp_path: Path
+) -> None:
+    run, out = finished_lab.the_run("both_20"), tmp_path / "merged"
+    assert main(["weights", "merge", str(run.path), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "12 LoRA layers of both_20" in said and "of full speed of those with adapters" in said
+    assert inspected(capsys, out)[0]["lora"] == {}
+    assert main(["weights", "merge", str(tmp_path), "--out", str(tmp_path / "other")]) == 2
+    assert "case.yaml cannot be read" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -27,10 +28,11 @@ def smolvlm(here: Lab, tmp_path: Path) -> None:
     here.study.write_text(here.text)
 
 
-def test_trains_and_comes_back(here: Lab) -> None:
-    case = here.resolved("Case 1")
-    run = begin_run(case, here.workspace)
-    ended = train(run, here.workspace, terminal=False)
+def test_trains_and_comes_back(here: Lab, server: Any) -> None:
+    here.context = server
+    assert here.run("train", "Case 1").end() == 0, here.started[-1].stderr
+    case, run = here.resolved("Case 1"), here.the_run("left_10")
+    (ended,) = events_of(run.events, Exit)
     assert ended.outcome == "finished" and "frozen weights are unchanged" in ended.reason
     report = msgspec.json.decode(run.load_report.read_bytes(), type=LoadReport)
     assert set(report.sources[0].loaded) == {"vision", "projection", "text"}

@@ -1,4 +1,4 @@
-"""`mvla weights inspect` and `mvla weights diff`."""
+"""`mvla weights inspect`, `diff` and `merge`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mobile_vla.policy.inspecting import WeightsDiff, WeightsView
 
 SHOWN = 5
+NUMBERS = ("tensors", "parameters", "bytes")
 
 
 def inspect(options: argparse.Namespace) -> int:
@@ -42,19 +43,44 @@ def diff(options: argparse.Namespace) -> int:
     return int(not found.same)
 
 
+def merge(options: argparse.Namespace) -> None:
+    """Write a run's best policy with its adapters merged; exit 1 where it then acts otherwise."""
+    from mobile_vla.policy.checkpoint import read_info
+    from mobile_vla.policy.merging import POLICY, write_merged
+    from mobile_vla.record.folder import RunFolder
+    from mobile_vla.study.resolved import read_case
+    from mobile_vla.training.build import load_trained_policy, weights_path
+
+    run, out = RunFolder(Path(options.run_folder)), Path(options.out)
+    case, checkpoint = read_case(run.case_yaml), run.best / POLICY
+    policy = load_trained_policy(case, checkpoint)
+    metadata = read_info(checkpoint).metadata
+    merged = write_merged(policy, weights_path(case.vlm, "The VLM"), out, metadata)
+    print(
+        f"{merged.folder}: {merged.layers} LoRA layers of {case.case} (step {metadata['step']}) "
+        f"merged; read again, its actions are within {merged.apart:.1g} of full speed of those "
+        "with adapters"
+    )
+
+
 def _show(view: WeightsView) -> None:
     from rich.table import Table
 
     shards = f", {view.files} files" if view.files > 1 else ""
     print(f"{view.path}: {view.format}{shards}, {view.bytes:,} bytes, sha256 {view.sha256}")
-    table = Table("part", "tensors", "parameters", "bytes", "type", "blake3", box=None)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("part", "tensors", "parameters", "bytes", "type", "blake3"):
+        table.add_column(heading, justify="right" if heading in NUMBERS else "left")
     for name, part in view.parts.items():
-        numbers = (f"{part.tensors:,}", f"{part.parameters:,}", f"{part.bytes:,}")
+        numbers = (f"{getattr(part, column):,}" for column in NUMBERS)
         table.add_row(name, *numbers, ", ".join(part.types), part.blake3[:16])
+    totals = (sum(getattr(part, column) for part in view.parts.values()) for column in NUMBERS)
+    table.add_row("in all", *(f"{total:,}" for total in totals), end_section=True)
     sys.stdout.flush()
     terminal_or_wide().print(table)
     for line in _notes(view):
         print(line)
+    print()
 
 
 def _notes(view: WeightsView) -> list[str]:
@@ -83,8 +109,9 @@ def _show_diff(found: WeightsDiff) -> None:
         if names:
             print(f"{what}: {len(names)} ({_some(names)})")
     for part, count in sorted(Counter(change.part for change in found.values).items()):
-        largest = max(change.largest for change in found.values if change.part == part)
-        print(f"other values: {part}: {count}, apart by up to {largest:.3g}")
+        largest = max((c for c in found.values if c.part == part), key=lambda c: c.largest)
+        apart = f"{largest.largest:.3g} ({largest.name})"
+        print(f"other values: {part}: {count}, apart by up to {apart}")
 
 
 def _some(names: Sequence[str]) -> str:

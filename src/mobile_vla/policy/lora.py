@@ -60,6 +60,19 @@ def train_adapters(network: nn.Module, mode: bool) -> None:
             module.train(mode)
 
 
+def merge_adapters(network: nn.Module) -> int:
+    """Add every adapter's product to the weight it adapts and take it out; how many there were."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    adapted = [(n, m) for n, m in network.named_modules() if isinstance(m, BaseTunerLayer)]
+    for name, layer in adapted:
+        layer.merge()
+        network.set_submodule(name, layer.get_base_layer())
+    if adapted:
+        del network.peft_config
+    return len(adapted)
+
+
 def adapter_settings(backbone: Backbone) -> dict[str, Any] | None:
     """The arguments of `add_lora` that placed the backbone's adapters; None without adapters."""
     configs = getattr(backbone.network, "peft_config", None)

@@ -26,6 +26,7 @@ from mobile_vla.training.features import Features, features_folder, has_features
 from mobile_vla.training.loop import total_steps
 from mobile_vla.training.objective import loss_sums
 from mobile_vla.training.preflight import Checklist, Found, check_disk
+from mobile_vla.training.speed import measure_gains
 
 if TYPE_CHECKING:
     from mobile_vla.record.workspace import Workspace
@@ -89,8 +90,15 @@ class Rehearsal:
 
         if self.checklist.run("frames and words", frames):
             features, tensors = found[0]
+            self._measure_gains(tensors)
             self._check_batch(features, tensors)
             self._check_instruction(features)
+
+    def _measure_gains(self, tensors: EpisodeTensors) -> None:
+        """On one episode, as what is switched on may be what lets a batch fit."""
+        network, one = self.model.policy.backbone.network, self.episodes[:1]
+        one_pass = partial(self._pass, tensors, one, True)
+        measure_gains(self.checklist, self.case.recipe, network, one_pass)
 
     def _check_instruction(self, features: Features) -> None:
         """Whether another instruction on the same frames gives other actions."""

@@ -8,7 +8,6 @@ A VLM that does as well with the wrong image is not saved.
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from mobile_vla.policy.kosmos2 import Kosmos2Backbone
 from mobile_vla.policy.loading import load_vlm
 from mobile_vla.policy.small_vlm import save_vlm, small_network, small_processor
 from mobile_vla.record.errors import UserError
-from mobile_vla.record.files import explain_os_error, write_atomic
+from mobile_vla.record.files import folder_beside, write_atomic
 from mobile_vla.training.pretrain_card import kosmos2_card, robovlms_card
 from mobile_vla.training.pretrain_measure import (
     Figure,
@@ -115,7 +114,7 @@ def _pretrain_kosmos2(out: Path, school: _School) -> Pretrained:
         figures = [seen, *measure_text(backbone, encode_views(backbone, held_out), held_out)]
     require_clear_gap(figures)
     path = out / NAMES["kosmos2-tiny"]
-    with _folder_beside(path) as beside:
+    with folder_beside(path) as beside:
         save_vlm(beside, network, processor)
         card = kosmos2_card(beside, school.seed, lessons, figures)
         (beside / "CARD.md").write_text(card, encoding="utf-8")
@@ -142,23 +141,6 @@ def _pretrain_robovlms(out: Path, school: _School, start: Path) -> Pretrained:
     card = path.with_suffix(".CARD.md")
     write_atomic(card, robovlms_card(path, source, school.seed, lessons, figures).encode())
     return Pretrained("robovlms-tiny", path, card, figures)
-
-
-@contextmanager
-def _folder_beside(path: Path) -> Iterator[Path]:
-    """A new folder that takes `path`'s place when the block ends well."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        yield beside
-        if path.exists():
-            shutil.rmtree(path)
-        beside.replace(path)
-    except OSError as error:
-        raise explain_os_error(error, path) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 @contextmanager
