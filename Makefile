@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench readme readme-check clean
+.PHONY: help demo test test-slow lint bench readme readme-check lerobot-checkers clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -50,4 +50,4 @@ readme-check: $(VENV)/.installed ## fail where the README's generated parts are 
 	$(BIN)/python docs/generate.py --check
 
 clean: ## remove the environment and caches; keep workspaces
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-lerobot .venv-lerobot-dataset .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

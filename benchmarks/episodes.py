@@ -20,16 +20,19 @@ from pathlib import Path
 import numpy as np
 
 FRAMES, HEIGHT, WIDTH, SIZE, WINDOW = 18, 720, 1280, 224, 8
-MEMORY = (
-    "import sys\n"
-    "from pathlib import Path\n"
-    "from mobile_vla.episodes.importing import import_episodes\n"
-    "from mobile_vla.episodes.sources import find_sources\n"
-    "source, folder, cache = map(Path, sys.argv[1:])\n"
-    "import_episodes(find_sources(source), folder, seed=1, size=224, cache_dir=cache)\n"
-    "status = Path('/proc/self/status').read_text()\n"
-    "print(status.split('VmHWM:')[1].split()[0])"
-)
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from mobile_vla.episodes.gather import default_jobs
+from mobile_vla.episodes.importing import import_episodes
+from mobile_vla.episodes.sources import find_sources
+if __name__ == "__main__":
+    source, folder, cache = map(Path, sys.argv[1:])
+    sources, jobs = find_sources(source), default_jobs()
+    import_episodes(sources, folder, seed=1, size=224, cache_dir=cache, jobs=jobs)
+    own = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+    print(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -143,20 +146,23 @@ def measure_looking(files: Sequence[Path], rounds: int) -> None:
 
 
 def measure_check(folder: Path, files: Sequence[Path], count: int) -> None:
-    """`count` different episodes: checked by all cores, then imported by one process."""
+    """`count` different episodes, checked and imported by all cores."""
     from mobile_vla.episodes.check import check_folder
     from mobile_vla.episodes.gather import default_jobs
 
-    many = folder / "many"
+    many, script, jobs = folder / "many", folder / "memory.py", default_jobs()
     copy_differing(many, files, count)
-    took = seconds(lambda: check_folder(many, full_speed=1.15, strips=True, jobs=default_jobs()))
-    print(f"check of {count} episodes: {took:.0f} s with {default_jobs()} processes")
-    command = [sys.executable, "-c", MEMORY, str(many), str(folder / "d"), str(folder / "c")]
+    took = seconds(lambda: check_folder(many, full_speed=1.15, strips=True, jobs=jobs))
+    print(f"check of {count} episodes: {took:.0f} s with {jobs} processes")
+    script.write_text(MEMORY)
+    command = [sys.executable, str(script), str(many), str(folder / "d"), str(folder / "c")]
     start = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=True)
+    took = time.perf_counter() - start
+    own, child = (int(kib) / 1024 for kib in done.stdout.split())
     print(
-        f"import of {count} episodes by one process: {time.perf_counter() - start:.0f} s, at most "
-        f"{int(done.stdout) / 1024:.0f} MiB of memory (an episode decoded is 47 MiB)"
+        f"import of {count} episodes with {jobs} processes: {took:.0f} s, at most {own:.0f} MiB of "
+        f"memory and {child:.0f} MiB for each process (an episode decoded is 47 MiB)"
     )
 
 
