@@ -39,7 +39,7 @@ def _one(chosen: Setting, options: argparse.Namespace, scenes: int, jobs: int) -
     import msgspec
 
     from mobile_vla.casebook.faults import faults
-    from mobile_vla.commands.results import print_driving, print_offline
+    from mobile_vla.commands.results import print_driving, print_faults, print_offline
     from mobile_vla.commands.runs import book_of
 
     view = book_of(chosen).case(options.case).run
@@ -57,8 +57,7 @@ def _one(chosen: Setting, options: argparse.Namespace, scenes: int, jobs: int) -
         return
     print_offline(offline)
     print_driving(rollouts)
-    for fault in found:
-        print(f"fault, {fault.name}: {fault.en}")
+    print_faults(found)
     print(f"\nwritten to {run.evaluation}")
 
 

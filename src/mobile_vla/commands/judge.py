@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -44,7 +45,7 @@ def scanning_book(options: argparse.Namespace, folder: str | None = None) -> Cas
     """
     named = list(options.evidence)
     base = Path(folder or options.workspace or (named[0] if named else DEFAULT))
-    if not base.is_dir():
+    if not os.path.isdir(base):  # noqa: PTH112  # which never raises
         raise UserError(f"There is no workspace {base}: run `mvla demo`, or name another.")
     options.workspace = str(base)
     if not named and next(find_runs(Workspace(base).runs), None) is None:
@@ -62,7 +63,7 @@ def status(options: argparse.Namespace) -> int:
 
         print_json(schema())
         return 0
-    if len(options.path) == 1 and not Path(options.path[0]).is_dir():
+    if len(options.path) == 1 and not os.path.isdir(options.path[0]):  # noqa: PTH112
         return _status_of(options)
     if options.verify_metrics:
         raise UserError("--verify-metrics computes one case's metrics again: name the case.")
@@ -177,10 +178,17 @@ def print_design(design: Design, book: Casebook) -> None:
 
 
 def print_comparisons(comparisons: Sequence[Comparison], cases: Sequence[CaseView]) -> None:
-    """Each pair with its verdict, what moved, what was measured and what would settle it."""
+    """Each pair with its verdict, what moved, what was measured and what would settle it.
+
+    Then what is wrong with the cases compared.
+    """
+    from mobile_vla.commands.results import print_faults_of
+
     names = {case.name: case.label or case.name for case in cases}
     for comparison in comparisons:
         _print_comparison(comparison, names)
+    compared = {name for comparison in comparisons for name in (comparison.a, comparison.b)}
+    print_faults_of(case for case in cases if case.name in compared)
 
 
 def _print_comparison(comparison: Comparison, names: Mapping[str, str]) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.table import Table
 
+from mobile_vla.casebook.faults import Fault, faults
 from mobile_vla.casebook.measured import Rate, rate, success
+from mobile_vla.casebook.model import CaseView
 from mobile_vla.commands.common import terminal_or_wide
 from mobile_vla.record.results import Hearing, Offline, Rollouts
 
@@ -75,6 +79,22 @@ def print_driving(rollouts: Rollouts) -> None:
         )
     for picture in rollouts.pictures:
         print(f"picture: {picture}")
+
+
+def print_faults(found: Iterable[Fault]) -> None:
+    """Each fault under its name."""
+    for fault in found:
+        print(f"fault, {fault.name}: {fault.en}")
+
+
+def print_faults_of(cases: Iterable[CaseView]) -> None:
+    """What the evaluations of these cases show to be wrong with them, whatever their loss."""
+    wrong = {case.label or case.name: faults(case.run) for case in cases if case.run}
+    if any(wrong.values()):
+        print("\nWrong with the cases compared, whatever their loss:")
+    for name, found in wrong.items():
+        for fault in found:
+            print(f"- {name}: {fault.en}")
 
 
 def _rate(found: Rate | None) -> str:
