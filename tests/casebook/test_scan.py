@@ -304,17 +304,11 @@ def test_garbage_named_metrics_csv_is_said(tmp_path: Path) -> None:
     assert any("metrics.csv cannot be read" in conflict for conflict in run.conflicts)
 
 
-def test_a_folder_without_permission_and_a_loop_of_links(tmp_path: Path) -> None:
+def test_a_loop_of_links(tmp_path: Path) -> None:
     make.write(tmp_path / "a.txt", make.log("case_1", [0.3]))
     (tmp_path / "loop").symlink_to(tmp_path)
     (tmp_path / "self.ckpt").symlink_to("self.ckpt")
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0)
-    found = scan([tmp_path])
-    closed.chmod(0o700)
-    assert [run.case for run in found.runs] == ["case_1"]
-    if os.geteuid():
-        assert any("closed" in problem for problem in found.problems)
+    assert [run.case for run in scan([tmp_path]).runs] == ["case_1"]
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ def run_lines(run: RunView, base: Path) -> list[str]:
 
 def disk_bytes(folder: Path) -> int:
     """Bytes that the files below `folder`, or a file, take; links are not followed."""
-    total = folder.stat().st_size if folder.is_file() else 0
+    total = folder.stat().st_size if os.path.isfile(folder) else 0  # noqa: PTH113
     for where, _, files in os.walk(folder):
         for name in files:
             try:

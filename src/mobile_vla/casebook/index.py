@@ -176,7 +176,7 @@ def settled(view: RunView) -> bool:
 
 
 def shallow_signature(folder: str) -> bytes:
-    """Inode, size and time of the events and the checkpoints' folder."""
+    """Inode, size and change time (which a permission moves too) of events and checkpoints."""
     return _stat(f"{folder}/events.jsonl") + _stat(f"{folder}/checkpoints")
 
 
@@ -237,12 +237,12 @@ def _stat(path: str) -> bytes:
         found = os.stat(path)  # noqa: PTH116  # a hundred thousand of them
     except OSError as error:
         return PACK(-1, error.errno or 0, 0)
-    return PACK(found.st_ino, found.st_size, found.st_mtime_ns)
+    return PACK(found.st_ino, found.st_size, found.st_ctime_ns)
 
 
 def _maker() -> str:
-    """Which program on which boot of which machine judged: another one judges anew."""
+    """Which program judged, for whom, on which boot of which machine: another judges anew."""
     here = Path(__file__).parent
     sources = [*here.glob("*.py"), *(here.parent / "record").glob("*.py")]
     changed = max(source.stat().st_mtime_ns for source in sources)
-    return f"{mobile_vla.__version__} {changed} {os.uname().nodename} {boot_id()}"
+    return f"{mobile_vla.__version__} {changed} {os.uname().nodename} {boot_id()} {os.geteuid()}"

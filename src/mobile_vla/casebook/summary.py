@@ -135,8 +135,13 @@ def _run_paths(base: Path, known: dict[str, Entry]) -> Iterator[str]:
     """Every run folder relative to the workspace; a known one is not entered to find it."""
     runs = Workspace(base).runs
     for case in _folders(runs):
-        with os.scandir(case) as inner:
-            entries = sorted(inner, key=lambda entry: entry.name)
+        try:
+            with os.scandir(case) as inner:
+                entries = sorted(inner, key=lambda entry: entry.name)
+        except OSError as error:
+            if isinstance(error, PermissionError):
+                yield f"{runs.name}/{case.name}"
+            continue
         if any(entry.name in RUN_FILES for entry in entries):
             yield f"{runs.name}/{case.name}"
             continue
@@ -151,13 +156,12 @@ def _run_paths(base: Path, known: dict[str, Entry]) -> Iterator[str]:
 
 
 def _folders(runs: Path) -> list[Path]:
-    """Readable folders directly below, by name; links are not followed."""
+    """Folders directly below, by name; links are not followed."""
     try:
         found = [entry for entry in os.scandir(runs) if entry.is_dir(follow_symlinks=False)]
     except OSError:
         return []
-    return [runs / entry.name for entry in sorted(found, key=lambda entry: entry.name)
-            if os.access(entry.path, os.R_OK | os.X_OK)]  # fmt: skip
+    return [runs / name for name in sorted(entry.name for entry in found)]
 
 
 def _judge_all(base: Path, paths: Sequence[str], results: bool) -> list[Judged]:

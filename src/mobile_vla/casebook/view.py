@@ -14,6 +14,7 @@ from mobile_vla.casebook.status import judge, process_table
 from mobile_vla.casebook.timeline import Timeline, timeline
 from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.results import Offline, Rollouts
+from mobile_vla.record.workspace import Workspace
 
 Result = TypeVar("Result", Offline, Rollouts)
 
@@ -35,7 +36,7 @@ def view_run(
     losses = [epoch.val_loss for _, epoch in line.epochs if epoch.val_loss is not None]
     return RunView(
         path=facts.name,
-        case=facts.case.case if facts.case else folder.path.parent.name,
+        case=facts.case.case if facts.case else _case_of(folder.path, base),
         resolved=facts.case,
         state=state.state,
         why=state.why,
@@ -64,6 +65,11 @@ def view_run(
         factors=read_factors(facts, line) if whole else {},
         checkpoints=facts.checkpoints,
     )
+
+
+def _case_of(folder: Path, base: Path) -> str:
+    """The case by where its run lies: `runs/<case>/<run>`, or `runs/<case>` that cannot be read."""
+    return folder.name if folder.parent == Workspace(base).runs else folder.parent.name
 
 
 def _without_foreign_results(facts: Facts, line: Timeline, conflicts: list[str]) -> Facts:

@@ -93,10 +93,14 @@ def new_run(runs: Path, case: str, now: datetime) -> RunFolder:
 def find_runs(root: Path) -> Iterator[RunFolder]:
     """Every run folder below `root` (one with `events.jsonl` or `case.yaml`), in path order.
 
-    Links to folders are not followed, so a loop of links ends; unreadable folders are passed over.
+    Links to folders are not followed, so a loop of links ends. A folder that may not be read comes
+    last, as a run of which nothing can be known.
     """
-    for folder, folders, files in os.walk(root, followlinks=False):
+    refused: list[OSError] = []
+    for folder, folders, files in os.walk(root, onerror=refused.append, followlinks=False):
         folders.sort()
         if "events.jsonl" in files or "case.yaml" in files:
             folders.clear()
             yield RunFolder(Path(folder))
+    closed = [error for error in refused if isinstance(error, PermissionError)]
+    yield from (RunFolder(Path(error.filename)) for error in closed)
