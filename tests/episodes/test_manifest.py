@@ -2,36 +2,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mobile_vla.episodes.dataset import build_manifest, load_dataset
 from mobile_vla.episodes.hdf5 import read_episode, write_episode
 from mobile_vla.episodes.manifest import read_manifest, write_manifest
-from mobile_vla.episodes.splits import assign_splits, select
+from mobile_vla.episodes.splits import select
 from mobile_vla.record.errors import UserError
-
-DIRECTIONS = st.lists(st.sampled_from(["left", "right"]), max_size=60)
-
-
-@given(DIRECTIONS, DIRECTIONS, st.integers(0, 1000))
-def test_later_episodes_move_no_earlier_one(first, later, seed) -> None:
-    before = assign_splits(first, seed)
-    assert assign_splits(first + later, seed)[: len(first)] == before
-
-
-@given(st.permutations(["left"] * 20 + ["right"] * 10), st.integers(0, 1000))
-def test_one_in_five_of_each_direction_validates(directions, seed) -> None:
-    splits = assign_splits(directions, seed)
-    for direction in ("left", "right"):
-        own = [s for d, s in zip(directions, splits, strict=True) if d == direction]
-        for start in range(0, len(own), 5):
-            assert own[start : start + 5].count("val") == 1
-
-
-def test_the_seed_matters_to_the_split() -> None:
-    splits = {tuple(assign_splits(["left"] * 50, seed)) for seed in range(5)}
-    assert len(splits) == 5
 
 
 def test_a_manifest_pins_content_and_not_files(make_folder, make_episode) -> None:

@@ -1,8 +1,6 @@
-from pathlib import Path
-
 import pytest
 
-from mobile_vla.episodes.direction import tell_direction
+from mobile_vla.episodes.direction import ask_witnesses
 from mobile_vla.episodes.naming import LAB_NAMES, NameParts, Naming
 from mobile_vla.record.errors import UserError
 
@@ -38,9 +36,10 @@ def test_another_scheme_with_its_own_words(make_episode) -> None:
     assert names.parts("run 7 L 2025-11-06.hdf5") == NameParts("2025-11-06", direction="left")
     assert names.parts("run 시험 우 2025-11-06.hdf5").direction == "right"
     assert names.parts("run 7 X 2025-11-06.hdf5") is None
-    episode = make_episode(instruction="", source=Path("run 7 R 2025-11-06.hdf5"))
-    assert tell_direction(episode, names).file_name == "right"
-    assert tell_direction(episode, names).agreed is None, "it moves left"
+    drive = make_episode(direction="left")
+    told = ask_witnesses("", "run 7 R 2025-11-06.hdf5", drive.actions, drive.step, names)
+    assert told.file_name == "right"
+    assert told.agreed is None, "it moves left"
 
 
 def test_a_pattern_that_cannot_be_used_is_refused_at_once() -> None:

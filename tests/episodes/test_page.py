@@ -14,7 +14,7 @@ from mobile_vla.episodes import korean
 from mobile_vla.episodes.check import check_folder
 from mobile_vla.episodes.hdf5 import read_episode, write_episode
 from mobile_vla.episodes.korean import in_korean
-from mobile_vla.episodes.page import Ground, from_above, render_page
+from mobile_vla.episodes.page import Ground, render_page
 
 SPEED = 1.15
 
@@ -85,13 +85,6 @@ def test_every_english_sentence_that_is_translated_is_one_that_is_told() -> None
     for english in korean._SENTENCES:
         fixed = max(re.split(r"{\w+}", english), key=len)
         assert fixed in source, english
-
-
-def test_trajectories_from_above() -> None:
-    actions = np.array([[1, 0, 0], [0, 1, 0], [0, 0, np.pi / 2 / 0.4], [1, 0, 0]], np.float32)
-    metres = from_above(actions, 0.4)
-    np.testing.assert_allclose(metres[-1], [0.4, 0.8], atol=1e-6)
-    np.testing.assert_allclose(metres[2], [0.4, 0.4], atol=1e-6)
 
 
 def test_the_floor_holds_every_way_to_scale() -> None:

@@ -9,6 +9,34 @@ SIDES = st.sampled_from(["left", "right"])
 SCENES = st.sampled_from(["room", "hall", None])
 
 
+DIRECTIONS = st.lists(SIDES, max_size=60)
+
+
+def assigned(directions: list[str], seed: int) -> list[str]:
+    """Splits where no two look alike."""
+    return place([Arrival(direction, i) for i, direction in enumerate(directions)], seed)
+
+
+@given(DIRECTIONS, DIRECTIONS, st.integers(0, 1000))
+def test_later_episodes_move_no_earlier_one(first, later, seed) -> None:
+    before = assigned(first, seed)
+    assert assigned(first + later, seed)[: len(first)] == before
+
+
+@given(st.permutations(["left"] * 20 + ["right"] * 10), st.integers(0, 1000))
+def test_one_in_five_of_each_direction_validates(directions, seed) -> None:
+    splits = assigned(directions, seed)
+    for direction in ("left", "right"):
+        own = [s for d, s in zip(directions, splits, strict=True) if d == direction]
+        for start in range(0, len(own), 5):
+            assert own[start : start + 5].count("val") == 1
+
+
+def test_the_seed_matters_to_the_split() -> None:
+    splits = {tuple(assigned(["left"] * 50, seed)) for seed in range(5)}
+    assert len(splits) == 5
+
+
 @st.composite
 def arrivals(draw) -> list[Arrival]:
     found: list[Arrival] = []

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobile_vla.episodes.naming import LAB_NAMES, Naming
-from mobile_vla.episodes.schema import Episode
 from mobile_vla.episodes.words import Direction
 
 ASIDE = 0.3
@@ -45,12 +44,6 @@ class DirectionEvidence:
         return words.pop() if len(words) == 1 else None
 
 
-def tell_direction(episode: Episode, naming: Naming = LAB_NAMES) -> DirectionEvidence:
-    """Ask the instruction, the name (source file or else id) and the motion of `episode`."""
-    name = episode.source.name if episode.source else f"{episode.id}.h5"
-    return ask_witnesses(episode.instruction, name, episode.actions, episode.step, naming)
-
-
 def ask_witnesses(
     instruction: str, name: str, actions: np.ndarray, step: float, naming: Naming = LAB_NAMES
 ) -> DirectionEvidence:
@@ -72,16 +65,26 @@ def direction_in_text(text: str) -> Direction | None:
     return named[0] if len(named) == 1 else None
 
 
-def direction_of_motion(actions: np.ndarray, step: float) -> Direction:
-    """The side to which (T, 2 or 3) velocities, held `step` s each, first leave the line by 0.3 m.
+def from_above(actions: np.ndarray, step: float) -> np.ndarray:
+    """(T + 1, 2) metres ahead and to the left of the start, velocities held `step` s each.
 
-    Turning counts: headings are integrated where a third column gives rad/s.
+    Headings are integrated where a third column gives rad/s.
     """
     heading = np.zeros(len(actions))
     if actions.shape[1] == 3:
         heading[1:] = np.cumsum(actions[:-1, 2].astype(float) * step)
-    velocity = np.sin(heading) * actions[:, 0] + np.cos(heading) * actions[:, 1]
-    aside = np.cumsum(velocity * step)
+    ahead = np.cos(heading) * actions[:, 0] - np.sin(heading) * actions[:, 1]
+    left = np.sin(heading) * actions[:, 0] + np.cos(heading) * actions[:, 1]
+    steps = np.stack([ahead, left], axis=1) * step
+    return np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
+
+
+def direction_of_motion(actions: np.ndarray, step: float) -> Direction:
+    """The side to which (T, 2 or 3) velocities, held `step` s each, first leave the line by 0.3 m.
+
+    Turning counts.
+    """
+    aside = from_above(actions, step)[1:, 1]
     away = np.flatnonzero(np.abs(aside) >= ASIDE)
     if not len(away):
         return "straight"

@@ -5,20 +5,23 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.naming import LAB_NAMES, Naming
 from mobile_vla.episodes.seen import Seen, examine
-from mobile_vla.episodes.walk import Found, find_episodes
+from mobile_vla.episodes.walk import find_episodes
 from mobile_vla.record.errors import UserError
 
 Progress = Callable[[int, int], None]
-WORTH_PROCESSES = 16
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+WORTH_PROCESSES = 8
 """Files from which starting further processes pays."""
 
 
@@ -42,13 +45,15 @@ def look_at_folder(
             "`mvla episodes simulate` or `mvla episodes import`."
         )
     seen, findings = [], list(found.findings)
-    for done, one in enumerate(_examined(found, naming, strips, jobs), start=1):
+    files = [(path, found.name(path)) for path in found.files]
+    look = partial(_examine, naming=naming, strips=strips)
+    for done, one in enumerate(spread(look, files, jobs), start=1):
         if isinstance(one, Finding):
             findings.append(one)
         else:
             seen.append(one)
         if progress:
-            progress(done, len(found.files))
+            progress(done, len(files))
     return seen, findings
 
 
@@ -80,18 +85,26 @@ def fitting(seen: Iterable[Seen]) -> tuple[list[Seen], list[Finding]]:
     return list(kept.values()), findings
 
 
-def _examined(found: Found, naming: Naming, strips: bool, jobs: int) -> Iterable[Seen | Finding]:
-    names = [found.name(path) for path in found.files]
-    one = partial(examine, naming=naming, strips=strips)
-    if jobs <= 1 or len(names) < WORTH_PROCESSES:
-        yield from map(one, found.files, names)
+def spread(one: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> Iterator[Result]:
+    """`one` of each item, in order; by `jobs` processes where there is enough for them to do.
+
+    Raises:
+        UserError: a process was killed.
+    """
+    if jobs <= 1 or len(items) < WORTH_PROCESSES:
+        yield from map(one, items)
         return
-    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
     try:
-        with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-            yield from pool.map(one, found.files, names)
+        yield from pool.map(one, items)
     except BrokenProcessPool as error:
         raise UserError(
-            f"A process reading {found.folder} was killed, most likely for lack of memory: "
-            "run the same command with --jobs 1."
+            "A process that reads episodes was killed, most likely for lack of memory: "
+            "run the same command again with --jobs 1."
         ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _examine(file: tuple[Path, str], naming: Naming, strips: bool) -> Seen | Finding:
+    return examine(*file, naming, strips)

@@ -7,12 +7,8 @@ DEST/manifest.json   written last
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +20,7 @@ from mobile_vla.episodes.dataset import pin
 from mobile_vla.episodes.direction import ask_witnesses
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.frames import add_to_store, store_folder, stored
-from mobile_vla.episodes.gather import Progress
+from mobile_vla.episodes.gather import Progress, spread
 from mobile_vla.episodes.manifest import MANIFEST_FILE, Manifest, read_manifest, write_manifest
 from mobile_vla.episodes.naming import LAB_NAMES, Naming
 from mobile_vla.episodes.recording import Source, Sources
@@ -108,7 +104,7 @@ def import_episodes(
     _sweep(folder, place.store)
     waiting, findings = _waiting(sources, place, ledger)
     new = 0
-    for done, one in enumerate(_taken(waiting, place, jobs), start=1):
+    for done, one in enumerate(spread(partial(take_in, place=place), waiting, jobs), start=1):
         if isinstance(one, Finding):
             findings.append(one)
         else:
@@ -175,23 +171,6 @@ def _waiting(
         elif not (known and known.stamp == source.stamp and _whole(known, place)):
             waiting.append(source)
     return waiting, findings
-
-
-def _taken(waiting: list[Source], place: Place, jobs: int) -> Iterator[Taken | Finding]:
-    take = partial(take_in, place=place)
-    if jobs <= 1 or len(waiting) < 2 * jobs:
-        yield from map(take, waiting)
-        return
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        yield from pool.map(take, waiting)
-    except BrokenProcessPool as error:
-        raise UserError(
-            "A process that imports was killed, most likely for lack of memory; what was taken "
-            "in is kept: run the same command again with --jobs 1."
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def take_in(source: Source, place: Place) -> Taken | Finding:

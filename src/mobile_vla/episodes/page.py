@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mobile_vla.episodes.check import Checked
+from mobile_vla.episodes.direction import from_above
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.page_words import Language, Words, words_of
 from mobile_vla.episodes.seen import Seen
@@ -133,17 +134,6 @@ def draw_sequences(seen: Sequence[Seen], ground: Ground) -> list[Drawn]:
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0][0], item[1][0].id))
     fastest = _fastest(seen)
     return [_draw(direction, ones, ground, fastest) for (direction, _), ones in ordered]
-
-
-def from_above(actions: np.ndarray, step: float) -> np.ndarray:
-    """(T + 1, 2) metres ahead and to the left of the start, velocities held `step` s each."""
-    heading = np.zeros(len(actions))
-    if actions.shape[1] == 3:
-        heading[1:] = np.cumsum(actions[:-1, 2].astype(float) * step)
-    ahead = np.cos(heading) * actions[:, 0] - np.sin(heading) * actions[:, 1]
-    left = np.sin(heading) * actions[:, 0] + np.cos(heading) * actions[:, 1]
-    steps = np.stack([ahead, left], axis=1) * step
-    return np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
 
 
 def _draw(direction: str, ones: Sequence[Seen], ground: Ground, fastest: float) -> Drawn:

@@ -30,19 +30,13 @@ class Arrival:
     kept: Split | None = None
 
 
-def assign_splits(directions: Sequence[Direction], seed: int) -> list[Split]:
-    """The split of each episode, given their directions in order of arrival.
-
-    An episode's split depends on its seed, direction and place among that direction alone, so
-    appending episodes moves none, and the first 5n of a direction are always 4n train, n val.
-    """
-    return place([Arrival(direction, i) for i, direction in enumerate(directions)], seed)
-
-
 def place(arrivals: Sequence[Arrival], seed: int) -> list[Split]:
-    """The split of each arrival. Near-duplicates follow the first of them and take no place.
+    """The split of each arrival, in order of arrival.
 
-    What is kept stays; a new episode that is nearly the same as a kept one goes to its side.
+    It depends on the seed, the stratum and the place within that alone, so appending episodes
+    moves none, and the first 5n of a stratum are always 4n train, n val. Near-duplicates follow
+    the first of them and take no place. What is kept stays; a new episode that is nearly the same
+    as a kept one goes to its side.
     """
     splits: dict[int, Split] = {}
     for index, arrival in enumerate(arrivals):
