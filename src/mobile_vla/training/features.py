@@ -1,7 +1,7 @@
 """Latents of whole episodes: computed once and stored while vision is frozen, else each time.
 
-A stored file is addressed by the weights that made it, the episode's content and the frame size,
-so it cannot be stale: with other weights or frames its name is another.
+A stored file is addressed by the weights that made it, the episode's content and how its frames
+were resized and normalised, so it cannot be stale: where any of these is another, so is its name.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from mobile_vla.episodes.frames import TRANSFORM
 from mobile_vla.policy.key_match import part_of
 from mobile_vla.policy.lora import base_tensors, hash_tensors
 from mobile_vla.record.errors import UserError
@@ -66,7 +67,8 @@ def features_folder(policy: Policy, cache: Path) -> Path | None:
     trained = policy.trainable()
     if trained["vision"].tensors or trained["projection"].tensors:
         return None
-    return cache / "latents" / f"{vision_hash(policy)[:24]}-{policy.backbone.image_size}"
+    name = f"{vision_hash(policy)[:24]}-{policy.backbone.image_size}-{TRANSFORM}"
+    return cache / "latents" / name
 
 
 def has_features(folder: Path, content: str) -> bool:
@@ -75,9 +77,10 @@ def has_features(folder: Path, content: str) -> bool:
 
 
 def vision_hash(policy: Policy) -> str:
-    """blake3 of the tensors between pixels and latents as they stand in the model."""
-    return hash_tensors(
-        (name, tensor)
-        for name, tensor in base_tensors(policy.backbone.network)
-        if part_of(name) != "text"
-    )
+    """blake3 of what lies between pixels and latents as it stands in the model.
+
+    The tensors of vision and projection, and the mean and deviation that frames are normalised by.
+    """
+    named = [(n, t) for n, t in base_tensors(policy.backbone.network) if part_of(n) != "text"]
+    scale = [(n, t) for n, t in policy.named_buffers() if n in ("backbone._mean", "backbone._std")]
+    return hash_tensors([*named, *scale])
