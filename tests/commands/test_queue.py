@@ -83,3 +83,45 @@ def test_killed_midway_and_started_again(three: Lab, tmp_path: Path) -> None:
     assert third.wait(120) == 0
     assert (tmp_path / "third.log").read_text() == ""
     assert all(len(events_of(three.the_run(case).events, Exit)) == 1 for case in CASES)
+
+
+@pytest.mark.slow
+def test_a_failure_stops_no_other_case_and_what_is_finished_is_left(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """Case 1 ends in NaN; Case 3 is finished and evaluated already."""
+    lab.change(
+        lab.text[lab.text.index("  - name: robovlms_10") : lab.text.index("  - {name: both")], ""
+    )
+    rate = "recipe: {learning_rate: 1e30}"
+    lab.change(
+        "Case 1, vlm: tiny, data: {left: 10}", f"Case 1, vlm: tiny, data: {{left: 10}}, {rate}"
+    )
+    lab.change("robovlms_bare, vlm: tiny, data: {left", "right_10, vlm: tiny, data: {right")
+    for command in ("train", "evaluate"):
+        assert lab.run(command, "both_20").end() == 0, lab.started[-1].stderr
+    finished = lab.the_run("both_20").events.read_bytes()
+
+    log = tmp_path / "queue.log"
+    assert start(lab, log).wait(240) == 1, log.read_text()
+    said = log.read_text().splitlines()
+    told = [line.split(" in ")[0] for line in said if f" in {lab.workspace.runs}" in line]
+    assert sorted(told) == ["training Case 1", "training right_10"]
+    assert "right_10: finished and evaluated" in said
+    (why,) = [line for line in said if line.startswith("Case 1: ")]
+    assert "lower the learning rate" in why
+    assert lab.the_run("both_20").events.read_bytes() == finished
+    view = lab.judged("right_10")
+    assert (view.state, view.conflicts) == ("finished", [])
+    assert view.offline is not None and view.rollouts is not None
+
+    before = {run.path: run.events.read_bytes() for run in find_runs(lab.workspace.runs)}
+    again = tmp_path / "again.log"
+    assert start(lab, again).wait(240) == 1, "the failed case is tried anew, and nothing else"
+    (told,) = [
+        line for line in again.read_text().splitlines() if f" in {lab.workspace.runs}" in line
+    ]
+    assert told.startswith("training Case 1 in ")
+    assert len(lab.runs("left_10")) == 2
+    after = {run.path: run.events.read_bytes() for run in find_runs(lab.workspace.runs)}
+    assert {path: after[path] for path in before} == before
