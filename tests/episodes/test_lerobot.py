@@ -104,6 +104,43 @@ def test_the_splits_are_ranges_and_the_names_those_of_a_mobile_base(exported, da
     assert (info["fps"], info["total_frames"]) == (10, 10 * FRAMES)
 
 
+def test_the_state_is_what_was_commanded_when_the_frame_was_taken(exported, dataset) -> None:
+    import pyarrow.parquet as parquet
+
+    folder = exported[1]
+    table = parquet.read_table(folder / "data").sort_by("index")
+    states = np.array(table["observation.state"].to_pylist(), np.float32)
+    order = dataset.manifest.split("train") + dataset.manifest.split("val")
+    for number, row in enumerate(order):
+        own = states[number * FRAMES : (number + 1) * FRAMES]
+        np.testing.assert_array_equal(own[0], 0)
+        np.testing.assert_array_equal(own[1:], dataset.read(row.id).actions[:-1])
+    assert "`observation.state` was not measured" in (folder / "README.md").read_text()
+
+
+def test_an_episode_that_is_none_is_a_finding_and_the_rest_is_taken_in(exported, tmp_path) -> None:
+    import shutil
+
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    copy = tmp_path / "copy"
+    shutil.copytree(exported[1], copy)
+    file = copy / "meta" / "episodes" / "chunk-000" / "file-000.parquet"
+    rows = parquet.read_table(file).to_pylist()
+    rows[1]["length"], rows[2]["length"], rows[3]["tasks"] = 10**6, FRAMES - 1, ["left", "right"]
+    parquet.write_table(pa.Table.from_pylist(rows), file)
+    imported = import_episodes(
+        find_sources(copy), tmp_path / "back", seed=1, size=8, cache_dir=tmp_path
+    )
+    assert {f.episode.rpartition("#")[2]: f.check for f in imported.findings} == {
+        "1": "too_long",
+        "2": "shape_or_type",
+        "3": "shape_or_type",
+    }
+    assert imported.new == 7
+
+
 def test_lerobot_doctor_has_nothing_to_say_of_the_format(exported) -> None:
     program = CHECKERS / "bin" / "lerobot-doctor"
     if not program.exists():

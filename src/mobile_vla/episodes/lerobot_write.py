@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mobile_vla.episodes.dataset import Dataset
+from mobile_vla.episodes.gather import Progress
 from mobile_vla.episodes.hdf5 import EVENTS
 from mobile_vla.episodes.lerobot_files import (
     ACTION,
@@ -57,7 +57,6 @@ in m/s ahead, m/s to the left and rad/s counter-clockwise.
 `observation.state` was not measured: it is the velocity that was commanded when the frame was
 taken, which is the action of the frame before, and rest at an episode's first frame.
 """
-Progress = Callable[[int, int], None]
 
 
 def export_lerobot(
