@@ -90,10 +90,10 @@ def _making(commands: argparse._SubParsersAction) -> None:
     kinds = vlm.add_subparsers(metavar="ACTION", required=True)
     pretrain = _command(
         kinds, "pretrain", "vlm:pretrain", "pretrain a small VLM on simulated scenes",
-        "mvla vlm pretrain kosmos2-tiny --out vlms/kosmos2-tiny",
+        "mvla vlm pretrain kosmos2-tiny --out vlms",
     )  # fmt: skip
     pretrain.add_argument("name", help="kosmos2-tiny or robovlms-tiny")
-    pretrain.add_argument("--out", required=True, metavar="PATH", help="folder or file to write")
+    pretrain.add_argument("--out", required=True, metavar="DIR", help="the folder to make it in")
     pretrain.add_argument("--seed", type=int, default=0)
 
 

@@ -20,6 +20,7 @@ from mobile_vla.policy.small_vlm import small_network, small_processor
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import hash_file
 from mobile_vla.simulator.scene import COLOURS
+from mobile_vla.training import vlm_pretrain
 from mobile_vla.training.pretrain_measure import (
     Figure,
     encode_views,
@@ -28,9 +29,16 @@ from mobile_vla.training.pretrain_measure import (
 )
 from mobile_vla.training.pretrain_robot import draw_command, plain_command, towards
 from mobile_vla.training.pretrain_text import caption, draw_sentence, locate, on_side, predict_text
-from mobile_vla.training.pretrain_views import BASKET, BOX, Views, collect_views, patch_shares
+from mobile_vla.training.pretrain_views import (
+    BASKET,
+    BOX,
+    Lessons,
+    Views,
+    collect_views,
+    patch_shares,
+)
 from mobile_vla.training.pretrain_vision import teach_vision
-from mobile_vla.training.vlm_pretrain import HELD_OUT_VIEW, Lessons, pretrain
+from mobile_vla.training.vlm_pretrain import HELD_OUT_VIEW, pretrain
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -126,7 +134,11 @@ def test_same_seed_same_weights(rendered: Views) -> None:
 
 def test_gate_needs_the_image_to_matter() -> None:
     require_clear_gap([Figure("loss", 0.2, 1.0), Figure("right", 0.8, 0.1, higher_is_better=True)])
-    for deaf in (Figure("loss", 1.0, 1.0), Figure("right", 0.1, 0.8, higher_is_better=True)):
+    for deaf in (
+        Figure("loss", 1.0, 1.0),
+        Figure("right", 0.1, 0.8, higher_is_better=True),
+        Figure("loss", 0.2, 1.0, untaught=0.2),
+    ):
         with pytest.raises(UserError, match="does not use the image"):
             require_clear_gap([deaf])
 
@@ -137,6 +149,31 @@ def test_vlm_that_learnt_nothing_is_not_saved(tmp_path: Path) -> None:
         pretrain("kosmos2-tiny", tmp_path, lessons=few)
     assert refused.value.exit_code == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_what_stands_already_is_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Remade to the bit where a file of it, the seed or the lessons are others."""
+    monkeypatch.setattr(vlm_pretrain, "require_clear_gap", lambda figures: None)
+    few = Lessons(views=40, held_out=20, vision_steps=1, text_steps=1, robot_steps=1)
+    stages: list[str] = []
+
+    def tell(stage: str, done: int, total: int) -> None:
+        stages.append(stage)
+
+    made = pretrain("kosmos2-tiny", tmp_path, lessons=few, progress=tell)
+    weights, card = made / "model.safetensors", (made / "CARD.md").read_text()
+    assert stages and "| measure | own image | another's image | random twin |" in card
+    first = weights.read_bytes()
+    stages.clear()
+    assert pretrain("kosmos2-tiny", tmp_path, lessons=few, progress=tell) == made and not stages
+    weights.write_bytes(first[:-1] + b"!")
+    pretrain("kosmos2-tiny", tmp_path, lessons=few, progress=tell)
+    assert stages and weights.read_bytes() == first
+    assert (made / "CARD.md").read_text() == card
+    pretrain("kosmos2-tiny", tmp_path, lessons=few, seed=1, progress=tell)
+    assert weights.read_bytes() != first
 
 
 def test_unknown_name_is_refused(tmp_path: Path) -> None:

@@ -17,5 +17,6 @@ def pretrain(options: argparse.Namespace) -> None:
         def tell(stage: str, done: int, total: int) -> None:
             report(done, total, stage)
 
-        vlm_pretrain.pretrain(options.name, Path(options.out), seed=options.seed, progress=tell)
-    print(options.out)
+        out, seed = Path(options.out), options.seed
+        made = vlm_pretrain.pretrain(options.name, out, seed=seed, progress=tell)
+    print(made)

@@ -10,7 +10,7 @@ from mobile_vla.record.files import hash_file
 if TYPE_CHECKING:
     from mobile_vla.record.load_report import LoadedSource
     from mobile_vla.training.pretrain_measure import Figure
-    from mobile_vla.training.vlm_pretrain import Lessons
+    from mobile_vla.training.pretrain_views import Lessons
 
 KOSMOS2 = """# kosmos2-tiny
 
@@ -42,13 +42,15 @@ basket", "stop", "turn to the left", "drive straight ahead". Vision, projection 
 embeddings are that Kosmos-2's own. Velocities are shares of full speed; the gripper stays open.
 """
 
+TWIN = """; and a twin
+of random weights, which is this VLM before its first lesson, with each view's own image. What it
+is worth as the start of a case, `python -m benchmarks weights` measures: see docs/weights.md"""
+
 FIGURES = """
 ## Held out
 
-{held_out:,} views it did not learn from, with each view's own image and with another view's.
+{held_out:,} views it did not learn from, with each view's own image and with another view's{twin}.
 
-| measure | own image | another's image |
-| --- | --- | --- |
 {rows}
 
 ## Files
@@ -81,6 +83,19 @@ def robovlms_card(
 
 
 def _tables(files: list[Path], lessons: Lessons, figures: list[Figure]) -> str:
-    rows = "\n".join(f"| {f.name} | {f.own_image:.3f} | {f.other_image:.3f} |" for f in figures)
+    twin = any(figure.untaught is not None for figure in figures)
+    heads = ["measure", "own image", "another's image", *(["random twin"] if twin else [])]
+    rows = [heads, ["---"] * len(heads), *(_row(figure, twin) for figure in figures)]
     listed = "\n".join(f"| {f.name} | {f.stat().st_size:,} | `{hash_file(f)}` |" for f in files)
-    return FIGURES.format(held_out=lessons.held_out, rows=rows, files=listed)
+    return FIGURES.format(
+        held_out=lessons.held_out,
+        twin=TWIN if twin else "",
+        rows="\n".join(f"| {' | '.join(row)} |" for row in rows),
+        files=listed,
+    )
+
+
+def _row(figure: Figure, twin: bool) -> list[str]:
+    row = [figure.name, f"{figure.own_image:.3f}", f"{figure.other_image:.3f}"]
+    untaught = "" if figure.untaught is None else f"{figure.untaught:.3f}"
+    return [*row, untaught] if twin else row

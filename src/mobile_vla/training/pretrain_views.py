@@ -22,6 +22,17 @@ BASKET_GEOMETRY = 6
 
 
 @dataclass(frozen=True, slots=True)
+class Lessons:
+    """How much is taught: views to learn from and to measure on, optimiser steps a lesson."""
+
+    views: int = 24_000
+    held_out: int = 1_000
+    vision_steps: int = 2_400
+    text_steps: int = 1_163
+    robot_steps: int = 1_500
+
+
+@dataclass(frozen=True, slots=True)
 class Views:
     """N views; column 0 is the box's, column 1 the basket's.
 

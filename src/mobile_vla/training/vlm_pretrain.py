@@ -1,8 +1,8 @@
 """`mvla vlm pretrain NAME`: make the small VLMs again, in some minutes on one core.
 
 `kosmos2-tiny` learns to see, then to say what it sees; `robovlms-tiny` goes on from it to other
-robot tasks and is saved as RoboVLMs saves. The same seed gives the same weights on one machine.
-A VLM that does as well with the wrong image is not saved.
+robot tasks and is saved as RoboVLMs saves. The same seed gives the same weights on one machine, and
+what stands already is not made again. A VLM that does as well with the wrong image is not saved.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +22,9 @@ from mobile_vla.policy.loading import load_vlm
 from mobile_vla.policy.small_vlm import save_vlm, small_network, small_processor
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import folder_beside, write_atomic
+from mobile_vla.training.pretrain_cache import card_path, made_already, recipe_hash, recipe_line
 from mobile_vla.training.pretrain_card import kosmos2_card, robovlms_card
 from mobile_vla.training.pretrain_measure import (
-    Figure,
     encode_views,
     measure_driving,
     measure_text,
@@ -33,33 +33,12 @@ from mobile_vla.training.pretrain_measure import (
 )
 from mobile_vla.training.pretrain_robot import RobotModel, teach_driving
 from mobile_vla.training.pretrain_text import teach_text
-from mobile_vla.training.pretrain_views import Progress, Views, collect_views
+from mobile_vla.training.pretrain_views import Lessons, Progress, Views, collect_views
 from mobile_vla.training.pretrain_vision import teach_vision
 
 FIRST_VIEW = 50_000_000
 HELD_OUT_VIEW = 90_000_000
 """Seeds of views, far from those of scenes that episodes are simulated in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lessons:
-    """How much is taught: views to learn from and to measure on, optimiser steps a lesson."""
-
-    views: int = 24_000
-    held_out: int = 1_000
-    vision_steps: int = 2_400
-    text_steps: int = 1_163
-    robot_steps: int = 1_500
-
-
-@dataclass(frozen=True, slots=True)
-class Pretrained:
-    """What was made, the card that describes it, and its figures on held-out views."""
-
-    name: str
-    path: Path
-    card: Path
-    figures: list[Figure]
 
 
 def pretrain(
@@ -70,24 +49,29 @@ def pretrain(
     progress: Progress | None = None,
     vlm: Path | None = None,
     lessons: Lessons | None = None,
-) -> Pretrained:
-    """Make `kosmos2-tiny` (a folder) or `robovlms-tiny` (a `.pt`) in the folder `out`.
+) -> Path:
+    """Make `kosmos2-tiny` (a folder) or `robovlms-tiny` (a `.pt`) in the folder `out`; its path.
 
     `vlm` is the Kosmos-2 that `robovlms-tiny` goes on from, by default the one that ships.
-    What stood at the place before is replaced once the new one is whole. An unknown name, or
-    a VLM that does not use the image, is a `UserError`.
+    What stood at the place before is replaced once the new one is whole; where that is what
+    would be made, by its card and the hashes of its files, nothing is done. An unknown name,
+    or a VLM that does not use the image, is a `UserError`.
     """
     if name not in NAMES:
         raise UserError(f'There is no small VLM "{name}": choose from {", ".join(NAMES)}.')
     lessons = lessons or Lessons()
     progress = progress or _silent
+    start = None if name == "kosmos2-tiny" else vlm or asset_path("kosmos2-tiny")
+    recipe = recipe_hash(name, seed, lessons, start)
+    if made_already(out / NAMES[name], recipe):
+        return out / NAMES[name]
     with _one_thread(seed):
         views = collect_views(FIRST_VIEW + seed * 1_000_000, lessons.views, progress)
         held_out = collect_views(HELD_OUT_VIEW, lessons.held_out, progress)
-        school = _School(views, held_out, seed, lessons, progress)
-        if name == "kosmos2-tiny":
+        school = _School(views, held_out, seed, lessons, recipe, progress)
+        if start is None:
             return _pretrain_kosmos2(out, school)
-        return _pretrain_robovlms(out, school, vlm or asset_path("kosmos2-tiny"))
+        return _pretrain_robovlms(out, school, start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,32 +80,37 @@ class _School:
     held_out: Views
     seed: int
     lessons: Lessons
+    recipe: str
     progress: Progress
 
 
-def _pretrain_kosmos2(out: Path, school: _School) -> Pretrained:
+def _pretrain_kosmos2(out: Path, school: _School) -> Path:
     lessons, views, held_out = school.lessons, school.views, school.held_out
     processor = small_processor()
     network = small_network(len(processor.tokenizer), school.seed).requires_grad_(False)
     backbone = Kosmos2Backbone(network, processor.tokenizer)
     rng = np.random.default_rng([school.seed, 1])
     tell = school.progress
+    with torch.no_grad():
+        untaught = measure_text(backbone, encode_views(backbone, held_out), held_out)
     readers = teach_vision(backbone, views, rng=rng, steps=lessons.vision_steps, progress=tell)
     latents = encode_views(backbone, views)
     teach_text(backbone, latents, views, rng=rng, steps=lessons.text_steps, progress=tell)
     with torch.no_grad():
         seen = measure_vision(backbone, readers, held_out)
-        figures = [seen, *measure_text(backbone, encode_views(backbone, held_out), held_out)]
+        taught = measure_text(backbone, encode_views(backbone, held_out), held_out)
+    pairs = zip(taught, untaught, strict=True)
+    figures = [seen, *(replace(after, untaught=before.own_image) for after, before in pairs)]
     require_clear_gap(figures)
     path = out / NAMES["kosmos2-tiny"]
     with folder_beside(path) as beside:
         save_vlm(beside, network, processor)
-        card = kosmos2_card(beside, school.seed, lessons, figures)
+        card = kosmos2_card(beside, school.seed, lessons, figures) + recipe_line(school.recipe)
         (beside / "CARD.md").write_text(card, encoding="utf-8")
-    return Pretrained("kosmos2-tiny", path, path / "CARD.md", figures)
+    return path
 
 
-def _pretrain_robovlms(out: Path, school: _School, start: Path) -> Pretrained:
+def _pretrain_robovlms(out: Path, school: _School, start: Path) -> Path:
     lessons, held_out = school.lessons, school.held_out
     backbone, source = load_vlm(start)
     if not isinstance(backbone, Kosmos2Backbone):
@@ -138,9 +127,9 @@ def _pretrain_robovlms(out: Path, school: _School, start: Path) -> Pretrained:
     buffer = io.BytesIO()
     torch.save({"state_dict": model.checkpoint()}, buffer)
     write_atomic(path, buffer.getvalue())
-    card = path.with_suffix(".CARD.md")
-    write_atomic(card, robovlms_card(path, source, school.seed, lessons, figures).encode())
-    return Pretrained("robovlms-tiny", path, card, figures)
+    card = robovlms_card(path, source, school.seed, lessons, figures)
+    write_atomic(card_path(path), (card + recipe_line(school.recipe)).encode())
+    return path
 
 
 @contextmanager
