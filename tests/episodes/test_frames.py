@@ -1,3 +1,4 @@
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -10,7 +11,7 @@ from mobile_vla.episodes.dataset import build_manifest, load_dataset
 from mobile_vla.episodes.frames import open_frames
 from mobile_vla.episodes.hdf5 import read_episode, write_episode
 from mobile_vla.episodes.manifest import write_manifest
-from mobile_vla.episodes.show import draw_episode
+from mobile_vla.episodes.show import _families, draw_episode
 from mobile_vla.episodes.splits import select
 from mobile_vla.record.errors import UserError
 
@@ -99,3 +100,11 @@ def test_a_drawn_episode_shows_its_frames(make_episode, tmp_path: Path) -> None:
     share = (picture == [255, 0, 0]).all(axis=2).mean()
     assert picture.shape[1] == 1800
     assert 0.2 < share < 0.9
+
+
+def test_hangul_is_drawn_where_the_machine_has_it(make_episode, tmp_path: Path) -> None:
+    if len(_families()) == 1:
+        pytest.skip("no font with Hangul is installed")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Glyph")
+        draw_episode(make_episode(instruction="왼쪽으로 돌아 가라"), tmp_path / "a.png")

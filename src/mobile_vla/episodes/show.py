@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 COLUMNS = (("ahead", "m/s"), ("left", "m/s"), ("turn", "rad/s"))
 _LARGEST_ROW = 18
+_HANGUL = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "NanumSquareRound", "UnDotum",
+           "Malgun Gothic", "Apple SD Gothic Neo")  # fmt: skip
 
 
 def draw_episode(episode: Episode, png_path: Path) -> None:
@@ -29,9 +31,18 @@ def draw_episode(episode: Episode, png_path: Path) -> None:
     upper, lower = np.asarray(figure.subfigures(2, 1, height_ratios=[row + 0.5, 2.5])).ravel()
     _draw_frames(upper, episode, shown)
     _draw_actions(lower.subplots(), episode)
-    figure.suptitle(f"{episode.id}: “{episode.instruction or 'no instruction'}”", fontsize=11)
+    title = f"{episode.id}: “{episode.instruction or 'no instruction'}”"
+    figure.suptitle(title, fontsize=11, fontfamily=_families())
     with written_beside(png_path) as beside:
         figure.savefig(beside, format="png", dpi=100)
+
+
+def _families() -> list[str]:
+    """Matplotlib's own font, and behind it those of this machine that have Hangul."""
+    from matplotlib.font_manager import fontManager
+
+    installed = set(fontManager.get_font_names())
+    return ["DejaVu Sans", *(name for name in _HANGUL if name in installed)]
 
 
 def _draw_frames(figure: SubFigure, episode: Episode, shown: np.ndarray) -> None:
