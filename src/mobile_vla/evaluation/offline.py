@@ -171,12 +171,22 @@ def _clean_set(
 def _recorded(
     trained: Trained, manifest: Manifest, data: str, workspace: Workspace, only: str | None = None
 ) -> list[Recorded]:
-    """A manifest's episodes with their latents."""
+    """A manifest's episodes with their latents.
+
+    Errors: `UserError` where they were recorded with fewer action dimensions than are predicted.
+    """
     policy, folder = trained.policy, workspace.data(data)
     whole = load_dataset(folder).manifest
     frames = open_frames(whole, folder, policy.backbone.image_size, workspace.cache)
     features = Features(policy, frames, workspace.cache)
     dim = trained.case.recipe.action_dim
+    for episode in manifest.episodes:
+        width = frames.actions(episode.id).shape[1]
+        if width < dim:
+            raise UserError(
+                f"{episode.id} of {data} was recorded with {width} action dimensions but "
+                f"{trained.case.case} predicts {dim}: evaluate it on episodes of its own robot."
+            )
     return [
         Recorded(
             id=episode.id,
