@@ -1,4 +1,4 @@
-"""Audit: precision and recall on a corpus of ten pages, and the time of a page of 1 MB.
+"""Audit: precision and recall on three sets of pages, and the time of a page of 1 MB.
 
 `contradicted` must never be said of what is true or untold (precision), and what is false by the
 evidence must be found (recall). `--list` prints every claim judged otherwise than marked.
@@ -7,6 +7,7 @@ evidence must be found (recall). `--list` prints every claim judged otherwise th
 from __future__ import annotations
 
 import argparse
+import random
 import re
 import resource
 import tempfile
@@ -22,7 +23,7 @@ from mobile_vla.documents.claims.model import Judged
 from mobile_vla.documents.claims.source import parse_document
 
 CORPUS = Path(__file__).parent / "corpus"
-HELD_OUT = Path(__file__).parent / "held_out"
+CORPORA = tuple(CORPUS.with_name(name) for name in ("corpus", "held_out", "unseen"))
 MARK = re.compile(rb"\xe2\x9f\xa6([scuat]):(.*?)\xe2\x9f\xa7", re.DOTALL)
 VERDICTS = {
     "s": "supported", "c": "contradicted", "u": "unsupported", "a": "ambiguous", "t": "stale",
@@ -101,20 +102,61 @@ def measure(proof: Proof, folder: Path = CORPUS) -> Figures:
     return Figures(marked, wrong, said)
 
 
-def big_page(size: int) -> bytes:
-    """A page of so many bytes: the corpus, again and again."""
+def dense_page(size: int) -> bytes:
+    """A page of so many bytes with a claim every 30 of them: the corpus, again and again."""
     pages = [unmarked(path.read_bytes())[0] for path in sorted(CORPUS.glob("[0-9]*.md"))]
     one = b"\n\n".join(page for page in pages if not page.startswith(b"---"))
     return (one * (size // len(one) + 1))[:size].decode("utf-8", "ignore").encode()
 
 
-def time_page(proof: Proof, size: int = 1_000_000) -> tuple[float, int]:
-    """Seconds to audit a page of `size` bytes against 1,000 runs more, and its claims."""
+def runs_page(size: int) -> bytes:
+    """A page of so many bytes about the 1,000 runs: no two of its sections say the same."""
+    chance, parts = random.Random(0), []
+    while sum(map(len, parts)) < size:
+        n = len(parts)
+        loss, seed = chance.uniform(0.008, 0.02), chance.randrange(1000)
+        parts.append(
+            f"## Run {n}: many_{n % 1000:04d}_20261001\n\nWe went on with the left side of the "
+            f"hall, where the light of day {n} made the shadows of the boxes longer than in the "
+            "weeks before; the students moved the basket and wrote down what they saw.\n\n"
+            f"- 상태: 완료\n- Val loss: {loss:.4f}\n- Learning rate: 0.003\n- Seed: {seed}\n\n"
+            "| Epochs | Batch size | Train episodes | Steps |\n| --- | --- | --- | --- |\n"
+            f"| {chance.choice((20, 25))} | 8 | {80 + seed % 3} | {200 + n % 2} |\n\n"
+            f"학습은 {n % 28 + 1}일에 다시 살펴보았고 그날의 메모는 따로 남겨 두었다. "
+            f"The best val loss of many_{n % 1000:04d}_20261001 was {loss + 0.001:.4f}.\n\n"
+        )
+    return "".join(parts).encode()[:size].decode("utf-8", "ignore").encode()
+
+
+def time_page(proof: Proof, data: bytes) -> tuple[float, int]:
+    """Processor seconds to audit a page against 1,000 runs more, and its claims."""
     proof = Proof(cases=[*proof.cases, *many_cases(1000)])
-    data = big_page(size)
-    started = time.perf_counter()
+    started = time.process_time()
     found = audit_document(parse_document(Path("page.md"), data), proof)
-    return time.perf_counter() - started, len(found.claims)
+    return time.process_time() - started, len(found.claims)
+
+
+def tell(name: str, figures: Figures) -> None:
+    """Print what the audit made of a corpus."""
+    counts = Counter(one.truth for one in figures.marked)
+    told = ", ".join(f"{count} {truth}" for truth, count in counts.most_common())
+    pages = len({one.page for one in figures.marked})
+    print(f"{name}: {len(figures.marked)} claims over {pages} pages ({told})")
+    print(f"  precision of contradicted: {figures.precision:.1%} of {figures.said}")
+    print(f"  recall of what is false: {figures.recall:.1%} of {counts['contradicted']}")
+    print(f"  true verdict given: {figures.agreement:.1%}")
+
+
+def show(figures: Figures) -> None:
+    """Print the claims that were judged otherwise than marked."""
+    for one in figures.marked:
+        verdict = one.judged.verdict if one.judged else "not read"
+        if verdict != one.truth:
+            print(f"  {one.page}: {one.text!r} is {one.truth}, judged {verdict}")
+            print(f"      {one.judged.reason if one.judged else ''}")
+    for page, judged in figures.wrong:
+        print(f"  wrongly contradicted: {page} line {judged.claim.line}: {judged.claim.value!r} "
+              f"({judged.claim.quantity}; {judged.expected})")  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -124,26 +166,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         proof = make_proof(Path(folder))
-        figures = measure(proof)
-        seconds, claims = time_page(proof)
-    counts = Counter(one.truth for one in figures.marked)
-    told = ", ".join(f"{count} {truth}" for truth, count in counts.most_common())
-    print(f"corpus: {len(figures.marked)} claims over 10 pages ({told})")
-    print(f"precision of contradicted: {figures.precision:.1%} of {figures.said}")
-    print(f"recall of what is false: {figures.recall:.1%} of {counts['contradicted']}")
-    print(f"true verdict given: {figures.agreement:.1%}")
-    print(f"a page of 1 MB against 1,000 runs: {seconds:.2f} s, {claims} claims")
+        found = {corpus.name: measure(proof, corpus) for corpus in CORPORA}
+        timed = {
+            "about 1,000 runs": time_page(proof, runs_page(1_000_000)),
+            "dense with claims": time_page(proof, dense_page(1_000_000)),
+        }
+    for name, figures in found.items():
+        tell(name, figures)
+        if options.list:
+            show(figures)
+    for name, (seconds, claims) in timed.items():
+        print(f"a page of 1 MB {name}: {seconds:.2f} s of processor, {claims} claims")
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"most memory of this process: {memory:.0f} MB")
-    for one in figures.marked if options.list else ():
-        verdict = one.judged.verdict if one.judged else "not read"
-        if verdict != one.truth:
-            print(f"  {one.page}: {one.text!r} is {one.truth}, judged {verdict}")
-            print(f"      {one.judged.reason if one.judged else ''}")
-    for page, judged in figures.wrong:
-        print(f"  wrongly contradicted: {page} line {judged.claim.line}: {judged.claim.value!r} "
-              f"({judged.claim.quantity}; {judged.expected})")  # fmt: skip
-    return int(figures.precision < 1 or figures.recall < 0.95 or seconds > 1)
+    right = all(figures.precision == 1 and figures.recall >= 0.95 for figures in found.values())
+    return int(not right or max(seconds for seconds, _ in timed.values()) > 1)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,12 @@ from mobile_vla.casebook.comparison import NUISANCE, Asked, compare_pair
 from mobile_vla.casebook.model import CaseView, Comparison, RunView, Value
 from mobile_vla.documents.claims.extract import read_claims
 from mobile_vla.documents.claims.model import Audit
-from mobile_vla.documents.claims.source import Document, parse_document, read_document
+from mobile_vla.documents.claims.source import (
+    Document,
+    no_collection,
+    parse_document,
+    read_document,
+)
 from mobile_vla.documents.facts import began_of
 from mobile_vla.documents.verdicts import Judge
 
@@ -39,11 +45,16 @@ class Proof(Value, frozen=True, kw_only=True):
 
     def judge(self) -> Judge:
         """A judge over these cases; facts are read once for all documents."""
-        return Judge(self.cases, Path(self.base), self.compare)
+        by_name = {case.name: case for case in self.cases}
+        return Judge(by_name, Path(self.base), partial(self._compare, by_name))
 
     def compare(self, a: str, b: str, factor: str | None) -> Comparison:
         """The casebook's verdict on a pair. Errors: `UserError` for identical arms."""
-        by_name = {case.name: case for case in self.cases}
+        return self._compare({case.name: case for case in self.cases}, a, b, factor)
+
+    def _compare(
+        self, by_name: Mapping[str, CaseView], a: str, b: str, factor: str | None
+    ) -> Comparison:
         return compare_pair(
             Asked(
                 a=by_name[a], b=by_name[b], question=None, factor=factor, nuisance=NUISANCE,
@@ -73,6 +84,7 @@ def audit_text(text: str, proof: Proof, judge: Judge | None = None) -> Audit:
     return audit_document(parse_document(Path("text"), text.encode()), proof, judge)
 
 
+@no_collection()
 def audit_document(document: Document, proof: Proof, judge: Judge | None = None) -> Audit:
     """Every claim of a document with its verdict; and the lines not read."""
     from blake3 import blake3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -35,8 +35,8 @@ ABOUT = 0.1
 class Judge:
     """Judges claims against cases. Facts of a case are read when a claim first asks for them."""
 
-    def __init__(self, cases: Sequence[CaseView], base: Path, compare: Compare) -> None:
-        self.views = {case.name: case for case in cases}
+    def __init__(self, cases: Mapping[str, CaseView], base: Path, compare: Compare) -> None:
+        self.views = cases
         self.base, self.compare = base, compare
         self._facts: dict[str, CaseFacts] = {}
 

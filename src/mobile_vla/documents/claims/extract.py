@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
 from mobile_vla.documents.claims.model import Claim, Unread
-from mobile_vla.documents.claims.naming import Names, case_number, read_names
+from mobile_vla.documents.claims.naming import Mention, Names, case_number, read_names
 from mobile_vla.documents.claims.numbers import RUN
 from mobile_vla.documents.claims.pairs import (
+    COMPARING,
     better_claims,
     heading_pair,
     line_pairs,
     pair_claims,
 )
-from mobile_vla.documents.claims.scan import Scan, ratios
+from mobile_vla.documents.claims.scan import RATIO, SHORT, has_number, ratios, scan
 from mobile_vla.documents.claims.source import Document, Piece, Section
-from mobile_vla.documents.claims.tokens import Found
+from mobile_vla.documents.claims.tokens import Found, small
 from mobile_vla.documents.claims.words import (
     GUESS,
     GUESS_HEADING,
@@ -80,29 +82,35 @@ class _Reader:
         self.heads: dict[int, list[tuple[Key | None, Case | None]]] = {}
         self.blocks: dict[int, list[Case]] = {}
         self.runs: list[str] | None = None
+        self.quoting: tuple[Section | None, bool] = (None, False)
         self.time = self._written()
 
     def read(self) -> None:
         """Every piece in turn; then what headings and tables disagree on."""
         for piece in self.document.pieces:
-            if INTERESTING.search(piece.text) and not NOTE.match(piece.text):
-                self._piece(piece)
+            look = look_at(piece.text)
+            if look.read and not self._quoting(piece.section):
+                self._piece(piece, look)
         for table in range(len(self.document.tables)):
             self._add(pair_claims(self.document.tables[table], self.names))
         for alias, name, piece in self.names.clashes:
             self._add([(piece, Found(0, len(piece.text), "name"), (alias, name), ())])
 
-    def _piece(self, piece: Piece) -> None:
-        if QUOTING.search(piece.section.title):
-            return  # a report's list of what other documents say wrongly
+    def _piece(self, piece: Piece, look: Look) -> None:
         if piece.kind == "heading":
             self._heading(piece)
-        elif self._guess(piece.section) or GUESS.search(piece.text):
-            self._unread(piece, Scan(piece.text, None))
+        elif look.guess or self._guess(piece.section):
+            self._unread(piece)
         elif piece.kind == "cell":
             self._cell(piece)
         else:
-            self._line(piece)
+            self._line(piece, look)
+
+    def _quoting(self, section: Section) -> bool:
+        """Whether a section is a report's list of what other documents say wrongly."""
+        if section is not self.quoting[0]:
+            self.quoting = (section, bool(QUOTING.search(section.title)))
+        return self.quoting[1]
 
     def _heading(self, piece: Piece) -> None:
         mentions = self.names.mentions(piece.text)
@@ -111,10 +119,8 @@ class _Reader:
         if pair:
             self._add([pair])
         elif len(cases) == 1 and state_of(piece.text):
-            scan = Scan(piece.text, Key("status", "", ""))
-            for start, end, _, _ in mentions:
-                scan.mask(start, end, RUN)
-            self._bind(piece, scan.run(cased=True), None)
+            seen = scan(_masked(piece.text, mentions), Key("status", "", ""), cased=True)
+            self._bind(piece, seen.found, None)
 
     def _cell(self, piece: Piece) -> None:
         if piece.row < 0 or self._is_pairs(piece.table):
@@ -125,7 +131,7 @@ class _Reader:
             key = Key("status", "", "")
         if key is None:
             if not self.names.mentions(piece.text) and piece.column > 0:
-                self._unread(piece, Scan(piece.text, None))
+                self._unread(piece)
             return
         if key.quantity in LOSSES and not key.qualifier:
             key = msgspec.structs.replace(key, qualifier=_epoch_of_file(row))
@@ -159,14 +165,15 @@ class _Reader:
             key = read_key(first.text)
         return key, None
 
-    def _line(self, piece: Piece) -> None:
+    def _line(self, piece: Piece, look: Look) -> None:
         context = self._context(piece)
         mentions = self.names.mentions(piece.text)
         self.blocks.setdefault(piece.block, []).extend((a, n) for _, _, a, n in mentions)
         section = self._of_section(piece.section)
-        if self._compared(piece, context or section):
+        if look.compares and self._compared(piece, context or section):
             return
-        self._ratios(piece, context or section)
+        if look.ratio:
+            self._ratios(piece, context or section)
         for start, text in _sentences(piece.text):
             match = KEYED.match(text)
             key = read_key(match["key"]) if match else None
@@ -213,31 +220,34 @@ class _Reader:
         `told`: the case that what stands before speaks of, where the text names none.
         """
         offset, text = place
-        scan = Scan(text, key)
         mentions = self.names.mentions(text)
-        for start, end, _, _ in mentions:
-            scan.mask(start, end, RUN)
         cases = {name or alias for _, _, alias, name in mentions}
         firmly = len(cases) == 1 or (not cases and told is not None and told[1] is not None)
         plain = key is None and firmly and piece.kind != "code"
-        found = scan.run(cased=plain and _states_case(text, mentions))
+        seen = scan(_masked(text, mentions), key, cased=plain and _states_case(text, mentions))
         alone = key is not None and key.quantity == "episodes"
-        shifted = [
-            msgspec.structs.replace(
-                item,
-                start=item.start + offset,
-                end=item.end + offset,
-                only=item.only or (alone and bool(item.ways) and not item.parts),
-                qualifier=item.qualifier
-                or (key.qualifier if key and item.quantity in LOSSES else ""),
-            )
-            for item in found
-        ]
+        shifted = (
+            [
+                msgspec.structs.replace(
+                    item,
+                    start=item.start + offset,
+                    end=item.end + offset,
+                    only=item.only or (alone and bool(item.ways) and not item.parts),
+                    qualifier=item.qualifier
+                    or (key.qualifier if key and item.quantity in LOSSES else ""),
+                )
+                for item in seen.found
+            ]
+            if offset or key
+            else seen.found
+        )
         self._bind(piece, shifted, case)
-        if not found or scan.unread():
-            self._unread(piece, scan)
+        if seen.unread:
+            self._unread(piece)
 
-    def _bind(self, piece: Piece, found: list[Found], case: Case | None) -> None:
+    def _bind(self, piece: Piece, found: Sequence[Found], case: Case | None) -> None:
+        if not found:
+            return
         mentions = self.names.mentions(piece.text)
         self._add([(piece, item, _nearest(mentions, item.start, case), ()) for item in found])
 
@@ -274,12 +284,12 @@ class _Reader:
                     only=item.only,
                     parts=item.parts,
                     pair=pair,
-                    time=self._time_of(piece.text),
+                    time=self._time_of(piece.text) if item.quantity == "status" else None,
                 )
             )
 
-    def _unread(self, piece: Piece, scan: Scan) -> None:
-        if re.search(r"\d", scan.left) and scan.unread():
+    def _unread(self, piece: Piece) -> None:
+        if has_number(piece.text):
             line = self.document.line_of(piece.start)
             self.unread.append(Unread(line=line, text=piece.text.strip()[:200]))
 
@@ -375,6 +385,40 @@ def _epoch_of_file(row: list[Piece]) -> str:
     return ""
 
 
+class Look(msgspec.Struct, frozen=True):
+    """What a text may hold, before it is read closely."""
+
+    read: bool
+    guess: bool
+    compares: bool
+    ratio: bool
+
+
+def look_at(text: str) -> Look:
+    """What may stand in a text; short ones are remembered."""
+    return (_looked if len(text) <= SHORT else _look)(text)
+
+
+def _look(text: str) -> Look:
+    lowered = small(text)
+    read = bool(INTERESTING.search(lowered)) and not NOTE.match(text)
+    return Look(
+        read,
+        read and bool(GUESS.search(lowered)),
+        read and bool(COMPARING.search(lowered)),
+        read and bool(RATIO.search(text)),
+    )
+
+
+_looked = lru_cache(maxsize=8192)(_look)
+
+
+def _masked(text: str, mentions: Sequence[Mention]) -> str:
+    for start, end, _, _ in mentions:
+        text = text[:start] + RUN * (end - start) + text[end:]
+    return text
+
+
 def _sentences(text: str) -> Iterator[tuple[int, str]]:
     """The sentences of a line, each with its place in it."""
     start = 0
@@ -401,6 +445,8 @@ def _nearest(
     mentions: list[tuple[int, int, str, str | None]], place: int, case: Case | None
 ) -> Case | None:
     """The last case named before a place, else the first after it, else the surroundings'."""
-    before = [mention for mention in mentions if mention[1] <= place]
-    chosen = before[-1] if before else mentions[0] if mentions else None
+    chosen = mentions[0] if mentions else None
+    for mention in mentions:
+        if mention[1] <= place:
+            chosen = mention
     return (chosen[2], chosen[3]) if chosen else case

@@ -32,6 +32,11 @@ BETTER = re.compile(
     r"|(?P<kod>성능이 (?:더 )?(?:나쁘|낮|떨어)\w*)",
     re.IGNORECASE,
 )
+COMPARING = re.compile(
+    r"vs|against|compar|비교|견주|best|better|worse|outperform|beat|superior|최고|좋|낫|우수|높|낮|나쁘"
+    r"|뛰어나|떨어"
+)
+"""In small letters: a text without any of these compares nothing."""
 NO_CLAIM = re.compile(r"\bno\b|\bnot\b|n't|없|않|\?|인지|는지|확인|아니", re.IGNORECASE)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import msgspec
 
@@ -12,6 +13,7 @@ from mobile_vla.documents.claims.times import durations, times
 from mobile_vla.documents.claims.tokens import NUMBER, Found, reading, small
 from mobile_vla.documents.claims.words import (
     CHECKPOINT,
+    LOSSES,
     WAY,
     Key,
     cause_of,
@@ -33,10 +35,10 @@ DOTTED = re.compile(
 )
 BEGUN = re.compile(r"시작|돌렸|started|began|begun|launched|trained on|ran on")
 HIDDEN = re.compile(
-    r"\d{1,2}:\d{2}(?::\d{2})?|https?://\S+|[\w.~{}-]*/[\w./{}*=~-]*[A-Za-z_][\w./{}*=~-]*|\]\([^)]*\)"
-    r"|[\w=*]*\*?\.h5|(?<!\w)[A-Za-z]+-\d[\w-]*|\b[QP]\d+\b|\d+\.(?=\s)(?<=^\d\.)|\d+-way|\bv\d[\w.]*"
+    r"\d{1,2}:\d{2}(?::\d{2})?|\]\([^)]*\)|[\w=*]*\*?\.h5|(?<!\w)[A-Za-z]+-\d[\w-]*|\b[QP]\d+\b|\d+\.(?=\s)(?<=^\d\.)|\d+-way|\bv\d[\w.]*"
     r"|\d+DOF|\[\^[^\]]*\]"
 )
+PATHS = re.compile(r"https?://\S+|[\w.~{}-]*/[\w./{}*=~-]*[A-Za-z_][\w./{}*=~-]*")
 STRUCK = re.compile(r"~~.*?~~|\(was: [^)]*\)")
 
 WAY_AFTER = re.compile(
@@ -86,6 +88,13 @@ NOT_READ = re.compile(
 OF_EPISODES = re.compile(r"ep|left|right|에피소드|왼쪽|오른쪽|좌측|우측|straight|직진|l/r|편|for ")
 OF_DRIVES = re.compile(r"성공|success|롤아웃|rollout|충돌|collision|\bacc|정확도")
 DIGIT = re.compile(r"\d")
+LISTED = re.compile(r"^\s*\d+[.)]\s")
+SHORT = 300
+"""Characters up to which a text is remembered: table cells and list items are often the same."""
+BARE = re.compile(rf"[\s*`]*{NUMBER}[\s*`]*")
+ALONE = LOSSES | {"lora_r", "lora_alpha", "lora_dropout", "learning_rate", "weight_decay", "batch"}
+ALONE |= {"accumulate", "window", "chunk", "seed", "epochs", "steps", "action_dim", "hidden"}
+"""Quantities of which a bare number beside the key needs no further reading."""
 RATIO = re.compile(rf"(?<![\d.]){NUMBER}\s*(?:×(?!\s*\d)|배(?![가-힣치])|배다|x\b|times\b)")
 SHARE = re.compile(r"(?<![\d.])(?P<num>\d+(?:\.\d+)?)\s*%")
 SHARE_OF = re.compile(
@@ -115,7 +124,39 @@ KEPT = re.compile(
 WHOLE = frozenset({"vlm", "init", "regime", "lora"})
 
 
-class Scan:
+class Seen(msgspec.Struct, frozen=True):
+    """What was found in a text. `unread`: a number stands in what was not read."""
+
+    found: tuple[Found, ...]
+    unread: bool
+
+
+def scan(text: str, key: Key | None, *, cased: bool) -> Seen:
+    """The values of a text, names of runs masked, beside its key. `cased`: its case is known."""
+    return (_short if len(text) <= SHORT else _scan)(text, key, cased)
+
+
+def _scan(text: str, key: Key | None, cased: bool) -> Seen:
+    if key is not None and key.quantity in ALONE and (match := BARE.fullmatch(text)):
+        found = reading(match, "val_loss" if key.quantity == "checkpoint" else key.quantity)
+        if found is not None and (found.step < 1 or key.quantity not in LOSSES):
+            split = key.split if key.quantity == "rmse" else ""
+            bound = msgspec.structs.replace(found, split=split, qualifier=key.qualifier)
+            return Seen((bound,), False)
+    reader = _Scan(text, key)
+    found_all = tuple(reader.run(cased=cased))
+    return Seen(found_all, has_number(reader.left))
+
+
+_short = lru_cache(maxsize=8192)(_scan)
+
+
+def has_number(text: str) -> bool:
+    """Whether digits stand in a text beyond a list's own."""
+    return bool(DIGIT.search(text)) and bool(DIGIT.search(LISTED.sub("", text)))
+
+
+class _Scan:
     """Reads one text. What has been read is masked, so that nothing is read twice."""
 
     def __init__(self, text: str, key: Key | None) -> None:
@@ -124,9 +165,9 @@ class Scan:
         self.left = text
         self.found: list[Found] = []
 
-    def mask(self, start: int, end: int, sign: str = "¤") -> None:
+    def mask(self, start: int, end: int) -> None:
         """Take a stretch out of what is still to be read."""
-        self.left = self.left[:start] + sign * (end - start) + self.left[end:]
+        self.left = self.left[:start] + "¤" * (end - start) + self.left[end:]
 
     def run(self, *, cased: bool) -> list[Found]:
         """Everything found, in the text's order. `cased`: its case is known."""
@@ -134,6 +175,8 @@ class Scan:
             self._hide(STRUCK)
         if DIGIT.search(self.left):
             self._times()
+            if "/" in self.left:
+                self._hide(PATHS)
             self._hide(HIDDEN)
             if "." in self.left:
                 self._hide(CHECKPOINT)
@@ -293,10 +336,6 @@ class Scan:
     def _keep(self, found: Found, match: re.Match[str]) -> None:
         self.found.append(found)
         self.mask(match.start(), match.end())
-
-    def unread(self) -> bool:
-        """Whether a number stands in what was not read."""
-        return bool(re.search(r"\d", re.sub(r"^\s*\d+[.)]\s", "", self.left)))
 
 
 def ratios(text: str) -> Iterator[Found]:

@@ -9,17 +9,18 @@ from functools import lru_cache
 import msgspec
 
 INTERESTING = re.compile(
-    r"[\d✅❌⏳]|끝|마쳤|죽|멈|중단|정상|있음|비교|best|better|좋|낫|우수|학습|crash|진행|실패|완료|가능"
+    r"[0-9✅❌⏳]|끝|마쳤|죽|멈|중단|정상|있음|비교|best|better|좋|낫|우수|학습|crash|진행|실패|완료|가능"
     r"|없음|오류|left|right|왼쪽|오른쪽|frozen|kosmos|robovlm|lora|null|none"
     r"|메모리|경로|발산|디스크|고정|enable|disk|nan\b|diverg"
-    r"|compar|train|abort|outperform|beat|fail|done|progress|finish|possible|running|kill|oom|memory|path|yes|no\b",
-    re.IGNORECASE,
+    r"|compar|train|abort|outperform|beat|fail|done|progress|finish|possible|running|kill|oom|memory"
+    r"|path|yes|no\b"
 )
+"""What a text in small letters must hold to be worth reading."""
 GUESS = re.compile(
-    r"예상|기대|가설|추후|제안|만약|할 것|될 것|TBD|\bexpect|\bhypothe|\bif\b|\bwould\b"
-    r"|\bshould\b|\bmight\b|\bplan to\b|\bgoal\b|목표|시나리오|\bscenario|\bpropos|필요",
-    re.IGNORECASE,
+    r"예상|기대|가설|추후|제안|만약|할 것|될 것|tbd|expect|hypothe|(?<![a-z])if\b|would\b"
+    r"|should\b|might\b|plan to\b|goal|목표|시나리오|scenario|propos|필요"
 )
+"""In small letters: what is expected, proposed or asked is no claim."""
 GUESS_HEADING = re.compile(
     r"예상|가설|시나리오|제안|목표|해결|expect|hypothe|scenario|propos|what if", re.IGNORECASE
 )
@@ -209,6 +210,7 @@ def split_of(text: str) -> str:
     return "" if train == val else "train" if train else "val"
 
 
+@lru_cache(maxsize=4096)
 def clean(text: str) -> str:
     """Text without emphasis, code marks and signs around it."""
     return re.sub(r"[*`#🔍⭐🚨]+|\(.*?\)", "", text).strip(" \t:：|✅❌⏳️")
