@@ -10,7 +10,7 @@ import numpy as np
 
 from mobile_vla.record.errors import UserError
 from mobile_vla.simulator.instructions import SIDE_WORDS, Tongue
-from mobile_vla.simulator.scene import Goal, Look, Scene, Thing, sample_scene
+from mobile_vla.simulator.scene import Goal, Look, Scene, Thing, sample_rgb, sample_scene
 from mobile_vla.simulator.world import Side
 
 SCENARIOS = tuple(
@@ -87,7 +87,7 @@ def _stood_up(box: Thing, rng: np.random.Generator) -> Thing:
 
 
 def _second(scene: Scene, standing: bool, rng: np.random.Generator) -> Thing:
-    """A narrower box behind the first, so that the way past the one is the way past the other."""
+    """A narrower box of another colour behind the first: past the one is past the other."""
     narrow = replace(
         scene.box,
         x=scene.box.x + rng.uniform(0.6, 0.8),
@@ -95,6 +95,7 @@ def _second(scene: Scene, standing: bool, rng: np.random.Generator) -> Thing:
         half_x=0.15,
         half_y=min(scene.box.half_y, 0.2),
         yaw=rng.uniform(-0.3, 0.3),
+        rgb=sample_rgb(rng, scene.look.floor, scene.box.rgb),
     )
     return _stood_up(narrow, rng) if standing else narrow
 

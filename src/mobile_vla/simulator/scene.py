@@ -94,6 +94,7 @@ def sample_scene(seed: int, *, distractors: bool = False, contrast: bool = True)
     """
     rng = np.random.default_rng(seed)
     look = _sample_look(rng)
+    floor = (look.floor,) if contrast else ()
     box_x, box_y = rng.uniform(1.6, 2.6), rng.uniform(-0.3, 0.3)
     box = Thing(
         kind="box",
@@ -103,7 +104,7 @@ def sample_scene(seed: int, *, distractors: bool = False, contrast: bool = True)
         half_y=rng.uniform(0.25, 0.45),
         half_z=rng.uniform(0.18, 0.35),
         yaw=rng.uniform(-0.3, 0.3),
-        rgb=_sample_rgb(rng, look.floor if contrast else None),
+        rgb=sample_rgb(rng, *floor),
     )
     basket_x = box_x + rng.uniform(2.0, 2.8)
     basket_y = box_y + rng.uniform(-0.6, 0.6)
@@ -112,7 +113,7 @@ def sample_scene(seed: int, *, distractors: bool = False, contrast: bool = True)
         box=box,
         basket_x=basket_x,
         basket_y=basket_y,
-        basket_rgb=_sample_rgb(rng, look.floor if contrast else None),
+        basket_rgb=sample_rgb(rng, *floor),
         start=(rng.uniform(-0.1, 0.1), rng.uniform(-0.2, 0.2), rng.uniform(-0.06, 0.06)),
         look=look,
         distractors=_sample_distractors(rng, box, basket_x) if distractors else (),
@@ -152,13 +153,13 @@ def _sample_look(rng: np.random.Generator) -> Look:
     )
 
 
-def _sample_rgb(rng: np.random.Generator, floor: RGB | None) -> RGB:
-    """Draw a colour, one in five nearly grey, away from the floor's where that is given."""
+def sample_rgb(rng: np.random.Generator, *others: RGB) -> RGB:
+    """Draw a colour, one in five nearly grey, away from those given."""
     while True:
         low, high = (0.0, 0.2) if rng.random() < 0.2 else (0.2, 1.0)
         hsv = rng.uniform(0, 1), rng.uniform(low, high), rng.uniform(0.15, 1.0)
         rgb = colorsys.hsv_to_rgb(*(float(part) for part in hsv))
-        if floor is None or math.dist(rgb, floor) > LEAST_CONTRAST:
+        if all(math.dist(rgb, other) > LEAST_CONTRAST for other in others):
             return rgb
 
 
@@ -180,7 +181,7 @@ def _sample_thing(rng: np.random.Generator, kind: Kind, box: Thing, basket_x: fl
         half_y=rng.uniform(0.12, 0.3),
         half_z=radius if kind == "ball" else rng.uniform(0.12, 0.35),
         yaw=rng.uniform(-math.pi, math.pi),
-        rgb=_sample_rgb(rng, None),
+        rgb=sample_rgb(rng),
     )
 
 
