@@ -11,11 +11,12 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from mobile_vla.record.errors import UserError
 from mobile_vla.record.events import Checkpoint
 from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.metrics import MetricsFile, read_metrics
 from mobile_vla.training.curves import Curves, TensorBoard
-from mobile_vla.training.run import Refused, begin_run, train
+from mobile_vla.training.run import begin_run, train
 from small_lab import Lab, events_of, furnish
 
 CASE = "both_20"
@@ -72,8 +73,9 @@ def test_tensorboard_has_what_the_csv_has(here: Lab) -> None:
 def test_a_tracker_that_cannot_be_opened_is_refused_before_training(here: Lab) -> None:
     run = begin_run(here.resolved(CASE), here.workspace)
     (run.path / "tensorboard").write_text("in the way")
-    with pytest.raises(Refused, match="The tracker tensorboard cannot be opened"):
+    with pytest.raises(UserError, match="The tracker tensorboard cannot be opened"):
         train(run, here.workspace, terminal=False)
+    assert not run.checkpoints.exists()
 
 
 def test_a_tracker_that_fails_is_said_once_and_the_rows_go_on(
@@ -112,8 +114,6 @@ def test_no_tracker_where_none_is_named(here: Lab) -> None:
 
 
 def test_an_unknown_tracker_is_an_error_that_names_the_key(here: Lab) -> None:
-    from mobile_vla.record.errors import UserError
-
     keep(here, "{loggers: [tensorbored]}")
     with pytest.raises(UserError, match="tensorbored"):
         here.resolved(CASE)
@@ -166,7 +166,6 @@ def test_checkpoints_within_an_epoch(tmp_path: Path, shared: Path) -> None:
 
 
 def test_a_checkpoint_of_another_version_is_said(here: Lab) -> None:
-    from mobile_vla.record.errors import UserError
     from mobile_vla.training.checkpoints import RESUME, read_resume
 
     run = trained(here)

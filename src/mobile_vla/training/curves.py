@@ -46,7 +46,7 @@ class Curves:
 
     def close(self, status: str) -> None:
         """Tell the trackers that the process ends: "success" or "failed"."""
-        self._each(lambda tracker: tracker.finalize(status))
+        self._each(lambda tracker: _finish(tracker, status))
         self._trackers = []
 
     def _each(self, call: Callable[[Any], object]) -> None:
@@ -162,3 +162,11 @@ def _flush(tracker: Any) -> None:
     flush = getattr(tracker.experiment, "flush", None)
     if flush is not None:
         flush()
+
+
+def _finish(tracker: Any, status: str) -> None:
+    """W&B's own end too: its file is written out then, and says how the run ended."""
+    tracker.finalize(status)
+    finish = getattr(tracker.experiment, "finish", None)
+    if finish is not None:
+        finish(exit_code=int(status != "success"))
