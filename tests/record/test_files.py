@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from blake3 import blake3
 from hypothesis import given
@@ -16,6 +17,7 @@ from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import (
     explain_os_error,
     hash_file,
+    write_array,
     write_atomic,
     write_json,
     written_beside,
@@ -89,3 +91,18 @@ def test_hash_is_blake3_of_the_bytes(data: bytes) -> None:
         assert hash_file(file) == blake3(data).hexdigest()
     finally:
         file.unlink()
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(24, dtype=np.uint16).reshape(2, 3, 4),
+        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        np.zeros((0, 3), np.float32),
+        np.arange(10)[::2],
+    ],
+)
+def test_an_array_is_read_as_it_was_written(tmp_path: Path, array: np.ndarray) -> None:
+    write_array(tmp_path / "a.npy", array)
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), array)
+    assert np.load(tmp_path / "a.npy").dtype == array.dtype

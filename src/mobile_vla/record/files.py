@@ -45,16 +45,17 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
-    """Write a contiguous array as `.npy`, whole or not at all.
+    """Write an array as `.npy`, whole or not at all.
 
     `np.save` does not say that it was a full disk that stopped it.
     """
     import numpy as np
 
+    array = np.ascontiguousarray(array)
     header = np.lib.format.header_data_from_array_1_0(array)
     with written_beside(path) as beside, open(beside, "wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
-        file.write(np.ascontiguousarray(array).data)
+        file.write(array.data)
 
 
 @contextlib.contextmanager
