@@ -1,19 +1,22 @@
 """Kosmos-2 at its real size, from a folder of random weights in the layout of the real one.
 
     python -m benchmarks full_size make /data/kosmos-2-random
-    python -m benchmarks full_size measure /data/kosmos-2-random --dtype bfloat16
+    python -m benchmarks full_size train /data/kosmos-2-random --workspace /data/w --dtype bfloat16
 
 `make` writes config, a tokenizer of 65,037 tokens and sharded safetensors (3.3 GB in bfloat16).
-`measure` loads it as a case does, takes one training step on one episode and one control step,
-and prints times and peak memory. Random weights drive nowhere; they weigh and cost what real
+`train` runs `mvla train` on five episodes of six frames, two optimiser steps, then loads the
+policy and takes three control steps. Random weights drive nowhere; they weigh and cost what real
 ones do.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
-import resource
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +24,26 @@ from pathlib import Path
 VOCABULARY = 65_037
 SHARD_BYTES = 1 << 30
 STD = 0.02
+FRAMES = 6
+STUDY = """
+study: full_size
+title: {{en: Full size, ko: 전체 크기}}
+robot: {{action: [linear_x, linear_y], step: 0.4, full_speed: 1.15}}
+data: {{train: short, evaluation: short_eval}}
+base:
+  {{window: 4, chunk: 10, epochs: 1, batch: 1, accumulate: 2, learning_rate: 1e-4,
+   lora: {{r: 32, alpha: 16, dropout: 0.1}}, head: {{hidden: 512, layers: 4}},
+   frozen_dtype: {dtype}, precision: {precision}}}
+profiles:
+  laptop:
+    note: {{en: random weights of the real size, ko: 실제 크기의 무작위 가중치}}
+    vlms: {{kosmos-2: "{vlm}"}}
+    inits: {{}}
+    evaluation: {{left: 1}}
+    rollout_scenes: 0
+cases:
+  - {{name: {dtype}_{precision}, vlm: kosmos-2, data: {{left: 5}}}}
+"""
 
 
 def make(folder: Path) -> None:
@@ -103,73 +126,94 @@ def _weight(name: str, shape: tuple[int, ...]):
     return torch.empty(shape).normal_(std=STD).to(torch.bfloat16)
 
 
-def measure(folder: Path, dtype: str, frames: int) -> None:
-    """Load, train one step, drive one step; print what each took."""
+def train(folder: Path, workspace: Path, dtype: str, precision: str) -> int:
+    """`mvla train` on five short episodes, two optimiser steps, then `drive` its policy."""
+    data = workspace / "data"
+    if not (data / "short").exists():
+        for name, count, seed in (("short", 5, 1), ("short_eval", 1, 2)):
+            _short_episodes(workspace, name, count, seed)
+    study = workspace / "study.yaml"
+    study.write_text(STUDY.format(vlm=folder, dtype=dtype, precision=precision))
+    where = ["--study", str(study), "--workspace", str(workspace)]
     began = time.monotonic()
+    done = _run("mobile_vla.cli", "train", f"{dtype}_{precision}", *where)
+    print(f"mvla train: {time.monotonic() - began:.0f} s, exit {done}", flush=True)
+    if done:
+        return done
+    runs = workspace / "runs" / f"{dtype}_{precision}"
+    return _run("benchmarks", "full_size", "drive", str(max(runs.iterdir())))
+
+
+def _run(module: str, *arguments: str) -> int:
+    return subprocess.run([sys.executable, "-m", module, *arguments], check=False).returncode
+
+
+def _short_episodes(workspace: Path, name: str, count: int, seed: int) -> None:
+    """Simulated episodes, cut after a few frames, taken in as recordings are."""
+    from mobile_vla.episodes.hdf5 import read_episode, write_episode
+    from mobile_vla.simulator.simulate import simulate_dataset
+
+    with tempfile.TemporaryDirectory() as place:
+        whole, cut = Path(place) / "whole", Path(place) / "cut"
+        simulate_dataset(whole, left=count, right=0, seed=seed, image_size=(224, 224), workers=1)
+        for file in sorted(whole.glob("*.h5")):
+            episode = read_episode(file)
+            images, actions = episode.images[:FRAMES], episode.actions[:FRAMES]
+            short = dataclasses.replace(episode, images=images, actions=actions, event_types=None)
+            write_episode(cut / file.name, short)
+        split = ["--evaluation"] if name.endswith("eval") else []
+        target = str(workspace / "data" / name)
+        _run("mobile_vla.cli", "episodes", "import", str(cut), target, *split)
+
+
+def drive(run: Path) -> None:
+    """A run's policy loaded as the product loads it; three control steps."""
     import numpy as np
     import torch
 
     from mobile_vla.policy.controller import Controller
-    from mobile_vla.policy.head import build_head
-    from mobile_vla.policy.loading import load_vlm
-    from mobile_vla.policy.lora import add_lora
-    from mobile_vla.policy.normalise import action_statistics
-    from mobile_vla.policy.policy import Policy
+    from mobile_vla.policy.memory import peak_bytes
+    from mobile_vla.record.folder import RunFolder
+    from mobile_vla.study.resolved import read_case
+    from mobile_vla.training.build import load_trained_policy
 
     torch.set_flush_denormal(True)
-    began = _say("import", began)
-    backbone, source = load_vlm(folder, dtype=getattr(torch, dtype))
-    parameters = sum(p.numel() for p in backbone.network.parameters())
-    began = _say(f"load, {parameters / 1e6:.1f} M parameters as {dtype}", began)
-    print(f"loaded by part {source.loaded}, sha256 {source.sha256[:16]}…")
-    if torch.cuda.is_available():
-        backbone.cuda()
-    head = build_head("lstm", backbone.hidden_size, hidden=512, layers=4, chunk=10, action_dim=2)
-    policy = Policy(backbone, head, action_statistics([np.array([[1.15, -1.15]])], 2))
-    add_lora(backbone, rank=32, alpha=16, dropout=0.1)
-    policy = policy.to("cuda" if torch.cuda.is_available() else "cpu")
-    size = backbone.image_size
-    pixels = np.random.default_rng(0).integers(0, 256, (frames, size, size, 3), dtype=np.uint8)
-    instruction = "go around the box on the left, to the basket"
-    with torch.no_grad():
-        latents = policy.encode(torch.from_numpy(pixels))
-    began = _say(f"vision of {frames} frames, latents {tuple(latents.shape)}", began)
-    optimizer = torch.optim.AdamW(policy.trained_parameters(), lr=1e-4)
-    policy.train()
-    loss = policy([latents], [instruction], 8)[0].square().mean()
-    loss.backward()
-    optimizer.step()
-    moved = sum(p.numel() for p in policy.trained_parameters() if p.grad is not None)
-    began = _say(f"training step of {frames} frames, loss {loss:.4f}, {moved:,} trained", began)
-    controller = Controller(policy, window=8)
-    controller.reset([instruction])
-    action = controller.act(pixels[:1])
-    _say(f"control step, action {action[0].tolist()} m/s", began)
-
-
-def _say(what: str, began: float) -> float:
-    now = time.monotonic()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{what}: {now - began:.1f} s; peak memory so far {peak:.2f} GiB", flush=True)
-    return time.monotonic()
+    folder = RunFolder(run)
+    case = read_case(folder.case_yaml)
+    began = time.monotonic()
+    policy = load_trained_policy(case, folder.best / "policy.safetensors")
+    print(f"trained policy loaded, hash agrees: {time.monotonic() - began:.1f} s", flush=True)
+    controller = Controller(policy, case.recipe.window)
+    controller.reset(["go around the box on the left, to the basket"])
+    size = policy.backbone.image_size
+    frames = np.random.default_rng(0).integers(0, 256, (3, 1, size, size, 3), dtype=np.uint8)
+    for frame in frames:
+        began = time.monotonic()
+        action = controller.act(frame)[0].tolist()
+        print(f"control step {action} m/s: {time.monotonic() - began:.1f} s", flush=True)
+    print(f"peak memory {peak_bytes() / 2**30:.1f} GiB")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Without arguments nothing is measured: it takes a folder of 3.3 GB and up to 11 GB."""
+    """Without arguments nothing is measured: it takes a folder of 3.3 GB and up to 16 GB."""
     parser = argparse.ArgumentParser(
         prog="benchmarks full_size", description=__doc__.splitlines()[0]
     )
     actions = parser.add_subparsers(dest="action")
     actions.add_parser("make", help="write the folder").add_argument("folder", type=Path)
-    measured = actions.add_parser("measure", help="load it and take one step of each kind")
-    measured.add_argument("folder", type=Path)
-    measured.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float16"))
-    measured.add_argument("--frames", type=int, default=8)
+    trained = actions.add_parser("train", help="train two steps on it and drive three")
+    trained.add_argument("folder", type=Path)
+    trained.add_argument("--workspace", type=Path, required=True)
+    trained.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float16"))
+    trained.add_argument("--precision", default="32-true", choices=("32-true", "bf16-mixed"))
+    actions.add_parser("drive", help="load a run and drive").add_argument("run", type=Path)
     options = parser.parse_args(argv)
     if options.action == "make":
         make(options.folder)
-    elif options.action == "measure":
-        measure(options.folder, options.dtype, options.frames)
+    elif options.action == "train":
+        return train(options.folder, options.workspace, options.dtype, options.precision)
+    elif options.action == "drive":
+        drive(options.run)
     else:
         parser.print_help()
     return 0

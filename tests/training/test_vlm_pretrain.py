@@ -16,6 +16,7 @@ from mobile_vla.policy.loading import load_init, load_vlm
 from mobile_vla.policy.lora import hash_base
 from mobile_vla.policy.normalise import action_statistics
 from mobile_vla.policy.policy import Policy
+from mobile_vla.policy.robovlms_head import robovlms_head
 from mobile_vla.policy.small_vlm import small_network, small_processor
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import hash_file
@@ -24,10 +25,11 @@ from mobile_vla.training import vlm_pretrain
 from mobile_vla.training.pretrain_measure import (
     Figure,
     encode_views,
+    measure_driving,
     measure_text,
     require_clear_gap,
 )
-from mobile_vla.training.pretrain_robot import draw_command, plain_command, towards
+from mobile_vla.training.pretrain_robot import RobotModel, draw_command, plain_command, towards
 from mobile_vla.training.pretrain_text import caption, draw_sentence, locate, on_side, predict_text
 from mobile_vla.training.pretrain_views import (
     BASKET,
@@ -211,3 +213,20 @@ def test_cards_name_the_shipped_files_hashes(name: str) -> None:
     assert listed
     for file, digest in listed:
         assert hash_file(path / file if path.is_dir() else path) == digest
+
+
+def test_shipped_checkpoint_drives_as_its_card_says(rendered: Views) -> None:
+    """With its own head: the image tells where to, and another view's image does not."""
+    backbone, _ = load_vlm(asset_path("kosmos2-tiny"))
+    model = RobotModel(backbone)
+    tensors = torch.load(asset_path("robovlms-tiny"), weights_only=True)["state_dict"]
+    model.act_head = robovlms_head(tensors)
+    plain = {n.removeprefix("model.backbone."): v for n, v in tensors.items() if "backbone" in n}
+    backbone.network.load_state_dict(plain)
+    with torch.no_grad():
+        model.action_token.copy_(tensors["model.action_token"])
+        figure = measure_driving(model, encode_views(backbone, rendered), rendered)
+    assert figure.own_image < 0.25 < 0.4 < figure.other_image
+    short = {n: v for n, v in tensors.items() if "gripper" not in n}
+    with pytest.raises(UserError, match="holds no LSTM head as RoboVLMs saves it"):
+        robovlms_head(short)

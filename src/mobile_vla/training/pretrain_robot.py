@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
+from mobile_vla.policy.robovlms_head import RoboVlmsHead
 from mobile_vla.simulator.scene import COLOURS
 from mobile_vla.simulator.world import FULL_SPEED, STEP_SECONDS
 from mobile_vla.training.optimise import train_steps
@@ -35,44 +36,6 @@ MLP = (128, 64, 32)
 RNN_GAIN = 2.0
 
 
-class RoboVlmsHead(nn.Module):
-    """RoboVLMs' LSTM head by its names and layers, narrower: six velocities and a gripper."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.rnn = nn.LSTM(width, HEAD_WIDTH, num_layers=HEAD_LAYERS, batch_first=True)
-        self.actions = _Mlp(CHUNK * ARM)
-        self.gripper = _Mlp(CHUNK)
-        # torch's own draw, this narrow and four layers deep, lets next to nothing through.
-        for weight in self.rnn.parameters():
-            if weight.ndim == 2:
-                nn.init.xavier_normal_(weight, gain=RNN_GAIN)
-
-    def forward(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """States (N, W, D) to velocities (N, W, C, 6) in -1…1 and gripper logits (N, W, C)."""
-        hidden, _ = self.rnn(states)
-        velocities = self.actions(hidden).tanh().unflatten(-1, (CHUNK, ARM))
-        return velocities, self.gripper(hidden)
-
-
-class _Mlp(nn.Module):
-    """Linear layers with ReLU between, under the name `mlp`."""
-
-    def __init__(self, out: int) -> None:
-        super().__init__()
-        widths = [HEAD_WIDTH, *MLP]
-        layers: list[nn.Module] = []
-        for before, after in zip(widths, MLP, strict=False):
-            layers += [nn.Linear(before, after), nn.ReLU()]
-        self.mlp = nn.Sequential(*layers, nn.Linear(widths[-1], out))
-        for layer in self.mlp[:-1:2]:
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        result: torch.Tensor = self.mlp(hidden)
-        return result
-
-
 @dataclass(frozen=True, slots=True)
 class Command:
     """An instruction and its velocities (C, 6), shares of full speed."""
@@ -89,7 +52,7 @@ class RobotModel(nn.Module):
         self.backbone = backbone
         width = backbone.hidden_size
         self.action_token = nn.Parameter(torch.randn(width) * width**-0.5)
-        self.act_head = RoboVlmsHead(width)
+        self.act_head = _narrow_head(width)
 
     def loss(self, latents: torch.Tensor, commands: list[Command]) -> torch.Tensor:
         """Huber on the velocities, and a little cross-entropy on a gripper that stays open."""
@@ -113,6 +76,15 @@ class RobotModel(nn.Module):
         tensors = {f"model.backbone.{n}": v for n, v in self.backbone.network.state_dict().items()}
         tensors |= {f"model.act_head.{n}": v for n, v in self.act_head.state_dict().items()}
         return {**tensors, "model.action_token": self.action_token.detach()}
+
+
+def _narrow_head(width: int) -> RoboVlmsHead:
+    head = RoboVlmsHead(width, hidden=HEAD_WIDTH, layers=HEAD_LAYERS, mlp=MLP, chunk=CHUNK, arm=ARM)
+    # torch's own draw, this narrow and four layers deep, lets next to nothing through.
+    for weight in head.rnn.parameters():
+        if weight.ndim == 2:
+            nn.init.xavier_normal_(weight, gain=RNN_GAIN)
+    return head
 
 
 def teach_driving(
