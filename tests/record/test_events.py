@@ -35,7 +35,7 @@ EVENTS: list[AnyEvent] = [
         best=True,
     ),
     CheckpointFailed(step=4, reason="The disk is full\nand two lines"),
-    Exit(outcome="exception", step=4, reason="it broke", exception="ValueError"),
+    Exit(outcome="exception", step=4, reason="it broke", exception="ValueError", pid=os.getpid()),
 ]  # fmt: skip
 
 
