@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,7 +21,7 @@ from mobile_vla.record.errors import Faults
 from mobile_vla.record.events import EventLog
 from mobile_vla.record.files import write_json
 from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.load_report import table
+from mobile_vla.record.load_report import LoadedSource, table
 from mobile_vla.record.workspace import Workspace
 from mobile_vla.study.models import ResolvedCase
 from mobile_vla.training.build import build_policy
@@ -92,10 +93,12 @@ def check_run(
     assert manifest is not None
     model = _model(checklist, case, ready)
     position = _position(checklist, run, model) if resume else Position()
+    sources = ready.weights.sources
+    del ready  # a VLM's file as it was read takes as much memory as the model
     if resume:
         speed_up(model.policy.backbone.network, case.recipe)
     else:
-        _record(run, model, ready)
+        _record(run, model, sources)
         Rehearsal(checklist, model, case, manifest, workspace).check(run.path)
     checklist.refuse()
     return Checked(model, position, manifest, resume)
@@ -175,9 +178,9 @@ def _require_words(policy: Policy, frames: FrameStore, run: Manifest) -> None:
         raise Refused(" ".join(faults.sentences))
 
 
-def _record(run: RunFolder, model: Model, ready: Ready) -> None:
+def _record(run: RunFolder, model: Model, sources: Sequence[LoadedSource]) -> None:
     """Which weights stand in the model, on the console too, and what it runs on."""
-    loaded = load_report(model.policy, ready.weights.sources)
+    loaded = load_report(model.policy, sources)
     write_json(run.load_report, loaded)
     print(table(loaded))
     device = str(model.fabric.device)
