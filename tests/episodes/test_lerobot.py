@@ -118,6 +118,18 @@ def test_the_state_is_what_was_commanded_when_the_frame_was_taken(exported, data
     assert "`observation.state` was not measured" in (folder / "README.md").read_text()
 
 
+def test_a_lekiwi_turns_in_degrees(exported, dataset, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(exported[1], copy)
+    info = json.loads((copy / "meta" / "info.json").read_text())
+    (copy / "meta" / "info.json").write_text(json.dumps({**info, "robot_type": "lekiwi_client"}))
+    source = find_sources(copy).episodes[0]
+    own = dataset.read(Path(source.name).stem).actions
+    np.testing.assert_allclose(source.read().actions, own * [1, 1, np.pi / 180], rtol=1e-6)
+
+
 def test_an_episode_that_is_none_is_a_finding_and_the_rest_is_taken_in(exported, tmp_path) -> None:
     import shutil
 

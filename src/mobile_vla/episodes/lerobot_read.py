@@ -28,6 +28,8 @@ VELOCITIES = (
     ("theta.vel", "angular_z", "angular.z"),
 )
 """Names under which an action's column is one of ours. LeRobot's LeKiwi uses the first."""
+TURNS_IN_DEGREES = "lekiwi"
+"""Robots, by the beginning of their type, whose turning is in degrees a second."""
 OUR_ID = "mobile_vla_id"
 """Column of meta/episodes in which an export keeps our id; others' data sets have none."""
 
@@ -53,6 +55,7 @@ def lerobot_sources(path: Path, choice: Choice) -> Sources:
             video=info["features"][camera]["dtype"] == "video",
             templates=(info["data_path"], info.get("video_path") or ""),
             columns=columns,
+            degrees=str(info.get("robot_type")).startswith(TURNS_IN_DEGREES),
             fps=float(info["fps"]),
             instruction=(told or [tasks.get(int(row.get("task_index") or 0), "")])[0],
         )
@@ -74,6 +77,7 @@ class LeRobotSource:
     video: bool
     templates: tuple[str, str]
     columns: tuple[int, ...]
+    degrees: bool
     fps: float
     instruction: str
 
@@ -120,11 +124,18 @@ class LeRobotSource:
         return Episode(
             id=Path(self.name).stem,
             images=images,
-            actions=np.ascontiguousarray(actions[:, list(self.columns)]),
+            actions=self._velocities(actions),
             instruction=self.instruction,
             step=round(1 / self.fps, 9),
             event_types=self._events(),
         )
+
+    def _velocities(self, actions: np.ndarray) -> np.ndarray:
+        """(T, 2 or 3) float32 m/s, m/s, rad/s of all that the robot was told."""
+        own = np.ascontiguousarray(actions[:, list(self.columns)])
+        if self.degrees:
+            own[:, 2:] = np.deg2rad(own[:, 2:])
+        return own
 
     def _events(self) -> tuple[str, ...] | None:
         """The key events that an export kept."""
