@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from jsonschema import Draft202012Validator
 
 from mobile_vla.casebook.model import CaseView
-from mobile_vla.casebook.schema import ANSWERS, schema
+from mobile_vla.cli import main
+from mobile_vla.commands.schema import ANSWERS, schema
 
 sys.path.insert(0, str(Path(__file__).parent))
 import foreign_material as make
@@ -45,6 +48,44 @@ def test_every_answer_has_a_schema_with_all_its_keys(whole_study: Maker) -> None
     assert set(case["runs"][0]) == set(found["$defs"]["RunView"]["properties"])
     for reference in re.findall(r"#/\$defs/(\w+)", str(found)):
         assert reference in found["$defs"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "status",
+        "status CASE",
+        "status --evidence DIR",
+        "compare A B",
+        "compare --all",
+        "compare --matrix FILE",
+        "plan",
+        "scan DIR",
+    ],
+)
+def test_what_the_commands_print_is_what_the_published_schema_says(
+    whole_study: Maker, asked: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = whole_study.workspace
+    make.write(root / "logs/a.txt", make.log("left_10", [0.3, 0.2, 0.1]))
+    make.write(root / "logs/b.json", '{"exp_name": "x", }')
+    words = {"CASE": "Case 1", "A": "Case 1", "B": "Case 3", "DIR": f"{root}/logs",
+             "FILE": f"{root}/m.svg"}  # fmt: skip
+    arguments = [words.get(word, word) for word in asked.split()]
+    if "scan" not in arguments:
+        arguments += ["--study", str(whole_study.path), "--workspace", str(root)]
+    main([*arguments, "--json"])
+    said = json.loads(capsys.readouterr().out)
+    main(["status", "--schema"])
+    published = json.loads(capsys.readouterr().out)
+    answer = published["commands"].get(asked, published["commands"]["status"])
+    Draft202012Validator({"$defs": published["$defs"], **answer}).validate(said)
+
+
+def test_the_schema_refuses_what_is_not_an_answer() -> None:
+    found = schema()
+    validator = Draft202012Validator({"$defs": found["$defs"], **found["commands"]["status"]})
+    assert not validator.is_valid([{"name": "x"}])
 
 
 def test_what_json_prints_is_read_back_as_the_same_values(whole_study: Maker) -> None:

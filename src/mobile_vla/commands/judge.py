@@ -59,7 +59,7 @@ def status(options: argparse.Namespace) -> int:
     Exit 1 where a metric that was computed again does not agree with its log.
     """
     if options.schema:
-        from mobile_vla.casebook.schema import schema
+        from mobile_vla.commands.schema import schema
 
         print_json(schema())
         return 0

@@ -1,21 +1,29 @@
-"""The JSON schema of what the casebook answers: `python -m mobile_vla.casebook.schema`."""
+"""The JSON schema of what the casebook's commands print: `mvla status --schema`."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import msgspec
 
 from mobile_vla.casebook.foreign.scan import Scanned
-from mobile_vla.casebook.model import CaseView, Comparison, Plan
+from mobile_vla.casebook.matrix import Matrix
+from mobile_vla.casebook.model import CaseView, Comparison, Design, Plan
+from mobile_vla.commands.verify import Recomputed
 
 ANSWERS = {
     "status": list[CaseView],
-    "status_case": CaseView,
-    "compare": list[Comparison],
+    "status CASE": CaseView,
+    "status CASE --verify-metrics": msgspec.defstruct(
+        "Verified", [("case", CaseView), ("verified", list[Recomputed])]
+    ),
+    "compare A B": list[Comparison],
+    "compare --all": msgspec.defstruct(
+        "Compared", [("comparisons", list[Comparison]), ("design", Design)]
+    ),
+    "compare --matrix FILE": Matrix,
     "plan": Plan,
-    "scan": Scanned,
+    "scan DIR": Scanned,
 }
 """What `--json` prints, by command."""
 
@@ -31,7 +39,3 @@ def schema() -> dict[str, Any]:
         "commands": dict(zip(ANSWERS, answers, strict=True)),
         "$defs": components,
     }
-
-
-if __name__ == "__main__":
-    print(json.dumps(schema(), indent=2))
