@@ -57,7 +57,8 @@ def measure_effects(sides: Arms, leaked: frozenset[str]) -> list[Effect]:
 def metric_faults(a: RunView, b: RunView) -> tuple[bool, list[str]]:
     """Whether both runs share a metric at all, and what to say of those that they do not."""
     faults = [
-        f"{what} of {run.case} is not measured: run `mvla evaluate` on it"
+        f"{what} of {run.case} is not measured"
+        + ("; its own program's files hold none" if run.foreign else ": run `mvla evaluate` on it")
         for run in (a, b)
         for what, result in (("offline evaluation", run.offline), ("driving", run.rollouts))
         if result is None
