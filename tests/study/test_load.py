@@ -56,6 +56,14 @@ def test_an_attempt_changes_its_path_and_seed_and_the_last_one_stays(path: Path)
     assert tries[0].note == "first"
 
 
+def test_what_a_checkpoint_may_miss_needs_a_checkpoint(path: Path) -> None:
+    study = changed(path, "    init: robot\n", "    init: robot\n    may_miss: [text, a.*]\n")
+    init = resolve(study, case_of(study, "Case 2", path), "laptop", 0, path).init
+    assert init is not None and init.may_miss == ("text", "a.*")
+    with pytest.raises(UserError, match="left_10 says what its initial checkpoint may miss but"):
+        changed(path, "label: Case 1,", "label: Case 1, may_miss: [text],")
+
+
 def test_epochs_are_shared_and_never_none(path: Path) -> None:
     study = changed(path, "label: Case 1,", "label: Case 1, epochs_share: 0.1,")
     assert resolve(study, case_of(study, "left_10", path), "laptop", 0, path).recipe.epochs == 1
