@@ -98,7 +98,7 @@ def step(training: Training, position: Position, *groups: Sequence[ManifestEpiso
     from mobile_vla.training import loop
     from mobile_vla.training.ahead import loads
 
-    for load in loads(training.tensors, groups, training.recipe.batch):
+    for load in loads(training.tensors, groups, training.recipe.batch, 0):
         loop._step(training, position, load, 0, 1000)
 
 

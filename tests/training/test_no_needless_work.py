@@ -24,7 +24,7 @@ def training(here: Lab) -> Training:
 
 
 def step(training: Training, rows: list[ManifestEpisode]) -> None:
-    (load,) = loads(training.tensors, [rows], training.recipe.batch)
+    (load,) = loads(training.tensors, [rows], training.recipe.batch, 0)
     loop._step(training, Position(), load, 0, 1)
 
 

@@ -57,7 +57,7 @@ def test_layers_computed_anew_give_the_same_gradients(here: Lab, parts: str) -> 
     for switch in (lambda network: None, checkpoint_layers):
         switch(network)
         torch.manual_seed(0)
-        (load,) = loads(training.tensors, [rows], 2)
+        (load,) = loads(training.tensors, [rows], 2, 0)
         loss = loop._backward(training, load.batches)
         parameters = training.policy.trained_parameters()
         found.append((loss, [parameter.grad for parameter in parameters], len(passes)))

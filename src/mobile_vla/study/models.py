@@ -45,7 +45,8 @@ class Head(Strict, frozen=True, kw_only=True):
 class Recipe(Strict, frozen=True, kw_only=True):
     """How a case is trained. Batch counts episodes; one optimiser step sees batch × accumulate.
 
-    `precision` is computed in; `frozen_dtype` is what the frozen weights are held as. `best_by`:
+    `precision` is computed in; `frozen_dtype` is what the frozen weights are held as. `views`:
+    in how many ways, augmented, an episode's frames are shown, one an epoch in turn. `best_by`:
     the validation metric whose lowest value marks the best checkpoint. `gradient_checkpointing`
     holds less for the backward pass and computes it anew; `compile` has torch.compile compile the
     decoder's layers. The run says what each of the two gained.
@@ -68,6 +69,7 @@ class Recipe(Strict, frozen=True, kw_only=True):
     seed: Seed = 123
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     frozen_dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    views: Positive = 1
     best_by: Literal["val_loss", "val_mae"] = "val_loss"
     gradient_checkpointing: bool = False
     compile: bool = False

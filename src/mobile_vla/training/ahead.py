@@ -23,9 +23,12 @@ class Load:
 
 
 def loads(
-    tensors: EpisodeTensors, groups: Sequence[Sequence[ManifestEpisode]], size: int
+    tensors: EpisodeTensors,
+    groups: Sequence[Sequence[ManifestEpisode]],
+    size: int,
+    epoch: int,
 ) -> Iterator[Load]:
-    """Each group in turn, in batches of `size` episodes.
+    """Each group in turn, in batches of `size` episodes, as `epoch` shows them.
 
     One group is made ahead in a thread. Where vision trains none is: its latents need the weights
     of the step before. Making draws no random number, so neither changes what is computed.
@@ -33,23 +36,26 @@ def loads(
     if not tensors.stored:
         for group in groups:
             began = time.monotonic()
-            yield Load(group, _batches(tensors, group, size), time.monotonic() - began)
+            yield Load(group, _batches(tensors, group, size, epoch), time.monotonic() - began)
         return
     with ThreadPoolExecutor(1, "batches") as pool:
-        coming = [pool.submit(_batches, tensors, group, size) for group in groups[:1]]
+        coming = [pool.submit(_batches, tensors, group, size, epoch) for group in groups[:1]]
         for number, group in enumerate(groups):
             began = time.monotonic()
             batches = coming.pop().result()
-            coming += [pool.submit(_batches, tensors, g, size) for g in groups[number + 1 :][:1]]
+            coming += [
+                pool.submit(_batches, tensors, g, size, epoch) for g in groups[number + 1 :][:1]
+            ]
             yield Load(group, batches, time.monotonic() - began)
 
 
 def _batches(
-    tensors: EpisodeTensors, episodes: Sequence[ManifestEpisode], size: int
+    tensors: EpisodeTensors, episodes: Sequence[ManifestEpisode], size: int, epoch: int
 ) -> list[Batch]:
     """Episodes with texts of a length go together, so that little is padded.
 
     Within a step their order changes no sum, and equal lengths keep the order they had.
     """
     by_text = sorted(episodes, key=tensors.text_length)
-    return [tensors.batch(by_text[start : start + size]) for start in range(0, len(by_text), size)]
+    starts = range(0, len(by_text), size)
+    return [tensors.batch(by_text[start : start + size], epoch) for start in starts]

@@ -106,20 +106,34 @@ class EpisodeTensors:
         self.stored = features.folder is not None
         self._text_lengths: dict[str, int] = {}
 
-    def batch(self, episodes: Sequence[ManifestEpisode]) -> Batch:
-        """These episodes' latents and chunk targets."""
+    def batch(self, episodes: Sequence[ManifestEpisode], epoch: int | None = None) -> Batch:
+        """These episodes' latents, as recorded or as an epoch shows them, and chunk targets."""
         import torch
 
         from mobile_vla.policy.loss import chunk_targets
+        from mobile_vla.training.views import view_of
+
+        many = 1 if epoch is None else self._recipe.views
+        views = [view_of(e.hash, epoch or 0, many) for e in episodes]
 
         pairs = [chunk_targets(self._actions(e.id), self._recipe.chunk) for e in episodes]
         return Batch(
             episodes=tuple(episode.id for episode in episodes),
-            latents=[self._features.of(e.id, e.hash) for e in episodes],
+            latents=[
+                self._features.of(e.id, e.hash, view)
+                for e, view in zip(episodes, views, strict=True)
+            ],
             instructions=[self._frames.instruction(e.id) for e in episodes],
             targets=torch.cat([targets for targets, _ in pairs]),
             mask=torch.cat([mask for _, mask in pairs]),
         )
+
+    def told(self) -> str:
+        """A line for the console: how frames are shown, and whether their features are stored."""
+        views = self._recipe.views
+        shown = f"{views} views of each episode, one an epoch in turn" if views > 1 else "off"
+        kept = f"{views} a frame stored" if self.stored else "not stored, as what makes them trains"
+        return f"augmentation: {shown}; vision features: {kept}"
 
     def text_length(self, episode: ManifestEpisode) -> int:
         """Tokens of the episode's prompt."""

@@ -6,6 +6,7 @@ were resized and normalised, so it cannot be stale: where any of these is anothe
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from mobile_vla.policy.key_match import part_of
 from mobile_vla.policy.lora import base_tensors, hash_tensors
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import write_array
+from mobile_vla.training.views import VERSION, show
 
 if TYPE_CHECKING:
     from mobile_vla.episodes.frames import FrameStore
@@ -33,21 +35,22 @@ class Features:
         self.frames = frames
         self.folder = features_folder(policy, cache)
 
-    def of(self, episode: str, content: str) -> torch.Tensor:
-        """Latents of the episode called `episode` whose content hash is `content`."""
+    def of(self, episode: str, content: str, view: int = 0) -> torch.Tensor:
+        """Latents of the episode called `episode` whose content hash is `content`; see `show`."""
+        shown = partial(show, self.frames[episode], content, view)
         if self.folder is None:
-            return self._encode(episode, gradient=True)
-        path = self.folder / f"{content}.npy"
-        if not has_features(self.folder, content):
-            bits = self._encode(episode, gradient=False).to(torch.bfloat16).view(torch.uint16)
+            return self._encode(shown(), gradient=True)
+        path = _file(self.folder, content, view)
+        if not path.is_file():
+            bits = self._encode(shown(), gradient=False).to(torch.bfloat16).view(torch.uint16)
             write_array(path, bits.cpu().numpy())
         bits = torch.from_numpy(_stored(path)).view(torch.bfloat16)
         return bits.to(self.policy.action_token.device, torch.float32)
 
-    def _encode(self, episode: str, *, gradient: bool) -> torch.Tensor:
-        frames = torch.from_numpy(np.array(self.frames[episode]))
+    def _encode(self, frames: np.ndarray, *, gradient: bool) -> torch.Tensor:
+        pieces = torch.from_numpy(frames).split(FRAMES_AT_ONCE)
         with torch.set_grad_enabled(gradient):
-            parts = [self.policy.encode(part) for part in frames.split(FRAMES_AT_ONCE)]
+            parts = [self.policy.encode(piece) for piece in pieces]
         return torch.cat(parts)
 
 
@@ -72,8 +75,12 @@ def features_folder(policy: Policy, cache: Path) -> Path | None:
 
 
 def has_features(folder: Path, content: str) -> bool:
-    """Whether the features of the episode with this content hash are stored."""
-    return (folder / f"{content}.npy").is_file()
+    """Whether the features of the episode with this content hash are stored, as recorded."""
+    return _file(folder, content, 0).is_file()
+
+
+def _file(folder: Path, content: str, view: int) -> Path:
+    return folder / (f"{content}-{VERSION}-{view}.npy" if view else f"{content}.npy")
 
 
 def vision_hash(policy: Policy) -> str:

@@ -99,7 +99,7 @@ def fit(training: Training, position: Position) -> Position:
         began = time.monotonic()
         order = epoch_groups(len(train), per_step, recipe.seed, epoch)[first:]
         groups = [[train[index] for index in group] for group in order]
-        for load in loads(training.tensors, groups, recipe.batch):
+        for load in loads(training.tensors, groups, recipe.batch, epoch):
             _step(training, position, load, epoch, total)
             if time.monotonic() - beaten > HEARTBEAT_SECONDS:
                 training.events.append(Heartbeat(step=position.step, epoch=epoch))

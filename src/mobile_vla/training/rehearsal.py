@@ -194,7 +194,8 @@ class Rehearsal:
         folder = self.features_folder
         if folder is None:
             return 0
-        return sum(e.frames for e in self.manifest.episodes if not has_features(folder, e.hash))
+        frames = sum(e.frames for e in self.manifest.episodes if not has_features(folder, e.hash))
+        return frames * min(self.case.recipe.views, self.case.recipe.epochs)
 
     def _uncached_bytes(self) -> int:
         """What frames and features that are not stored yet will take."""

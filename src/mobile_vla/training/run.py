@@ -134,6 +134,7 @@ def _fit(session: Session, checked: Checked) -> Exit:
     training, position = assemble(
         checked, run, case, workspace, session.events, stop=session.stop, progress=session.progress
     )
+    print(training.tensors.told())
     total = total_steps(training.recipe, training.manifest)
     frozen = hash_base(training.policy.backbone)
     try:
