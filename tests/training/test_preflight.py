@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mobile_vla.policy import assets, loading
-from mobile_vla.record.events import Check, Epoch, Preflight
+from mobile_vla.record.events import Check, Epoch, Exit, Preflight
 from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.metrics import read_metrics
-from mobile_vla.training import rehearsal
+from mobile_vla.training import loop, rehearsal
 from mobile_vla.training.build import load_trained_policy
 from mobile_vla.training.checkpoints import POLICY
 from mobile_vla.training.rehearsal import Rehearsal
@@ -53,6 +53,24 @@ def test_the_rehearsal_leaves_no_trace(here: Lab, monkeypatch: pytest.MonkeyPatc
     rehearsed = (trained(here).latest / POLICY).read_bytes()
     monkeypatch.setattr(Rehearsal, "check", lambda self, run: None)
     assert (trained(here).latest / POLICY).read_bytes() == rehearsed
+
+
+def test_frozen_weights_that_change_are_noticed(here: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their hash before training and after."""
+    fit = loop.fit
+
+    def fit_and_touch(training: loop.Training, position: loop.Position) -> loop.Position:
+        fit(training, position)
+        with torch.no_grad():
+            table = training.policy.backbone.network.get_input_embeddings().weight
+            table[0, 0] += 1e-3
+        return position
+
+    monkeypatch.setattr(loop, "fit", fit_and_touch)
+    run = begin_run(here.resolved("Case 1"), here.workspace)
+    with pytest.raises(RuntimeError, match="frozen weights changed while training"):
+        train(run, here.workspace, terminal=False)
+    assert events_of(run.events, Exit)[-1].outcome == "exception"
 
 
 def test_a_check_alone_stores_no_frame(here: Lab) -> None:
