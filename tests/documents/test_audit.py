@@ -152,7 +152,10 @@ def test_sarif_points_at_the_line(proof: Proof) -> None:
     (result,) = sarif_log([found])["runs"][0]["results"]
     region = result["locations"][0]["physicalLocation"]["region"]
     assert (result["level"], region["startLine"]) == ("error", 3)
-    assert "10" in result["message"]["text"]
+    assert "epochs “12” is contradicted; evidence: 10" in result["message"]["text"]
+    korean = audit_text("학습은 nav_left_20251203 완료, 12 에폭\n", proof)
+    told = sarif_log([korean])["runs"][0]["results"][0]["message"]["text"]
+    assert "에폭 수 “12”: 근거와 다름; 근거: 10" in told
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mobile_vla.documents.align import is_aligned
 from mobile_vla.documents.audit import Proof, audit_document
 from mobile_vla.documents.claims.source import parse_document, read_document
 from mobile_vla.documents.fix import Fixed, diff_text, fix_document, write_fixed
@@ -37,7 +38,7 @@ def test_the_value_is_replaced_and_the_old_one_struck_through(proof: Proof) -> N
     assert "| 10 ~~12~~[^mvla-1] |" in data
     assert "| ✅ ~~⏳~~[^mvla-2] |" in data
     assert "epochs: 10 (was: 12; note mvla-3)" in data
-    assert "[^mvla-1]: mvla audit: nav_left_20251203, epochs: “12” is contradicted" in data
+    assert "[^mvla-1]: mvla audit: nav_left_20251203, 에폭 수 “12”: 근거와 다름; 근거: 10" in data
 
 
 def test_every_other_byte_stays(proof: Proof) -> None:
@@ -67,9 +68,40 @@ def test_tables_keep_their_columns(proof: Proof) -> None:
 
 
 def test_what_nothing_can_replace_is_left_and_told(proof: Proof) -> None:
-    found = fixed(b"- nav_robovlms_20251204 failed: out of memory\n", proof)
+    found = fixed(b"nav_left_20251203 is better than nav_leftright_20251204.\n", proof)
     assert found.done == []
-    assert [judged.claim.quantity for judged in found.left] == ["reason"]
+    assert [judged.claim.quantity for judged in found.left] == ["better"]
+
+
+def test_words_are_corrected_in_the_documents_language(proof: Proof) -> None:
+    page = (
+        "- nav_robovlms_20251204 failed: out of memory\n- nav_leftright_20251204 took 5 hours\n\n"
+        "| Run | VLM init | Date | Status |\n|--|--|--|--|\n"
+        "| nav_left_20251203 | RoboVLMs | 12/05 | Best |\n"
+        "| nav_leftright_20251204 | none | 12/04 | done |\n"
+    )
+    data = fixed(page.encode(), proof).data.decode()
+    for told in ("path error ~~out of memory~~", "62 min ~~5 hours~~", "none ~~RoboVLMs~~",
+                 "12/03 ~~12/05~~", "not comparable ~~Best~~"):  # fmt: skip
+        assert told in data
+    korean = "# 학습 정리\n\n- `sim_live_20261004`: ✅ 완료\n- nav_left_20251203 시작: 12월 5일\n"
+    data = fixed(korean.encode(), proof).data.decode()
+    assert "⏳ ~~✅~~[^mvla-1] 진행 중 ~~완료~~[^mvla-2]" in data
+    assert "12월 3일 ~~12월 5일~~" in data
+    assert "근거와 다름; 근거: 진행 중" in data
+
+
+def test_aligned_tables_stay_aligned_by_their_width_on_screen(proof: Proof) -> None:
+    page = (
+        "| 학습명            | Epochs | 상태 |\n| :---------------- | -----: | :--- |\n"
+        "| nav_left_20251203 |     12 | 완료 |\n| sim_both_20261002 |     20 | ⏳   |\n"
+    )
+    lines = fixed(page.encode(), proof).data.decode().splitlines()[:4]
+    assert is_aligned(lines)
+    assert "10 ~~12~~[^mvla-1] | 완료" in lines[2]
+    ragged = page.replace("완료 |", "완료|")
+    after = fixed(ragged.encode(), proof).data.decode()
+    assert after.startswith(ragged.split("| nav_left")[0])
 
 
 def test_a_document_that_changed_meanwhile_is_refused(proof: Proof, tmp_path: Path) -> None:

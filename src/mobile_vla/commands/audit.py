@@ -14,6 +14,8 @@ from mobile_vla.documents.claims.source import Document, read_document
 from mobile_vla.documents.fix import diff_text, fix_document, write_fixed
 from mobile_vla.documents.own_report import audit_all
 from mobile_vla.documents.sarif import sarif_log
+from mobile_vla.documents.saying import SAID, reason, shown, what
+from mobile_vla.documents.wording import Language
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import write_json
 
@@ -75,7 +77,7 @@ def correct(
         told = f"{len(fixed.done)} corrected, {len(fixed.left)} left"
         print(f"{document.path}: {told}{' (nothing to put in their place)' if fixed.left else ''}")
         for judged in fixed.left:
-            print_judged(judged)
+            print_judged(judged, found.language)
         wrong = fixed.left if write else [*fixed.left, *fixed.done]
         left += sum(judged.verdict == "contradicted" for judged in wrong)
     return int(left > 0)
@@ -87,7 +89,7 @@ def print_audits(audits: Sequence[Audit], *, unread: bool, every: bool) -> None:
         print(f"{found.document}")
         for judged in found.claims:
             if every or judged.verdict != "supported":
-                print_judged(judged)
+                print_judged(judged, found.language)
         counts = found.counts()
         told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
         print(f"  {len(found.claims)} claims: {told}")
@@ -97,13 +99,18 @@ def print_audits(audits: Sequence[Audit], *, unread: bool, every: bool) -> None:
             print(f"    {line.line}: {line.text}")
 
 
-def print_judged(judged: Judged) -> None:
+def print_judged(judged: Judged, language: Language) -> None:
     """One claim: its place, what it says, the verdict, what the evidence says and where."""
-    claim = judged.claim
-    case = claim.case or "no case"
-    print(f"  {claim.line}: {judged.verdict}: {case}, {claim.what}: {claim.value!r}")
-    told = [f"evidence: {judged.expected}"] if judged.expected else []
-    told += [judged.reason] if judged.reason else []
+    claim, korean = judged.claim, language == "ko"
+    case = claim.case or ("케이스 불명" if korean else "no case")
+    verdict = f"{judged.verdict} ({SAID[judged.verdict]})" if korean else judged.verdict
+    print(f"  {claim.line}: {verdict}: {case}, {what(claim, language)}: {claim.value!r}")
+    told = (
+        [f"{'근거' if korean else 'evidence'}: {shown(judged.expected, language)}"]
+        if judged.expected
+        else []
+    )
+    told += [reason(judged.reason, language)] if judged.reason else []
     if told:
         print(f"      {'; '.join(told)}")
     if judged.evidence:

@@ -20,6 +20,7 @@ from mobile_vla.documents.claims.source import (
     read_document,
 )
 from mobile_vla.documents.facts import began_of
+from mobile_vla.documents.saying import language_of
 from mobile_vla.documents.verdicts import Judge
 
 
@@ -97,6 +98,7 @@ def audit_document(document: Document, proof: Proof, judge: Judge | None = None)
         blake3=blake3(document.data).hexdigest(),
         claims=[judge.judge(claim) for claim in claims],
         unread=unread,
+        language=language_of(document.data[:100_000].decode("utf-8", "replace")),
     )
 
 

@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mobile_vla.casebook.model import Value
+from mobile_vla.documents.align import aligned, is_aligned
 from mobile_vla.documents.audit import Proof, audit_document
 from mobile_vla.documents.claims.model import Audit, Judged
 from mobile_vla.documents.claims.source import Document, parse_document
+from mobile_vla.documents.replacing import replacement
+from mobile_vla.documents.saying import message
 from mobile_vla.documents.verdicts import Judge
-from mobile_vla.documents.wording import SIGNS
+from mobile_vla.documents.wording import Language
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.files import write_atomic
 
 NOTE = re.compile(rb"mvla-(\d+)")
-HANGUL = re.compile(r"[가-힣]")
-KOREAN = {"finished": "완료", "failed": "실패", "killed": "강제 종료", "running": "진행 중"}
-MARKS = "✅❌⏳"
 
 
 class Fixed(Value, frozen=True, kw_only=True):
@@ -40,10 +40,10 @@ def fix_document(
     """
     judge = judge or proof.judge()
     wrong = [one for one in audit.claims if one.verdict in ("contradicted", "stale")]
-    edits = [(one, text) for one in wrong if (text := replacement(one)) is not None]
+    edits = [(one, text) for one in wrong if (text := replacement(one, audit.language)) is not None]
     edits = _apart(edits)
     while edits:
-        data = _spliced(document, edits)
+        data = _spliced(document, edits, audit.language)
         again = audit_document(parse_document(document.path, data), proof, judge)
         failed = _still_wrong(audit, again, edits)
         if not failed:
@@ -79,32 +79,6 @@ def diff_text(path: Path, before: bytes, after: bytes) -> str:
     return "\n".join(line.rstrip("\n") for line in lines)
 
 
-def replacement(judged: Judged) -> str | None:  # noqa: PLR0911 - a verdict a line
-    """What should stand in the place of a claim's value, None where nothing can."""
-    claim = judged.claim
-    if judged.fixable is not None:
-        return judged.fixable
-    if claim.quantity == "status" and judged.expected in KOREAN:
-        if claim.value in MARKS:
-            return SIGNS[judged.expected]
-        return KOREAN[judged.expected] if HANGUL.search(claim.value) else judged.expected
-    if claim.quantity == "checkpoint" and claim.value in MARKS and judged.evidence:
-        if judged.expected == "none":
-            return "❌"
-        return "✅" if judged.expected and judged.expected.endswith("loads") else None
-    if claim.quantity == "comparison":
-        return _impossible(claim.value, judged.expected or "")
-    return None
-
-
-def _impossible(value: str, verdict: str) -> str | None:
-    if value in MARKS:
-        return f"❌ ({verdict})" if verdict else "❌"
-    if HANGUL.search(value):
-        return "불가능"
-    return {"yes": "no", "possible": "impossible", "valid": "confounded"}.get(value.lower())
-
-
 def _apart(edits: Sequence[tuple[Judged, str]]) -> list[tuple[Judged, str]]:
     """In the document's order, each byte corrected once."""
     kept: list[tuple[Judged, str]] = []
@@ -114,7 +88,7 @@ def _apart(edits: Sequence[tuple[Judged, str]]) -> list[tuple[Judged, str]]:
     return kept
 
 
-def _spliced(document: Document, edits: Sequence[tuple[Judged, str]]) -> bytes:
+def _spliced(document: Document, edits: Sequence[tuple[Judged, str]], language: Language) -> bytes:
     data, end = document.data, b"\r\n" if b"\r\n" in document.data else b"\n"
     first = 1 + max((int(match[1]) for match in NOTE.finditer(data)), default=0)
     codes = [(p.start, p.start + len(p.text.encode())) for p in document.pieces if p.kind == "code"]
@@ -124,10 +98,29 @@ def _spliced(document: Document, edits: Sequence[tuple[Judged, str]]) -> bytes:
         inside = any(start <= claim.start < stop for start, stop in codes)
         pieces += [data[place : claim.start], _corrected(claim.value, text, number, code=inside)]
         place = claim.end
-        notes.append(_note(judged, number, code=inside).encode())
-    body = b"".join([*pieces, data[place:]])
+        notes.append(_note(judged, number, language, code=inside).encode())
+    body = _realigned(document, b"".join([*pieces, data[place:]]), edits)
     gap = b"" if body.endswith(end) else end
     return body + gap + end + (end + end).join(notes) + end
+
+
+def _realigned(document: Document, body: bytes, edits: Sequence[tuple[Judged, str]]) -> bytes:
+    """The body with tables that were aligned aligned again; no edit adds or takes a line."""
+    at = {document.line_of(one.claim.start) - 1 for one, _ in edits}
+    before, after = document.data.split(b"\n"), body.split(b"\n")
+    for table in document.tables:
+        cells = [cell for row in table for cell in row]
+        if not cells:
+            continue
+        first = document.line_of(cells[0].start) - 1
+        last = document.line_of(cells[-1].start)
+        if at.isdisjoint(range(first, last)):
+            continue
+        if is_aligned([line.decode().rstrip("\r") for line in before[first:last]]):
+            end = b"\r" if after[first].endswith(b"\r") else b""
+            rows = aligned([line.decode() for line in after[first:last]])
+            after[first:last] = [row.encode() + end for row in rows]
+    return b"\n".join(after)
 
 
 def _corrected(old: str, new: str, number: int, *, code: bool) -> bytes:
@@ -137,21 +130,13 @@ def _corrected(old: str, new: str, number: int, *, code: bool) -> bytes:
     return f"{new} ~~{old}~~[^mvla-{number}]".encode()
 
 
-def _note(judged: Judged, number: int, *, code: bool) -> str:
+def _note(judged: Judged, number: int, language: Language, *, code: bool) -> str:
     """One line: what was written, what is so, and where that stands.
 
     Of a code block it is no footnote: nothing there can refer to one.
     """
-    claim, at = judged.claim, judged.evidence
-    source = f"`{at.file}`{f' {at.where}' if at.where else ''}" if at else "the comparison"
-    what = f"{claim.case or 'no case'}, {claim.what}"
     head = f"note mvla-{number}" if code else f"[^mvla-{number}]"
-    reason = f"; {judged.reason}" if judged.reason else ""
-    text = (
-        f"{what}: “{claim.value}” is {judged.verdict}, evidence {judged.expected} "
-        f"({source}){reason}"
-    )
-    return f"{head}: mvla audit: " + re.sub(r"\s+", " ", text)
+    return f"{head}: mvla audit: " + re.sub(r"\s+", " ", message(judged, language))
 
 
 def _still_wrong(before: Audit, after: Audit, edits: Sequence[tuple[Judged, str]]) -> list[Judged]:

@@ -107,6 +107,70 @@ RULES: tuple[tuple[str, str], ...] = (
         r"their validation losses do not compare",
         "{b}의 검증 에피소드 {n}개가 {a}의 학습 에피소드이므로 검증 손실을 비교할 수 없음",
     ),
+    # An audit
+    (
+        r"the document does not say of which run it speaks",
+        "문서가 어느 실행인지 말하지 않음",
+    ),
+    (r"the document does not say which run (?P<x>.*) is", "{x}이(가) 어느 실행인지 문서에 없음"),
+    (r"the document does not say which runs it compares", "어느 실행을 비교하는지 문서에 없음"),
+    (r"no evidence of a run called (?P<x>.*)", "{x}이라는 실행의 근거가 없음"),
+    (r"no file of (?P<x>.*) tells its (?P<b>.*)", "{x}의 어느 파일에도 없는 값: {b}"),
+    (r"no file of (?P<x>.*) tells how many it read", "{x}의 어느 파일에도 에피소드 수가 없음"),
+    (
+        r"the files tell how many, not in which directions",
+        "파일에는 수만 있고 방향이 없음",
+    ),
+    (r"no folder of its checkpoints was scanned", "체크포인트 폴더를 읽지 않음"),
+    (r"no checkpoint of it loads", "열리는 체크포인트가 없음"),
+    (r"its folder holds no such file", "폴더에 그런 파일이 없음"),
+    (r"it died before it trained: (?P<x>.*)", "학습을 시작하기 전에 죽음: {x}"),
+    (r"by its log it ended about (?P<x>.*)", "로그에 따르면 {x}쯤 끝남"),
+    (r"its log says (?P<x>.*)", "로그의 말: {x}"),
+    (
+        r"its checkpoints were not among what was scanned",
+        "체크포인트는 읽은 것에 들어 있지 않음",
+    ),
+    (
+        r"so it was in the run (?P<x>.*); another speaks for the case now",
+        "실행 {x}에서는 그랬으나 지금은 다른 실행이 이 케이스를 대표함",
+    ),
+    (r"that is its (?P<x>.*)", "그 값은 이 실행의 {x} 값임"),
+    (r"that is the training split alone", "학습 분할만의 수임"),
+    (
+        r"it is the loss of (?P<x>.*), and the claim names no epoch",
+        "{x}의 손실이며, 문서는 에폭을 말하지 않음",
+    ),
+    (
+        r"it could be the best, which the evidence does not tell",
+        "최저일 수 있으나 근거에 최저값이 없음",
+    ),
+    (
+        r"an epoch of it reached (?P<x>.*), so its best is no higher",
+        "한 에폭이 {x}에 이르렀으므로 최저값은 그보다 높지 않음",
+    ),
+    (
+        r"its configuration says so, yet (?P<x>.*) parameters train by LoRA",
+        "설정은 그렇다고 하나 LoRA로 파라미터 {x}개가 학습됨",
+    ),
+    (
+        r"the log prints it, yet such values of it are roots of its loss \((?P<x>.*)\), "
+        r"no error in m/s",
+        "로그에 있는 값이나 손실의 제곱근임 ({x}). m/s 단위 오차가 아님",
+    ),
+    (
+        r"its loss was measured on another validation set \((?P<n>\d+) episodes\) than that of "
+        r"(?P<b>.*) \((?P<m>\d+) episodes\), so the two do not compare",
+        "검증 세트가 서로 달라({n}개, {b}은 {m}개 에피소드) 손실을 비교할 수 없음",
+    ),
+    (r"another path", "다른 경로임"),
+    (r"told by no file: (?P<factors>.*)", "어느 파일에도 없는 요인: {factors}"),
+    (
+        r"(?P<x>.*) is another run elsewhere in the document",
+        "문서의 다른 곳에서 {x}은(는) 다른 실행임",
+    ),
+    (r"it may speak of a part of the run", "실행의 일부를 말한 것일 수 있음"),
+    (r"it runs and has done (?P<x>\d+) by now", "실행 중이며 지금까지 {x} 스텝을 마침"),
     # The plan
     (
         r"finished with seed (?P<x>[\d, ]+); seed (?P<b>[\d, ]+) remains",

@@ -12,7 +12,7 @@ import msgspec
 
 from mobile_vla.casebook.casebook import Casebook
 from mobile_vla.documents.audit import Proof, audit_text
-from mobile_vla.documents.sarif import message
+from mobile_vla.documents.saying import message
 from mobile_vla.record.errors import UserError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Tools:
         found = audit_text(text, self.proof())
         claims = [
             {"line": one.claim.line, "value": one.claim.value, "verdict": one.verdict,
-             "evidence": one.expected, "says": message(one)}
+             "evidence": one.expected, "says": message(one, found.language)}
             for one in found.claims
         ]  # fmt: skip
         unread = [{"line": line.line, "text": line.text} for line in found.unread]

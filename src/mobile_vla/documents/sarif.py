@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import mobile_vla
 from mobile_vla.documents.claims.model import VERDICTS, Audit, Judged
+from mobile_vla.documents.saying import message
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {
@@ -42,16 +43,6 @@ def sarif_log(audits: Sequence[Audit]) -> dict[str, Any]:
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def message(judged: Judged) -> str:
-    """What is wrong with a claim, in one line."""
-    claim = judged.claim
-    parts = [f"{claim.case or 'no case'}, {claim.what} “{claim.value}” is {judged.verdict}"]
-    parts += [f"evidence: {judged.expected}"] if judged.expected else []
-    parts += [judged.reason] if judged.reason else []
-    parts += [f"{judged.evidence.file} {judged.evidence.where}".strip()] if judged.evidence else []
-    return "; ".join(parts)
-
-
 def _result(audit: Audit, judged: Judged) -> dict[str, Any]:
     claim = judged.claim
     region = {
@@ -63,6 +54,6 @@ def _result(audit: Audit, judged: Judged) -> dict[str, Any]:
     return {
         "ruleId": judged.verdict,
         "level": LEVELS[judged.verdict],
-        "message": {"text": message(judged)},
+        "message": {"text": message(judged, audit.language)},
         "locations": [{"physicalLocation": place}],
     }

@@ -10,6 +10,7 @@ from mobile_vla.casebook.model import Evidence, RunView
 from mobile_vla.documents.claims.model import Claim, ClaimVerdict, Judged
 from mobile_vla.documents.claims.words import cause_of, causes_in_evidence, state_of
 from mobile_vla.documents.facts import CaseFacts, RunFacts
+from mobile_vla.documents.replacing import dated
 
 ENDED = {"finished", "unverified", "failed", "killed"}
 NOTHING = re.compile(r"^(null|none|없음|-|–|scratch|from scratch|처음부터)\b|^없음", re.IGNORECASE)
@@ -141,13 +142,11 @@ def _date(claim: Claim, run: RunFacts) -> Judged:
     if not run.dates:
         return _say(claim, "unsupported", f"no file of {run.run.case} tells its date")
     parts = [int(part) for part in re.findall(r"\d+", claim.value)]
-    plainly = re.fullmatch(r"[\d-]+", claim.value) is not None
     for date, at in run.dates.items():
         if parts == [int(part) for part in date.split("-")][-len(parts) :]:
             return _say(claim, "supported", "", date, at)
     date, at = next(iter(run.dates.items()))
-    fixed = date if len(parts) == 3 else date[5:]
-    return _say(claim, "contradicted", "", date, at, fixable=fixed if plainly else None)
+    return _say(claim, "contradicted", "", date, at, fixable=dated(claim, date))
 
 
 def _vlm(claim: Claim, run: RunFacts) -> Judged:

@@ -22,6 +22,7 @@ MEASURED = frozenset(
     {"val_loss", "train_loss", "rmse", "params", "size", "share", "ratio",
      "duration", "epoch_time", "step_time"}
 )  # fmt: skip
+TIMES = frozenset({"duration", "epoch_time", "step_time", "started"})
 UNSURE = {
     "step_time": "it may mean the robot's step, not the optimiser's",
     "started": "the document does not say in which time zone",
@@ -344,6 +345,8 @@ def _shown(claim: Claim, fact: Fact) -> str:
 def _as_written(claim: Claim, fact: Fact) -> str | None:
     """The evidence's number in the claim's own unit and digits, for a correction in place."""
     power = claim.step
+    if claim.quantity in TIMES:
+        return None
     if claim.quantity not in MEASURED:
         return f"{fact.number:.12g}" if claim.number else None
     if claim.quantity in ("params", "size"):

@@ -117,7 +117,7 @@ class _Reader:
         cases = {name or alias for _, _, alias, name in mentions}
         pair = heading_pair(piece, self.names)
         if pair:
-            self._add([pair])
+            self._add(pair)
         elif len(cases) == 1 and state_of(piece.text):
             seen = scan(_masked(piece.text, mentions), Key("status", "", ""), cased=True)
             self._bind(piece, seen.found, None)

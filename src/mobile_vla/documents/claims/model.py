@@ -79,12 +79,16 @@ class Unread(Value, frozen=True, kw_only=True):
 
 
 class Audit(Value, frozen=True, kw_only=True):
-    """All claims of one document, judged, in its order; and what was not read."""
+    """All claims of one document, judged, in its order; and what was not read.
+
+    `language`: the document's, in which people are told what was found.
+    """
 
     document: str
     blake3: str
     claims: list[Judged]
     unread: list[Unread]
+    language: Literal["en", "ko"] = "en"
 
     def counts(self) -> dict[str, int]:
         """Claims by verdict, every verdict named."""

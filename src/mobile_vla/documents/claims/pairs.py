@@ -58,15 +58,27 @@ def pair_claims(rows: list[list[Piece]], names: Names) -> list[Bound]:
     ]
 
 
-def heading_pair(piece: Piece, names: Names) -> Bound | None:
+def _mark_beside(bound: Bound) -> list[Bound]:
+    """The mark after a word that says the same: "(possible ✅)"."""
+    piece, found, case, pair = bound
+    mark = "✅" if found.quantity == "comparison" else "❌"
+    after = piece.text[found.end : found.end + 4]
+    if mark not in after:
+        return []
+    place = found.end + after.index(mark)
+    return [(piece, msgspec.structs.replace(found, start=place, end=place + 1), case, pair)]
+
+
+def heading_pair(piece: Piece, names: Names) -> list[Bound]:
     """ "Comparison 1: data balance (possible)", whose cases stand below it."""
     match = _answer(piece.text)
     if match is None or not QUESTION.search(piece.text) or not question_of(piece.text):
-        return None
+        return []
     cases = _cases(piece.text, names)
     for below in piece.section.pieces[1:]:
         cases += [case for case in _cases(below.text, names) if case not in cases]
-    return _bound(piece, match, cases[:2], question_of(piece.text))
+    found = _bound(piece, match, cases[:2], question_of(piece.text))
+    return [found, *_mark_beside(found)] if found else []
 
 
 def line_pairs(piece: Piece, names: Names, place: tuple[int, str]) -> list[Bound]:
@@ -78,10 +90,15 @@ def line_pairs(piece: Piece, names: Names, place: tuple[int, str]) -> list[Bound
     if len(cases) != 2 or match is None:
         return []
     found = _bound(piece, match, cases, question_of(text))
-    if found is None:
-        return []
-    one = msgspec.structs.replace(found[1], start=found[1].start + start, end=found[1].end + start)
-    return [(piece, one, *found[2:])]
+    return [
+        (
+            piece,
+            msgspec.structs.replace(one, start=one.start + start, end=one.end + start),
+            case,
+            pair,
+        )
+        for _, one, case, pair in ([found, *_mark_beside(found)] if found else [])
+    ]
 
 
 def better_claims(

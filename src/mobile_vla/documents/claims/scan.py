@@ -14,6 +14,7 @@ from mobile_vla.documents.claims.tokens import NUMBER, Found, reading, small
 from mobile_vla.documents.claims.words import (
     CHECKPOINT,
     LOSSES,
+    MARKS,
     WAY,
     Key,
     cause_of,
@@ -304,11 +305,19 @@ class _Scan:
     def _state(self) -> None:
         if state_of(self.left) is not None and (word := state_word(self.left)):
             self.found.append(Found(word.start(), word.end(), "status"))
+            self._mark(word, state_of(self.left))
             if state_of(self.left) in ("failed", "killed"):
                 self._cause()
         elif not self.key and re.search(r"원인|이유|because|due to|since", self.left):
             self._cause()
         self._one(GONE, "checkpoint")
+
+    def _mark(self, word: re.Match[str], state: str | None) -> None:
+        """A mark beside the word that says the same is a claim as well."""
+        for mark, meaning in MARKS.items():
+            place = self.left.find(mark)
+            if meaning == state and place >= 0 and mark not in word[0]:
+                self.found.append(Found(place, place + 1, "status"))
 
     def _cause(self) -> None:
         if cause := cause_of(self.left):
