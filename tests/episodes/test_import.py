@@ -169,8 +169,10 @@ def test_every_wrong_file_is_named_and_the_rest_is_taken_in(
     heap = data.index(b"GCOL") + 24
     data[heap : heap + 8] = bytes(8)
     (source / "hanging.h5").write_bytes(data)
+    os.mkfifo(source / "pipe.h5")
     imported = bring(source, tmp_path / "data")
     told = {Path(f.episode).stem: f.check for f in imported.findings}
+    assert told.pop("pipe") == "not_an_episode"
     assert told == {kind: check for kind, (_, _, check) in WRONG.items()}
     assert len(imported.manifest.episodes) == 6
 

@@ -87,6 +87,22 @@ def _fixed(texts: Iterable[str]) -> np.ndarray:
     return np.array([text.encode() for text in texts], dtype=np.bytes_)
 
 
+def refuse_at_sight(path: Path) -> None:
+    """Refuse what cannot be opened, is no file, or is empty.
+
+    Raises:
+        EpisodeError: one of these.
+    """
+    try:
+        if path.exists() and not path.is_file():  # opening a pipe would wait for its other end
+            raise EpisodeError(path, "is no file", "not_an_episode")
+        with open(path, "rb") as file:
+            if not file.read(1):
+                raise EpisodeError(path, "is empty (0 bytes)", "truncated")
+    except OSError as error:
+        raise EpisodeError(path, f"cannot be opened ({error.strerror})", "unreadable") from error
+
+
 class _opened:
     """An open HDF5 file, whose low-level errors become sentences about the file."""
 
@@ -96,7 +112,8 @@ class _opened:
     def __enter__(self) -> h5py.File:
         import h5py
 
-        self._before = self._refuse_at_sight()
+        refuse_at_sight(self.path)
+        self._before = self._stamp()
         try:
             self.file = h5py.File(self.path, "r")
         except DECODING as error:
@@ -113,19 +130,6 @@ class _opened:
             raise EpisodeError(self.path, what, "unreadable") from error
         if error is None and self._stamp() != self._before:
             raise EpisodeError(self.path, "changed while it was read", "changed")
-
-    def _refuse_at_sight(self) -> tuple[int, int, int]:
-        try:
-            before = self._stamp()
-            if not self.path.is_file():  # opening a pipe would wait for its other end
-                raise EpisodeError(self.path, "is no file", "not_an_episode")
-            with open(self.path, "rb") as file:
-                if not file.read(1):
-                    raise EpisodeError(self.path, "is empty (0 bytes)", "truncated")
-            return before
-        except OSError as error:
-            what = f"cannot be opened ({error.strerror})"
-            raise EpisodeError(self.path, what, "unreadable") from error
 
     def _stamp(self) -> tuple[int, int, int]:
         """What changes when somebody writes to the file, or another takes its place."""

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mobile_vla.episodes.hdf5 import read_episode
+from mobile_vla.episodes.hdf5 import read_episode, refuse_at_sight
 from mobile_vla.episodes.naming import LAB_NAMES, Naming
 from mobile_vla.episodes.recording import NO_CHOICE, Choice, Sources, file_stamp
 from mobile_vla.episodes.schema import Episode
@@ -73,19 +73,13 @@ class HdfSource:
             return replace(read_episode(beside), id=file.stem, source=file)
 
     def _link_or_copy(self, beside: Path) -> None:
-        try:
-            real = os.path.realpath(self.path, strict=True)
-            before = file_stamp(self.path)
-            with open(real, "rb"):
-                pass
-        except OSError as error:
-            what = f"cannot be opened ({error.strerror})"
-            raise EpisodeError(self.path, what, "unreadable") from error
+        refuse_at_sight(self.path)
+        before = file_stamp(self.path)
         beside.unlink(missing_ok=True)
         try:
-            os.link(real, beside)
+            os.link(self.path.resolve(), beside)
         except OSError:
-            shutil.copyfile(real, beside)
+            shutil.copyfile(self.path, beside)
         if file_stamp(self.path) != before:
             raise EpisodeError(self.path, "changed while it was read", "changed")
 
