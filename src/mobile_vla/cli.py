@@ -65,7 +65,7 @@ def _making(commands: argparse._SubParsersAction) -> None:
     train.add_argument("--resume", action="store_true", help="go on from the latest checkpoint")
     train.add_argument("--check", action="store_true", help="stop after the preflight")
     train.add_argument("--jobs", type=_count, help="with --all: cases at once (default: 1)")
-    train.add_argument("--threads", type=_count, help="torch threads (default: torch's own)")
+    train.add_argument("--threads", type=_count, help="torch threads (default: one for a small VLM)")
 
     evaluate = _command(
         commands, "evaluate", "evaluate:evaluate",

@@ -89,7 +89,9 @@ def evaluate_run(
     choose_backend()
     from mobile_vla.evaluation.offline import evaluate_offline, load_run
     from mobile_vla.evaluation.rollouts import evaluate_rollouts
+    from mobile_vla.training.allocation import keep_freed_memory
 
+    keep_freed_memory()
     trained = load_run(run, checkpoint)
     offline = evaluate_offline(trained, workspace)
     return offline, evaluate_rollouts(trained, workspace, scenes, report, jobs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from mobile_vla.commands.common import Setting, progress, setting
@@ -32,6 +33,7 @@ def _train(run: RunFolder, chosen: Setting, options: argparse.Namespace) -> int:
     if options.threads:
         import torch
 
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)  # which keeps it, whatever the model
         torch.set_num_threads(options.threads)
     print(f"run folder: {run.path}", file=sys.stderr)
     with progress(run.path.parent.name) as report:

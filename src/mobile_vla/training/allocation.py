@@ -1,13 +1,15 @@
-"""Keep glibc from handing large tensors back to the kernel at every step.
+"""Keep glibc from handing large tensors back to the kernel, and small models on one thread.
 
-With its defaults each large block is mapped and unmapped anew, and its pages faulted in again,
-which makes CPU training erratically several times slower.
+With malloc's defaults each large block is mapped and unmapped anew, and its pages faulted in again,
+which makes CPU training erratically several times slower. And the threads of a small model's
+operations wait for one another longer than they work, most of all where other processes run too.
 """
 
 from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import os
 import sys
 
 # Parameters of mallopt(3), from <malloc.h>.
@@ -15,6 +17,9 @@ M_TRIM_THRESHOLD = -1
 M_TOP_PAD = -2
 M_MMAP_MAX = -4
 TOP_PAD_BYTES = 256 << 20
+
+SMALL = 50_000_000
+"""Parameters below which one thread is faster than several."""
 
 
 def keep_freed_memory() -> bool:
@@ -27,3 +32,11 @@ def keep_freed_memory() -> bool:
         return False
     settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_TOP_PAD, TOP_PAD_BYTES))
     return all([mallopt(parameter, value) == 1 for parameter, value in settings])
+
+
+def fit_threads(parameters: int) -> None:
+    """One torch thread for a model of fewer than `SMALL` parameters; `OMP_NUM_THREADS` decides."""
+    import torch
+
+    if parameters < SMALL and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from mobile_vla.policy import assets
 from mobile_vla.policy.paths import require_path
 from mobile_vla.record.errors import Faults, UserError
+from mobile_vla.training.allocation import fit_threads
 
 if TYPE_CHECKING:
-    from mobile_vla.policy.loading import InitialWeights, VlmWeights
+    from mobile_vla.policy.initial import InitialWeights
+    from mobile_vla.policy.loading import VlmWeights
     from mobile_vla.policy.normalise import ActionStatistics
     from mobile_vla.policy.policy import Policy
     from mobile_vla.record.load_report import LoadedSource
@@ -75,7 +77,8 @@ def read_case_init(case: ResolvedCase) -> InitialWeights | None:
 
     Where the VLM has no configuration to hold it against, it is looked at by itself.
     """
-    from mobile_vla.policy.loading import check_init, empty_network, read_init
+    from mobile_vla.policy.initial import check_init, read_init
+    from mobile_vla.policy.loading import empty_network
 
     if case.init is None:
         return None
@@ -101,6 +104,7 @@ def build_policy(case: ResolvedCase, statistics: ActionStatistics, weights: Weig
 
     recipe = case.recipe
     backbone = weights.vlm.build()
+    fit_threads(sum(parameter.numel() for parameter in backbone.network.parameters()))
     torch.manual_seed(recipe.seed)
     head = build_head(
         recipe.head.kind,
