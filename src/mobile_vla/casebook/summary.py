@@ -71,7 +71,7 @@ class _Summary:
         look = _unchanged if len(paths) <= FEW else _unchanged_at_a_glance
         changed = [path for path in paths if not look(self.base, entries.get(path))]
         self.known = {path: entries[path] for path in set(paths).difference(changed)}
-        self.index.forget([path for path in entries if path not in set(paths)])
+        self.index.forget(list(entries.keys() - set(paths)))
         self._judge(changed)
         return [self.fresh.get(path) or self._sketch(self.known[path]) for path in paths]
 

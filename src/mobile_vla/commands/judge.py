@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobile_vla.commands.common import print_json, setting, terminal_or_wide
+from mobile_vla.commands.common import Setting, print_json, setting, terminal_or_wide
 from mobile_vla.commands.runs import book_of
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.folder import find_runs
@@ -37,20 +37,25 @@ def casebook(options: argparse.Namespace) -> Casebook:
     return book_of(setting(options))
 
 
-def scanning_book(options: argparse.Namespace, folder: str | None = None) -> Casebook:
-    """The casebook of `folder`, else of what the command line names, with scanned folders.
+def scanning_book(options: argparse.Namespace) -> Casebook:
+    """The casebook that a command line names, with the folders that are to be scanned."""
+    return book_of(*_places(options))
 
-    Scanned are those of `--evidence`, and a workspace that holds no run of ours. Errors:
-    `UserError` for a folder that does not exist.
+
+def _places(options: argparse.Namespace, folder: str | None = None) -> tuple[Setting, list[Path]]:
+    """The setting in `folder`, else in what the command line names, and what is to be scanned.
+
+    That are the folders of `--evidence`, and a workspace that holds no run of ours but something.
+    Errors: `UserError` for a folder that does not exist.
     """
     named = list(options.evidence)
     base = Path(folder or options.workspace or (named[0] if named else DEFAULT))
     if not os.path.isdir(base):  # noqa: PTH112  # which never raises
         raise UserError(f"There is no workspace {base}: run `mvla demo`, or name another.")
     options.workspace = str(base)
-    if not named and next(find_runs(Workspace(base).runs), None) is None:
+    if not named and next(find_runs(Workspace(base).runs), None) is None and os.listdir(base):  # noqa: PTH208
         named = [base]
-    return book_of(setting(options), [Path(one) for one in named])
+    return setting(options), [Path(one) for one in named]
 
 
 def status(options: argparse.Namespace) -> int:
@@ -68,8 +73,9 @@ def status(options: argparse.Namespace) -> int:
     if options.verify_metrics:
         raise UserError("--verify-metrics computes one case's metrics again: name the case.")
     for path in options.path or [None]:
-        book = scanning_book(options, path)
-        found = book.survey() if options.json or book.evidence else _surveyed(book)
+        chosen, scanned = _places(options, path)
+        whole = options.json or scanned
+        found = book_of(chosen, scanned).survey() if whole else _surveyed(chosen)
         if options.json:
             print_json(found.cases)
         else:
@@ -79,12 +85,12 @@ def status(options: argparse.Namespace) -> int:
     return 0
 
 
-def _surveyed(book: Casebook) -> Survey:
+def _surveyed(chosen: Setting) -> Survey:
     """The same of runs of ours alone, through the index: at once, however many there are."""
     from mobile_vla.casebook.model import Survey
     from mobile_vla.casebook.summary import summary
 
-    cases = summary(book.workspace, book.study, book.profile, book.study_path)
+    cases = summary(chosen.workspace.path, chosen.study, chosen.profile_name, chosen.path)
     return Survey(cases=cases, problems=[])
 
 

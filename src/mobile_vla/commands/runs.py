@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mobile_vla.casebook.casebook import Casebook
 from mobile_vla.commands.common import Setting
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.folder import RunFolder
 
+if TYPE_CHECKING:
+    from mobile_vla.casebook.casebook import Casebook
+
 
 def book_of(chosen: Setting, evidence: Sequence[Path] = ()) -> Casebook:
     """The casebook of the study, profile and workspace that a command line names."""
+    from mobile_vla.casebook.casebook import Casebook
+
     return Casebook(
         chosen.workspace.path,
         chosen.study,

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
-import subprocess
-from importlib import metadata
 from pathlib import Path
 
 import msgspec
@@ -38,6 +34,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 def describe(*, device: str, threads: int) -> Environment:
     """The environment of this process."""
+    import hashlib
+    import platform
+
     checkout = Path(__file__).resolve().parents[3]
     commit = _git(checkout, "rev-parse", "HEAD") if (checkout / ".git").exists() else None
     diff = _git(checkout, "diff", "HEAD", "--", "src") if commit else None
@@ -68,6 +67,8 @@ def _hash_making() -> str:
 
 
 def _versions() -> dict[str, str]:
+    from importlib import metadata
+
     versions = {}
     for package in PACKAGES:
         try:
@@ -78,6 +79,8 @@ def _versions() -> dict[str, str]:
 
 
 def _git(folder: Path, *arguments: str) -> bytes | None:
+    import subprocess
+
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments], check=False, capture_output=True, timeout=10
