@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mobile_vla.policy.formats import read_checkpoint
+from mobile_vla.policy.initial import load_init
 from mobile_vla.policy.key_match import match_keys, nearest_renaming
-from mobile_vla.policy.loading import load_init, load_report, load_vlm
+from mobile_vla.policy.loading import load_report, load_vlm
 from mobile_vla.policy.lora import add_lora, hash_base, hash_tensors
 from mobile_vla.policy.policy import Policy
 from mobile_vla.policy.small_vlm import small_network, small_processor

@@ -11,8 +11,9 @@ import torch
 
 from mobile_vla.policy.assets import NAMES, asset_path
 from mobile_vla.policy.head import build_head
+from mobile_vla.policy.initial import load_init
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
-from mobile_vla.policy.loading import load_init, load_vlm
+from mobile_vla.policy.loading import load_vlm
 from mobile_vla.policy.lora import hash_base
 from mobile_vla.policy.normalise import action_statistics
 from mobile_vla.policy.policy import Policy

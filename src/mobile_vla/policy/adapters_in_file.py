@@ -13,10 +13,9 @@ import torch
 
 from mobile_vla.policy.formats import Checkpoint
 from mobile_vla.policy.key_match import plain_names
+from mobile_vla.policy.lora import ADAPTER, BASE
 from mobile_vla.record.errors import UserError
 
-BASE = ".base_layer."
-ADAPTER = ".lora_"
 DOWN, UP = ".lora_A.", ".lora_B."
 SCALE_KEY = "lora_alpha"
 STABLE_KEY = "use_rslora"

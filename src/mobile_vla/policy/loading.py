@@ -1,9 +1,7 @@
-"""VLMs and initial checkpoints into the model, whole or not at all, with a report of each."""
+"""A VLM from its folder, whole or not at all, with a report of what was loaded."""
 
 from __future__ import annotations
 
-import difflib
-import fnmatch
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import nn
 
-from mobile_vla.policy.adapters_in_file import plain_tensors
 from mobile_vla.policy.backbone import PARTS, Backbone
 from mobile_vla.policy.families import build_backbone, load_tokenizer, network_class, read_config
 from mobile_vla.policy.formats import Checkpoint, read_checkpoint
@@ -26,7 +23,7 @@ from mobile_vla.policy.key_match import (
     nearest_renaming,
     part_of,
 )
-from mobile_vla.policy.lora import BASE, hash_base
+from mobile_vla.policy.lora import hash_base
 from mobile_vla.policy.memory import available_bytes
 from mobile_vla.policy.paths import require_path
 from mobile_vla.policy.policy import Policy
@@ -37,9 +34,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 SHOWN = 3
-ACTION_TOKEN = "action_token"
-LOADS = (*PARTS, ACTION_TOKEN)
-"""The parts that an initial checkpoint is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +53,7 @@ class VlmWeights:
             None, config=self.config, state_dict=dict(self.checkpoint.tensors), dtype=self.dtype
         )
         if self.dtype == torch.float16:  # whose largest number is 65,504
-            _refuse_nan(network.state_dict(), path, "float16")
+            refuse_nan(network.state_dict(), path, "float16")
         return build_backbone(network.eval().requires_grad_(False), self.tokenizer, path)
 
 
@@ -89,12 +83,12 @@ def read_vlm(
     checkpoint = faults.of(read_checkpoint, path)
     match = None
     if checkpoint is not None:
-        tensors = _with_tied(checkpoint.tensors, empty)
-        match = faults.of(_fit, tensors, _expected(empty), path, frozenset())
-        faults.of(_refuse_nan, checkpoint.tensors, path)
+        tensors = with_tied(checkpoint.tensors, empty)
+        match = faults.of(fit_keys, tensors, expected_shapes(empty), path, frozenset())
+        faults.of(refuse_nan, checkpoint.tensors, path)
     faults.refuse()
     assert tokenizer is not None and checkpoint is not None and match is not None
-    return VlmWeights(config, tokenizer, checkpoint, dtype, _source("vlm", checkpoint, match))
+    return VlmWeights(config, tokenizer, checkpoint, dtype, source_of("vlm", checkpoint, match))
 
 
 def empty_network(path: Path) -> PreTrainedModel:
@@ -119,84 +113,6 @@ def _require_room(empty: PreTrainedModel, path: Path, dtype: torch.dtype) -> Non
         )
 
 
-@dataclass(frozen=True, slots=True)
-class InitialWeights:
-    """A checkpoint to start from that was held against a VLM: tensors by the model's names."""
-
-    tensors: Mapping[str, torch.Tensor]
-    source: LoadedSource
-
-    def into(self, policy: Policy) -> None:
-        """Copy the tensors into a policy without adapters."""
-        own = {**policy.backbone.network.state_dict(), ACTION_TOKEN: policy.action_token}
-        with torch.no_grad():
-            for name, value in self.tensors.items():
-                own[name].copy_(value)
-
-
-def load_init(
-    policy: Policy, path: Path, *, may_miss: Sequence[str] = (), roots: Sequence[Path] = ()
-) -> LoadedSource:
-    """`read_init`, copied into the policy's backbone and action token; call it before LoRA.
-
-    On a `UserError` the policy is as it was.
-    """
-    found = read_init(policy.backbone.network, path, may_miss=may_miss, roots=roots)
-    found.into(policy)
-    return found.source
-
-
-def read_init(
-    network: PreTrainedModel,
-    path: Path,
-    *,
-    may_miss: Sequence[str] = (),
-    roots: Sequence[Path] = (),
-) -> InitialWeights:
-    """A checkpoint to start from, held against a VLM's network, which may be empty.
-
-    Every tensor of the backbone, and an action token, must be in the file, but for what
-    `may_miss` lists: parts (vision, projection, text, action_token), or names with `*`. The
-    policy head of the file is not used and listed among the unexpected. Errors: `UserError`
-    where the file cannot be read safely, does not fit or is not finite, or `may_miss` names
-    nothing.
-    """
-    expected = _expected(network)
-    _refuse_adapted(expected, path)
-    width = network.get_input_embeddings().weight.shape[1]
-    expected[ACTION_TOKEN] = (width,)
-    allowed = _allowed(may_miss, expected)
-    checkpoint = read_checkpoint(path, roots)
-    merged = plain_tensors(checkpoint)
-    tensors = _with_tied(merged.tensors, network)
-    faults = Faults()
-    match = faults.of(_fit, tensors, expected, path, allowed)
-    faults.of(_refuse_nan, tensors, path)
-    faults.refuse()
-    assert match is not None
-    source = _source("init", checkpoint, match, note=merged.note, may_miss=may_miss)
-    return InitialWeights({name: tensors[name] for name in match.loaded}, source)
-
-
-def check_init(path: Path) -> None:
-    """Whether an initial checkpoint can be read and is finite; whether it fits is not told."""
-    _refuse_nan(plain_tensors(read_checkpoint(path)).tensors, path)
-
-
-def _allowed(may_miss: Sequence[str], expected: Mapping[str, Shape]) -> frozenset[str]:
-    """The model's names that a list of parts and patterns means."""
-    allowed: set[str] = set()
-    for entry in may_miss:
-        found = {n for n in expected if part_of(n) == entry or fnmatch.fnmatchcase(n, entry)}
-        if not found:
-            known = sorted({part_of(name) for name in expected} | expected.keys())
-            near = difflib.get_close_matches(entry, known, n=1)
-            advice = f'did you mean "{near[0]}"?' if near else f"name parts ({', '.join(LOADS)})."
-            raise UserError(f'may_miss lists "{entry}", which no tensor of the VLM is: {advice}')
-        allowed |= found
-    return frozenset(allowed)
-
-
 def load_report(policy: Policy, sources: Sequence[LoadedSource]) -> LoadReport:
     """The report of a policy as it stands: its sources, its tensors' hash, what trains."""
     return LoadReport(
@@ -206,7 +122,8 @@ def load_report(policy: Policy, sources: Sequence[LoadedSource]) -> LoadReport:
     )
 
 
-def _expected(network: nn.Module) -> dict[str, Shape]:
+def expected_shapes(network: nn.Module) -> dict[str, Shape]:
+    """Every tensor's shape by the model's own name."""
     return _shapes(network.state_dict())
 
 
@@ -214,7 +131,7 @@ def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, Shape]:
     return {name: tuple(value.shape) for name, value in tensors.items()}
 
 
-def _with_tied(
+def with_tied(
     tensors: Mapping[str, torch.Tensor], network: PreTrainedModel
 ) -> dict[str, torch.Tensor]:
     """With the language head, which is the embedding table: a file may hold it once or twice."""
@@ -223,17 +140,7 @@ def _with_tied(
     return {**present, **tensors}
 
 
-def _refuse_adapted(expected: Mapping[str, Shape], path: Path) -> None:
-    """The trap: with LoRA in place every wrapped weight has another name and would be left out."""
-    wrapped = sum(name.endswith(f"{BASE}weight") for name in expected)
-    if wrapped:
-        raise UserError(
-            f"LoRA is in place already, so {wrapped} of {wrapped} wrapped linear weights would not "
-            f"take those of {path}: load the initial checkpoint before the adapters are placed."
-        )
-
-
-def _fit(
+def fit_keys(
     tensors: Mapping[str, torch.Tensor],
     expected: Mapping[str, Shape],
     path: Path,
@@ -272,7 +179,8 @@ def _some(names: Sequence[str]) -> str:
     return f" (such as {', '.join(names[:SHOWN])})"
 
 
-def _refuse_nan(tensors: Mapping[str, torch.Tensor], path: Path, as_type: str = "") -> None:
+def refuse_nan(tensors: Mapping[str, torch.Tensor], path: Path, as_type: str = "") -> None:
+    """A `UserError` where a value is not finite, as it is or as the type it is held in."""
     bad = [n for n, v in tensors.items() if v.is_floating_point() and not torch.isfinite(v).all()]
     if bad:
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
@@ -283,13 +191,14 @@ def _refuse_nan(tensors: Mapping[str, torch.Tensor], path: Path, as_type: str = 
         )
 
 
-def _source(
+def source_of(
     role: Literal["vlm", "init"],
     checkpoint: Checkpoint,
     match: KeyMatch,
     note: str = "",
     may_miss: Sequence[str] = (),
 ) -> LoadedSource:
+    """The load report of one source."""
     return LoadedSource(
         role=role,
         path=str(checkpoint.path),

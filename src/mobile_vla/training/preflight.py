@@ -25,7 +25,8 @@ from mobile_vla.training.build import (
 
 if TYPE_CHECKING:
     from mobile_vla.episodes.manifest import Manifest
-    from mobile_vla.policy.loading import InitialWeights, VlmWeights
+    from mobile_vla.policy.initial import InitialWeights
+    from mobile_vla.policy.loading import VlmWeights
     from mobile_vla.policy.normalise import ActionStatistics
     from mobile_vla.record.workspace import Workspace
     from mobile_vla.study.models import ResolvedCase
