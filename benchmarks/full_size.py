@@ -163,7 +163,8 @@ def _short_episodes(workspace: Path, name: str, count: int, seed: int) -> None:
             write_episode(cut / file.name, short)
         split = ["--evaluation"] if name.endswith("eval") else []
         target = str(workspace / "data" / name)
-        _run("mobile_vla.cli", "episodes", "import", str(cut), target, *split)
+        keep = ["--workspace", str(workspace)]
+        _run("mobile_vla.cli", "episodes", "import", str(cut), target, *keep, *split)
 
 
 def drive(run: Path) -> None:
