@@ -282,6 +282,26 @@ def test_a_file_that_changes_during_import_is_a_finding(
     assert not (tmp_path / "data" / changing.name).exists()
 
 
+def test_a_file_that_is_gone_is_a_finding(make_folder, tmp_path: Path, monkeypatch) -> None:
+    source = make_folder(3, 3)
+    before, during = sorted(source.glob("*.h5"))[1:3]
+    sources = find_sources(source)
+    before.unlink()
+
+    def another_disk(real, beside, **options) -> None:
+        if Path(real) == during.resolve():
+            during.unlink()
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", another_disk)
+    imported = import_episodes(sources, tmp_path / "data", seed=1, size=8, cache_dir=tmp_path)
+    assert {Path(f.episode).name: f.check for f in imported.findings} == {
+        before.name: "unreadable",
+        during.name: "changed",
+    }
+    assert imported.new == 4
+
+
 def test_linked_where_possible_and_copied_where_not(make_folder, tmp_path, monkeypatch) -> None:
     source = make_folder(3, 3)
     bring(source, tmp_path / "linked")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -52,3 +54,29 @@ def test_pictures_with_a_table_of_actions(make_episode, tmp_path: Path) -> None:
         np.testing.assert_array_equal(again.images, episodes[row.id].images)
         np.testing.assert_array_equal(again.actions, episodes[row.id].actions)
         assert again.instruction == episodes[row.id].instruction
+
+
+def test_folders_that_cannot_be_entered_are_named(make_episode) -> None:
+    """Root may enter anything, so where the tests are root's, nobody looks."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        source = Path(name)
+        source.chmod(0o755)
+        for index, folder in enumerate(("open", "closed", "listed only")):
+            write_pictures(source / folder, make_episode(index))
+        (source / "closed").chmod(0)
+        (source / "listed only").chmod(0o444)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            sources = find_sources(source)
+        finally:
+            if root:
+                os.seteuid(0)
+            (source / "closed").chmod(0o755)
+            (source / "listed only").chmod(0o755)
+    assert [one.name for one in sources.episodes] == ["open.h5"]
+    assert {Path(f.episode).name: f.check for f in sources.findings} == {
+        "closed": "unreadable",
+        "listed only": "unreadable",
+    }

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mobile_vla.episodes.recording import Choice, Source, Sources, file_stamp, write_new
+from mobile_vla.episodes.recording import Choice, Source, Sources, entered, folder_stamp, write_new
 from mobile_vla.episodes.schema import Episode
 from mobile_vla.episodes.sound import (
     LARGEST_FRAMES,
@@ -32,13 +32,14 @@ COLUMNS = ("linear_x", "linear_y", "angular_z")
 
 def picture_sources(path: Path, choice: Choice) -> Sources:
     """Every folder with an actions.csv, `path` itself or right below it."""
-    folders = (
-        [path] if (path / TABLE).is_file() else sorted(p.parent for p in path.glob(f"*/{TABLE}"))
-    )
+    alone = (path / TABLE).is_file()
+    folders, findings = ([path], []) if alone else entered(path)
     episodes: list[Source] = [
-        PictureSource(folder, choice.step, choice.instruction) for folder in folders
+        PictureSource(folder, choice.step, choice.instruction)
+        for folder in folders
+        if (folder / TABLE).is_file()
     ]
-    return Sources(path, "pictures with actions.csv", episodes, [])
+    return Sources(path, "pictures with actions.csv", episodes, findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,8 @@ class PictureSource:
 
     @property
     def stamp(self) -> str:
-        """The table's, and how the pictures are told from others: number and newest time."""
-        times = [p.stat().st_mtime_ns for p in self.folder.iterdir() if p.is_file()]
-        return f"{file_stamp(self.folder / TABLE)}-{len(times)}-{max(times, default=0)}"
+        """That of the folder."""
+        return folder_stamp(self.folder)
 
     def bring(self, file: Path) -> Episode:
         """See `Source.bring`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -70,3 +71,30 @@ def file_stamp(path: Path) -> str:
     except OSError:
         return ""
     return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def folder_stamp(folder: Path) -> str:
+    """How many files it holds, their size and the last writing; "" where it cannot be read."""
+    try:
+        states = [file.stat() for file in folder.iterdir() if file.is_file()]
+    except OSError:
+        return ""
+    size, newest = sum(s.st_size for s in states), max((s.st_mtime_ns for s in states), default=0)
+    return f"{len(states)}-{size}-{newest}"
+
+
+def entered(path: Path) -> tuple[list[Path], list[Finding]]:
+    """The folders right below `path`, hidden ones left out, and those that cannot be entered."""
+    folders, findings = [], []
+    for folder in sorted(path.iterdir()):
+        if folder.name.startswith(".") or not folder.is_dir():
+            continue
+        try:
+            next(folder.iterdir(), None)
+            os.stat(f"{folder}/.")  # noqa: PTH116  (a path would drop the dot)
+        except OSError as error:
+            what = f"cannot be read ({error.strerror}), so nothing in it is"
+            findings.append(Finding(str(folder.absolute()), what, "unreadable"))
+        else:
+            folders.append(folder)
+    return folders, findings

@@ -16,7 +16,15 @@ import numpy as np
 
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.optional import need
-from mobile_vla.episodes.recording import Choice, Source, Sources, file_stamp, write_new
+from mobile_vla.episodes.recording import (
+    Choice,
+    Source,
+    Sources,
+    entered,
+    file_stamp,
+    folder_stamp,
+    write_new,
+)
 from mobile_vla.episodes.schema import Episode
 from mobile_vla.episodes.sound import EpisodeError, refuse_long, sound_actions, stack_frames
 
@@ -29,13 +37,15 @@ _CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
 def bag_sources(path: Path, choice: Choice) -> Sources:
     """Every recording: `path` itself, or the folders and mcap files right below it."""
     need("rosbags.highlevel", "ros")
-    bags = [path] if _is_bag(path) else sorted(p for p in path.iterdir() if _is_bag(p))
-    episodes: list[Source] = [BagSource(bag, choice) for bag in bags]
-    strangers = [p for p in path.iterdir() if p.is_dir() and p not in bags] if path.is_dir() else []
-    findings = [
+    if _is_bag(path):
+        return Sources(path, "rosbag2", [BagSource(path, choice)], [])
+    folders, findings = entered(path)
+    below = sorted([*folders, *(file for file in path.iterdir() if file.is_file())])
+    episodes: list[Source] = [BagSource(bag, choice) for bag in below if _is_bag(bag)]
+    findings += [
         Finding(p.name, "is no rosbag2 recording (no metadata.yaml)", "not_an_episode", False)
-        for p in sorted(strangers)
-        if path not in bags
+        for p in folders
+        if not _is_bag(p)
     ]
     return Sources(path, "rosbag2", episodes, findings)
 
@@ -59,9 +69,8 @@ class BagSource:
 
     @property
     def stamp(self) -> str:
-        """Sizes and times of its files."""
-        files = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]
-        return " ".join(file_stamp(file) for file in files)
+        """That of its file or folder."""
+        return folder_stamp(self.path) if self.path.is_dir() else file_stamp(self.path)
 
     def bring(self, file: Path) -> Episode:
         """See `Source.bring`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from dataclasses import dataclass, replace
@@ -79,9 +80,18 @@ class HdfSource:
         try:
             os.link(self.path.resolve(), beside)
         except OSError:
-            shutil.copyfile(self.path, beside)
+            self._copy(beside)
         if file_stamp(self.path) != before:
             raise EpisodeError(self.path, "changed while it was read", "changed")
+
+    def _copy(self, beside: Path) -> None:
+        try:
+            shutil.copyfile(self.path, beside)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EIO, errno.ESTALE, errno.EACCES):
+                raise  # it is the data set's disk that refuses
+            what = f"cannot be read to its end ({error.strerror})"
+            raise EpisodeError(self.path, what, "changed") from error
 
 
 def _first(path: Path, pattern: str) -> Path | None:
