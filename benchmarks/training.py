@@ -33,6 +33,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--size", choices=[*SIZES, "all"], default="tiny")
     parser.add_argument("--rounds", type=int, default=0, help="default: 9 (tiny), 1 (wide)")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--gains", action="store_true", help="only what checkpointing and compiling change"
+    )
     options = parser.parse_args(argv)
 
     import torch
@@ -45,7 +48,10 @@ def main(argv: Sequence[str]) -> int:
         size = SIZES[name]
         with tempfile.TemporaryDirectory() as folder:
             training = open_training(size, Path(folder), WINDOW)
-            measure(size, training, options.rounds or (9 if name == "tiny" else 1))
+            if options.gains:
+                gains(training)
+            else:
+                measure(size, training, options.rounds or (9 if name == "tiny" else 1))
     return 0
 
 
@@ -91,6 +97,34 @@ def measure(size: Size, training: Training, rounds: int) -> None:
     step(training, position, *[group] * (rounds + 2))
     print(f"  waiting for data: {100 * data_wait(training):.2f} % of a step")
     control(training, group[0], max(3, rounds))
+
+
+def gains(training: Training) -> None:
+    """What each of the recipe's two switches changes, by the measurement that a run makes."""
+    from msgspec.structs import replace
+
+    from mobile_vla.training.objective import loss_sums
+    from mobile_vla.training.preflight import Checklist
+    from mobile_vla.training.speed import measure_gains
+
+    network = training.policy.backbone.network
+    batch = training.tensors.batch(training.manifest.split("train")[:1])
+    training.module.train()
+
+    def one_pass() -> None:
+        total, weight = loss_sums(training.module, training.recipe, batch)
+        training.fabric.backward(total / weight)
+        training.optimizer.zero_grad(set_to_none=True)
+
+    checklist = Checklist([])
+    for switch in ("gradient_checkpointing", "compile"):
+        originals = {module: module.forward for module in network.modules()}
+        recipe = replace(training.recipe, **{switch: True})
+        measure_gains(checklist, recipe, network, one_pass)
+        for module, forward in originals.items():
+            module.forward = forward
+    for check in checklist.checks:
+        print(f"  {check.name}, an episode of {batch.frames} frames: {check.detail}")
 
 
 def step(training: Training, position: Position, *groups: Sequence[ManifestEpisode]) -> None:

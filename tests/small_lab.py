@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from safetensors.numpy import load_file
 
 from mobile_vla.casebook.casebook import Casebook
 from mobile_vla.casebook.model import RunView
 from mobile_vla.record.events import AnyEvent, read_events
 from mobile_vla.record.folder import RunFolder, find_runs
+from mobile_vla.record.metrics import read_metrics
 from mobile_vla.record.workspace import Workspace
 from mobile_vla.study.load import load_study, resolve
 from mobile_vla.study.models import ResolvedCase
@@ -288,6 +290,18 @@ def finished_lab(tmp_path_factory: pytest.TempPathFactory, shared: Path, server:
     assert lab.run("evaluate", "Case 3").end() == 0, lab.started[-1].stderr
     yield lab
     _dismiss(lab)
+
+
+def require_same(run: RunFolder, undisturbed: RunFolder) -> None:
+    """The same last and best weights to the bit, the same curves, each step once."""
+    for link in ("latest", "best"):
+        ours = load_file(run.checkpoints / link / "policy.safetensors")
+        wanted = load_file(undisturbed.checkpoints / link / "policy.safetensors")
+        assert ours.keys() == wanted.keys()
+        assert all(ours[name].tobytes() == wanted[name].tobytes() for name in wanted)
+    mine, theirs = read_metrics(run.metrics), read_metrics(undisturbed.metrics)
+    for column in ("epoch", "step", "train_loss", "val_loss", "learning_rate", "grad_norm"):
+        assert mine[column] == theirs[column], column
 
 
 def json_of(text: str) -> Any:

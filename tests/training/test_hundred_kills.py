@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from safetensors.numpy import load_file
 
 from mobile_vla.record.events import Start
 from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.metrics import read_metrics
-from small_lab import Lab, _dismiss, events_of, furnish, until
+from small_lab import Lab, _dismiss, events_of, furnish, require_same, until
 
 CASE = "both_20"
 RUNS = 10
@@ -85,6 +83,7 @@ def kill_and_resume(path: Path, shared: Path, server: Any, undisturbed: RunFolde
         assert lab.run("train", CASE, "--resume").end() == 0, lab.started[-1].stderr
         run = lab.the_run(CASE)
         require_same(run, undisturbed)
+        assert run.latest_step == STEPS
         assert len(events_of(run.events, Start)) <= KILLS + 1
         assert not list(run.path.rglob("*.part"))
     finally:
@@ -104,16 +103,3 @@ def test_a_hundred_kills(tmp_path: Path, shared: Path, server: Any, undisturbed:
         fell = [each for run in going for each in run.result()]
     assert len(fell) == RUNS * KILLS == 100
     assert fell.count("write") >= 10, fell
-
-
-def require_same(run: RunFolder, undisturbed: RunFolder) -> None:
-    """The same last and best weights to the bit, the same curves, each step once."""
-    for link in ("latest", "best"):
-        ours = load_file(run.checkpoints / link / "policy.safetensors")
-        wanted = load_file(undisturbed.checkpoints / link / "policy.safetensors")
-        assert ours.keys() == wanted.keys()
-        assert all(ours[name].tobytes() == wanted[name].tobytes() for name in wanted)
-    assert run.latest_step == STEPS
-    mine, theirs = read_metrics(run.metrics), read_metrics(undisturbed.metrics)
-    for column in ("epoch", "step", "train_loss", "val_loss", "learning_rate", "grad_norm"):
-        assert mine[column] == theirs[column], column

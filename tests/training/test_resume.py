@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import csv
 import os
-import random
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from safetensors.numpy import load_file
 
 from mobile_vla.record.events import Checkpoint, Epoch, Exit, Start
 from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.metrics import read_metrics
-from small_lab import Lab, Started, events_of, until
+from small_lab import Lab, Started, events_of, require_same, until
 
 CASE = "both_20"
 STEPS = 12
@@ -58,25 +55,14 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def require_same(run: RunFolder, undisturbed: RunFolder) -> None:
-    """Equal final and best weights, equal losses, each step once."""
-    for link in ("latest", "best"):
-        ours = load_file(run.checkpoints / link / "policy.safetensors")
-        wanted = load_file(undisturbed.checkpoints / link / "policy.safetensors")
-        assert ours.keys() == wanted.keys()
-        assert all(ours[name].tobytes() == wanted[name].tobytes() for name in wanted)
-    for column in ("epoch", "step", "train_loss", "val_loss", "learning_rate", "grad_norm"):
-        mine, theirs = read_metrics(run.metrics)[column], read_metrics(undisturbed.metrics)[column]
-        assert mine == theirs, column
-    losses = {e.epoch: (e.train_loss, e.val_loss) for e in events_of(run.events, Epoch)}
-    wanted_losses = events_of(undisturbed.events, Epoch)
-    assert losses == {e.epoch: (e.train_loss, e.val_loss) for e in wanted_losses}
-
-
 def resume_to_the_end(lab: Lab, finished_lab: Lab) -> None:
     assert lab.run("train", CASE, "--resume").end() == 0, lab.started[-1].stderr
     run = lab.the_run(CASE)
-    require_same(run, finished_lab.the_run(CASE))
+    undisturbed = finished_lab.the_run(CASE)
+    require_same(run, undisturbed)
+    losses = {e.epoch: (e.train_loss, e.val_loss) for e in events_of(run.events, Epoch)}
+    wanted = events_of(undisturbed.events, Epoch)
+    assert losses == {e.epoch: (e.train_loss, e.val_loss) for e in wanted}
     lab.nothing_half_written()
     judged = lab.judged(CASE)
     assert (judged.state, judged.conflicts) == ("finished", [])
@@ -160,15 +146,3 @@ def test_a_run_that_lives_is_not_trained_twice(lab: Lab) -> None:
         assert "is being trained already" in second.sentence()
     assert training.running
     assert len(lab.runs(CASE)) == 1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(24))
-def test_killed_up_to_four_times_at_random(lab: Lab, finished_lab: Lab, seed: int) -> None:
-    dice = random.Random(seed)
-    arguments: tuple[str, ...] = ()
-    for _ in range(dice.randint(1, 4)):
-        wanted = dice.choice([writes_checkpoint, after_rows(dice.randint(0, 15))])
-        kill_at(lab, wanted, *arguments)
-        arguments = ("--resume",)
-    resume_to_the_end(lab, finished_lab)

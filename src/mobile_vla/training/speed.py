@@ -56,13 +56,13 @@ def measure_gains(
 
 
 def compile_layers(network: nn.Module) -> None:
-    """Have torch.compile compile the network's layers, for any batch size and length of text."""
+    """Have torch.compile compile the layers that train, for any batch size and length of text."""
     for layer in _layers(network):
         layer.forward = torch.compile(layer.forward, dynamic=True)
 
 
 def checkpoint_layers(network: nn.Module) -> None:
-    """Let the network's layers keep only their inputs, and compute the rest anew going back.
+    """Let the layers that train keep only their inputs, and compute the rest anew going back.
 
     The library's own switch does nothing here: it asks for layers in training mode, and the
     frozen ones stay in evaluation mode. Dropout draws what it drew, so the numbers are the same.
@@ -72,10 +72,14 @@ def checkpoint_layers(network: nn.Module) -> None:
 
 
 def _layers(network: nn.Module) -> list[Any]:
+    """The layers in which something trains; the others go forward once, for the cache."""
     from transformers.modeling_layers import GradientCheckpointingLayer
 
     return [
-        module for module in network.modules() if isinstance(module, GradientCheckpointingLayer)
+        module
+        for module in network.modules()
+        if isinstance(module, GradientCheckpointingLayer)
+        and any(parameter.requires_grad for parameter in module.parameters())
     ]
 
 
