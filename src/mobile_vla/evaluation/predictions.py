@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -71,22 +71,11 @@ class Remembered:
         if (episode.hash, told) not in self._known:
             seen = episode
             if self._latents is not None:
-                seen = with_latents(episode, self._latents.expand(len(episode.actions), -1, -1))
+                every = self._latents.expand(len(episode.actions), -1, -1)
+                seen = replace(episode, latents=every)
             actions = predict(self._policy, seen, self._window, told)
             self._known[episode.hash, told] = actions
         return self._known[episode.hash, told]
-
-
-def with_latents(episode: Recorded, latents: torch.Tensor) -> Recorded:
-    """The same episode seen through other latents."""
-    return Recorded(
-        id=episode.id,
-        hash=episode.hash,
-        direction=episode.direction,
-        instruction=episode.instruction,
-        actions=episode.actions,
-        latents=latents,
-    )
 
 
 def mean_latents(episodes: Sequence[Recorded]) -> torch.Tensor:

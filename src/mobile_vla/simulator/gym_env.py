@@ -16,7 +16,7 @@ from gymnasium import spaces
 from mobile_vla.record.errors import UserError
 from mobile_vla.simulator.environment import MAX_STEPS, DriveEnv, Outcome
 from mobile_vla.simulator.instructions import Tongue, instruction
-from mobile_vla.simulator.scenarios import SCENARIOS, lab_text, read_scenario, scenario_scene
+from mobile_vla.simulator.scenarios import lab_text, read_scenario, scenario_scene
 from mobile_vla.simulator.scene import GOALS, Goal
 from mobile_vla.simulator.world import FULL_SPEED, STEP_SECONDS, Side
 
@@ -154,4 +154,3 @@ class LeftRightEnv(gymnasium.Env[Observation, np.ndarray]):
 
 if ENV_ID not in gymnasium.registry:
     gymnasium.register(ENV_ID, entry_point="mobile_vla.simulator.gym_env:LeftRightEnv")
-__all__ = ["SCENARIOS", "LeftRightEnv"]
