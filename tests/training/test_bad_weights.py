@@ -124,6 +124,11 @@ def other_words(folder: Path) -> None:
     path.write_text(json.dumps(content))
 
 
+def other_order(folder: Path) -> None:
+    path = folder / "vlm" / "tokenizer_config.json"
+    path.write_text(path.read_text().replace('"bos_token": "<s>"', '"bos_token": "</s>"'))
+
+
 def few_words(folder: Path) -> None:
     path = folder / "vlm" / "tokenizer.json"
     path.write_text(path.read_text().replace('"▁around"', '"▁zeppelin"'))
@@ -150,6 +155,7 @@ SPOILT = {
     ),
     "another model": (robot(lambda t: {"resnet.conv1.weight": torch.ones(3)}), "are missing"),
     "tokenizer too large": (other_words, "tokenizer in .* tokens up to"),
+    "tokenizer of another order": (other_order, "begins a text with token 2 but the VLM with 0"),
 }
 
 

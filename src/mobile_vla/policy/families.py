@@ -81,8 +81,12 @@ def build_backbone(
     return ImageTextBackbone(network, tokenizer, folder)
 
 
-def load_tokenizer(path: Path, vocabulary: int) -> PreTrainedTokenizerBase:
-    """The tokenizer beside a VLM; one with more tokens than the VLM embeds is a `UserError`."""
+def load_tokenizer(path: Path, config: PreTrainedConfig) -> PreTrainedTokenizerBase:
+    """The tokenizer beside a VLM of this configuration.
+
+    A `UserError` where it does not load, has more tokens than the VLM embeds, or begins a
+    Kosmos-2's texts with another token than the VLM does.
+    """
     from transformers import AutoTokenizer
 
     try:
@@ -94,11 +98,18 @@ def load_tokenizer(path: Path, vocabulary: int) -> PreTrainedTokenizerBase:
             f"{path} holds no tokenizer that loads ({_first_line(error)}): copy tokenizer.json "
             "beside config.json."
         ) from error
+    text = config.get_text_config()
     highest = max(tokenizer.get_vocab().values(), default=0)
-    if highest >= vocabulary:
+    if highest >= text.vocab_size:
         raise UserError(
-            f"The tokenizer in {path} has tokens up to {highest} but the VLM embeds {vocabulary}: "
-            "copy the tokenizer that belongs to it."
+            f"The tokenizer in {path} has tokens up to {highest} but the VLM embeds "
+            f"{text.vocab_size}: copy the tokenizer that belongs to it."
+        )
+    first = tokenizer.bos_token_id
+    if config.model_type == KOSMOS2 and first != text.bos_token_id:
+        raise UserError(
+            f"The tokenizer in {path} begins a text with token {first} but the VLM with "
+            f"{text.bos_token_id}: copy the tokenizer that belongs to it."
         )
     return tokenizer
 

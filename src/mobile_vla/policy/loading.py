@@ -78,7 +78,7 @@ def read_vlm(
     config = read_config(path)
     empty = _empty(config)
     faults = Faults()
-    tokenizer = faults.of(load_tokenizer, path, config.get_text_config().vocab_size)
+    tokenizer = faults.of(load_tokenizer, path, config)
     faults.of(_require_room, empty, path, dtype)
     checkpoint = faults.of(read_checkpoint, path)
     match = None
