@@ -217,6 +217,7 @@ def test_lerobot_dataset_reads_every_frame(exported, dataset) -> None:
         (lambda info: info["features"].update({"b": {"dtype": "video"}}), "--camera"),
         (lambda info: info["features"]["action"].update(names=["j1", "j2", "j3"]), "j1, j2, j3"),
         (lambda info: info.pop("fps"), "does not describe"),
+        (lambda info: info.update(data_path="{elsewhere}.parquet"), "does not describe"),
     ],
 )
 def test_other_data_sets_are_refused_with_a_reason(exported, tmp_path, change, says) -> None:
@@ -228,6 +229,25 @@ def test_other_data_sets_are_refused_with_a_reason(exported, tmp_path, change, s
     change(info)
     (copy / "meta" / "info.json").write_text(json.dumps(info))
     with pytest.raises(UserError, match=says):
+        find_sources(copy)
+
+
+@pytest.mark.parametrize("name", ["tasks.parquet", "episodes/chunk-000/file-000.parquet"])
+@pytest.mark.parametrize("damage", ["cut off", "another table"])
+def test_damaged_tables_of_contents_are_refused(exported, tmp_path, name, damage) -> None:
+    import shutil
+
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    copy = tmp_path / "copy"
+    shutil.copytree(exported[1], copy)
+    file = copy / "meta" / name
+    if damage == "cut off":
+        file.write_bytes(file.read_bytes()[:50])
+    else:
+        parquet.write_table(pa.table({"another": [1]}), file)
+    with pytest.raises(UserError, match=r"cannot be read .* again"):
         find_sources(copy)
 
 

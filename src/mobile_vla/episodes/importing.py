@@ -224,7 +224,7 @@ def _nothing(findings: list[Finding]) -> UserError:
     example = f", for example {findings[0].episode} {findings[0].what}" if findings else ""
     return UserError(
         f"No sound episode was found and {len(findings)} were left out{example}: "
-        "see what `mvla episodes check` says of them.",
+        "mend what is wrong with them, or give another folder.",
         exit_code=1,
     )
 

@@ -6,7 +6,7 @@ Layout: https://huggingface.co/docs/lerobot/lerobot-dataset-v3
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ VELOCITIES = (
     ("theta.vel", "angular_z", "angular.z"),
 )
 """Names under which an action's column is one of ours. LeRobot's LeKiwi uses the first."""
+TASK_NUMBERS = ("task_index",)
+EPISODE_NUMBERS = ("episode_index", "length", "data/chunk_index", "data/file_index")
+"""What every line of the two tables in meta must have."""
 TURNS_IN_DEGREES = "lekiwi"
 """Robots, by the beginning of their type, whose turning is in degrees a second."""
 OUR_ID = "mobile_vla_id"
@@ -97,7 +100,10 @@ class LeRobotSource:
     @property
     def stamp(self) -> str:
         """Those of the files that hold the episode."""
-        files = [self._data_file(), *([self._video_file()] if self.video else [])]
+        try:
+            files = [self._data_file(), *([self._video_file()] if self.video else [])]
+        except (LookupError, TypeError, ValueError):
+            return ""  # what is missing is told when the episode is read
         return " ".join(file_stamp(file) for file in files)
 
     def bring(self, file: Path) -> Episode:
@@ -110,7 +116,7 @@ class LeRobotSource:
         Raises:
             EpisodeError: a file is missing or damaged, or holds fewer frames than it should.
         """
-        length, where = int(self.row["length"]), Path(self.origin)
+        length, where = self.row["length"], Path(self.origin)
         refuse_long(where, length)
         try:
             table = self._table()
@@ -147,7 +153,7 @@ class LeRobotSource:
     def _table(self) -> Any:
         parquet = need("pyarrow.parquet", "lerobot")
         columns = ["action", "frame_index", *([] if self.video else [self.camera])]
-        own = [("episode_index", "=", int(self.row["episode_index"]))]
+        own = [("episode_index", "=", self.row["episode_index"])]
         table = parquet.read_table(self._data_file(), columns=columns, filters=own)
         return table.sort_by("frame_index")
 
@@ -157,10 +163,10 @@ class LeRobotSource:
         from mobile_vla.episodes.video import read_frames
 
         start = float(self.row[f"videos/{self.camera}/from_timestamp"])
-        return read_frames(self._video_file(), start, int(self.row["length"]), self.fps)
+        return read_frames(self._video_file(), start, self.row["length"], self.fps)
 
     def _data_file(self) -> Path:
-        chunk, file = int(self.row["data/chunk_index"]), int(self.row["data/file_index"])
+        chunk, file = self.row["data/chunk_index"], self.row["data/file_index"]
         return self.root / self.templates[0].format(chunk_index=chunk, file_index=file)
 
     def _video_file(self) -> Path:
@@ -177,11 +183,12 @@ def _info(path: Path) -> dict[str, Any]:
         info: dict[str, Any] = msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
         version = str(info["codebase_version"])
         features = info["features"].values()
-        if not (all(isinstance(f, dict) for f in features) and info["data_path"]):
+        if not all(isinstance(f, dict) for f in features):
             raise KeyError("features")
+        info["data_path"].format(chunk_index=0, file_index=0)
         if not info["fps"] > 0:
             raise KeyError("fps")
-    except (OSError, msgspec.MsgspecError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{file} does not describe a LeRobotDataset ({error!r}).") from error
     if not version.startswith("v3"):
         raise UserError(
@@ -215,27 +222,36 @@ def _columns(path: Path, action: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def _tasks(path: Path) -> dict[int, str]:
-    parquet = need("pyarrow.parquet", "lerobot")
+    """Instructions by `task_index`: the text is the column that is not it, whatever its name."""
     file = path / "meta" / "tasks.parquet"
     if not file.exists():
         return {}
-    rows = parquet.read_table(file).to_pylist()
+    rows = _rows(path, file)
     texts = {k for row in rows for k in row} - {"task_index"}
     return {row["task_index"]: str(row[name]) for row in rows for name in sorted(texts)[:1]}
 
 
-def _episode_rows(path: Path) -> Sequence[Mapping[str, Any]]:
-    """The lines of meta/episodes in order, statistics left out."""
+def _episode_rows(path: Path) -> list[dict[str, Any]]:
+    """The lines of meta/episodes in order."""
+    files = sorted((path / "meta" / "episodes").glob("chunk-*/file-*.parquet"))
+    return sorted(
+        (row for file in files for row in _rows(path, file)), key=lambda row: row["episode_index"]
+    )
+
+
+def _rows(path: Path, file: Path) -> list[dict[str, Any]]:
+    """The lines of one of the files in meta, statistics left out."""
     parquet = need("pyarrow.parquet", "lerobot")
-    rows: list[Mapping[str, Any]] = []
+    numbers = TASK_NUMBERS if file.stem == "tasks" else EPISODE_NUMBERS
     try:
-        for file in sorted((path / "meta" / "episodes").glob("chunk-*/file-*.parquet")):
-            names = parquet.read_schema(file).names
-            wanted = [name for name in names if not name.startswith("stats/")]
-            rows += parquet.read_table(file, columns=wanted).to_pylist()
-        return sorted(rows, key=lambda row: int(row["episode_index"]))
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}/meta/episodes cannot be read ({error}): copy it again.") from error
+        names = parquet.read_schema(file).names
+        wanted = [name for name in names if not name.startswith("stats/")]
+        rows: list[dict[str, Any]] = parquet.read_table(file, columns=wanted).to_pylist()
+        for row in rows:
+            row.update({name: int(row[name]) for name in numbers})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{file} cannot be read ({error}): copy {path} again.") from error
+    return rows
 
 
 def _decode(cell: Mapping[str, Any]) -> np.ndarray:
