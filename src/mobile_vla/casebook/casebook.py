@@ -155,16 +155,11 @@ class Casebook:
         return make_plan(cases, comparisons, self.profile, pace, design)
 
     def _answers(
-        self,
-        cases: list[CaseView],
-        questions: tuple[Question, ...],
-        *,
-        exploratory: bool = False,
-        measure: bool = True,
+        self, cases: list[CaseView], questions: tuple[Question, ...], **how: bool
     ) -> list[Comparison]:
         self._check_nuisance(cases)
         return [
-            self._compare_or_say(cases, pair, question, exploratory=exploratory, measure=measure)
+            self._compare_or_say(cases, pair, question, **how)
             for question in questions
             for pair in (question.pair, question.fair_pair)
             if pair is not None
@@ -176,10 +171,9 @@ class Casebook:
         pair: tuple[str, str],
         question: Question | None,
         factor: str | None,
-        *,
-        exploratory: bool = False,
-        measure: bool = True,
+        **how: bool,
     ) -> Asked:
+        """`how`: `exploratory` and `measure` of `Asked`."""
         nuisance = self.study.nuisance if self.study else NUISANCE
         return Asked(
             a=_find(cases, pair[0]),
@@ -189,37 +183,20 @@ class Casebook:
             nuisance=tuple(nuisance),
             cases=cases,
             seconds_per_step=self._step_time(cases),
-            exploratory=exploratory,
-            measure=measure,
+            **how,
         )
 
     def _compare_or_say(
-        self,
-        cases: list[CaseView],
-        pair: tuple[str, str],
-        question: Question,
-        *,
-        exploratory: bool = False,
-        measure: bool = True,
+        self, cases: list[CaseView], pair: tuple[str, str], question: Question, **how: bool
     ) -> Comparison:
-        asked = self._asked(
-            cases, pair, question, question.factor, exploratory=exploratory, measure=measure
-        )
         try:
-            return compare_pair(asked)
+            return compare_pair(self._asked(cases, pair, question, question.factor, **how))
         except UserError as error:
             return Comparison(
-                question=question,
-                a=pair[0],
-                b=pair[1],
-                verdict="not_comparable",
-                factors=[],
-                confounds=[],
-                reasons=[str(error)],
-                effects=[],
-                would_settle=[],
+                question=question, a=pair[0], b=pair[1], verdict="not_comparable", factors=[],
+                confounds=[], reasons=[str(error)], effects=[], would_settle=[],
                 factor=question.factor,
-            )
+            )  # fmt: skip
 
     def _question(
         self, name: str | None, cases: list[CaseView]

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from mobile_vla.casebook.linear import Span
 from mobile_vla.casebook.model import Answer, CaseView, Missing
 from mobile_vla.casebook.rows import Level, Row, Table, direct_pairs, levels_of, vectors
+from mobile_vla.casebook.settle import SHOWN
 from mobile_vla.study.models import Question
 
 MOST_SETS = 20_000
 """Sets of cases looked at; beyond it, the first that suffices is taken, one case after another."""
-
-SHOWN = ("vlm", "initial_weights", "data_amount", "direction_balance", "optimiser_steps")
 
 
 @dataclass(frozen=True, slots=True)

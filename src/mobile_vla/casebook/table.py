@@ -35,19 +35,15 @@ def print_table(table: Sequence[Row], console: Console | None = None) -> None:
 
     Where the output is no terminal, lines are as long as they need to be.
     """
-    from rich.console import Console
-
-    console = console or Console()
-    if not console.is_terminal:
-        console = Console(file=console.file, width=WIDE)
-    _print(console, table, _FIRST, "What really exists (data: training + validation episodes)")
+    console = wide(console)
+    draw(console, table, _FIRST, "What really exists (data: training + validation episodes)")
     for row in table:
         told = [row["why"]] if row["state"] not in ("finished", "planned") else []
         for reason in [*told, *row["earlier"], *row["conflicts"]]:
             console.print(f"{row['label'] or row['name']}: {reason}", markup=False, highlight=False)
     evaluated = [row for row in table if row["mae"] is not None or row["success_left"] is not None]
     if evaluated:
-        _print(console, evaluated, _RESULTS, "What was measured (95 % Wilson intervals)")
+        draw(console, evaluated, _RESULTS, "What was measured (95 % Wilson intervals)")
 
 
 def data_text(train: Counts | None, validation: Counts | None) -> str | None:
@@ -204,7 +200,16 @@ _RESULTS = {
 }
 
 
-def _print(console: Console, table: Sequence[Row], columns: dict[str, Any], title: str) -> None:
+def wide(console: Console | None) -> Console:
+    """A console for tables: `console` or the output, and where that is no terminal a wide one."""
+    from rich.console import Console
+
+    console = console or Console()
+    return console if console.is_terminal else Console(file=console.file, width=WIDE)
+
+
+def draw(console: Console, table: Sequence[Any], columns: dict[str, Any], title: str) -> None:
+    """Print a table of `columns`: heading and how a cell is made of a row."""
     from rich.table import Table
     from rich.text import Text
 

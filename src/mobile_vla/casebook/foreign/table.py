@@ -5,55 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mobile_vla.casebook.foreign.scan import Scanned
-from mobile_vla.casebook.model import RunView
-from mobile_vla.casebook.table import NOTHING, WIDE, foreign_data, foreign_data_told
+from mobile_vla.casebook.model import Foreign, RunView
+from mobile_vla.casebook.table import NOTHING, draw, foreign_data, foreign_data_told, wide
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-HEADINGS = ("Run", "Date", "Made by", "Data", "Epochs", "Validation loss", "Trained", "Checkpoints",
-            "State")  # fmt: skip
-
 
 def print_scanned(scanned: Scanned, console: Console | None = None) -> None:
     """Print every run, why its state is so, and what contradicts or could not be read."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = console or Console()
-    if not console.is_terminal:
-        console = Console(file=console.file, width=WIDE)
-    drawn = Table(
-        title="Runs that other programs made (data: training + validation episodes)",
-        title_justify="left",
-    )
-    for heading in HEADINGS:
-        drawn.add_column(heading, overflow="fold")
-    for run in scanned.runs:
-        drawn.add_row(*(Text(cell) for cell in cells(run)))
-    console.print(drawn)
+    console = wide(console)
+    title = "Runs that other programs made (data: training + validation episodes)"
+    draw(console, [(run, run.foreign) for run in scanned.runs], _COLUMNS, title)
     for line in told(scanned):
         console.print(line, markup=False, highlight=False)
-
-
-def cells(run: RunView) -> list[str]:
-    """One row, in the order of `HEADINGS`."""
-    found = run.foreign
-    assert found is not None
-    started = run.started.date().isoformat() if run.started else None
-    trained = found.trained_parameters
-    return [
-        run.case,
-        found.date or started or NOTHING,
-        found.maker,
-        foreign_data(run) or NOTHING,
-        f"{run.epochs or 0} of {found.max_epochs or '?'}",
-        _loss(run),
-        NOTHING if trained is None else f"{trained / 1e6:.1f} M",
-        _checkpoints(run),
-        run.state,
-    ]
 
 
 def told(scanned: Scanned) -> list[str]:
@@ -86,3 +51,25 @@ def _checkpoints(run: RunView) -> str:
     good = sum(view.problem is None for view in views)
     size = sum(view.bytes for view in views)
     return f"{good} of {len(views)} load, {size / 1e9:.2g} GB" if views else "none"
+
+
+def _date(run: RunView, found: Foreign) -> str:
+    return found.date or (run.started.date().isoformat() if run.started else NOTHING)
+
+
+def _trained(found: Foreign) -> str:
+    count = found.trained_parameters
+    return NOTHING if count is None else f"{count / 1e6:.1f} M"
+
+
+_COLUMNS = {
+    "Run": lambda row: row[0].case,
+    "Date": lambda row: _date(*row),
+    "Made by": lambda row: row[1].maker,
+    "Data": lambda row: foreign_data(row[0]) or NOTHING,
+    "Epochs": lambda row: f"{row[0].epochs or 0} of {row[1].max_epochs or '?'}",
+    "Validation loss": lambda row: _loss(row[0]),
+    "Trained": lambda row: _trained(row[1]),
+    "Checkpoints": lambda row: _checkpoints(row[0]),
+    "State": lambda row: row[0].state,
+}
