@@ -17,6 +17,11 @@ def trust_lines(found: Sequence[Trust], language: Language) -> Iterator[str]:
         yield f"- {trust_sentence(one, language)}"
 
 
+def trust_title(language: Language) -> str:
+    """The heading of it all."""
+    return pick(("From loss to driving", "손실에서 주행까지"), language)
+
+
 def over_cases(found: Sequence[Trust], language: Language) -> str:
     """Which numbers rank checkpoints of several cases as driving does."""
     names = listing([metric_name(t.metric, language) for t in found if t.trusted], language)
