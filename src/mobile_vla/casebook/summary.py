@@ -76,11 +76,11 @@ class _Summary:
         return [self.fresh.get(path) or self._sketch(self.known[path]) for path in paths]
 
     def _judge(self, paths: Sequence[str], *, results: bool = False) -> None:
-        judged = _judge_all(self.base, paths, results)
-        self.index.keep([one for one in judged if settled(one.view)])
-        self.fresh |= {one.view.path: one.view for one in judged}
-        if results:
-            self.checked |= {one.view.path: one.view for one in judged}
+        for judged in _judge_all(self.base, paths, results):  # kept as it comes: a long
+            self.index.keep([one for one in judged if settled(one.view)])  # asking may be cut
+            self.fresh |= {one.view.path: one.view for one in judged}
+            if results:
+                self.checked |= {one.view.path: one.view for one in judged}
 
     def _speaking(self, cases: list[CaseView]) -> list[str]:
         """Runs that speak by an entry which no longer holds; the others are taken whole."""
@@ -164,19 +164,21 @@ def _folders(runs: Path) -> list[Path]:
     return [runs / name for name in sorted(entry.name for entry in found)]
 
 
-def _judge_all(base: Path, paths: Sequence[str], results: bool) -> list[Judged]:
-    """Judge runs anew; many of them in one process a core."""
+def _judge_all(base: Path, paths: Sequence[str], results: bool) -> Iterator[list[Judged]]:
+    """Judge runs anew, piece by piece; many of them in one process a core."""
     if len(paths) < MANY:
-        return [_judged(base, path, results) for path in paths]
+        yield [_judged(base, path, results) for path in paths]
+        return
     import multiprocessing
 
     import msgspec
 
     cores = max(1, min(8, len(os.sched_getaffinity(0))))
-    pieces = [(base, paths[start : start + 32], results) for start in range(0, len(paths), 32)]
+    size = max(32, min(512, len(paths) // (8 * cores)))
+    pieces = [(base, paths[start : start + size], results) for start in range(0, len(paths), size)]
+    decode = msgspec.msgpack.Decoder(list[Judged]).decode
     with multiprocessing.get_context("fork").Pool(cores) as pool:
-        encoded = pool.map(_piece, pieces)
-    return [one for piece in encoded for one in msgspec.msgpack.decode(piece, type=list[Judged])]
+        yield from map(decode, pool.imap_unordered(_piece, pieces))
 
 
 def _piece(piece: tuple[Path, Sequence[str], bool]) -> bytes:
