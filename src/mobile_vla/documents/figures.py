@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mobile_vla.casebook.model import RunView
 from mobile_vla.documents.charts import Curves, curves_of, loss_chart, loss_limits, paths_chart
 from mobile_vla.documents.headings import text
+from mobile_vla.documents.matrix import matrix_svg
 from mobile_vla.documents.view import ReportView
 from mobile_vla.documents.wording import Language
 from mobile_vla.record.metrics import read_metrics
@@ -37,6 +38,15 @@ def loss_figures(view: ReportView, language: Language) -> list[Figure]:
         alt = f"{text('curves', language)}: {view.name(name)}"
         figures.append(Figure(view.name(name), alt, svg=loss_chart(run, alt, limits, language)))
     return figures
+
+
+def matrix_figures(view: ReportView, language: Language) -> list[Figure]:
+    """The verdict on every pair of the study's cases, in one picture."""
+    if view.matrix is None:
+        return []
+    names = {case.name: view.name(case.name) for case in view.cases}
+    title = text("matrix", language)
+    return [Figure(title, title, svg=matrix_svg(view.matrix, names, language))]
 
 
 def path_figures(view: ReportView, language: Language) -> list[Figure]:

@@ -24,6 +24,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "part5": ("5. Comparisons", "5. 비교 분석"),
     "part6": ("6. Next steps", "6. 다음 단계"),
     "part7": ("7. What can really be compared", "7. 실제로 비교할 수 있는 것"),
+    "run_faults": (
+        "What is wrong with runs, whatever their loss",
+        "손실과 무관하게 실행에서 잘못된 것",
+    ),
+    "answerable": ("What the finished cases can answer", "완료된 케이스로 답할 수 있는 것"),
+    "matrix": ("Every pair of cases", "모든 케이스 쌍"),
     "wrong_documents": ("What documents say wrongly", "문서가 잘못 말하는 것"),
     "exists": ("Training runs that exist", "실제 존재하는 학습 케이스"),
     "driving": (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from mobile_vla.documents.blocks import Block, Bullets, Cite, Code, Inline, Mark, Strong, Table
-from mobile_vla.documents.figures import loss_figures, path_figures, picture_figures
+from mobile_vla.documents.figures import loss_figures, matrix_figures, path_figures, picture_figures
 from mobile_vla.documents.headings import text
 from mobile_vla.documents.page import report_page
 from mobile_vla.documents.view import ReportView
@@ -46,6 +46,7 @@ def report_html(view: ReportView, language: Language) -> str:
         page=report_page(view, language),
         language=language,
         text=lambda key: text(key, language),
+        matrix=matrix_figures(view, language),
         losses=loss_figures(view, language),
         paths=path_figures(view, language),
         pictures=picture_figures(view, language),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
+from mobile_vla.casebook.faults import faults
 from mobile_vla.casebook.model import Comparison, Effect, Factor, Missing
 from mobile_vla.documents.blocks import (
     Block,
@@ -17,6 +20,7 @@ from mobile_vla.documents.blocks import (
 )
 from mobile_vla.documents.headings import text
 from mobile_vla.documents.page_cases import reason_line
+from mobile_vla.documents.page_trust import trust_sections
 from mobile_vla.documents.view import ReportView, WrongLine
 from mobile_vla.documents.wording import (
     SIGNS,
@@ -39,6 +43,7 @@ from mobile_vla.documents.wording import (
     verdict_sentence,
     verdict_word,
 )
+from mobile_vla.documents.wording_design import design_lines
 
 
 def corrections_part(view: ReportView, language: Language) -> Section:
@@ -54,7 +59,21 @@ def corrections_part(view: ReportView, language: Language) -> Section:
     blocks: tuple[Block, ...] = (Bullets(tuple(lines)),)
     if not lines:
         blocks = (Paragraph((text("nothing_wrong", language),)),)
-    return Section(text("part3", language), "corrections", blocks, _wrong_documents(view, language))
+    parts = (*_run_faults(view, language), *_wrong_documents(view, language))
+    return Section(text("part3", language), "corrections", blocks, parts)
+
+
+def _run_faults(view: ReportView, language: Language) -> tuple[Section, ...]:
+    """What an evaluation shows to be wrong with the run that speaks for a case."""
+    lines = [
+        (Strong(view.name(case.name)), ": ", pick((fault.en, fault.ko), language))
+        for case in view.cases
+        if case.run is not None
+        for fault in faults(case.run)
+    ]
+    if not lines:
+        return ()
+    return (Section(text("run_faults", language), "run-faults", (Bullets(tuple(lines)),)),)
 
 
 def _wrong_documents(view: ReportView, language: Language) -> tuple[Section, ...]:
@@ -99,7 +118,27 @@ def possible_part(view: ReportView, language: Language) -> Section:
     blocks: tuple[Block, ...] = (table,)
     if not view.comparisons:
         blocks = (Paragraph((text("no_questions", language),)),)
-    return Section(text("part7", language), "possible", blocks)
+    parts = (*_answerable(view, language), *trust_sections(view, language))
+    return Section(text("part7", language), "possible", blocks, parts)
+
+
+def _answerable(view: ReportView, language: Language) -> tuple[Section, ...]:
+    """Which questions the finished cases can answer, and the fewest cases for the rest."""
+    if view.plan.design is None:
+        return ()
+    names = {case.name: view.name(case.name) for case in view.cases}
+    asked = [item.question for item in view.comparisons if item.question is not None]
+    titles = {one.name: pick((one.title.en, one.title.ko), language) for one in asked}
+    blocks = tuple(
+        Bullets(tuple((line.removeprefix("- "),) for line in group)) if listed
+        else Paragraph((" ".join(group),))
+        for listed, lines in groupby(
+            design_lines(view.plan.design, names, titles, language),
+            key=lambda line: line.startswith("- "),
+        )
+        if (group := list(lines))
+    )  # fmt: skip
+    return (Section(text("answerable", language), "answerable", blocks),)
 
 
 def title_of(comparison: Comparison, language: Language) -> str:

@@ -299,6 +299,11 @@ def _by_direction(claim: Claim, run: RunFacts, total: int, at: Evidence) -> Judg
     told_ways = counts.by_direction()
     mine = sum(told_ways.get(way, 0) for way in claim.ways)  # type: ignore[call-overload]
     others = set(told_ways) - set(claim.ways)
+    trained = run.counts.get("train")
+    if not claim.split and trained is not None and claim.number is not None and not claim.only:
+        of_training = sum(trained.by_direction().get(way, 0) for way in claim.ways)  # type: ignore[call-overload]
+        if agrees(claim, Fact(of_training, at)):
+            return _say(claim, "supported", "", _count(run, "train"), evidence=at)
     if claim.number is not None and not agrees(claim, Fact(mine, at)):
         return _say(claim, "contradicted", "", shown, str(mine) if mine else None, evidence=at)
     missing = [way for way in claim.ways if way not in told_ways]

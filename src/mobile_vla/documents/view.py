@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mobile_vla.casebook.matrix import Matrix
 from mobile_vla.casebook.measured import Rate
 from mobile_vla.casebook.model import CaseView, Comparison, Evidence, Plan, RunView
 from mobile_vla.casebook.statistics import wilson
@@ -28,7 +29,8 @@ class ReportView:
     """All that a report says: cases, comparisons and plan of one workspace and profile.
 
     `note` says what the profile is (small, simulated); paths are shown relative to `workspace`.
-    `wrong`: what other documents say wrongly, where they were audited.
+    `wrong`: what other documents say wrongly, where they were audited. `matrix`: every pair of
+    the study's cases, None where a picture cannot show so few or so many.
     """
 
     workspace: Path
@@ -40,6 +42,7 @@ class ReportView:
     comparisons: list[Comparison]
     plan: Plan
     wrong: tuple[WrongLine, ...] = ()
+    matrix: Matrix | None = None
 
     def name(self, case: str) -> str:
         """A case's label, or its name where it has none."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mobile_vla.casebook.casebook import Casebook
+from mobile_vla.casebook.matrix import MOST_CASES
 from mobile_vla.documents.html import report_html
 from mobile_vla.documents.report import report_markdown
 from mobile_vla.documents.view import ReportView
@@ -34,6 +35,7 @@ def view_of(casebook: Casebook) -> ReportView:
         cases=casebook.cases(),
         comparisons=casebook.comparisons(),
         plan=casebook.plan(),
+        matrix=casebook.matrix() if 2 <= len(study.cases) <= MOST_CASES else None,
     )
 
 

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from mobile_vla.documents.claims.model import Claim, Unread
-from mobile_vla.documents.claims.naming import Mention, Names, case_number, read_names
-from mobile_vla.documents.claims.numbers import RUN
+from mobile_vla.documents.claims.naming import Names, case_number, read_names
 from mobile_vla.documents.claims.pairs import (
-    COMPARING,
     better_claims,
     heading_pair,
     line_pairs,
     pair_claims,
 )
-from mobile_vla.documents.claims.scan import RATIO, SHORT, has_number, ratios, scan
+from mobile_vla.documents.claims.scan import has_number, ratios, scan
 from mobile_vla.documents.claims.source import Document, Piece, Section
-from mobile_vla.documents.claims.tokens import Found, small
+from mobile_vla.documents.claims.texts import (
+    ELSEWHERE,
+    Look,
+    epoch_of_file,
+    look_at,
+    masked,
+    sentences,
+    states_case,
+)
+from mobile_vla.documents.claims.tokens import Found
 from mobile_vla.documents.claims.words import (
-    GUESS,
     GUESS_HEADING,
-    INTERESTING,
     LOSSES,
     Key,
     clean,
@@ -33,7 +37,6 @@ from mobile_vla.documents.claims.words import (
     state_of,
 )
 
-NOTE = re.compile(r"\[\^mvla-\d|note mvla-\d")
 QUOTING = re.compile(r"^#+ (What documents say wrongly|문서가 잘못 말하는 것)")
 Case = tuple[str, str | None]
 KEYED = re.compile(
@@ -45,7 +48,6 @@ WRITTEN = re.compile(
     r"(20\d{2}-\d{2}-\d{2})(?:[ T](\d{1,2}:\d{2}))?",
     re.I,
 )
-SENTENCE = re.compile(r"(?<=[.!?。])(?<![\s(]\d\.)(?<!^\d\.)[\s*_]+(?=\S)")
 GENERIC = re.compile(
     r"^(항목|지표|구분|설정|내용|metrics?|items?|parameters?|settings?|quantity|field|what|)$"
 )
@@ -119,7 +121,7 @@ class _Reader:
         if pair:
             self._add(pair)
         elif len(cases) == 1 and state_of(piece.text):
-            seen = scan(_masked(piece.text, mentions), Key("status", "", ""), cased=True)
+            seen = scan(masked(piece.text, mentions), Key("status", "", ""), cased=True)
             self._bind(piece, seen.found, None)
 
     def _cell(self, piece: Piece) -> None:
@@ -134,7 +136,7 @@ class _Reader:
                 self._unread(piece)
             return
         if key.quantity in LOSSES and not key.qualifier:
-            key = msgspec.structs.replace(key, qualifier=_epoch_of_file(row))
+            key = msgspec.structs.replace(key, qualifier=epoch_of_file(row))
         own = self._row_case(piece)
         case = column_case or own or self._of_section(piece.section)
         if key.quantity == "status" and own:
@@ -174,7 +176,7 @@ class _Reader:
             return
         if look.ratio:
             self._ratios(piece, context or section)
-        for start, text in _sentences(piece.text):
+        for start, text in sentences(piece.text):
             match = KEYED.match(text)
             key = read_key(match["key"]) if match else None
             if match and key and key.quantity != "epoch" and not self.names.mentions(match["key"]):
@@ -186,7 +188,7 @@ class _Reader:
 
     def _compared(self, piece: Piece, case: Case | None) -> bool:
         """Add what a line says of two runs' comparison; whether it says nothing else."""
-        places = _sentences(piece.text)
+        places = sentences(piece.text)
         found = [bound for place in places for bound in line_pairs(piece, self.names, place)]
         found = found or line_pairs(piece, self.names, (0, piece.text))
         self._add(found)
@@ -220,12 +222,15 @@ class _Reader:
         `told`: the case that what stands before speaks of, where the text names none.
         """
         offset, text = place
+        if key is None and ELSEWHERE.search(text):
+            self._unread(piece)
+            return
         mentions = self.names.mentions(text)
         cases = {name or alias for _, _, alias, name in mentions}
         firmly = len(cases) == 1 or (not cases and told is not None and told[1] is not None)
         plain = key is None and firmly and piece.kind != "code"
-        seen = scan(_masked(text, mentions), key, cased=plain and _states_case(text, mentions))
-        alone = key is not None and key.quantity == "episodes"
+        seen = scan(masked(text, mentions), key, cased=plain and states_case(text, mentions))
+        alone = key is not None and key.quantity == "episodes" and not key.ways
         shifted = (
             [
                 msgspec.structs.replace(
@@ -371,74 +376,6 @@ class _Reader:
             return self.time
         year = match[1] or (self.time or "")[:4]
         return f"{year}-{match[2]}-{match[3]} {match[4]}" if year else None
-
-
-def _epoch_of_file(row: list[Piece]) -> str:
-    """The epoch that a checkpoint's name in the row bears."""
-    for cell in row:
-        if match := re.search(
-            r"epoch[_=]0*(\d+)\S*\.ckpt", cell.text.replace("epoch_epoch", "epoch")
-        ):
-            return f"epoch {match[1]}"
-        if re.search(r"\blast\.ckpt", cell.text):
-            return "final"
-    return ""
-
-
-class Look(msgspec.Struct, frozen=True):
-    """What a text may hold, before it is read closely."""
-
-    read: bool
-    guess: bool
-    compares: bool
-    ratio: bool
-
-
-def look_at(text: str) -> Look:
-    """What may stand in a text; short ones are remembered."""
-    return (_looked if len(text) <= SHORT else _look)(text)
-
-
-def _look(text: str) -> Look:
-    lowered = small(text)
-    read = bool(INTERESTING.search(lowered)) and not NOTE.match(text)
-    return Look(
-        read,
-        read and bool(GUESS.search(lowered)),
-        read and bool(COMPARING.search(lowered)),
-        read and bool(RATIO.search(text)),
-    )
-
-
-_looked = lru_cache(maxsize=8192)(_look)
-
-
-def _masked(text: str, mentions: Sequence[Mention]) -> str:
-    for start, end, _, _ in mentions:
-        text = text[:start] + RUN * (end - start) + text[end:]
-    return text
-
-
-def _sentences(text: str) -> Iterator[tuple[int, str]]:
-    """The sentences of a line, each with its place in it."""
-    start = 0
-    for match in SENTENCE.finditer(text):
-        if len(text) > match.end() and not text[match.end()].islower():
-            yield start, text[start : match.start()]
-            start = match.end()
-    yield start, text[start:]
-
-
-def _states_case(text: str, mentions: list[tuple[int, int, str, str | None]]) -> bool:
-    """Whether a line speaks of the case's state: a mark before it, or a word after it."""
-    if not mentions:
-        return len(text) < 160
-    start, end = mentions[0][0], mentions[0][1]
-    after = text[end:].lstrip("* ")
-    marked = any(mark in text[:start] for mark in "✅❌⏳") and after[:1] in (":", "：", "(", "")
-    plain = re.sub("[✅❌⏳]", "", text)
-    words = len(text) < 160 and (plain == text or state_of(plain) is not None)
-    return marked or words
 
 
 def _nearest(

@@ -26,11 +26,26 @@ from mobile_vla.documents.claims.tokens import (
 )
 from mobile_vla.documents.claims.words import LOSSES, NUMERIC, Key
 
-LOSS_REACH, REACH = 28, 16
-"""Characters that may stand between a noun and its number, names of runs not counted."""
+LOSS_REACH, REACH, LIST_REACH = 28, 16, 80
+"""Characters between a noun and its number, names of runs not counted; between two losses."""
+OTHER_UNIT = re.compile(r"[a-z_]|\s?(?:[kmgt]b|ms|m/s|hz|px|초|분|시간|명|번|회)(?![a-z])")
+UNITED = frozenset({"params", "size"})
 RUN = "\ue000"
 """Stands for each letter of a run's name."""
-TRAINED = re.compile(r"train|학습|lora")
+TRAINED = re.compile(
+    r"trainable|trained param|param\w*\s+(?:are |were )?(?:trained|trainable|train\b)"
+    r"|학습\S*\s*(?:파라미터|매개변수)|(?:파라미터|매개변수)[를가만이]?\s*학습"
+)
+OTHER_LOSS = re.compile(
+    r"(?:test|gripper|huber|caption|eval\w*|aux\w*|평가|테스트|그리퍼|보조)[\s_-]*$"
+)
+LOSS_OF = re.compile(r"[\s_-]*(?:weight|coefficient|scale|가중치|on the (?:test|eval))")
+"""Losses that are no run's training or validation loss, and what is none at all."""
+JOINT = re.compile(
+    r"(?:[\s*`\"'():=\ue000]|of\b|is\b|was\b|were\b|at\b|to\b|by\b|used\b|set\b|size|length"
+    r"|[은는이가을를로의에인]|으로|크기|길이|값|수|약|총|개)*"
+)
+"""What may stand between a setting's name and its number."""
 PART_BEFORE = re.compile(r"(?:after|within|in|first|only|just|by|처음|불과|단)\s*$")
 PART_AFTER = re.compile(r"에(?![가-힣])|만에|까지")
 """Epochs or steps that may be a part of the run: "after 2 epochs", "2 epochs에 92% 감소"."""
@@ -100,11 +115,18 @@ class Numbers:
     def _noun(self, noun: str, match: re.Match[str]) -> None:
         split, end = self.near_split
         near = split if not self.text[end : match.start()].strip(" _*") else ""
+        if noun == "loss" and self._other_loss(match):
+            self.noun, self.keyed = "", False
+            return
         if noun in ("loss", "rmse"):
             self.split = near
             noun = "rmse" if noun == "rmse" else f"{near or 'val'}_loss"
         self.noun = "epochs" if noun == "epoch" else noun
         self.noun_end, self.fresh, self.keyed = match.end(), True, False
+
+    def _other_loss(self, match: re.Match[str]) -> bool:
+        before = self.text[max(0, match.start() - 24) : match.start()]
+        return bool(OTHER_LOSS.search(before) or LOSS_OF.match(self.text, match.end()))
 
     def _epoch(self, at: re.Match[str]) -> None:
         """ "Epoch 9" before a value is its qualifier; where none follows, the place of the best."""
@@ -135,7 +157,7 @@ class Numbers:
         if noun.startswith(("epoch", "에")):
             quantity = "epochs"
         elif noun.startswith(("param", "파", "매")):
-            if not TRAINED.search(self.text):
+            if not re.search("train|학습", counted[0]) and not TRAINED.search(self.text):
                 return
             quantity = "params"
         else:
@@ -151,19 +173,24 @@ class Numbers:
 
     def _reaches(self, match: re.Match[str]) -> bool:
         """Whether the noun's reach goes to this number: the first after it, or newly qualified."""
-        if self.noun in LOSSES and not self.fresh and self.found:
-            after = EPOCH_AFTER.match(self.text, match.end())
-            return bool(after or QUALIFIER_AFTER.match(self.text, match.end()))
-        if not self.fresh:
+        if OTHER_UNIT.match(self.text, match.end()) and self.noun not in UNITED:
             return False
-        gap = self.text[max(self.noun_end, 0) : match.start()]
-        if self.keyed and not self.found:
-            return True
-        if self.noun in LOSSES:
-            if self.found and self.found[-1][0].quantity in LOSSES:
-                return True
-            return GAP.fullmatch(gap) is not None and len(gap.replace(RUN, "")) <= LOSS_REACH
-        return GAP.fullmatch(gap) is not None and len(gap.replace(RUN, "").strip()) <= REACH
+        if self.noun in LOSSES and "." not in match["num"] and not self.keyed:
+            return False
+        if not self.fresh:
+            return self.noun in LOSSES and bool(self.found) and self._qualified_after(match.end())
+        return (self.keyed and not self.found) or self._near(match)
+
+    def _near(self, match: re.Match[str]) -> bool:
+        gap = self.text[max(self.noun_end, 0) : match.start()].replace(RUN, "")
+        if self.noun not in LOSSES:
+            return len(gap) <= REACH and JOINT.fullmatch(gap) is not None
+        if self.found and self.found[-1][0].quantity in LOSSES:
+            return match.start() - self.last[0] <= LIST_REACH
+        return len(gap) <= LOSS_REACH and GAP.fullmatch(gap) is not None
+
+    def _qualified_after(self, end: int) -> bool:
+        return bool(EPOCH_AFTER.match(self.text, end) or QUALIFIER_AFTER.match(self.text, end))
 
     def _bound(self, match: re.Match[str]) -> None:
         if self.noun in LOSSES and (to := ARROW.match(self.text, match.end())):
@@ -188,8 +215,10 @@ class Numbers:
             if self.key is None or self.key.quantity != "checkpoint" or found.step < 1:
                 self._loss(found)
         elif self.noun not in WHOLE_NUMBERS or found.number == int(found.number):
-            split = self.split if self.noun == "episodes" else ""
-            self._keep(msgspec.structs.replace(found, split=split), found.end)
+            if self.noun == "episodes":
+                ways = self.key.ways if self.key else ()
+                found = msgspec.structs.replace(found, split=self.split, ways=ways)
+            self._keep(found, found.end)
 
     def _of(self, match: re.Match[str], of: re.Match[str]) -> None:
         """ "Step 90 of 200": how many were done, and planned."""

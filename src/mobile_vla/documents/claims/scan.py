@@ -35,6 +35,10 @@ DOTTED = re.compile(
     r"(?<![\d.])(?:20\d{2}\.\s?)?(?:0?[1-9]|1[0-2])\.\s?(?:0[1-9]|[12]\d|3[01])(?![\d.])"
 )
 BEGUN = re.compile(r"시작|돌렸|started|began|begun|launched|trained on|ran on")
+NOT_BEGUN = re.compile(
+    r"수집|회의|분석|작성|평가|collect|record|meeting|analy|writ|evaluat|download|다운"
+)
+"""What else than a training begins on a day."""
 HIDDEN = re.compile(
     r"\d{1,2}:\d{2}(?::\d{2})?|\]\([^)]*\)|[\w=*]*\*?\.h5|(?<!\w)[A-Za-z]+-\d[\w-]*|\b[QP]\d+\b|\d+\.(?=\s)(?<=^\d\.)|\d+-way|\bv\d[\w.]*"
     r"|\d+DOF|\[\^[^\]]*\]"
@@ -82,7 +86,8 @@ FOR_SPLIT = re.compile(
     re.IGNORECASE,
 )
 NOT_READ = re.compile(
-    r"evaluat|평가|\btest|테스트|수집|collect|record|추가|additional|\bmore\b|남음|필요|bench",
+    r"evaluat|평가|\btest|테스트|수집|collect|record|추가|additional|\bmore\b|남음|필요|bench"
+    r"|더 (?:모|필|추)",
     re.IGNORECASE,
 )
 """Episodes that were evaluated on, recorded or wanted are not those that a run was trained on."""
@@ -190,7 +195,9 @@ class _Scan:
         if self.quantity == "date":
             self._each(DOTTED, lambda m: Found(m.start(), m.end(), "date"))
         lowered = small(self.left)
-        begun = self.quantity == "date" or bool(BEGUN.search(lowered))
+        begun = self.quantity == "date" or bool(
+            BEGUN.search(lowered) and not NOT_BEGUN.search(lowered)
+        )
         self._take(durations(lowered, self.quantity) + times(lowered))
         for match in list(DATE.finditer(self.left)):
             if begun:

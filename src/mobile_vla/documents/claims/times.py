@@ -21,7 +21,11 @@ OF_RUN = re.compile(
     r"\btook\b|\btakes\b|\blasted\b|duration|wall time|training time|trained for|ran for"
     r"|소요|걸렸|걸린|걸림|학습 시간"
 )
-NOT_YET = re.compile(r"예상|expect|left|남음|후\b|뒤\b|추정|eta\b")
+NOT_YET = re.compile(
+    r"예상|expect|left|남음|후\b|뒤\b|추정|eta\b|download|upload|load|evaluat|render|infer|compil"
+    r"|다운|업로드|로딩|평가|추론|수집|collect|record"
+)
+"""Times that are guessed, or of something else than training."""
 CLOCK = re.compile(r"(?<![\d:])(?P<h>[01]?\d|2[0-3])(?::|시\s*)(?P<m>[0-5]\d)(?:분|(?!\d))(?!:)")
 BEGUN = re.compile(r"시작|started|began|begun|launched")
 

@@ -42,16 +42,10 @@ SPLITS: dict[str, str] = {
     "val": "val", "validation": "val", "검증": "val",
 }  # fmt: skip
 OTHERS = (
-    "accuracy",
-    "acc",
-    "정확도",
-    "성공률",
-    "success",
-    "mae",
-    "norm",
-    "temperature",
-    "batch norm",
-)
+    "accuracy", "acc", "정확도", "성공률", "success", "mae", "norm", "temperature", "batch norm",
+    "delta", "weight", "coefficient", "margin", "threshold", "gamma", "beta", "임계값", "page",
+    "table", "version",
+)  # fmt: skip
 """Nouns of numbers that no claim here is about: they end the reach of the noun before them."""
 
 
@@ -85,7 +79,9 @@ COUNTED = re.compile(
 )
 SIZED = re.compile(r"\s*(?P<unit>tb|gb|mb|kb)(?![a-z])")
 SIZE_NOUN = re.compile(r"size|크기|용량|checkpoint|체크포인트|ckpt|가중치|weights|파일|file")
-NO_SIZE = re.compile(r"gpu|vram|ram\b|memory|메모리|data ?set|데이터|disk space|디스크")
+NO_SIZE = re.compile(
+    r"gpu|vram|ram\b|memory|메모리|data ?set|데이터|disk space|디스크|download|다운|upload|업로드"
+)
 STOPPED = re.compile(
     r"[\d,.]*\d|\s*(?:→|->|~\s*\d|–\s*\d|%|×|배|x\b|/\s*\d|of\s+\d|[a-z]\w*/|회|명)"
 )

@@ -162,12 +162,14 @@ class Key(msgspec.Struct, frozen=True):
     """What a column's head, a row's first cell or a line's key says of the values beside it.
 
     `also`: split and qualifier of each of two values, under "train/val" or "best/final".
+    `ways`: directions, of "left episodes".
     """
 
     quantity: str
     qualifier: str
     split: str
     also: tuple[tuple[str, str], ...] = ()
+    ways: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=4096)
@@ -183,7 +185,8 @@ def read_key(text: str) -> Key | None:
     if quantity is None:
         return None
     qualifier = qualifier_of(plain) or ("" if both else qualifier_of(text))
-    return Key(quantity, qualifier, split_of(plain), both)
+    ways = ways_of(plain) if quantity == "episodes" else ()
+    return Key(quantity, qualifier, split_of(plain), both, ways)
 
 
 def _both(text: str) -> tuple[tuple[str, str], ...]:

@@ -1,0 +1,95 @@
+"""One text before it is read closely: what it may hold, its sentences, names of runs masked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import msgspec
+
+from mobile_vla.documents.claims.naming import Mention
+from mobile_vla.documents.claims.numbers import RUN
+from mobile_vla.documents.claims.pairs import COMPARING
+from mobile_vla.documents.claims.scan import RATIO, SHORT
+from mobile_vla.documents.claims.source import Piece
+from mobile_vla.documents.claims.tokens import small
+from mobile_vla.documents.claims.words import GUESS, INTERESTING, state_of
+
+NOTE = re.compile(r"\[\^mvla-\d|note mvla-\d")
+SENTENCE = re.compile(r"(?<=[.!?。])(?<![\s(]\d\.)(?<!^\d\.)[\s*_]+(?=\S)")
+ELSEWHERE = re.compile(
+    r"\b(?:older|previous|other|another|earlier) (?:run|case|training|experiment)"
+    r"|(?:이전|다른|옛) (?:실행|학습|실험|케이스)",
+    re.IGNORECASE,
+)
+"""What is said of a run that is not named."""
+
+
+def epoch_of_file(row: list[Piece]) -> str:
+    """The epoch that a checkpoint's name in the row bears."""
+    for cell in row:
+        if match := re.search(
+            r"epoch[_=]0*(\d+)\S*\.ckpt", cell.text.replace("epoch_epoch", "epoch")
+        ):
+            return f"epoch {match[1]}"
+        if re.search(r"\blast\.ckpt", cell.text):
+            return "final"
+    return ""
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What a text may hold, before it is read closely."""
+
+    read: bool
+    guess: bool
+    compares: bool
+    ratio: bool
+
+
+def look_at(text: str) -> Look:
+    """What may stand in a text; short ones are remembered."""
+    return (_looked if len(text) <= SHORT else _look)(text)
+
+
+def _look(text: str) -> Look:
+    lowered = small(text)
+    read = bool(INTERESTING.search(lowered)) and not NOTE.match(text)
+    return Look(
+        read,
+        read and bool(GUESS.search(lowered)),
+        read and bool(COMPARING.search(lowered)),
+        read and bool(RATIO.search(text)),
+    )
+
+
+_looked = lru_cache(maxsize=8192)(_look)
+
+
+def masked(text: str, mentions: Sequence[Mention]) -> str:
+    """A text with the names of runs in it masked, each letter at its place."""
+    for start, end, _, _ in mentions:
+        text = text[:start] + RUN * (end - start) + text[end:]
+    return text
+
+
+def sentences(text: str) -> Iterator[tuple[int, str]]:
+    """The sentences of a line, each with its place in it."""
+    start = 0
+    for match in SENTENCE.finditer(text):
+        if len(text) > match.end() and not text[match.end()].islower():
+            yield start, text[start : match.start()]
+            start = match.end()
+    yield start, text[start:]
+
+
+def states_case(text: str, mentions: list[tuple[int, int, str, str | None]]) -> bool:
+    """Whether a line speaks of the case's state: a mark before it, or a word after it."""
+    if not mentions:
+        return len(text) < 160
+    start, end = mentions[0][0], mentions[0][1]
+    after = text[end:].lstrip("* ")
+    marked = any(mark in text[:start] for mark in "✅❌⏳") and after[:1] in (":", "：", "(", "")
+    plain = re.sub("[✅❌⏳]", "", text)
+    words = len(text) < 160 and (plain == text or state_of(plain) is not None)
+    return marked or words
