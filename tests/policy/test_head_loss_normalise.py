@@ -1,4 +1,4 @@
-"""Heads step as they run over windows; targets end with the episode; statistics go and come."""
+"""Heads look back and never ahead; targets end with the episode; statistics go and come."""
 
 from __future__ import annotations
 
@@ -9,24 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mobile_vla.policy.head import build_head
-from mobile_vla.policy.loss import action_loss, action_loss_sums, chunk_targets
+from mobile_vla.policy.loss import action_loss_sums, chunk_targets
 from mobile_vla.policy.normalise import ActionStatistics, action_statistics
 from mobile_vla.record.errors import UserError
 
 
 @pytest.mark.parametrize(("kind", "layers"), [("lstm", 1), ("lstm", 3), ("mlp", 1)])
 @pytest.mark.parametrize("action_dim", [2, 3])
-def test_steps_with_carried_state_equal_the_window(kind: str, layers: int, action_dim: int) -> None:
+def test_a_frame_sees_its_window_up_to_itself(kind: str, layers: int, action_dim: int) -> None:
     torch.manual_seed(0)
     head = build_head(kind, 8, hidden=16, layers=layers, chunk=4, action_dim=action_dim)
     states = torch.randn(3, 6, 8)
     whole = head(states)
     assert whole.shape == (3, 6, 4, action_dim)
-    carry, steps = None, []
-    for frame in states.unbind(1):
-        actions, carry = head.step(frame, carry)
-        steps.append(actions)
-    torch.testing.assert_close(torch.stack(steps, 1), whole, atol=1e-6, rtol=0)
+    last = [head(states[:, : seen + 1])[:, -1] for seen in range(6)]
+    torch.testing.assert_close(torch.stack(last, 1), whole, atol=1e-6, rtol=0)
 
 
 def test_recipe_head_has_the_recipes_size() -> None:
@@ -52,9 +49,9 @@ def test_loss_is_the_weighted_huber_written_out() -> None:
     predicted = torch.tensor([[[0.05], [0.0], [9.0]]])
     targets = torch.tensor([[[0.0], [1.0], [0.0]]])
     mask = torch.tensor([[True, True, False]])
-    loss = action_loss(predicted, targets, mask, delta=0.1, first_weight=3.0)
+    total, weight = action_loss_sums(predicted, targets, mask, delta=0.1, first_weight=3.0)
     first, second = 0.5 * 0.05**2, 0.1 * (1.0 - 0.05)
-    assert loss.item() == pytest.approx((3 * first + second) / 4)
+    assert float(total / weight) == pytest.approx((3 * first + second) / 4)
 
 
 def test_loss_sums_add_up_over_batches() -> None:
@@ -62,13 +59,13 @@ def test_loss_sums_add_up_over_batches() -> None:
     predicted, targets = torch.randn(6, 4, 2), torch.randn(6, 4, 2)
     mask = torch.rand(6, 4) > 0.3
     settings = {"delta": 0.1, "first_weight": 3.0}
-    whole = action_loss(predicted, targets, mask, **settings)
+    whole, weight = action_loss_sums(predicted, targets, mask, **settings)
     parts = [
         action_loss_sums(predicted[s], targets[s], mask[s], **settings)
         for s in (slice(0, 2), slice(2, 6))
     ]
     total = sum(p[0] for p in parts) / sum(p[1] for p in parts)
-    torch.testing.assert_close(total, whole)
+    torch.testing.assert_close(total, whole / weight)
 
 
 def statistics() -> ActionStatistics:

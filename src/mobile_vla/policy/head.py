@@ -12,9 +12,6 @@ from torch import nn
 
 from mobile_vla.record.errors import UserError
 
-Carry = tuple[torch.Tensor, torch.Tensor]
-"""An LSTM's hidden and cell state, each (layers, N, H)."""
-
 
 class LstmHead(nn.Module):
     """An LSTM from a zero state a window, then two linear layers with a GELU between.
@@ -42,17 +39,6 @@ class LstmHead(nn.Module):
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """States (N, W, D) to actions (N, W, C, A)."""
         hidden, _ = self.rnn(states)
-        return self._chunks(hidden)
-
-    def step(self, state: torch.Tensor, carry: Carry | None = None) -> tuple[torch.Tensor, Carry]:
-        """One frame: state (N, D) and the last frame's carry to actions (N, C, A) and the next.
-
-        Steps from `carry=None` on give what `forward` gives for the same frames.
-        """
-        hidden, carry = self.rnn(state.unsqueeze(1), carry)
-        return self._chunks(hidden)[:, 0], carry
-
-    def _chunks(self, hidden: torch.Tensor) -> torch.Tensor:
         flat: torch.Tensor = self.output(hidden)
         return flat.unflatten(-1, (self.chunk, self.action_dim))
 
@@ -80,12 +66,6 @@ class MlpHead(nn.Module):
         """States (N, W, D) to actions (N, W, C, A)."""
         flat: torch.Tensor = self.output(states)
         return flat.unflatten(-1, (self.chunk, self.action_dim))
-
-    def step(
-        self, state: torch.Tensor, carry: Carry | None = None
-    ) -> tuple[torch.Tensor, Carry | None]:
-        """One frame: state (N, D) to actions (N, C, A); there is nothing to carry."""
-        return self.forward(state.unsqueeze(1))[:, 0], carry
 
 
 Head = LstmHead | MlpHead

@@ -43,18 +43,3 @@ def action_loss_sums(
     error = functional.huber_loss(predicted, targets, delta=delta, reduction="none").mean(-1)
     weights = loss_weights(mask, first_weight)
     return (error * weights).sum(), weights.sum()
-
-
-def action_loss(
-    predicted: torch.Tensor,
-    targets: torch.Tensor,
-    mask: torch.Tensor,
-    *,
-    delta: float,
-    first_weight: float,
-) -> torch.Tensor:
-    """Weighted mean Huber loss, a scalar, over what `mask` lets through; see the sums above."""
-    total, weight = action_loss_sums(
-        predicted, targets, mask, delta=delta, first_weight=first_weight
-    )
-    return total / weight
