@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from pathlib import Path
 
@@ -115,6 +116,22 @@ def test_a_folder_of_bags_becomes_a_data_set(tmp_path: Path) -> None:
         "damaged": "unreadable",
     }
     assert len(load_dataset(tmp_path / "data").read("one")) == 6
+
+
+@pytest.mark.parametrize("mcap", [False, True])
+def test_damaged_bytes_anywhere_are_an_episode_error_or_harmless(tmp_path: Path, mcap) -> None:
+    write_bag(tmp_path / "bag", *drive(1), mcap=mcap)
+    rng = np.random.default_rng(0)
+    for file in sorted((tmp_path / "bag").iterdir()):
+        whole = file.read_bytes()
+        for _ in range(12):
+            data = bytearray(whole)
+            for place in rng.integers(0, len(data), rng.integers(1, 12)):
+                data[place] = rng.integers(256)
+            file.write_bytes(data)
+            with contextlib.suppress(EpisodeError):
+                assert len(BagSource(tmp_path / "bag", Choice()).read()) > 0
+        file.write_bytes(whole)
 
 
 def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:

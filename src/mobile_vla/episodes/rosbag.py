@@ -84,9 +84,6 @@ class BagSource:
                 format that is not read.
         """
         from rosbags.highlevel import AnyReader
-        from rosbags.highlevel.anyreader import AnyReaderError
-        from rosbags.rosbag2 import ReaderError
-        from rosbags.serde import SerdeError
         from rosbags.typesys import Stores, get_typestore
 
         try:
@@ -95,13 +92,8 @@ class BagSource:
                 played = _play(self.path, reader, self.choice)
         except EpisodeError:
             raise
-        except (AnyReaderError, ReaderError, SerdeError, OSError, ValueError, KeyError) as error:
+        except Exception as error:  # each storage and each encoding raises its own
             what = f"cannot be played ({type(error).__name__}: {error})"
-            raise EpisodeError(self.path, what, "unreadable") from error
-        except Exception as error:  # sqlite3, yaml and zstd each raise their own
-            if type(error).__module__.partition(".")[0] not in ("sqlite3", "ruamel", "zstandard"):
-                raise
-            what = f"is damaged ({type(error).__name__}: {error})"
             raise EpisodeError(self.path, what, "unreadable") from error
         return played
 
