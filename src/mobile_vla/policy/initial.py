@@ -75,11 +75,11 @@ def read_init(
     _refuse_adapted(expected, path)
     width = network.get_input_embeddings().weight.shape[1]
     expected[ACTION_TOKEN] = (width,)
-    allowed = _allowed(may_miss, expected)
+    faults = Faults()
+    allowed = faults.of(_allowed, may_miss, expected) or frozenset()
     checkpoint = read_checkpoint(path, roots)
     merged = plain_tensors(checkpoint)
     tensors = with_tied(merged.tensors, network)
-    faults = Faults()
     match = faults.of(fit_keys, tensors, expected, path, allowed)
     faults.of(refuse_nan, tensors, path)
     faults.refuse()
