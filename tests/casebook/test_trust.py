@@ -13,7 +13,9 @@ from scipy.stats import spearmanr
 
 from mobile_vla.casebook.trust import Driven, _spearman, driven, mmrv, trust
 from mobile_vla.commands.trust import draw
+from mobile_vla.documents.report import report_markdown
 from mobile_vla.documents.wording_trust import trust_lines, trust_sentence
+from mobile_vla.documents.writing import view_of
 
 
 def point(case: int, success: float, step: int = 8, **numbers: float) -> Driven:
@@ -124,3 +126,12 @@ def test_every_evaluated_checkpoint_of_a_run_counts_once(maker: Any) -> None:
     assert found[1].numbers["val_loss"] == pytest.approx(0.25)
     (further / "rollouts.json").unlink()
     assert len(driven(maker.book().cases(), maker.workspace)) == 1
+
+
+def test_the_report_ends_with_what_may_be_trusted(whole_study: Any) -> None:
+    view = view_of(whole_study.book())
+    for language, title in (("en", "From loss to driving"), ("ko", "손실에서 주행까지")):
+        page = report_markdown(view, language)
+        part = page[page.index(f"### {title}") :]
+        for line in trust_lines(trust(driven(view.cases, view.workspace)), language):
+            assert line in part
