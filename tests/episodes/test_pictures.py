@@ -35,6 +35,9 @@ def test_pictures_with_a_table_of_actions(make_episode, tmp_path: Path) -> None:
     write_pictures(source / "bad number", make_episode(9), {2: ["0002.png", "x", "0", "0", ""]})
     write_pictures(source / "no picture", make_episode(10), {2: ["none.png", "0", "0", "0", ""]})
     write_pictures(source / "nan", make_episode(11), {3: ["0003.png", "nan", "0", "0", ""]})
+    write_pictures(source / "broken", make_episode(13))
+    broken = source / "broken" / "0003.png"
+    broken.write_bytes(broken.read_bytes().replace(b"IDAT", b"G\xf2/\x96"))
     write_pictures(source / "a day", make_episode(12))
     with open(source / "a day" / "actions.csv", "a") as table:
         table.write("0001.png,0,0,0,\n" * 10_000)
@@ -47,6 +50,7 @@ def test_pictures_with_a_table_of_actions(make_episode, tmp_path: Path) -> None:
         "no picture": "unreadable",
         "nan": "not_a_number",
         "a day": "too_long",
+        "broken": "unreadable",
     }
     assert "frame 3" in told["nan"][1]
     for row in imported.manifest.episodes:

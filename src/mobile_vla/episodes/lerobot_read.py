@@ -17,7 +17,14 @@ import numpy as np
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.hdf5 import EVENTS
 from mobile_vla.episodes.optional import need
-from mobile_vla.episodes.recording import Choice, Source, Sources, file_stamp, write_new
+from mobile_vla.episodes.recording import (
+    Choice,
+    Source,
+    Sources,
+    file_stamp,
+    read_picture,
+    write_new,
+)
 from mobile_vla.episodes.schema import Episode
 from mobile_vla.episodes.sound import EpisodeError, refuse_long, sound_actions, stack_frames
 from mobile_vla.record.errors import UserError
@@ -159,7 +166,8 @@ class LeRobotSource:
 
     def _frames(self, table: Any) -> Iterator[np.ndarray]:
         if not self.video:
-            return (_decode(cell.as_py()) for cell in table[self.camera])
+            cells = (io.BytesIO(cell["bytes"].as_py()) for cell in table[self.camera])
+            return (read_picture(Path(self.origin), cell) for cell in cells)
         from mobile_vla.episodes.video import read_frames
 
         start = float(self.row[f"videos/{self.camera}/from_timestamp"])
@@ -252,10 +260,3 @@ def _rows(path: Path, file: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{file} cannot be read ({error}): copy {path} again.") from error
     return rows
-
-
-def _decode(cell: Mapping[str, Any]) -> np.ndarray:
-    """A picture that stands in the table as encoded bytes."""
-    from PIL import Image
-
-    return np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB"))

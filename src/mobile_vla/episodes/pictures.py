@@ -9,14 +9,21 @@ Velocities are in m/s, m/s and rad/s. `instruction` may stand in the first row o
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from mobile_vla.episodes.recording import Choice, Source, Sources, entered, folder_stamp, write_new
+from mobile_vla.episodes.recording import (
+    Choice,
+    Source,
+    Sources,
+    entered,
+    folder_stamp,
+    read_picture,
+    write_new,
+)
 from mobile_vla.episodes.schema import Episode
 from mobile_vla.episodes.sound import (
     LARGEST_FRAMES,
@@ -84,10 +91,12 @@ class PictureSource:
         if len(set(told)) > 1:
             raise EpisodeError(self.folder, f"holds {len(set(told))} different instructions")
         names = [row["image"] or "" for row in rows]
+        paths = [self.folder / name for name in names]
+        pictures = (read_picture(path, path) for path in paths)
         events = tuple(row["event"] or "" for row in rows) if "event" in rows[0] else None
         return Episode(
             id=self.folder.name,
-            images=stack_frames(self.folder, self._pictures(names), len(names)),
+            images=stack_frames(self.folder, pictures, len(names)),
             actions=actions,
             instruction=told[0] if told else self.instruction or "",
             step=self.step,
@@ -117,15 +126,3 @@ class PictureSource:
                 self.folder / TABLE, f"has an action that is no number ({error})"
             ) from error
         return sound_actions(self.folder / TABLE, values)
-
-    def _pictures(self, names: list[str]) -> Iterator[np.ndarray]:
-        from PIL import Image, UnidentifiedImageError
-
-        for name in names:
-            path = self.folder / name
-            try:
-                with Image.open(path) as picture:
-                    pixels = np.asarray(picture.convert("RGB"))
-            except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-                raise EpisodeError(path, f"cannot be read ({error})", "unreadable") from error
-            yield pixels

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
+
+import numpy as np
 
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.hdf5 import write_episode
 from mobile_vla.episodes.schema import Episode
+from mobile_vla.episodes.sound import EpisodeError
 
 
 class Source(Protocol):
@@ -62,6 +65,22 @@ def write_new(file: Path, episode: Episode) -> Episode:
     named = replace(episode, id=file.stem, source=file)
     write_episode(file, named, compression="gzip")
     return named
+
+
+def read_picture(where: Path, file: Path | IO[bytes]) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of an encoded picture.
+
+    Raises:
+        EpisodeError: of `where`: there is none, or it is damaged.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(file) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except Exception as error:  # each format raises its own, SyntaxError among them
+        what = f"holds a picture that cannot be read ({error})"
+        raise EpisodeError(where, what, "unreadable") from error
 
 
 def file_stamp(path: Path) -> str:

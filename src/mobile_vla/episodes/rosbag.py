@@ -23,6 +23,7 @@ from mobile_vla.episodes.recording import (
     entered,
     file_stamp,
     folder_stamp,
+    read_picture,
     write_new,
 )
 from mobile_vla.episodes.schema import Episode
@@ -167,9 +168,7 @@ def _topic(
 def _pixels(path: Path, message: Any) -> np.ndarray:
     """(H, W, 3) uint8 RGB of an Image or CompressedImage."""
     if hasattr(message, "format"):
-        from PIL import Image
-
-        return np.asarray(Image.open(io.BytesIO(bytes(message.data))).convert("RGB"))
+        return read_picture(path, io.BytesIO(bytes(message.data)))
     channels = _CHANNELS.get(message.encoding)
     if channels is None:
         known = ", ".join(_CHANNELS)
