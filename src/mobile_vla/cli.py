@@ -65,7 +65,7 @@ def _making(commands: argparse._SubParsersAction) -> None:
     train.add_argument("--resume", action="store_true", help="go on from the latest checkpoint")
     train.add_argument("--check", action="store_true", help="stop after the preflight")
     train.add_argument("--jobs", type=_count, help="with --all: cases at once (default: 1)")
-    train.add_argument("--threads", type=_count, help="torch threads (default: one for a small VLM)")
+    train.add_argument("--threads", type=_count, help="torch threads (default: 1 for a small VLM)")
 
     evaluate = _command(
         commands, "evaluate", "evaluate:evaluate",
@@ -83,7 +83,7 @@ def _making(commands: argparse._SubParsersAction) -> None:
         help="best (the default), latest, or a folder of checkpoints/ such as step-000200",
     )  # fmt: skip
     evaluate.add_argument("--scenes", type=int, help="rollout scenes (default: the profile's)")
-    evaluate.add_argument("--jobs", type=int, help="processes that drive (default: one a core)")
+    evaluate.add_argument("--jobs", type=_count, help="processes that drive (default: one a core)")
     _json(evaluate)
 
     vlm = commands.add_parser("vlm", help="make the small VLMs again")

@@ -134,9 +134,3 @@ def test_a_scene_in_which_the_expert_fails() -> None:
     wall = dataclasses.replace(scene.box, half_y=30.0)
     with pytest.raises(UserError, match=r"cannot pass the box of scene 5 on the left: use another"):
         demonstrate(dataclasses.replace(scene, box=wall), "left", np.random.default_rng(0))
-
-
-def test_fewer_than_one_process(lab: Lab) -> None:
-    done = lab.run("evaluate", "Case 3", "--jobs", "0")
-    assert done.end() == 2
-    assert "--jobs 0 drives nothing" in done.sentence()

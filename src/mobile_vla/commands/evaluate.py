@@ -21,8 +21,6 @@ def evaluate(options: argparse.Namespace) -> None:
     chosen = setting(options)
     if options.scenes is not None and options.scenes < 0:
         raise UserError(f"--scenes {options.scenes} is less than none: give 0 or more.")
-    if options.jobs is not None and options.jobs < 1:
-        raise UserError(f"--jobs {options.jobs} drives nothing: give 1 or more.")
     if options.all == (options.case is not None):
         raise UserError("Name one case, or give --all for every trained case.")
     scenes = chosen.profile.rollout_scenes if options.scenes is None else options.scenes
