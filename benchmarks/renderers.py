@@ -153,7 +153,7 @@ RENDERERS: dict[str, Callable[[int, int], Frame]] = {
 }
 
 
-def main(argv: list[str]) -> int:
+def time_one(argv: list[str]) -> int:
     """Time one renderer on one core; 3 where it cannot be had."""
     name, height, width, seconds = argv[0], int(argv[1]), int(argv[2]), float(argv[3])
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -176,7 +176,7 @@ if __name__ == "__main__":
     sys.stdout.flush()
     real, sys.stdout = sys.stdout, sys.stderr  # some libraries greet on standard output
     try:
-        code = main(sys.argv[1:])
+        code = time_one(sys.argv[1:])
     finally:
         sys.stdout = real
     sys.exit(code)
