@@ -6,10 +6,13 @@ is looked at; above, of a run that speaks for no case only its events and checkp
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+
+import msgspec
 
 from mobile_vla.casebook.cases import gather
 from mobile_vla.casebook.index import (
@@ -33,6 +36,12 @@ FEW = 2000
 MANY = 128
 """Runs to judge anew from which on several processes share them."""
 
+BLANK = RunView(
+    path="", case="", resolved=None, state="unknown", why="", evidence=[], started=None,
+    last_sign=None, steps=None, total_steps=None, seconds_per_step=None, epochs=None, train=None,
+    validation=None, manifest_hash=None, train_hashes=[], trained_parts={}, best_val_loss=None,
+    final_val_loss=None, best=None, latest=None, offline=None, rollouts=None, conflicts=[],
+)  # fmt: skip
 RUN_FILES = ("events.jsonl", "case.yaml")
 
 
@@ -41,10 +50,14 @@ def summary(
 ) -> list[CaseView]:
     """The study's cases, then those that only runs know; runs without their long lists."""
     index = Index(workspace)
+    collecting = gc.isenabled()
+    gc.disable()  # values that all live: with many runs it would walk them over and over
     try:
         return _Summary(workspace, index).cases(study, profile, study_path)
     finally:
         index.close()
+        if collecting:
+            gc.enable()
 
 
 class _Summary:
@@ -97,8 +110,6 @@ class _Summary:
         return stale
 
     def _told(self, case: CaseView) -> CaseView:
-        import msgspec
-
         view = self.checked.get(case.run.path) if case.run else None
         return msgspec.structs.replace(case, run=view) if view else case
 
@@ -108,14 +119,9 @@ class _Summary:
 
 def sketch(entry: Entry, resolved: ResolvedCase | None) -> RunView:
     """As much of a run as choosing the one that speaks, and telling of the others, needs."""
-    return RunView(
-        path=entry.path, case=entry.case, resolved=resolved,
-        state=entry.state, why=entry.why, evidence=[],  # type: ignore[arg-type]
-        started=datetime.fromisoformat(entry.started) if entry.started else None, last_sign=None,
-        steps=None, total_steps=None, seconds_per_step=None, epochs=None, train=None,
-        validation=None, manifest_hash=None, train_hashes=[], trained_parts={},
-        best_val_loss=None, final_val_loss=None, best=None, latest=None, offline=None,
-        rollouts=None, conflicts=[],
+    return msgspec.structs.replace(
+        BLANK, path=entry.path, case=entry.case, resolved=resolved, state=entry.state,
+        why=entry.why, started=datetime.fromisoformat(entry.started) if entry.started else None,
     )  # fmt: skip
 
 
@@ -171,8 +177,6 @@ def _judge_all(base: Path, paths: Sequence[str], results: bool) -> Iterator[list
         return
     import multiprocessing
 
-    import msgspec
-
     cores = max(1, min(8, len(os.sched_getaffinity(0))))
     size = max(32, min(512, len(paths) // (8 * cores)))
     pieces = [(base, paths[start : start + size], results) for start in range(0, len(paths), size)]
@@ -182,8 +186,6 @@ def _judge_all(base: Path, paths: Sequence[str], results: bool) -> Iterator[list
 
 
 def _piece(piece: tuple[Path, Sequence[str], bool]) -> bytes:
-    import msgspec
-
     base, paths, results = piece
     return msgspec.msgpack.encode([_judged(base, path, results) for path in paths])
 
