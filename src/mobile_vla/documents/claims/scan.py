@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import msgspec
 
-from mobile_vla.documents.claims.numbers import Numbers
+from mobile_vla.documents.claims.numbers import WHOLE_NUMBERS, Numbers
 from mobile_vla.documents.claims.times import durations, times
 from mobile_vla.documents.claims.tokens import NUMBER, Found, reading, small
 from mobile_vla.documents.claims.words import (
@@ -145,7 +145,7 @@ def scan(text: str, key: Key | None, *, cased: bool) -> Seen:
 def _scan(text: str, key: Key | None, cased: bool) -> Seen:
     if key is not None and key.quantity in ALONE and (match := BARE.fullmatch(text)):
         found = reading(match, "val_loss" if key.quantity == "checkpoint" else key.quantity)
-        if found is not None and (found.step < 1 or key.quantity not in LOSSES):
+        if found is not None and (key.quantity not in WHOLE_NUMBERS or found.step >= 1):
             split = key.split if key.quantity == "rmse" else ""
             bound = msgspec.structs.replace(found, split=split, qualifier=key.qualifier)
             return Seen((bound,), False)

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from mobile_vla.record.errors import UserError
 
 BOM = b"\xef\xbb\xbf"
 LIMIT = 64 * 1024 * 1024
+LONGEST = 1_000_000
+"""Bytes of a line above which a document is refused."""
 LINE_LIMIT = 20_000
 """Characters of one line that are read; a longer one is no prose."""
 
@@ -112,11 +115,22 @@ def parse_document(path: Path, data: bytes) -> Document:
             f"{path} is no UTF-8 text (byte {error.start + skip}): save it as UTF-8."
         ) from error
     starts = [0] + [match.end() for match in re.finditer(rb"\n|\r(?!\n)", data)]
+    _refuse_long_line(path, [*starts, len(data)])
     reader = _Reader(data, skip)
     for event, place in pyromark.events_with_range(text, options=pyromark.Options.ENABLE_TABLES):
         reader.take(event, place["start"] + skip, place["end"] + skip)
     reader.flush()
     return Document(path, data, reader.pieces, reader.tables, starts, reader.above)
+
+
+def _refuse_long_line(path: Path, ends: list[int]) -> None:
+    """No page that people read has such lines, and a parser may take minutes over one."""
+    for number, (start, end) in enumerate(pairwise(ends), 1):
+        if end - start > LONGEST:
+            raise UserError(
+                f"{path} line {number} is {end - start:,} bytes long, over {LONGEST:,}: it is no "
+                "page to audit; break the line, or name a part."
+            )
 
 
 class _Reader:
