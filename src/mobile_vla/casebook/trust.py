@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HIGHER_IS_BETTER = frozenset({"direction_accuracy", "perfect_match", "swap_change", "swap_follows"})
 LEVEL = 0.05
 FEWEST = 5
-RESAMPLES = 2000
+RESAMPLES, PERMUTATIONS = 2000, 20_000
 SEED = 0
 
 
@@ -70,11 +70,16 @@ class Trust(Value, frozen=True, kw_only=True):
 
 
 def driven(cases: Sequence[CaseView], workspace: Path) -> list[Driven]:
-    """Every checkpoint of the runs that speak for cases, where both evaluations are there."""
-    return [
+    """Every checkpoint of the runs that speak for cases, where both evaluations are there.
+
+    In the cases' order, the checkpoints of one by their steps.
+    """
+    found = [
         point for case in cases if case.run is not None
         for point in _driven(case.name, case.run, workspace / case.run.path)
     ]  # fmt: skip
+    order = {case.name: place for place, case in enumerate(cases)}
+    return sorted(found, key=lambda point: (order[point.case], point.checkpoint))
 
 
 def trust(points: Sequence[Driven]) -> list[Trust]:
@@ -132,7 +137,11 @@ def _results(run: RunView, folder: Path) -> Iterator[tuple[str, Offline, Rollout
 
 
 class _Draws:
-    """Resamples and permutations of one set of checkpoints, drawn once for all its numbers."""
+    """Resamples and permutations of one set of checkpoints, drawn once for all its numbers.
+
+    `weights`: how often each point is drawn when cases are. `whole`: whose success each case is
+    given; `within`: whose success each point is given, of its own case's.
+    """
 
     def __init__(self, points: Sequence[Driven]) -> None:
         import numpy as np
@@ -146,23 +155,17 @@ class _Draws:
         times = (picks[:, :, None] == np.arange(self.cases)).sum(1)
         self.weights = times[:, self.case]
         rows = [np.flatnonzero(self.case == number) for number in range(self.cases)]
-        self.whole = np.array([rng.permutation(self.cases) for _ in range(RESAMPLES)])
-        self.within = np.array([self._shuffle(rows, rng) for _ in range(RESAMPLES)])
+        every = np.tile(np.arange(self.cases), (PERMUTATIONS, 1))
+        self.whole = rng.permuted(every, axis=1)
+        self.within = np.empty((PERMUTATIONS, len(points)), int)
+        for own in rows:
+            self.within[:, own] = rng.permuted(np.tile(own, (PERMUTATIONS, 1)), axis=1)
 
     def by_case(self, values: np.ndarray) -> np.ndarray:
         """The mean of (N,) values over each case's checkpoints."""
         import numpy as np
 
         return np.bincount(self.case, values) / np.bincount(self.case)
-
-    def _shuffle(self, rows: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-        """Whose success each point is given, exchanged within each case."""
-        import numpy as np
-
-        taken = np.empty(len(self.rates), int)
-        for own in rows:
-            taken[own] = rng.permutation(own)
-        return taken
 
 
 def _trust(name: str, points: Sequence[Driven], draws: _Draws) -> Trust:
