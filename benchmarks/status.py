@@ -33,12 +33,15 @@ assert {row["state"] for row in found} <= {"finished"}, found[0]
 """
 MAKE_MLFLOW = """
 import sys, mlflow
+from mlflow.entities import Metric, Param
 mlflow.set_tracking_uri(sys.argv[1])
+client = mlflow.MlflowClient()
+params = [Param("learning_rate", "1e-4"), Param("seed", "1")]
 for number in range(int(sys.argv[2])):
-    with mlflow.start_run(run_name=f"run {number}"):
-        mlflow.log_params({"learning_rate": 1e-4, "seed": number})
-        for epoch in range(int(sys.argv[3])):
-            mlflow.log_metric("val_loss", 1 / (epoch + 1), step=epoch)
+    run = client.create_run("0", run_name=f"run {number}").info.run_id
+    losses = [Metric("val_loss", 1 / (e + 1), 0, e) for e in range(int(sys.argv[3]))]
+    client.log_batch(run, losses, params)
+    client.set_terminated(run)
 """
 ASK_MLFLOW = """
 import sys, time, mlflow

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mobile_vla.record import events as events_module
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.events import (
     AnyEvent,
@@ -22,6 +23,7 @@ from mobile_vla.record.events import (
     Preflight,
     Start,
     read_events,
+    skim_events,
 )
 from mobile_vla.record.process import this_process
 
@@ -106,3 +108,30 @@ def test_lines_of_processes_that_write_at_once_stay_whole(tmp_path: Path) -> Non
     lines = list(read_events(file))
     assert len(lines) == 200
     assert all(line.event is not None for line in lines)
+
+
+def test_two_events_on_one_line_are_no_event(tmp_path: Path) -> None:
+    whole = written(tmp_path / "events.jsonl", EVENTS[2:4])
+    first, second = whole.splitlines()
+    file = tmp_path / "joined.jsonl"
+    file.write_bytes(first + second + b"\n\n" + second + b"\n")
+    lines = read_events(file)
+    assert [(line.number, line.event is None) for line in lines] == [(1, True), (3, False)]
+
+
+@pytest.mark.parametrize("block", [7, 64, 8 << 20])
+def test_a_huge_file_is_skimmed_of_heartbeats_in_a_row(
+    tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beats: list[AnyEvent] = [Heartbeat(step=step, epoch=0) for step in range(50)]
+    file = tmp_path / "events.jsonl"
+    written(file, [EVENTS[0], *beats, EVENTS[3], *beats])
+    with open(file, "ab") as tail:
+        tail.write(b"\0" * 5000 + b"\n" + b"bad\n" * 100)
+    monkeypatch.setattr(events_module, "BLOCK", block)
+    monkeypatch.setattr(events_module, "LONGEST", 1000)
+    lines = skim_events(file)
+    good = [(line.number, line.event) for line in lines if line.event]
+    assert good == [(1, EVENTS[0]), (51, beats[-1]), (52, EVENTS[3]), (102, beats[-1])]
+    bad = [line.number for line in lines if line.event is None]
+    assert bad == list(range(103, 103 + events_module.MOST_BAD))
