@@ -65,7 +65,7 @@ def judge_better(
                 f"of {other.view.name} ({of_other[0]} episodes), so the two do not compare"
             )
             return Judged(claim=claim, verdict="contradicted", reason=told,
-                          expected="not comparable", evidence=of_other[1])  # fmt: skip
+                          expected=verdict_word("not_comparable", "en"), evidence=of_other[1])  # fmt: skip
     return _by_loss(claim, mine.speaking, [one.speaking for one in known if one.speaking], compare)
 
 

@@ -63,9 +63,9 @@ def _comparison(judged: Judged, verdict: str, korean: bool) -> str | None:
 def _better(judged: Judged, expected: str, korean: bool) -> str | None:
     """ "Best" alone in a cell can be replaced, a sentence cannot."""
     value = judged.claim.value
-    if expected != "not comparable" or value.lower() not in ("best", "최고"):
+    if "lower" in expected or value.lower() not in ("best", "최고"):
         return None
-    return "비교 불가" if korean else expected
+    return "비교 불가" if korean else "not comparable"
 
 
 def _reason(judged: Judged, causes: str, korean: bool) -> str | None:
