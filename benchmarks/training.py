@@ -116,15 +116,13 @@ def gains(training: Training) -> None:
         training.fabric.backward(total / weight)
         training.optimizer.zero_grad(set_to_none=True)
 
-    checklist = Checklist([])
     for switch in ("gradient_checkpointing", "compile"):
-        originals = {module: module.forward for module in network.modules()}
-        recipe = replace(training.recipe, **{switch: True})
-        measure_gains(checklist, recipe, network, one_pass)
+        checklist, originals = Checklist([]), {m: m.forward for m in network.modules()}
+        measure_gains(checklist, replace(training.recipe, **{switch: True}), network, one_pass)
         for module, forward in originals.items():
             module.forward = forward
-    for check in checklist.checks:
-        print(f"  {check.name}, an episode of {batch.frames} frames: {check.detail}")
+        (check,) = checklist.checks
+        print(f"  {check.name}, {batch.frames} frames: {check.detail}", flush=True)
 
 
 def step(training: Training, position: Position, *groups: Sequence[ManifestEpisode]) -> None:

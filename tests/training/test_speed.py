@@ -81,9 +81,7 @@ def test_checkpointing_changes_no_weight_and_says_what_it_gained(here: Lab) -> N
 
 
 @pytest.mark.slow
-def test_compiled_layers_train_and_resume_exactly(
-    here: Lab, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_compiled_layers_train_and_resume_exactly(here: Lab) -> None:
     here.change("accumulate: 2", "accumulate: 2\n  compile: true\n  gradient_checkpointing: true")
     whole = trained(here)
     check = check_of(whole, "torch.compile")
