@@ -64,8 +64,9 @@ def judge_better(
                 f"its loss was measured on another validation set ({held[0]} episodes) than that "
                 f"of {other.view.name} ({of_other[0]} episodes), so the two do not compare"
             )
-            return Judged(claim=claim, verdict="contradicted", reason=told,
-                          expected=verdict_word("not_comparable", "en"), evidence=of_other[1])  # fmt: skip
+            so = verdict_word("not_comparable", "en")
+            return Judged(claim=claim, verdict="contradicted", reason=told, expected=so,
+                          evidence=of_other[1])  # fmt: skip
     return _by_loss(claim, mine.speaking, [one.speaking for one in known if one.speaking], compare)
 
 
