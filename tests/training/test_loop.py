@@ -203,3 +203,20 @@ def test_the_best_checkpoint_is_that_of_the_metric_named(
     assert training.run.best.resolve().name == {"val_loss": "step-000008"}.get(
         metric, "step-000012"
     )
+
+
+def test_dropout_is_on_while_it_trains_in_whatever_mode_it_comes(here: Lab) -> None:
+    here.change("dropout: 0.0", "dropout: 0.5")
+    losses = []
+    for switched_off in (False, True):
+        training = here.training()
+        if switched_off:
+            training.policy.backbone.network.eval()
+        torch.manual_seed(0)
+        fit(training, Position())
+        losses.append([value for _, value in read_metrics(training.run.metrics)["train_loss"]])
+    assert losses[0] == losses[1]
+    here.change("dropout: 0.5", "dropout: 0.0")
+    training = here.training()
+    fit(training, Position())
+    assert [v for _, v in read_metrics(training.run.metrics)["train_loss"]] != losses[0]

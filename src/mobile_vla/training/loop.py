@@ -93,6 +93,7 @@ def fit(training: Training, position: Position) -> Position:
     per_step = recipe.batch * recipe.accumulate
     per_epoch = epoch_steps(recipe, training.manifest)
     total = recipe.epochs * per_epoch
+    training.module.train()  # whatever mode it comes in; validation leaves it
     beaten = saved = time.monotonic()
     while position.step < total and not training.stop.is_set():
         epoch, first = divmod(position.step, per_epoch)
