@@ -263,11 +263,14 @@ def _loss_conflicts(facts: Facts, line: Timeline) -> list[str]:
                 f"line {number} of events.jsonl gives its checkpoint the validation loss "
                 f"{event.val_loss:g}, its epoch {logged:g}"
             )
-    curve = [value for _, value in facts.val_losses]
+    curve = {value for _, value in facts.val_losses}
     for number, epoch in line.epochs if curve else []:
-        if epoch.val_loss is not None and not any(_same(epoch.val_loss, v) for v in curve):
+        loss = epoch.val_loss
+        if loss is None or float(f"{loss:.6g}") in curve:  # as `metrics.csv` writes it
+            continue
+        if not any(_same(loss, value) for value in curve):
             found.append(
-                f"the validation loss {epoch.val_loss:g} at line {number} of events.jsonl "
+                f"the validation loss {loss:g} at line {number} of events.jsonl "
                 "is not in metrics.csv"
             )
     return found
