@@ -86,6 +86,11 @@ def test_sentences(text: str, quantity: str, verdict: str, proof: Proof) -> None
     assert (quantity, verdict) in [(one[1].replace("vision ", ""), one[3]) for one in found]
 
 
+def test_a_bare_state_speaks_of_the_run_of_its_heading(proof: Proof) -> None:
+    page = "### nav_left_20251203\n\n아직 학습 중.\n\n✅ 최고 달성\n\nDid nav_left_20251203 fail?\n"
+    assert told(page, proof) == [("nav_left_20251203", "status", "학습 중", "stale")]
+
+
 def test_losses_of_two_validation_sets_make_no_ranking(proof: Proof) -> None:
     page = "nav_left_20251203 is better than nav_leftright_20251204.\n"
     (one,) = audit_text(page, proof).claims

@@ -20,6 +20,7 @@ from mobile_vla.documents.claims.source import Document, Piece, Section
 from mobile_vla.documents.claims.texts import (
     ELSEWHERE,
     Look,
+    bare_state,
     epoch_of_file,
     look_at,
     masked,
@@ -176,7 +177,11 @@ class _Reader:
             return
         if look.ratio:
             self._ratios(piece, context or section)
+        told = context
         for start, text in sentences(piece.text):
+            if text.rstrip("*_ ").endswith("?"):
+                self._unread(piece)  # what is asked is no claim
+                continue
             match = KEYED.match(text)
             key = read_key(match["key"]) if match else None
             if match and key and key.quantity != "epoch" and not self.names.mentions(match["key"]):
@@ -184,7 +189,10 @@ class _Reader:
                     place = (start + match.start("value"), match["value"])
                     self._read(piece, place, key, context or section)
             else:
-                self._read(piece, (start, text), None, context or section, told=context)
+                of = told or (section if bare_state(text) else None)
+                self._read(piece, (start, text), None, context or section, told=of)
+            if names := self.names.mentions(text):
+                told = self.names.only(text) or (names[-1][2], None)
 
     def _compared(self, piece: Piece, case: Case | None) -> bool:
         """Add what a line says of two runs' comparison; whether it says nothing else."""

@@ -57,6 +57,7 @@ WAY_BEFORE = re.compile(
     rf"(?!\s*(?:m/s|s\b|초|회|of\b))",
     re.IGNORECASE,
 )
+WAY_BESIDE = re.compile(rf"{WAY}\s*$", re.IGNORECASE)
 COUNT = re.compile(
     rf"(?<![\d.]){NUMBER}\s*(?:\*\*)?\s*(?:개의?\s*)?(?:{SPLIT}[\s-]*)?{EPISODE}"
     rf"(?:\s*\(\s*{WAY}(?P<only>[\s-]*(?:only|만))\s*\))?",
@@ -261,10 +262,11 @@ class _Scan:
         split = split_of(
             groups.get("split") or (near[1] if near else "") or (after[1] if after else "")
         ) or (self.key.split if self.key and self.quantity == "episodes" else "")
+        beside = WAY_BESIDE.search(self.text[max(0, match.start() - 16) : match.start()])
         return msgspec.structs.replace(
             number,
             split=split,
-            ways=ways_of(groups.get("way") or ""),
+            ways=ways_of(groups.get("way") or (beside["way"] if beside else "")),
             only=bool(groups.get("only")),
         )
 

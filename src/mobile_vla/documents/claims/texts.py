@@ -14,8 +14,12 @@ from mobile_vla.documents.claims.pairs import COMPARING
 from mobile_vla.documents.claims.scan import RATIO, SHORT
 from mobile_vla.documents.claims.source import Piece
 from mobile_vla.documents.claims.tokens import small
-from mobile_vla.documents.claims.words import GUESS, INTERESTING, state_of
+from mobile_vla.documents.claims.words import GUESS, INTERESTING, state_of, state_word
 
+BESIDE = re.compile(
+    r"아직|현재|지금|이미|결과|still|now|currently|it is|it has|\bit\b|했음|했다|입니다"
+)
+"""Words that may stand beside a bare state."""
 NOTE = re.compile(r"\[\^mvla-\d|note mvla-\d")
 SENTENCE = re.compile(r"(?<=[.!?。])(?<![\s(]\d\.)(?<!^\d\.)[\s*_]+(?=\S)")
 ELSEWHERE = re.compile(
@@ -77,10 +81,20 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
     """The sentences of a line, each with its place in it."""
     start = 0
     for match in SENTENCE.finditer(text):
-        if len(text) > match.end() and not text[match.end()].islower():
+        asked = text[match.start() - 1] == "?"
+        if len(text) > match.end() and (asked or not text[match.end()].islower()):
             yield start, text[start : match.start()]
             start = match.end()
     yield start, text[start:]
+
+
+def bare_state(text: str) -> bool:
+    """Whether a sentence says a state and next to nothing else: "아직 학습 중.", "Failed."."""
+    word = state_word(text) if len(text) < 60 else None
+    if word is None or word[0] in "✅❌⏳":
+        return False
+    rest = text[: word.start()] + text[word.end() :]
+    return len(re.findall(r"[^\W\d_]", BESIDE.sub("", rest))) <= 1
 
 
 def states_case(text: str, mentions: list[tuple[int, int, str, str | None]]) -> bool:

@@ -34,6 +34,7 @@ QUALIFIERS: dict[str, str] = {
     "best": "best", "lowest": "best", "minimum": "best", "최저": "best", "최고": "best",
     "최소": "best", "가장 낮은": "best", "가장 좋은": "best", "가장 좋았을": "best",
     "bottomed out": "best", "final": "final", "last": "final", "latest": "final", "ended": "final",
+    "finished at": "final",
     "최종": "final", "마지막": "final", "끝났을": "final", "initial": "initial", "초기": "initial",
     "처음": "initial", "첫": "initial",
 }  # fmt: skip

@@ -30,7 +30,7 @@ QUANTITIES: tuple[tuple[str, str], ...] = (
     ("params", r"trainable|parameters trained|학습(한|된|되는|할)? ?파라미터|trained parameters"),
     ("train_loss", r"(train(ing)?|학습|훈련)[ _]?(loss|손실)"),
     ("rmse", r"\brmse\b"),
-    ("val_loss", r"\bloss\b|손실|val_loss"),
+    ("val_loss", r"\bloss\b|손실|val_loss|^(best|final|last|lowest) val(idation)?$"),
     ("lora_r", r"lora[ _](r|rank)\b|^r$|\brank$|랭크$"),
     ("lora_alpha", r"alpha|알파|^α$"),
     ("lora_dropout", r"dropout|드롭아웃"),
