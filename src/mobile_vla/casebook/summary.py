@@ -10,6 +10,7 @@ import gc
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -141,18 +142,19 @@ def _run_paths(base: Path, known: dict[str, Entry]) -> Iterator[str]:
     """Every run folder relative to the workspace; a known one is not entered to find it."""
     runs = Workspace(base).runs
     for case in _folders(runs):
+        above = f"{runs.name}/{case.name}"
         try:
             with os.scandir(case) as inner:
-                entries = sorted(inner, key=lambda entry: entry.name)
+                entries = sorted(inner, key=attrgetter("name"))
         except OSError as error:
             if isinstance(error, PermissionError):
-                yield f"{runs.name}/{case.name}"
+                yield above
             continue
         if any(entry.name in RUN_FILES for entry in entries):
-            yield f"{runs.name}/{case.name}"
+            yield above
             continue
         for entry in entries:
-            path = f"{runs.name}/{case.name}/{entry.name}"
+            path = f"{above}/{entry.name}"
             if path in known:
                 yield path
             elif entry.is_dir(follow_symlinks=False):
