@@ -91,7 +91,8 @@ def test_a_loss_over_one_step_beside_one_over_ten(own_lab: Lab) -> None:
     other = "  - {name: both_1, vlm: tiny, data: {left: 10, right: 10}, recipe: {chunk: 1}}\n"
     own_lab.change(base, other + base)
     for case in ("Case 3", "both_1"):
-        assert own_lab.run("train", case).end() == 0, own_lab.started[-1].stderr
+        for command in (("train", case), ("evaluate", case, "--scenes", "1")):
+            assert own_lab.run(*command).end() == 0, own_lab.started[-1].stderr
     said = own_lab.run("compare", "Case 3", "both_1", "--json")
     assert said.end() == 1
     (found,) = json_of(said.stdout)
