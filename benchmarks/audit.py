@@ -111,8 +111,8 @@ def dense_page(size: int) -> bytes:
 
 def runs_page(size: int) -> bytes:
     """A page of so many bytes about the 1,000 runs: no two of its sections say the same."""
-    chance, parts = random.Random(0), []
-    while sum(map(len, parts)) < size:
+    chance, parts = random.Random(0), list[str]()
+    while sum(len(part) for part in parts) < size:
         n = len(parts)
         loss, seed = chance.uniform(0.008, 0.02), chance.randrange(1000)
         parts.append(

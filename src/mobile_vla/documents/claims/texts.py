@@ -90,7 +90,7 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
 
 def bare_state(text: str) -> bool:
     """Whether a sentence says a state and next to nothing else: "아직 학습 중.", "Failed."."""
-    word = state_word(text) if len(text) < 60 else None
+    word = state_word(text) if len(text) < 32 else None
     if word is None or word[0] in "✅❌⏳":
         return False
     rest = text[: word.start()] + text[word.end() :]
