@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from mobile_vla.record.events import Preflight
 from mobile_vla.record.folder import RunFolder
 from mobile_vla.training.checkpoints import prune
-from small_lab import Lab
+from small_lab import Lab, events_of
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,14 @@ def test_a_run_keeps_one_each_so_many_epochs_and_each_loads(lab: Lab) -> None:
     views = lab.judged("left_10").checkpoints
     assert [view.epoch for view in views] == [0, 1, 2]
     assert all(view.problem is None and view.val_loss is not None for view in views)
+
+
+def test_the_forecast_counts_those_that_are_kept(lab: Lab) -> None:
+    def needed() -> float:
+        assert lab.run("train", "Case 3", "--check").end() == 0, lab.started[-1].stderr
+        (event,) = events_of(lab.runs("both_20")[-1].events, Preflight)
+        return next(c.values["needed_bytes"] for c in event.checks if c.name == "disk space")
+
+    before = needed()
+    lab.change("rollout_scenes: 2", "rollout_scenes: 2\n    record: {keep_epochs: 1}")
+    assert needed() - before == 3 * 4 * 14936  # epochs, bytes, trained parameters

@@ -66,7 +66,8 @@ class Rehearsal:
     def check(self, run: Path) -> None:
         """Note all of them in the checklist; the random state stays as it was."""
         state = random_state()
-        check_disk(self.checklist, run, self.trained, self._uncached_bytes())
+        stored_besides = self._uncached_bytes() + self._kept_bytes()
+        check_disk(self.checklist, run, self.trained, stored_besides)
         with tempfile.TemporaryDirectory(prefix="mvla-preflight-") as folder:
             self._check_frames(Path(folder))
         restore_random(state)
@@ -196,6 +197,11 @@ class Rehearsal:
             return 0
         frames = sum(e.frames for e in self.manifest.episodes if not has_features(folder, e.hash))
         return frames * min(self.case.recipe.views, self.case.recipe.epochs)
+
+    def _kept_bytes(self) -> int:
+        """What the checkpoints that stay besides the latest and the best will take."""
+        each = self.case.record.keep_epochs
+        return self.case.recipe.epochs // each * self.trained * 4 if each else 0
 
     def _uncached_bytes(self) -> int:
         """What frames and features that are not stored yet will take."""
