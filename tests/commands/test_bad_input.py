@@ -100,9 +100,19 @@ def test_no_data(own_lab: Lab, made: str) -> None:
     assert own_lab.judged("left_10").state == "failed"
 
 
-def test_a_truncated_episode(own_lab: Lab) -> None:
-    episode = sorted((own_lab.path / "data" / "small").glob("*.h5"))[3]
+def cut_off(lab: Lab, direction: str) -> Path:
+    episode = sorted((lab.path / "data" / "small").glob(f"*_{direction}_*.h5"))[3]
     os.truncate(episode, episode.stat().st_size // 2)
+    return episode
+
+
+def test_a_truncated_episode_of_another_case_is_not_read(own_lab: Lab) -> None:
+    cut_off(own_lab, "right")
+    assert own_lab.run("train", "Case 1").end() == 0
+
+
+def test_a_truncated_episode(own_lab: Lab) -> None:
+    episode = cut_off(own_lab, "left")
     training = own_lab.run("train", "Case 1")
     assert training.end() == 1
     assert f"{episode} is cut off" in training.sentence()
@@ -191,5 +201,5 @@ def test_a_disk_without_room_for_checkpoints_is_refused(
     fill(small_disk, 10 << 20)
     training = lab.run("train", "Case 1")
     assert training.end() == 1
-    assert "The checkpoints need" in training.sentence()
+    assert "Checkpoints and frames need" in training.sentence()
     assert not lab.the_run("left_10").checkpoints.exists()

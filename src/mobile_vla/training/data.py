@@ -47,11 +47,10 @@ def open_case_frames(
     size: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> FrameStore:
-    """The frame store of the whole data set, which all cases share."""
+    """The case's own frames, in the store that all cases share: others' files may be damaged."""
     from mobile_vla.episodes.frames import open_frames
 
-    folder = workspace.data(case.train_data)
-    return open_frames(load_dataset(folder).manifest, folder, size, workspace.cache, progress)
+    return open_frames(manifest, workspace.data(case.train_data), size, workspace.cache, progress)
 
 
 def recorded_actions(
