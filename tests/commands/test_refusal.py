@@ -1,4 +1,4 @@
-"""A case that cannot run is refused, and all of why is said; looking at results stays light."""
+"""A case that cannot run is refused, and all of why is said; refusing a path stays light."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def test_case_2_is_refused_on_its_path_alone(lab: Lab) -> None:
     before = set(lab.path.rglob("*"))
     done = watched(lab, "train", "Case 2")
     assert done.returncode == 1
+    assert done.stdout == "\n", "something heavy was imported"
     (said,) = [line for line in done.stderr.splitlines() if line.startswith("mvla: ")]
     assert "wieghts/robto.pt does not exist" in said
     assert f'did you mean "{weights}"?' in said
@@ -69,9 +70,21 @@ def test_everything_wrong_is_said_at_once(lab: Lab) -> None:
 
 
 def test_a_robovlms_case_without_robovlms_weights_is_refused(lab: Lab) -> None:
-    done = lab.run("train", "robovlms_bare")
-    assert done.end() == 1
-    assert "calls itself RoboVLMs but has no initial checkpoint" in done.sentence()
+    done = watched(lab, "train", "robovlms_bare")
+    assert done.returncode == 1
+    assert done.stdout == "\n", "something heavy was imported"
+    assert "calls itself RoboVLMs but has no initial checkpoint" in done.stderr
+
+
+def test_a_check_looks_at_the_weights_that_are_there_too(lab: Lab) -> None:
+    lab.change("package:kosmos2-tiny", str(lab.path / "data"))  # a folder, but of no VLM
+    at_once = lab.run("train", "Case 2")
+    assert at_once.end() == 1
+    assert "config.json" not in at_once.sentence()
+    checked = lab.run("train", "Case 2", "--check")
+    assert checked.end() == 1
+    for part in ("config.json", "wieghts/robto.pt does not exist"):
+        assert part in checked.sentence()
 
 
 def test_a_refused_case_is_resumed_into_the_same_refusal(lab: Lab) -> None:

@@ -50,12 +50,14 @@ def here(tmp_path: Path, shared: Path) -> Lab:
     return lab
 
 
-def refused(lab: Lab, case: str = "Case 2", also: frozenset[str] = frozenset()) -> str:
+def refused(
+    lab: Lab, case: str = "Case 2", also: frozenset[str] = frozenset(), check: bool = False
+) -> str:
     """What the preflight said; nothing is written but that, and no frame or feature is stored."""
     before = stored(lab)
     run = begin_run(lab.resolved(case), lab.workspace)
     with pytest.raises(Refused) as found:
-        train(run, lab.workspace, terminal=False)
+        train(run, lab.workspace, terminal=False, check_only=check)
     assert events_of(run.events, Exit)[-1].outcome == "refused"
     (preflight,) = events_of(run.events, Preflight)
     assert str(found.value) == " ".join(c.detail for c in preflight.checks if not c.passed)
@@ -225,8 +227,9 @@ def test_all_that_is_wrong_is_told_at_once(
 def test_a_bad_path_does_not_hide_bad_values(here: Lab, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "vlm")
     robot(lambda t: t[BACKBONE].fill_(torch.nan))(tmp_path)
-    said = refused(here)
+    said = refused(here, check=True)
     assert "vlm does not exist" in said and "robot.pt holds NaN" in said
+    assert "vlm does not exist" in refused(here)
 
 
 def test_missing_episodes_do_not_hide_bad_values(here: Lab, tmp_path: Path) -> None:

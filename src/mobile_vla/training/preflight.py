@@ -3,6 +3,8 @@
 What does not depend on each other is checked whatever else failed: paths, precision, episodes and
 their files, the VLM's weights, the initial checkpoint's. Only where all are in order is a model
 built, and one batch rehearsed (`training/rehearsal.py`). Nothing is written but the evidence.
+A run that misses a path is refused on what needs no torch, within seconds; `mvla train --check`
+looks at the weights that are there too.
 """
 
 from __future__ import annotations
@@ -81,13 +83,18 @@ class Ready:
 
 
 def check_inputs(
-    checklist: Checklist, case: ResolvedCase, manifest: Manifest | None, workspace: Workspace
+    checklist: Checklist,
+    case: ResolvedCase,
+    manifest: Manifest | None,
+    workspace: Workspace,
+    there: tuple[bool, bool],
 ) -> Ready:
     """All that can be checked without building a model; `manifest` is None where it was refused.
 
-    Errors: `Refused` where one of these checks or an earlier one failed.
+    `there`: what `check_paths` answered. Errors: `Refused` where one of these checks or an earlier
+    one failed.
     """
-    vlm_there, init_there = check_paths(checklist, case)
+    vlm_there, init_there = there
     check_precision(checklist, case.recipe.precision)
     statistics = None
     if manifest is not None:

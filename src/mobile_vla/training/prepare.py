@@ -30,7 +30,14 @@ from mobile_vla.training.curves import open_curves
 from mobile_vla.training.data import EpisodeTensors, open_case_frames
 from mobile_vla.training.features import Features
 from mobile_vla.training.loop import Position, Progress, Training
-from mobile_vla.training.preflight import Checklist, Found, Ready, Refused, check_inputs
+from mobile_vla.training.preflight import (
+    Checklist,
+    Found,
+    Ready,
+    Refused,
+    check_inputs,
+    check_paths,
+)
 from mobile_vla.training.rehearsal import Rehearsal
 from mobile_vla.training.speed import speed_up
 
@@ -68,8 +75,10 @@ def prepare(
     progress: Progress,
     resume: bool,
 ) -> tuple[Training, Position]:
-    """`check_run`, then `assemble`."""
-    checked = check_run(run, case, manifest, workspace, Checklist([]), resume=resume)
+    """`check_paths`, `check_run`, then `assemble`."""
+    checklist = Checklist([])
+    there = check_paths(checklist, case)
+    checked = check_run(run, case, manifest, workspace, checklist, there, resume=resume)
     return assemble(checked, run, case, workspace, events, stop=stop, progress=progress)
 
 
@@ -79,17 +88,19 @@ def check_run(
     manifest: Manifest | None,
     workspace: Workspace,
     checklist: Checklist,
+    there: tuple[bool, bool],
     *,
     resume: bool,
 ) -> Checked:
     """Check everything, build the model, and record what was loaded and what trains.
 
     What is found goes into `checklist`, which may hold findings already, and does where `manifest`
-    is None. No frame is stored and no curve begun. A run that goes on is not measured again.
+    is None; `there` is what `check_paths` answered. No frame is stored and no curve begun. A run
+    that goes on is not measured again.
 
     Errors: `Refused` where a check failed.
     """
-    ready = check_inputs(checklist, case, manifest, workspace)
+    ready = check_inputs(checklist, case, manifest, workspace, there)
     assert manifest is not None
     model = _model(checklist, case, ready)
     position = _position(checklist, run, model) if resume else Position()

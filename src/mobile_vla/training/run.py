@@ -24,7 +24,7 @@ from mobile_vla.study.resolved import read_case, write_case
 from mobile_vla.training.allocation import keep_freed_memory
 from mobile_vla.training.console import LOG, console_to
 from mobile_vla.training.data import case_manifest
-from mobile_vla.training.preflight import Checklist, Found, Refused
+from mobile_vla.training.preflight import Checklist, Found, Refused, check_paths
 
 if TYPE_CHECKING:
     from mobile_vla.training.loop import Position, Progress
@@ -107,22 +107,31 @@ def _work(session: Session) -> Exit:
 
 def _checked(session: Session) -> Checked:
     """The run, once all checks have passed; what they found is recorded in any case."""
-    from mobile_vla.training.loop import total_steps
-    from mobile_vla.training.prepare import check_run
-
-    run, case, workspace = session.run, session.case, session.workspace
     checklist = Checklist([])
-    manifest = _check_episodes(session, checklist)
     try:
-        checked = check_run(run, case, manifest, workspace, checklist, resume=session.goes_on)
+        checked = _all_checks(session, checklist)
     except Refused:
         session.events.append(Preflight(checks=checklist.checks))
         raise
+    from mobile_vla.training.loop import total_steps
+
+    case = session.case
     for check in checklist.checks:
         print(f"preflight: {check.name}: {check.detail}")
     total = total_steps(case.recipe, checked.manifest)
     session.events.append(Preflight(checks=checklist.checks, total_steps=total))
     return checked
+
+
+def _all_checks(session: Session, checklist: Checklist) -> Checked:
+    run, case, workspace = session.run, session.case, session.workspace
+    manifest = _check_episodes(session, checklist)
+    there = check_paths(checklist, case)
+    if not all(there) and not session.check_only:
+        checklist.refuse()  # at once: torch and the other weights take their time
+    from mobile_vla.training.prepare import check_run
+
+    return check_run(run, case, manifest, workspace, checklist, there, resume=session.goes_on)
 
 
 def _fit(session: Session, checked: Checked) -> Exit:
