@@ -78,7 +78,7 @@ def prepare(
     """`check_paths`, `check_run`, then `assemble`."""
     checklist = Checklist([])
     there = check_paths(checklist, case)
-    checked = check_run(run, case, manifest, workspace, checklist, there, resume=resume)
+    checked = check_run(run, case, manifest, workspace, checklist, there=there, resume=resume)
     return assemble(checked, run, case, workspace, events, stop=stop, progress=progress)
 
 
@@ -88,8 +88,8 @@ def check_run(
     manifest: Manifest | None,
     workspace: Workspace,
     checklist: Checklist,
-    there: tuple[bool, bool],
     *,
+    there: tuple[bool, bool],
     resume: bool,
 ) -> Checked:
     """Check everything, build the model, and record what was loaded and what trains.

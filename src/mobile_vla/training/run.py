@@ -131,7 +131,8 @@ def _all_checks(session: Session, checklist: Checklist) -> Checked:
         checklist.refuse()  # at once: torch and the other weights take their time
     from mobile_vla.training.prepare import check_run
 
-    return check_run(run, case, manifest, workspace, checklist, there, resume=session.goes_on)
+    goes_on = session.goes_on
+    return check_run(run, case, manifest, workspace, checklist, there=there, resume=goes_on)
 
 
 def _fit(session: Session, checked: Checked) -> Exit:
