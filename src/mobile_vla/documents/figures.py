@@ -71,7 +71,8 @@ def picture_figures(view: ReportView, language: Language) -> list[Figure]:
         for case in view.cases
         if case.run is not None and case.run.rollouts is not None
         for name in case.run.rollouts.pictures
-        if not name.endswith(".gif")  # drives in motion stay beside the evidence
+        # drives in motion stay beside the evidence, and the page draws paths from above itself
+        if not name.endswith((".gif", "paths.png"))
     ]
 
 

@@ -59,7 +59,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "direction": ("Direction accuracy", "방향 정확도"),
     "swap": ("Change under the other instruction", "지시를 바꿨을 때의 변화"),
     "follows": ("Follows it", "바뀐 지시를 따름"),
-    "replay": ("Error below replay by step", "스텝별 재생보다 낮은 오차"),
+    "replay": ("Error below every replay", "모든 재생보다 낮은 오차"),
     "leak": ("Evaluation episodes it trained on", "학습에 쓰인 평가 에피소드"),
     "series": ("What", "대상"),
     "vlm": ("VLM", "VLM"),

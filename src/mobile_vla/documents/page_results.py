@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mobile_vla.casebook.faults import baseline_faults
-from mobile_vla.casebook.measured import beats_replay, success
+from mobile_vla.casebook.measured import beats_replay, success, unbeaten_replays
 from mobile_vla.casebook.model import RunView
 from mobile_vla.documents.blocks import Cite, Line, Mark, Strong, Table
 from mobile_vla.documents.headings import text
@@ -82,9 +81,8 @@ def replay_mark(offline: Offline, language: Language) -> Line:
     below = beats_replay(offline)
     answer = "unknown" if below is None else "yes" if below else "no"
     mark = Mark(answer, SIGNS[answer], pick(ANSWERS[answer], language))
-    failed = [f for f in baseline_faults(offline) if f.name.startswith("does_not_beat_replay")]
-    told = "; ".join(fault.ko if language == "ko" else fault.en for fault in failed)
-    return (mark, f" ({told})") if told else (mark,)
+    unbeaten = ", ".join(series_name(name, language) for name in unbeaten_replays(offline) or ())
+    return (mark, f": {unbeaten}") if unbeaten else (mark,)
 
 
 def _driving_row(
