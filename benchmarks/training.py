@@ -22,7 +22,7 @@ from benchmarks.training_lab import SIZES, Size, open_training
 
 if TYPE_CHECKING:
     from mobile_vla.episodes.manifest import ManifestEpisode
-    from mobile_vla.training.loop import Position, Training
+    from mobile_vla.training.state import Position, Training
 
 WINDOW = 8
 
@@ -59,8 +59,8 @@ def measure(size: Size, training: Training, rounds: int) -> None:
     """Print every figure of one size."""
     import torch
 
-    from mobile_vla.training.loop import Position
     from mobile_vla.training.order import epoch_groups
+    from mobile_vla.training.state import Position
 
     train, position = training.manifest.split("train"), Position()
     print(f"{size.name}: {size.what}; {torch.get_num_threads()} thread, W = {WINDOW}")

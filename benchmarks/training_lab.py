@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mobile_vla.training.loop import Training
+    from mobile_vla.training.state import Training
 
 STUDY = """
 study: benchmark

@@ -32,7 +32,7 @@ from mobile_vla.study.load import load_study, resolve
 from mobile_vla.study.models import ResolvedCase
 
 if TYPE_CHECKING:
-    from mobile_vla.training.loop import Training
+    from mobile_vla.training.state import Training
 
 DEADLINE = 120.0
 POLL = 0.001

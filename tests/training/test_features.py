@@ -11,7 +11,7 @@ import torch
 from mobile_vla.episodes.manifest import ManifestEpisode
 from mobile_vla.training import features
 from mobile_vla.training.features import Features, features_folder
-from mobile_vla.training.loop import Training
+from mobile_vla.training.state import Training
 from small_lab import Lab
 
 

@@ -15,9 +15,10 @@ from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.metrics import read_metrics
 from mobile_vla.training import loop
 from mobile_vla.training.data import case_manifest
-from mobile_vla.training.loop import Position, Training, fit
+from mobile_vla.training.loop import fit
 from mobile_vla.training.objective import Validation, validate
 from mobile_vla.training.order import NotFinite
+from mobile_vla.training.state import Position, Training
 from small_lab import Lab, events_of
 
 

@@ -14,7 +14,7 @@ from mobile_vla.policy.backbone import TextTokens
 from mobile_vla.policy.sequence import SequenceBackbone
 from mobile_vla.training import loop
 from mobile_vla.training.ahead import loads
-from mobile_vla.training.loop import Position, Training
+from mobile_vla.training.state import Position, Training
 from small_lab import Lab
 
 

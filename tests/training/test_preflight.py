@@ -17,6 +17,7 @@ from mobile_vla.training.build import load_trained_policy
 from mobile_vla.training.checkpoints import POLICY
 from mobile_vla.training.rehearsal import Rehearsal
 from mobile_vla.training.run import Refused, begin_run, train
+from mobile_vla.training.state import Position, Training
 from small_lab import Lab, events_of
 
 TIME_FACTOR, MEMORY_FACTOR = 4.0, 1.3
@@ -59,7 +60,7 @@ def test_frozen_weights_that_change_are_noticed(here: Lab, monkeypatch: pytest.M
     """Their hash before training and after."""
     fit = loop.fit
 
-    def fit_and_touch(training: loop.Training, position: loop.Position) -> loop.Position:
+    def fit_and_touch(training: Training, position: Position) -> Position:
         fit(training, position)
         with torch.no_grad():
             table = training.policy.backbone.network.get_input_embeddings().weight

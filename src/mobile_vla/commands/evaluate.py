@@ -1,19 +1,17 @@
-"""`mvla evaluate`, and what the queue does after each training."""
+"""`mvla evaluate`."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mobile_vla.commands.common import Setting, print_json, progress, setting
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.workspace import Workspace
 
 if TYPE_CHECKING:
-    from mobile_vla.record.results import Offline, Rollouts
+    pass
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -39,6 +37,7 @@ def _one(chosen: Setting, options: argparse.Namespace, scenes: int, jobs: int) -
     from mobile_vla.casebook.faults import faults
     from mobile_vla.commands.results import print_driving, print_faults, print_offline
     from mobile_vla.commands.runs import book_of
+    from mobile_vla.evaluation.whole import evaluate_run
 
     view = book_of(chosen).case(options.case).run
     if view is None:
@@ -70,26 +69,3 @@ def _all(chosen: Setting, scenes: int, jobs: int, *, as_json: bool) -> None:
     for line in trust_lines(found, "en"):
         print(line)
     print(f"\nwritten to {chosen.workspace.path / NAME}.json and .png")
-
-
-def evaluate_run(
-    run: RunFolder,
-    workspace: Workspace,
-    scenes: int,
-    report: Callable[[int, int], None] = lambda done, total: None,
-    *,
-    checkpoint: str = "best",
-    jobs: int = 1,
-) -> tuple[Offline, Rollouts]:
-    """Offline metrics and rollouts of a run's checkpoint, `jobs` processes driving."""
-    from mobile_vla.simulator.render import choose_backend
-
-    choose_backend()
-    from mobile_vla.evaluation.offline import evaluate_offline, load_run
-    from mobile_vla.evaluation.rollouts import evaluate_rollouts
-    from mobile_vla.training.allocation import keep_freed_memory
-
-    keep_freed_memory()
-    trained = load_run(run, checkpoint)
-    offline = evaluate_offline(trained, workspace)
-    return offline, evaluate_rollouts(trained, workspace, scenes, report, jobs)

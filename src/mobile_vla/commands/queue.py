@@ -175,7 +175,7 @@ def work(
     """A job: train (or resume) the run, then evaluate it. One torch thread; its own console log."""
     import torch
 
-    from mobile_vla.commands.evaluate import evaluate_run
+    from mobile_vla.evaluation.whole import evaluate_run
     from mobile_vla.training.run import train as train_run
 
     torch.set_num_threads(1)

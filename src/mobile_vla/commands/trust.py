@@ -40,7 +40,7 @@ def evaluate_all(chosen: Setting, scenes: int, jobs: int) -> list[Trust]:
 
 def _evaluate_rest(case: CaseView, chosen: Setting, scenes: int, jobs: int) -> None:
     """Evaluate those checkpoints of a case that load and have not been."""
-    from mobile_vla.commands.evaluate import evaluate_run
+    from mobile_vla.evaluation.whole import evaluate_run
 
     assert case.run is not None
     known = {one.checkpoint for one in driven([case], chosen.workspace.path)}

@@ -15,7 +15,7 @@ from mobile_vla.record.workspace import Workspace
 
 if TYPE_CHECKING:
     from mobile_vla.casebook.model import RunView
-    from mobile_vla.training.loop import Training
+    from mobile_vla.training.state import Training
 
 TOLERANCE = 1e-4
 """Relative: one machine gives the same bits, another sums in another order."""

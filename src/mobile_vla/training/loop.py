@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import math
 import resource
-import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
 import torch
-from lightning.fabric import Fabric
 
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode
-from mobile_vla.policy.policy import Policy
 from mobile_vla.record.errors import UserError
-from mobile_vla.record.events import Checkpoint, CheckpointFailed, Epoch, EventLog, Heartbeat
-from mobile_vla.record.folder import RunFolder
+from mobile_vla.record.events import Checkpoint, CheckpointFailed, Epoch, Heartbeat
 from mobile_vla.study.models import Recipe
 from mobile_vla.training.ahead import Load, loads
 from mobile_vla.training.checkpoints import (
@@ -28,8 +22,7 @@ from mobile_vla.training.checkpoints import (
     random_state,
     write_checkpoint,
 )
-from mobile_vla.training.curves import Curves
-from mobile_vla.training.data import Batch, EpisodeTensors
+from mobile_vla.training.data import Batch
 from mobile_vla.training.objective import Validation, loss_sums, loss_weight, validate
 from mobile_vla.training.order import (
     NotFinite,
@@ -37,39 +30,9 @@ from mobile_vla.training.order import (
     learning_rate,
     steps_per_epoch,
 )
+from mobile_vla.training.state import Position, Training
 
 HEARTBEAT_SECONDS = 1.0
-Progress = Callable[[int, int, str], None]
-
-
-@dataclass(slots=True)
-class Position:
-    """Where training stands: optimiser steps done, losses of the epoch begun, best validation."""
-
-    step: int = 0
-    epoch_losses: list[float] = field(default_factory=list)
-    best: float = math.inf
-
-
-@dataclass(frozen=True, slots=True)
-class Training:
-    """Everything the loop works with."""
-
-    fabric: Fabric
-    run: RunFolder
-    recipe: Recipe
-    checkpoint_seconds: float
-    keep_epochs: int
-    manifest: Manifest
-    policy: Policy
-    module: Any
-    optimizer: Any
-    tensors: EpisodeTensors
-    events: EventLog
-    metrics: Curves
-    metadata: dict[str, str]
-    stop: threading.Event
-    progress: Progress
 
 
 def total_steps(recipe: Recipe, manifest: Manifest) -> int:

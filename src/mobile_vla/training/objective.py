@@ -12,7 +12,7 @@ from mobile_vla.study.models import Recipe
 from mobile_vla.training.data import Batch
 
 if TYPE_CHECKING:
-    from mobile_vla.training.loop import Training
+    from mobile_vla.training.state import Training
 
 
 class Validation(NamedTuple):

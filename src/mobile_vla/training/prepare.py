@@ -6,7 +6,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -29,7 +28,6 @@ from mobile_vla.training.checkpoints import POLICY, read_resume, restore_random
 from mobile_vla.training.curves import open_curves
 from mobile_vla.training.data import EpisodeTensors, open_case_frames
 from mobile_vla.training.features import Features
-from mobile_vla.training.loop import Position, Progress, Training
 from mobile_vla.training.preflight import (
     Checklist,
     Found,
@@ -40,18 +38,9 @@ from mobile_vla.training.preflight import (
 )
 from mobile_vla.training.rehearsal import Rehearsal
 from mobile_vla.training.speed import speed_up
+from mobile_vla.training.state import Model, Position, Progress, Training
 
 ADAM_BETAS = (0.9, 0.999)
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A policy and what trains it; `module` is the policy as Fabric wraps it."""
-
-    fabric: Fabric
-    policy: Policy
-    module: Any
-    optimizer: Any
 
 
 @dataclass(frozen=True, slots=True)

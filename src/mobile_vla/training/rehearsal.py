@@ -31,7 +31,7 @@ from mobile_vla.training.speed import measure_gains
 if TYPE_CHECKING:
     from mobile_vla.record.workspace import Workspace
     from mobile_vla.study.models import ResolvedCase
-    from mobile_vla.training.prepare import Model
+    from mobile_vla.training.state import Model
 
 PROBE_INSTRUCTIONS = (
     "go around the box on the left, to the basket",

@@ -27,8 +27,8 @@ from mobile_vla.training.data import case_manifest
 from mobile_vla.training.preflight import Checklist, Found, Refused, check_paths
 
 if TYPE_CHECKING:
-    from mobile_vla.training.loop import Position, Progress
     from mobile_vla.training.prepare import Checked
+    from mobile_vla.training.state import Position, Progress
 
 
 def begin_run(case: ResolvedCase, workspace: Workspace) -> RunFolder:
