@@ -86,8 +86,9 @@ def line_pairs(piece: Piece, names: Names, place: tuple[int, str]) -> list[Bound
     start, text = place
     if not AGAINST.search(text):
         return []
-    cases, match = _cases(text, names), _answer(text)
-    if len(cases) != 2 or match is None:
+    cases = _cases(text, names)
+    match = _answer(text) if len(cases) == 2 else None
+    if match is None:
         return []
     found = _bound(piece, match, cases, question_of(text))
     return [

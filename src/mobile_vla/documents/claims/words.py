@@ -219,6 +219,7 @@ def clean(text: str) -> str:
     return re.sub(r"[*`#🔍⭐🚨]+|\(.*?\)", "", text).strip(" \t:：|✅❌⏳️")
 
 
+@lru_cache(maxsize=4096)
 def state_of(text: str) -> str | None:
     """The state that words or, failing them, a mark at its beginning name."""
     text = NEGATED.sub(" ", text)
