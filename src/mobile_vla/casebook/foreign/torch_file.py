@@ -63,7 +63,7 @@ def inspect_torch(path: Path, *, whole: bool) -> TorchFile:
             return _inspect(archive, whole)
     except zipfile.BadZipFile as error:
         return TorchFile(problem=_no_zip(path, error))
-    except (EOFError, KeyError, NotImplementedError, ValueError) as error:
+    except (EOFError, KeyError, RuntimeError, ValueError) as error:  # encrypted, for one
         return TorchFile(problem=f"it cannot be read ({error})")
 
 
