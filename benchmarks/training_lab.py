@@ -111,4 +111,5 @@ def open_training(size: Size, folder: Path, window: int) -> Training:
         run, case, manifest, workspace, EventLog(run.events),
         stop=threading.Event(), progress=lambda done, total, note: None, resume=False,
     )  # fmt: skip
+    training.module.train()
     return training

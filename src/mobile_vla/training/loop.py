@@ -56,9 +56,9 @@ def fit(training: Training, position: Position) -> Position:
     per_step = recipe.batch * recipe.accumulate
     per_epoch = epoch_steps(recipe, training.manifest)
     total = recipe.epochs * per_epoch
-    training.module.train()  # whatever mode it comes in; validation leaves it
     beaten = saved = time.monotonic()
     while position.step < total and not training.stop.is_set():
+        training.module.train()  # whatever mode it comes in, or validation left
         epoch, first = divmod(position.step, per_epoch)
         began = time.monotonic()
         order = epoch_groups(len(train), per_step, recipe.seed, epoch)[first:]
@@ -94,8 +94,6 @@ def _step(
     rate = learning_rate(position.step, total, recipe.learning_rate, recipe.warmup_steps)
     for group in training.optimizer.param_groups:
         group["lr"] = rate
-    if not training.policy.training:
-        training.module.train()
     loss = _backward(training, load.batches)
     _require_finite("loss", loss, position.step + 1, load.episodes)
     norm = _clip(training)
