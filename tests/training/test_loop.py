@@ -175,7 +175,9 @@ def test_latest_step_is_read_from_the_link(tmp_path: Path) -> None:
 def test_the_error_in_real_units_is_that_of_the_windows_alone(here: Lab) -> None:
     training = here.training()
     policy, recipe, errors = training.policy, training.recipe, []
-    found = validate(training)
+    found = validate(
+        training.module, policy, recipe, training.tensors, training.manifest.split("val")
+    )
     with torch.no_grad():
         for row in training.manifest.split("val"):
             batch = training.tensors.batch([row])
@@ -193,7 +195,7 @@ def test_the_best_checkpoint_is_that_of_the_metric_named(
     here: Lab, monkeypatch: pytest.MonkeyPatch, metric: str
 ) -> None:
     scores = iter([Validation(0.9, 0.4), Validation(0.5, 0.6), Validation(0.7, 0.3)])
-    monkeypatch.setattr(loop, "validate", lambda training: next(scores))
+    monkeypatch.setattr(loop, "validate", lambda *_: next(scores))
     here.change("accumulate: 2", f"accumulate: 2\n  best_by: {metric}")
     training = here.training()
     fit(training, Position())

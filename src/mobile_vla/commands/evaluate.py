@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING
 
 from mobile_vla.commands.common import Setting, print_json, progress, setting
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.folder import RunFolder
-
-if TYPE_CHECKING:
-    pass
 
 
 def evaluate(options: argparse.Namespace) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,7 +14,6 @@ from mobile_vla.record.workspace import Workspace
 
 if TYPE_CHECKING:
     from mobile_vla.casebook.model import RunView
-    from mobile_vla.training.state import Training
 
 TOLERANCE = 1e-4
 """Relative: one machine gives the same bits, another sums in another order."""
@@ -36,17 +34,6 @@ class Recomputed(msgspec.Struct, frozen=True, kw_only=True):
             f"{self.checkpoint}: validation loss computed again {self.recomputed:.6g} "
             f"{verdict} the {self.logged:.6g} of its log"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What validation uses of a training."""
-
-    module: Any
-    policy: Any
-    manifest: Any
-    tensors: Any
-    recipe: Any
 
 
 def verify_metrics(run: RunView, workspace: Workspace) -> list[Recomputed]:
@@ -84,5 +71,4 @@ def _validate(run: RunFolder, weights: Path, workspace: Workspace) -> float:
     frames = open_case_frames(case, manifest, workspace, image_size(case))
     features = Features(policy, frames, workspace.cache)
     tensors = EpisodeTensors(policy, case.recipe, frames, features)
-    parts = _Parts(policy, policy, manifest, tensors, case.recipe)
-    return validate(cast("Training", parts)).val_loss
+    return validate(policy, policy, case.recipe, tensors, manifest.split("val")).val_loss

@@ -155,14 +155,10 @@ def _backward(training: Training, batches: Sequence[Batch]) -> float:
 
 
 def _end_epoch(training: Training, position: Position, epoch: int, seconds: float) -> None:
-    found = validate(training)
+    episodes = training.manifest.split("val")
+    found = validate(training.module, training.policy, training.recipe, training.tensors, episodes)
     for name, value in found._asdict().items():
-        _require_finite(
-            name.replace("val_", "validation "),
-            value,
-            position.step,
-            training.manifest.split("val"),
-        )
+        _require_finite(name.replace("val_", "validation "), value, position.step, episodes)
     training.metrics.append(epoch=epoch, step=position.step, **found._asdict())
     losses, position.epoch_losses = position.epoch_losses, []
     value = getattr(found, training.recipe.best_by)

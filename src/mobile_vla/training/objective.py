@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 
+from mobile_vla.episodes.manifest import ManifestEpisode
 from mobile_vla.policy.loss import action_loss_sums, loss_weights
 from mobile_vla.policy.policy import Policy, Windows, unfold_windows
 from mobile_vla.study.models import Recipe
-from mobile_vla.training.data import Batch
-
-if TYPE_CHECKING:
-    from mobile_vla.training.state import Training
+from mobile_vla.training.data import Batch, EpisodeTensors
 
 
 class Validation(NamedTuple):
@@ -22,18 +21,24 @@ class Validation(NamedTuple):
     val_mae: float
 
 
-def validate(training: Training) -> Validation:
-    """The training loss, and the first actions' error, on the validation episodes; no dropout."""
-    training.module.eval()
-    episodes, size = training.manifest.split("val"), training.recipe.batch
+def validate(
+    module: Any,
+    policy: Policy,
+    recipe: Recipe,
+    tensors: EpisodeTensors,
+    episodes: Sequence[ManifestEpisode],
+) -> Validation:
+    """The training loss, and the first actions' error, on these episodes; no dropout.
+
+    `module` is `policy`, as Fabric wraps it where it trains.
+    """
+    module.eval()
     sums = torch.zeros(4, dtype=torch.float64)
     with torch.inference_mode():
-        for start in range(0, len(episodes), size):
-            batch = training.tensors.batch(episodes[start : start + size])
-            predicted = _predict(training.module, training.recipe, batch)
-            sums += torch.stack(
-                [*_loss(training.recipe, predicted), *_mae(training.policy, predicted)]
-            ).cpu()
+        for start in range(0, len(episodes), recipe.batch):
+            batch = tensors.batch(episodes[start : start + recipe.batch])
+            predicted = _predict(module, recipe, batch)
+            sums += torch.stack([*_loss(recipe, predicted), *_mae(policy, predicted)]).cpu()
     total, weight, error, count = sums.tolist()
     return Validation(total / weight, error / count)
 
