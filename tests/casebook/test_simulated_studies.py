@@ -17,6 +17,7 @@ from mobile_vla.casebook.factors import DERIVED
 from mobile_vla.casebook.model import CaseView, Comparison, Evidence, Known, RunView
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.results import Rollout, Rollouts
+from mobile_vla.study.models import NUISANCE
 
 STUDIES = 100
 LEVELS = {
@@ -30,7 +31,6 @@ LEVELS = {
     "evaluation_scenes": ["a", "b"],
 }
 HELD = {"robot": "x, y", "seed": "1", "host": "h"}
-NUISANCE = ("host", "wall_time", "note")
 ASKED = ("vlm", "initial_weights", "data_amount", "direction_balance")
 
 

@@ -10,8 +10,10 @@ import pytest
 from mobile_vla.cli import main
 from mobile_vla.commands import judge
 from mobile_vla.record.errors import UserError
+from mobile_vla.record.events import Heartbeat
 from mobile_vla.record.files import write_json
 from mobile_vla.record.results import Offline, Rollouts
+from mobile_vla.study.load import load_study
 
 if TYPE_CHECKING:
     from conftest import Maker, RunMaker
@@ -47,6 +49,26 @@ def test_a_seed_is_a_factor_until_the_study_declares_it_none(maker: Maker) -> No
     found = maker.book().compare(**PAIR)
     assert (found.verdict, found.confounds) == ("valid", [])
     assert next(f for f in found.factors if f.name == "seed").nuisance
+
+
+@pytest.mark.parametrize(
+    ("declared", "confounds"), [("", []), ("nuisance: [host]\n", ["wall_time"]),
+                                ("nuisance: []\n", ["wall_time"])],
+)  # fmt: skip
+def test_time_taken_is_a_factor_only_where_a_study_says_so(
+    maker: Maker, declared: str, confounds: list[str]
+) -> None:
+    text, line = maker.path.read_text(), "nuisance: [host, wall_time, note]\n"
+    assert line in text
+    maker.path.write_text(text.replace(line, declared))
+    maker.study = load_study(maker.path)
+    maker.finish("left_10")
+    slow = maker.begin("both_10")
+    slow.train()
+    slow.log(Heartbeat(step=slow.total, epoch=9), seconds=40)
+    slow.exit("finished")
+    slow.evaluate()
+    assert maker.book().compare(**PAIR).confounds == confounds
 
 
 def test_a_nuisance_that_is_no_factor_is_an_error_with_the_nearest(maker: Maker) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from mobile_vla.casebook.cases import gather, of_profile
-from mobile_vla.casebook.comparison import NEEDED, NUISANCE, Asked, compare_pair
+from mobile_vla.casebook.comparison import NEEDED, Asked, compare_pair
 from mobile_vla.casebook.design import study_design
 from mobile_vla.casebook.effects import adjust
 from mobile_vla.casebook.factors import DERIVED, planned_factors
@@ -20,7 +20,7 @@ from mobile_vla.casebook.view import view_run
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.folder import find_runs
 from mobile_vla.record.workspace import Workspace
-from mobile_vla.study.models import Question, Study
+from mobile_vla.study.models import NUISANCE, Question, Study
 from mobile_vla.study.reading import nearest
 
 
@@ -48,6 +48,7 @@ class Casebook:
         self.study = study
         self.profile = profile or (next(iter(study.profiles), None) if study else None)
         self.study_path = study_path
+        self.nuisance = study.nuisance if study else NUISANCE
 
     def runs(self) -> list[RunView]:
         """Every run folder of the workspace, judged now, then every run that was scanned."""
@@ -115,10 +116,9 @@ class Casebook:
         return self._design(self.cases())
 
     def _design(self, cases: list[CaseView]) -> Design:
-        nuisance = tuple(self.study.nuisance) if self.study else NUISANCE
         self._check_nuisance(cases)
         questions = self._asked_of_study(None)
-        return study_design(cases, questions, nuisance, self._step_time(cases))
+        return study_design(cases, questions, self.nuisance, self._step_time(cases))
 
     def _asked_of_study(self, name: str | None) -> tuple[Question, ...]:
         questions = self.study.questions if self.study else ()
@@ -174,13 +174,12 @@ class Casebook:
         **how: bool,
     ) -> Asked:
         """`how`: `exploratory` and `measure` of `Asked`."""
-        nuisance = self.study.nuisance if self.study else NUISANCE
         return Asked(
             a=_find(cases, pair[0]),
             b=_find(cases, pair[1]),
             question=question,
             factor=factor,
-            nuisance=tuple(nuisance),
+            nuisance=self.nuisance,
             cases=cases,
             seconds_per_step=self._step_time(cases),
             **how,
@@ -215,16 +214,15 @@ class Casebook:
 
     def _check_nuisance(self, cases: list[CaseView]) -> None:
         """What the study declares to be no factor must be one, and no question may ask of it."""
-        declared = self.study.nuisance if self.study else ()
         known = _factor_names(cases) | {*NUISANCE, *DERIVED, *NEEDED, "packages", "device"}
-        for name in declared:
+        for name in self.nuisance:
             if name not in known:
                 raise UserError(
                     f"{self.study_path}: nuisance {name!r} is no factor: "
                     f"{nearest(name, sorted(known))}"
                 )
         for question in self.study.questions if self.study else ():
-            if question.factor in declared:
+            if question.factor in self.nuisance:
                 raise UserError(
                     f"{self.study_path}: question {question.name} asks of {question.factor}, "
                     "which the study declares a nuisance: take it out of `nuisance`."

@@ -27,9 +27,6 @@ from mobile_vla.casebook.settle import missing_runs, would_part
 from mobile_vla.record.errors import UserError
 from mobile_vla.study.models import Question
 
-NUISANCE = ("host", "wall_time", "note")
-"""What is no factor where no study says otherwise."""
-
 NEVER_CONFOUND = frozenset({"validation_set"})
 """A run's own validation set matters to its validation loss only, which is no effect here."""
 

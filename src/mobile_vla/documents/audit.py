@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from mobile_vla.casebook.casebook import Casebook
-from mobile_vla.casebook.comparison import NUISANCE, Asked, compare_pair
+from mobile_vla.casebook.comparison import Asked, compare_pair
 from mobile_vla.casebook.model import CaseView, Comparison, RunView, Value
 from mobile_vla.documents.claims.extract import read_claims
 from mobile_vla.documents.claims.model import Audit
@@ -22,6 +22,7 @@ from mobile_vla.documents.claims.source import (
 from mobile_vla.documents.facts import began_of
 from mobile_vla.documents.saying import language_of
 from mobile_vla.documents.verdicts import Judge
+from mobile_vla.study.models import NUISANCE
 
 
 class Proof(Value, frozen=True, kw_only=True):

@@ -11,6 +11,9 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seed = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+NUISANCE = ("host", "wall_time", "note")
+"""What is no factor between runs, unless a study says otherwise."""
+
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 
 
@@ -205,14 +208,17 @@ class Profile(Strict, frozen=True, kw_only=True):
 
 
 class Study(Strict, frozen=True, kw_only=True):
-    """Cases, the questions asked of them, and what is no factor between them."""
+    """Cases, the questions asked of them, and what is no factor between them.
+
+    `nuisance`: names of factors that confound nothing; an empty list leaves none out.
+    """
 
     study: Name
     title: Text
     robot: Robot
     data: Data
     base: dict[str, object] = {}
-    nuisance: tuple[str, ...] = ()
+    nuisance: tuple[str, ...] = NUISANCE
     profiles: dict[str, Profile]
     cases: tuple[Case, ...]
     questions: tuple[Question, ...] = ()
