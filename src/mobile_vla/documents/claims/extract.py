@@ -27,7 +27,7 @@ from mobile_vla.documents.claims.texts import (
     sentences,
     states_case,
 )
-from mobile_vla.documents.claims.tokens import Found
+from mobile_vla.documents.claims.tokens import Found, small
 from mobile_vla.documents.claims.words import (
     GUESS_HEADING,
     LOSSES,
@@ -182,7 +182,7 @@ class _Reader:
             if text.rstrip("*_ ").endswith("?"):
                 self._unread(piece)  # what is asked is no claim
                 continue
-            match = KEYED.match(text)
+            match = KEYED.match(text) if ":" in text or "：" in text else None
             key = read_key(match["key"]) if match else None
             if match and key and key.quantity != "epoch" and not self.names.mentions(match["key"]):
                 if key.quantity != "date" or context or section:
@@ -230,7 +230,7 @@ class _Reader:
         `told`: the case that what stands before speaks of, where the text names none.
         """
         offset, text = place
-        if key is None and ELSEWHERE.search(text):
+        if key is None and look_at(piece.text).elsewhere and ELSEWHERE.search(small(text)):
             self._unread(piece)
             return
         mentions = self.names.mentions(text)
@@ -367,9 +367,9 @@ class _Reader:
         if section is None:
             return False
         if id(section) not in self.guesses:
-            self.guesses[id(section)] = bool(GUESS_HEADING.search(section.title)) or self._guess(
-                section.parent
-            )
+            self.guesses[id(section)] = bool(
+                GUESS_HEADING.search(small(section.title))
+            ) or self._guess(section.parent)
         return self.guesses[id(section)]
 
     def _written(self) -> str | None:

@@ -7,6 +7,7 @@ import re
 import msgspec
 
 from mobile_vla.documents.claims.tokens import (
+    ABOUT_BEFORE,
     COUNTED,
     EPOCH_AFTER,
     GAP,
@@ -183,6 +184,7 @@ class Numbers:
 
     def _near(self, match: re.Match[str]) -> bool:
         gap = self.text[max(self.noun_end, 0) : match.start()].replace(RUN, "")
+        gap = ABOUT_BEFORE.sub("", gap)
         if self.noun not in LOSSES:
             return len(gap) <= REACH and JOINT.fullmatch(gap) is not None
         if self.found and self.found[-1][0].quantity in LOSSES:

@@ -9,29 +9,26 @@ import msgspec
 
 from mobile_vla.documents.claims.naming import Names
 from mobile_vla.documents.claims.source import Piece
-from mobile_vla.documents.claims.tokens import Found
+from mobile_vla.documents.claims.tokens import Found, small
 from mobile_vla.documents.claims.words import NOT_POSSIBLE, POSSIBLE, clean, question_of
 
 Bound = tuple[Piece, Found, tuple[str, str | None] | None, tuple[str, ...]]
-AGAINST = re.compile(
-    r"\bvs\.?(?=\W)|\bagainst\b|\bcompared? (?:with|to)\b|비교|견주", re.IGNORECASE
-)
-QUESTION = re.compile(r"비교|comparison|question|질문", re.IGNORECASE)
-ANSWER = re.compile(r"가능|possible|verdict|판정|comparable", re.IGNORECASE)
+AGAINST = re.compile(r"vs(?<!\wvs)\.?(?=\W)|against\b|compared? (?:with|to)\b|비교|견주")
+QUESTION = re.compile(r"비교|comparison|question|질문")
+ANSWER = re.compile(r"가능|possible|verdict|판정|comparable")
 NO_PAIR = re.compile(r"no comparison|비교 ?불가", re.IGNORECASE)
 
 BEST_CELL = re.compile(r"[\W]*(?P<best>best|최고)(?: model| 모델| 성능)?[\W]*", re.IGNORECASE)
 BEST = re.compile(
-    r"\bbest (?:\w+ )?(?:model|run|case|one)\b|현재 best|최고 (?:성능|모델)"
-    r"|가장 (?:우수|좋은|뛰어난)(?=\S*\s*(?:모델|성능|결과|학습|케이스))",
-    re.IGNORECASE,
+    r"best(?<!\wbest) (?:\w+ )?(?:model|run|case|one)\b|현재 best|최고 (?:성능|모델)"
+    r"|가장 (?:우수|좋은|뛰어난)(?=\S*\s*(?:모델|성능|결과|학습|케이스))"
 )
 BETTER = re.compile(
-    r"\b(?:better|outperforms?|outperformed|beats?|superior)\b|\b(?P<down>worse)\b"
-    r"|성능이 (?:더 )?(?:좋|높|낫|우수)\w*|(?:더 )?(?:낫|우수|뛰어나)\w*"
-    r"|(?P<kod>성능이 (?:더 )?(?:나쁘|낮|떨어)\w*)",
-    re.IGNORECASE,
+    r"better\b|outperform(?:s|ed)?\b|beats?\b|superior\b|worse\b"
+    r"|성능이 (?:더 )?(?:좋|높|낫|우수|나쁘|낮|떨어)\w*|더 (?:낫|우수|뛰어나)\w*"
+    r"|낫\w*|우수\w*|뛰어나\w*"
 )
+LESS = re.compile(r"worse|나쁘|낮|떨어")
 COMPARING = re.compile(
     r"vs|against|compar|비교|견주|best|better|worse|outperform|beat|superior|최고|좋|낫|우수|높|낮|나쁘"
     r"|뛰어나|떨어"
@@ -71,8 +68,8 @@ def _mark_beside(bound: Bound) -> list[Bound]:
 
 def heading_pair(piece: Piece, names: Names) -> list[Bound]:
     """ "Comparison 1: data balance (possible)", whose cases stand below it."""
-    match = _answer(piece.text)
-    if match is None or not QUESTION.search(piece.text) or not question_of(piece.text):
+    match = _answer(piece.text) if QUESTION.search(small(piece.text)) else None
+    if match is None or not question_of(piece.text):
         return []
     cases = _cases(piece.text, names)
     for below in piece.section.pieces[1:]:
@@ -84,7 +81,7 @@ def heading_pair(piece: Piece, names: Names) -> list[Bound]:
 def line_pairs(piece: Piece, names: Names, place: tuple[int, str]) -> list[Bound]:
     """The comparison that a sentence, at `place` of its line, claims possible or not."""
     start, text = place
-    if not AGAINST.search(text):
+    if not AGAINST.search(small(text)):
         return []
     cases = _cases(text, names)
     match = _answer(text) if len(cases) == 2 else None
@@ -118,8 +115,8 @@ def better_claims(
         if match is None or case is None or place < 0:
             return []
         return [_above(piece, place, match["best"], case[1] or case[0], others)]
-    found = BETTER.search(piece.text)
-    best = BEST.search(piece.text)
+    lowered = small(piece.text)
+    found, best = BETTER.search(lowered), BEST.search(lowered)
     if (not found and not best) or NO_CLAIM.search(piece.text):
         return []
     cases = _cases(piece.text, names)
@@ -127,16 +124,15 @@ def better_claims(
     assert match is not None
     if best and not cases and case:
         cases = [case[1] or case[0]]
-    if found and not best and (found["down"] or found["kod"]):
+    if found and not best and LESS.search(found[0]):
         cases.reverse()
     than = re.search(r"보다", piece.text)
     if than and len(cases) == 2 and not best and _first_is_less(piece.text, names, than.start()):
         cases.reverse()
     if not cases or (len(cases) != 2 and not best):
         return []
-    word = match[0]
     against = cases[1:] if len(cases) == 2 else others
-    return [_above(piece, match.start(), word, cases[0], against)]
+    return [_above(piece, match.start(), match[0], cases[0], against)]
 
 
 def _first_is_less(text: str, names: Names, than: int) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 
 from mobile_vla.documents.claims.numbers import WHOLE_NUMBERS, Numbers
 from mobile_vla.documents.claims.times import durations, times
-from mobile_vla.documents.claims.tokens import NUMBER, Found, reading, small
+from mobile_vla.documents.claims.tokens import ABOUT, NUMBER, Found, is_about, reading, small
 from mobile_vla.documents.claims.words import (
     CHECKPOINT,
     LOSSES,
@@ -31,6 +31,8 @@ DATE = re.compile(
     r"(?<![\d.])(?:20\d{2}[-./])?(?:0?[1-9]|1[0-2])[-/](?:0[1-9]|[12]\d|3[01])(?![\d-])"
     r"|(?:20\d{2}년\s*)?(?:1[0-2]|[1-9])월\s*(?:[12]\d|3[01]|[1-9])일"
 )
+DATED = re.compile(r"\d[-/월]")
+"""Stands in every date, and is found sooner."""
 DOTTED = re.compile(
     r"(?<![\d.])(?:20\d{2}\.\s?)?(?:0?[1-9]|1[0-2])\.\s?(?:0[1-9]|[12]\d|3[01])(?![\d.])"
 )
@@ -39,95 +41,96 @@ NOT_BEGUN = re.compile(
     r"수집|회의|분석|작성|평가|collect|record|meeting|analy|writ|evaluat|download|다운"
 )
 """What else than a training begins on a day."""
-HIDDEN = re.compile(
-    r"\d{1,2}:\d{2}(?::\d{2})?|\]\([^)]*\)|[\w=*]*\*?\.h5|(?<!\w)[A-Za-z]+-\d[\w-]*|\b[QP]\d+\b|\d+\.(?=\s)(?<=^\d\.)|\d+-way|\bv\d[\w.]*"
-    r"|\d+DOF|\[\^[^\]]*\]"
+HIDDEN = tuple(
+    (sign, re.compile(pattern))
+    for sign, pattern in (
+        (":", r"\d\d?:\d{2}(?::\d{2})?"),
+        ("](", r"\]\([^)]*\)"),
+        ("[^", r"\[\^[^\]]*\]"),
+        (".h5", r"[\w=*]*\*?\.h5"),
+        ("-", r"(?<!\w)[a-z]+-\d[\w-]*|\d+-way"),
+        ("q", r"q(?<!\wq)\d+\b"),
+        ("p", r"p(?<!\wp)\d+\b"),
+        ("v", r"v(?<!\wv)\d[\w.]*"),
+        ("dof", r"\d+dof"),
+        (". ", r"^\d\.(?=\s)"),
+    )
 )
-PATHS = re.compile(r"https?://\S+|[\w.~{}-]*/[\w./{}*=~-]*[A-Za-z_][\w./{}*=~-]*")
+"""Digits that count nothing: a sign that stands in each such text, and what to look for there."""
+PATHS = re.compile(r"https?://\S+|[\w.~{}-]*/[\w./{}*=~-]*[a-z_][\w./{}*=~-]*")
 STRUCK = re.compile(r"~~.*?~~|\(was: [^)]*\)")
 
 WAY_AFTER = re.compile(
-    rf"(?<![\d.]){NUMBER}\s*(?:개(?:의)?\s*)?(?:\*\*)?\s*(?:{EPISODE}\s*)?{WAY}"
-    rf"(?P<only>[\s-]*(?:only|만))?(?![\w-]*\s*acc)",
-    re.IGNORECASE,
+    rf"{NUMBER}\s*(?:개(?:의)?\s*)?(?:\*\*)?\s*(?:{EPISODE}\s*)?{WAY}"
+    r"(?P<only>[\s-]*(?:only|만))?(?![\w-]*\s*acc)"
 )
 WAY_BEFORE = re.compile(
     rf"{WAY}(?P<only>[\s-]*(?:only|만))?(?:\s*(?:방향|데이터|data|{EPISODE}))?"
-    rf"\s*[(:]?\s*{NUMBER}{STOP}"
-    rf"(?!\s*(?:m/s|s\b|초|회|of\b))",
-    re.IGNORECASE,
+    rf"\s*[(:]?\s*{ABOUT}?{NUMBER}{STOP}"
+    r"(?!\s*(?:m/s|s\b|초|회|of\b))"
 )
-WAY_BESIDE = re.compile(rf"{WAY}\s*$", re.IGNORECASE)
+WAY_BESIDE = re.compile(rf"{WAY}\s*$")
 COUNT = re.compile(
-    rf"(?<![\d.]){NUMBER}\s*(?:\*\*)?\s*(?:개의?\s*)?(?:{SPLIT}[\s-]*)?{EPISODE}"
-    rf"(?:\s*\(\s*{WAY}(?P<only>[\s-]*(?:only|만))\s*\))?",
-    re.IGNORECASE,
+    rf"{NUMBER}\s*(?:\*\*)?\s*(?:개의?\s*)?(?:{SPLIT}[\s-]*)?{EPISODE}"
+    rf"(?:\s*\(\s*{WAY}(?P<only>[\s-]*(?:only|만))\s*\))?"
 )
 COUNT_KEY = re.compile(
     rf"(?:{SPLIT}[\s_]*)?"
     rf"(?:{EPISODE}\s*(?:수|count)?\s*(?:\*\*)?\s*[:=]|에피소드(?: 수)?[는은를]?(?=\s))"
-    rf"\s*(?:\*\*)?\s*{NUMBER}{STOP}(?!\s*번)",
-    re.IGNORECASE,
+    rf"\s*(?:\*\*)?\s*{ABOUT}?{NUMBER}{STOP}(?!\s*번)"
 )
 COUNT_SPLIT = re.compile(
-    rf"{SPLIT}(?:용|에는|에|으로)?[\s:=*]*{NUMBER}\s*(?:개|편){STOP}|"
+    rf"{SPLIT}(?:용|에는|에|으로)?[\s:=*]*{ABOUT}?{NUMBER}\s*(?:개|편){STOP}|"
     r"(?P<pair>(?<![\d.])\d+(?=\s*(?:(?:were|was|are|is)\s+)?(?:held out |kept |used )?for\s+"
-    r"(?P<for>train(?:ing)?|val(?:idation)?)))",
-    re.IGNORECASE,
+    r"(?P<for>train(?:ing)?|val(?:idation)?)))"
 )
-ONLY = re.compile(rf"(?<![\w-]){WAY}[\s-]*(?P<only>only|만)(?![가-힣]*[이가] 아)", re.IGNORECASE)
+ONLY = re.compile(rf"(?<![\w-]){WAY}[\s-]*(?P<only>only|만)(?![가-힣]*[이가] 아)")
 NEAR = re.compile(
     r"(?<!\w)(train(?:ing)?|val(?:idation)?|학습|훈련|검증)(?:용|에)?[\s:*]*"
-    r"(?:[\d\s+개]|left|right|왼쪽|오른쪽|straight|직진)*$",
-    re.IGNORECASE,
+    r"(?:[\d\s+개]|left|right|왼쪽|오른쪽|straight|직진)*$"
 )
 FOR_SPLIT = re.compile(
     r"(?:\s|\d|[+,]|and\b|left|right|straight|episodes?|were|was|are|held out|kept|used)*"
-    r"\bfor\s+(train(?:ing)?|val(?:idation)?)",
-    re.IGNORECASE,
+    r"\bfor\s+(train(?:ing)?|val(?:idation)?)"
 )
 NOT_READ = re.compile(
     r"evaluat|평가|\btest|테스트|수집|collect|record|추가|additional|\bmore\b|남음|필요|bench"
-    r"|더 (?:모|필|추)",
-    re.IGNORECASE,
+    r"|더 (?:모|필|추)"
 )
 """Episodes that were evaluated on, recorded or wanted are not those that a run was trained on."""
 OF_EPISODES = re.compile(r"ep|left|right|에피소드|왼쪽|오른쪽|좌측|우측|straight|직진|l/r|편|for ")
-OF_DRIVES = re.compile(r"성공|success|롤아웃|rollout|충돌|collision|\bacc|정확도")
+OF_DRIVES = re.compile(r"성공|success|롤아웃|rollout|충돌|collision|acc(?<!\wacc)|정확도")
 DIGIT = re.compile(r"\d")
 LISTED = re.compile(r"^\s*\d+[.)]\s")
 SHORT = 300
 """Characters up to which a text is remembered: table cells and list items are often the same."""
-BARE = re.compile(rf"[\s*`]*{NUMBER}[\s*`]*")
+BARE = re.compile(rf"[\s*`]*{ABOUT}?{NUMBER}[\s*`]*")
 ALONE = LOSSES | {"lora_r", "lora_alpha", "lora_dropout", "learning_rate", "weight_decay", "batch"}
 ALONE |= {"accumulate", "window", "chunk", "seed", "epochs", "steps", "action_dim", "hidden"}
 """Quantities of which a bare number beside the key needs no further reading."""
-RATIO = re.compile(rf"(?<![\d.]){NUMBER}\s*(?:×(?!\s*\d)|배(?![가-힣치])|배다|x\b|times\b)")
-SHARE = re.compile(r"(?<![\d.])(?P<num>\d+(?:\.\d+)?)\s*%")
+RATIO = re.compile(rf"{NUMBER}\s*(?:×(?!\s*\d)|배(?![가-힣치])|배다|x\b|times\b)")
+SHARE = re.compile(rf"{NUMBER}\s*%")
 SHARE_OF = re.compile(
-    r"(?<![\d.])(?P<num>\d+(?:\.\d+)?)\s*%\s*(?:를|을|는|of the episodes)?\s*(?:were |was )?"
-    r"(?:used )?(?:for )?(?P<split>train(?:ing)?|val(?:idation)?|학습|훈련|검증)",
-    re.IGNORECASE,
+    rf"{NUMBER}\s*%\s*(?:를|을|는|of the episodes)?\s*(?:were |was )?"
+    r"(?:used )?(?:for )?(?P<split>train(?:ing)?|val(?:idation)?|학습|훈련|검증)"
 )
 WEIGHTS = r"(?P<w>(?:microsoft |ms )?kosmos-2|robovlms?(?: checkpoint| weights)?|scratch)"
 INIT = re.compile(
     rf"(?:initiali[sz]ed|starts?|started|trained) from (?:the )?{WEIGHTS}"
     r"|(?P<k>robovlms?|(?:microsoft |ms )?kosmos-2)\s*(?:가중치|체크포인트|checkpoint|weights)?"
-    r"(?:으?로|에서)(?:부터)?\s*(?:초기화|시작)",
-    re.IGNORECASE,
+    r"(?:으?로|에서)(?:부터)?\s*(?:초기화|시작)"
 )
 PART = re.compile(
     r"(?P<part>vision|비전|projection|projector|프로젝[션터])(?:[\s-]*(?:tower|encoder|model|타워|인코더))?"
-    r"[^\d.,;|]{0,16}?(?P<how>frozen|고정|동결|trained|trains|학습됨|학습된다|학습된|학습되었|학습했)",
-    re.IGNORECASE,
+    r"[^\d.,;|]{0,16}?(?P<how>frozen|고정|동결|trained|trains|학습됨|학습된다|학습된|학습되었|학습했)"
 )
 GONE = re.compile(
-    r"(?:checkpoint|체크포인트)[가이은는도]?\s*(?:없음|없다|없습니다|:\s*none)|\bno checkpoint\b",
-    re.I,
+    r"(?:checkpoint|체크포인트)[가이은는도]?\s*(?:없음|없다|없습니다|:\s*none)|no checkpoint\b"
 )
 KEPT = re.compile(
-    r"✅|❌|⏳|\byes\b|\bno(?:ne)?\b|있음|없음|\bpending\b|(?<![\d.])\d+\s?개|\b\d+ files?", re.I
+    r"✅|❌|⏳|\byes\b|\bno(?:ne)?\b|있음|없음|\bpending\b|(?<![\d.])\d+\s?개|\b\d+ files?"
 )
+WEIGHTS_FILES = (".ckpt", ".pt", ".safetensors")
 WHOLE = frozenset({"vlm", "init", "regime", "lora"})
 
 
@@ -144,6 +147,7 @@ def scan(text: str, key: Key | None, *, cased: bool) -> Seen:
 
 
 def _scan(text: str, key: Key | None, cased: bool) -> Seen:
+    text = small(text)
     if key is not None and key.quantity in ALONE and (match := BARE.fullmatch(text)):
         found = reading(match, "val_loss" if key.quantity == "checkpoint" else key.quantity)
         if found is not None and (key.quantity not in WHOLE_NUMBERS or found.step >= 1):
@@ -160,11 +164,12 @@ _short = lru_cache(maxsize=8192)(_scan)
 
 def has_number(text: str) -> bool:
     """Whether digits stand in a text beyond a list's own."""
-    return bool(DIGIT.search(text)) and bool(DIGIT.search(LISTED.sub("", text)))
+    listed = LISTED.match(text)
+    return bool(DIGIT.search(text, listed.end() if listed else 0))
 
 
 class _Scan:
-    """Reads one text. What has been read is masked, so that nothing is read twice."""
+    """Reads one text, small letters. What has been read is masked: nothing is read twice."""
 
     def __init__(self, text: str, key: Key | None) -> None:
         self.text, self.key = text, key
@@ -184,8 +189,10 @@ class _Scan:
             self._times()
             if "/" in self.left:
                 self._hide(PATHS)
-            self._hide(HIDDEN)
-            if "." in self.left:
+            for sign, pattern in HIDDEN:
+                if sign in self.left:
+                    self._hide(pattern)
+            if any(ending in self.left for ending in WEIGHTS_FILES):
                 self._hide(CHECKPOINT)
         if DIGIT.search(self.left):
             self._numbers()
@@ -195,11 +202,12 @@ class _Scan:
     def _times(self) -> None:
         if self.quantity == "date":
             self._each(DOTTED, lambda m: Found(m.start(), m.end(), "date"))
-        lowered = small(self.left)
+        self._take(durations(self.left, self.quantity) + times(self.left))
+        if not DATED.search(self.left):
+            return
         begun = self.quantity == "date" or bool(
-            BEGUN.search(lowered) and not NOT_BEGUN.search(lowered)
+            BEGUN.search(self.left) and not NOT_BEGUN.search(self.left)
         )
-        self._take(durations(lowered, self.quantity) + times(lowered))
         for match in list(DATE.finditer(self.left)):
             if begun:
                 self.found.append(Found(match.start(), match.end(), "date"))
@@ -217,18 +225,17 @@ class _Scan:
             self.found.append(Found(start, start + len(inner[0]), "checkpoint_file"))
 
     def _numbers(self) -> None:
-        lowered = small(self.left)
-        episodes = OF_EPISODES.search(lowered) or self.quantity == "episodes"
-        if episodes and not OF_DRIVES.search(lowered):
+        episodes = OF_EPISODES.search(self.left) or self.quantity == "episodes"
+        if episodes and not OF_DRIVES.search(self.left):
             self._episodes()
         if self.quantity == "episodes" and self.key and self.key.split:
             self._each(SHARE, lambda match: _share(match, self.key.split if self.key else ""))
-        if "%" in lowered:
+        if "%" in self.left:
             self._each(SHARE_OF, lambda match: _share(match, split_of(match["split"])))
         key = self.key
         if key and any(found.quantity == key.quantity for found in self.found):
             key = None
-        self._take(Numbers(small(self.left), key).read())
+        self._take(Numbers(self.left, key).read())
 
     def _take(self, found: list[tuple[Found, int]]) -> None:
         for one, end in found:
@@ -237,8 +244,10 @@ class _Scan:
 
     def _episodes(self) -> None:
         before = len(self.found)
+        named = "ep" in self.left or "에피소드" in self.left
         for pattern in (COUNT, WAY_AFTER, WAY_BEFORE, COUNT_KEY):
-            self._each(pattern, self._episode)
+            if named or pattern in (WAY_AFTER, WAY_BEFORE):
+                self._each(pattern, self._episode)
         if len(self.found) > before or "편" in self.left or self.quantity == "episodes":
             self._each(COUNT_SPLIT, self._of_split)
         told = [found for found in self.found[before:] if found.ways and found.number is not None]
@@ -278,7 +287,7 @@ class _Scan:
         else:
             number, split, start = match["num"], split_of(match["split"]), match.start("num")
         return Found(start, start + len(number), "episodes", float(number.replace(",", "")),
-                     1.0, split=split, about=bool(match["about"]))  # fmt: skip
+                     1.0, split=split, about=is_about(match))  # fmt: skip
 
     def _words(self, *, cased: bool) -> None:
         if self.quantity in WHOLE:
@@ -302,13 +311,12 @@ class _Scan:
             )
 
     def _prose(self) -> None:
-        lowered = small(self.left)
-        if "from" in lowered or "초기화" in lowered or "시작" in lowered:
+        if "from" in self.text or "초기화" in self.text or "시작" in self.text:
             for match in INIT.finditer(self.text):
                 group = "w" if match["w"] else "k"
                 self.found.append(Found(match.start(group), match.end(group), "init"))
         for match in PART.finditer(self.left):
-            part = "vision" if match["part"].lower() in ("vision", "비전") else "projection"
+            part = "vision" if match["part"] in ("vision", "비전") else "projection"
             self.found.append(Found(match.start("how"), match.end("how"), "part", qualifier=part))
 
     def _state(self) -> None:
@@ -358,12 +366,12 @@ class _Scan:
 
 def ratios(text: str) -> Iterator[Found]:
     """Ratios: "50×", "2배"; of episodes where the text speaks of data, else of losses."""
-    lowered = text.lower()
+    lowered = small(text)
     loss = re.search(r"loss|손실", lowered)
     if not loss and not re.search(r"episode|에피소드|데이터|\bdata\b", lowered):
         return
     best = loss and re.search(r"\bbest|\blowest|최저|최고", lowered)
-    for match in RATIO.finditer(text):
+    for match in RATIO.finditer(lowered):
         if found := reading(match, "ratio"):
             kind = "best" if best else "final" if loss else "episodes"
             yield msgspec.structs.replace(found, qualifier=kind)

@@ -21,13 +21,15 @@ BESIDE = re.compile(
 )
 """Words that may stand beside a bare state."""
 NOTE = re.compile(r"\[\^mvla-\d|note mvla-\d")
-SENTENCE = re.compile(r"(?<=[.!?。])(?<![\s(]\d\.)(?<!^\d\.)[\s*_]+(?=\S)")
+SENTENCE = re.compile(r"[.!?。](?<![\s(]\d\.)(?<!^\d\.)[\s*_]+(?=\S)")
 ELSEWHERE = re.compile(
-    r"\b(?:older|previous|other|another|earlier) (?:run|case|training|experiment)"
-    r"|(?:이전|다른|옛) (?:실행|학습|실험|케이스)",
-    re.IGNORECASE,
-)
-"""What is said of a run that is not named."""
+    "|".join(
+        [f"{word} (?:run|case|training|experiment)"
+         for word in ("older", "previous", "other", "another", "earlier")]
+        + [f"{word} (?:실행|학습|실험|케이스)" for word in ("이전", "다른", "옛")]
+    )
+)  # fmt: skip
+"""In small letters: what is said of a run that is not named."""
 
 
 def epoch_of_file(row: list[Piece]) -> str:
@@ -49,6 +51,7 @@ class Look(msgspec.Struct, frozen=True):
     guess: bool
     compares: bool
     ratio: bool
+    elsewhere: bool
 
 
 def look_at(text: str) -> Look:
@@ -63,7 +66,8 @@ def _look(text: str) -> Look:
         read,
         read and bool(GUESS.search(lowered)),
         read and bool(COMPARING.search(lowered)),
-        read and bool(RATIO.search(text)),
+        read and bool(RATIO.search(lowered)),
+        read and bool(ELSEWHERE.search(lowered)),
     )
 
 
@@ -81,9 +85,9 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
     """The sentences of a line, each with its place in it."""
     start = 0
     for match in SENTENCE.finditer(text):
-        asked = text[match.start() - 1] == "?"
+        asked = match[0][0] == "?"
         if len(text) > match.end() and (asked or not text[match.end()].islower()):
-            yield start, text[start : match.start()]
+            yield start, text[start : match.start() + 1]
             start = match.end()
     yield start, text[start:]
 

@@ -8,6 +8,8 @@ from functools import lru_cache
 
 import msgspec
 
+from mobile_vla.documents.claims.tokens import small
+
 INTERESTING = re.compile(
     r"[0-9✅❌⏳]|끝|마쳤|죽|멈|중단|정상|있음|비교|best|better|좋|낫|우수|학습|crash|진행|실패|완료|가능"
     r"|없음|오류|left|right|왼쪽|오른쪽|frozen|kosmos|robovlm|lora|null|none"
@@ -17,12 +19,12 @@ INTERESTING = re.compile(
 )
 """What a text in small letters must hold to be worth reading."""
 GUESS = re.compile(
-    r"예상|기대|가설|추후|제안|만약|할 것|될 것|tbd|expect|hypothe|(?<![a-z])if\b|would\b"
+    r"예상|기대|가설|추후|제안|만약|할 것|될 것|tbd|expect|hypothe|if(?<![a-z]if)\b|would\b"
     r"|should\b|might\b|plan to\b|goal|목표|시나리오|scenario|propos|필요"
 )
 """In small letters: what is expected, proposed or asked is no claim."""
 GUESS_HEADING = re.compile(
-    r"예상|가설|시나리오|제안|목표|해결|expect|hypothe|scenario|propos|what if", re.IGNORECASE
+    r"예상|가설|시나리오|제안|목표|해결|expect|hypothe|scenario|propos|what if"
 )
 
 QUANTITIES: tuple[tuple[str, str], ...] = (
@@ -106,7 +108,9 @@ STATES: tuple[tuple[str, str], ...] = (
         r"|\bsucceeded\b",
     ),
 )
-_STATES = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in STATES)
+_STATES = tuple((name, re.compile(pattern)) for name, pattern in STATES)
+_ANY_STATE = re.compile("|".join(pattern.replace(r"\b", "") for _, pattern in STATES))
+"""Stands wherever one of them does, and is found sooner."""
 NEGATED = re.compile(
     r"\b(not|never) (yet )?(been )?(done|finished|completed?|failed|killed|running)"
     r"|n't (finish|complet|fail)"
@@ -118,8 +122,7 @@ NEGATED = re.compile(
     r"|끝났을 때|가장|만약"
     r"|미완료|완료 ?(후|대기|되지|예정|하지)|성공 ?(후|시|하면|시켜)|실패 ?(시|하면|율)"
     r"|(when|once|after|until|unless) [^.]*(done|finish|complete|succe)"
-    r"|대기|success rate|성공률|재시도|완료되면",
-    re.IGNORECASE,
+    r"|대기|success rate|성공률|재시도|완료되면"
 )
 MARKS = {"✅": "finished", "❌": "failed", "⏳": "running"}
 CAUSES: tuple[tuple[str, str, str], ...] = (
@@ -140,7 +143,7 @@ _CAUSES = tuple(
 LEFT = r"left|왼쪽|좌측"
 RIGHT = r"right|오른쪽|우측"
 BOTH = r"left\s*(?:\+|and|&)\s*right|왼쪽\s*(?:\+|과|및)\s*오른쪽|l/r"
-WAY = rf"(?P<way>(?:{BOTH})|(?:{LEFT})|(?:{RIGHT})|straight|직진)"
+WAY = rf"(?P<way>{BOTH}|{LEFT}|{RIGHT}|straight|직진)"
 NOT_POSSIBLE = re.compile(
     r"불가|❌|\bimpossible\b|cannot be compared|can't be compared|not comparable|not possible"
     r"|\bconfounded\b|(비교할|말할|알|볼) 수 없|^no\b", re.IGNORECASE
@@ -222,17 +225,19 @@ def clean(text: str) -> str:
 @lru_cache(maxsize=4096)
 def state_of(text: str) -> str | None:
     """The state that words or, failing them, a mark at its beginning name."""
-    text = NEGATED.sub(" ", text)
-    found = [name for name, pattern in _STATES if pattern.search(text)]
-    if found:
-        return found[0] if len(found) == 1 else None
+    text = small(text)
+    if _ANY_STATE.search(text):
+        text = NEGATED.sub(" ", text)
+        found = [name for name, pattern in _STATES if pattern.search(text)]
+        if found:
+            return found[0] if len(found) == 1 else None
     marks = [state for mark, state in MARKS.items() if mark in text]
     return marks[0] if len(marks) == 1 else None
 
 
 def state_word(text: str) -> re.Match[str] | None:
     """Where the state is named."""
-    state = state_of(text)
+    state, text = state_of(text), small(text)
     for name, pattern in _STATES:
         for match in pattern.finditer(text) if name == state else ():
             if not any(n.start() <= match.start() < n.end() for n in NEGATED.finditer(text)):
