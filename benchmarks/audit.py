@@ -7,15 +7,18 @@ evidence must be found (recall). `--list` prints every claim judged otherwise th
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import random
 import re
 import resource
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.audit_evidence import make_proof, many_cases
 from mobile_vla.documents.audit import Proof, audit_document
@@ -128,12 +131,32 @@ def runs_page(size: int) -> bytes:
     return "".join(parts).encode()[:size].decode("utf-8", "ignore").encode()
 
 
-def time_page(proof: Proof, data: bytes) -> tuple[float, int]:
-    """Processor seconds to audit a page against 1,000 runs more, and its claims."""
-    proof = Proof(cases=[*proof.cases, *many_cases(1000)])
-    started = time.process_time()
-    found = audit_document(parse_document(Path("page.md"), data), proof)
-    return time.process_time() - started, len(found.claims)
+class Timed(NamedTuple):
+    """Seconds to audit a page, by the clock and of the processor, its claims, peak memory."""
+
+    wall: float
+    processor: float
+    claims: int
+    megabytes: float
+
+
+def time_page(make: Callable[[int], bytes]) -> Timed:
+    """Audit a page of 1 MB against 1,000 runs more, in a process that has read nothing yet."""
+    data = make(1_000_000)
+    with tempfile.TemporaryDirectory() as folder:
+        proof = Proof(cases=[*make_proof(Path(folder)).cases, *many_cases(1000)])
+        wall, processor = time.perf_counter(), time.process_time()
+        found = audit_document(parse_document(Path("page.md"), data), proof)
+        seconds = time.perf_counter() - wall, time.process_time() - processor
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Timed(*seconds, len(found.claims), peak)
+
+
+def least_time(make: Callable[[int], bytes]) -> Timed:
+    """The least of three processes: other work on the machine only ever adds."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as pool:
+        return min(pool.map(time_page, [make] * 3))
 
 
 def tell(name: str, figures: Figures) -> None:
@@ -167,21 +190,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         proof = make_proof(Path(folder))
         found = {corpus.name: measure(proof, corpus) for corpus in CORPORA}
-        timed = {
-            "about 1,000 runs": time_page(proof, runs_page(1_000_000)),
-            "dense with claims": time_page(proof, dense_page(1_000_000)),
-        }
+    timed = {"about 1,000 runs": least_time(runs_page), "dense with claims": least_time(dense_page)}
     for name, figures in found.items():
         tell(name, figures)
         if options.list:
             show(figures)
-    for name, (seconds, claims) in timed.items():
-        print(f"a page of 1 MB {name}: {seconds:.2f} s of processor, {claims} claims")
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"most memory of this process: {memory:.0f} MB")
+    for name, one in timed.items():
+        print(f"a page of 1 MB {name}: {one.wall:.2f} s, {one.processor:.2f} s of processor, "
+              f"{one.claims} claims, {one.megabytes:.0f} MB at most")  # fmt: skip
     right = all(figures.precision == 1 for figures in found.values())
     right = right and found[CORPUS.name].recall >= 0.95
-    return int(not right or max(seconds for seconds, _ in timed.values()) > 1)
+    return int(not right or max(one.wall for one in timed.values()) > 1)
 
 
 if __name__ == "__main__":
