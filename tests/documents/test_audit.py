@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from mobile_vla.cli import main
 from mobile_vla.documents.audit import Proof, audit_document, audit_text
 from mobile_vla.documents.claims.model import Audit, Judged
 from mobile_vla.documents.claims.source import parse_document, read_document
+from mobile_vla.documents.fix import fix_document
 from mobile_vla.documents.sarif import sarif_log
 from mobile_vla.record.errors import UserError
 
@@ -66,6 +68,30 @@ def test_the_corpus_is_what_the_figures_need(figures: corpus.Figures) -> None:
 
 def test_contradicted_is_never_said_of_what_is_not_false(figures: corpus.Figures) -> None:
     assert figures.wrong == []
+
+
+@pytest.mark.parametrize("name", [path.name for path in sorted(corpus.CORPUS.glob("*.ko.md"))])
+def test_decomposed_hangul_is_read_as_composed_is_and_corrected_in_place(
+    proof: Proof, name: str
+) -> None:
+    composed = corpus.unmarked((corpus.CORPUS / name).read_bytes())[0].decode()
+    data = unicodedata.normalize("NFD", composed).encode()
+    document = parse_document(Path(name), data)
+    audit = audit_document(document, proof)
+    expected = audit_document(parse_document(Path(name), composed.encode()), proof)
+    said = [(one.claim.line, one.claim.value, one.verdict) for one in audit.claims]
+    assert said == [(one.claim.line, one.claim.value, one.verdict) for one in expected.claims]
+    for one in audit.claims:
+        place = data[one.claim.start : one.claim.end].decode()
+        assert unicodedata.normalize("NFC", place) == one.claim.value
+    once = fix_document(document, audit, proof)
+    assert once.done
+    untouched = data.splitlines()
+    tables = {piece.start for table in document.tables for row in table for piece in row}
+    aligned = {document.line_of(start) for start in tables}
+    for number, line in enumerate(untouched, 1):
+        if number not in {one.claim.line for one in once.done} | aligned:
+            assert line in once.data
 
 
 def test_what_is_false_is_found(figures: corpus.Figures) -> None:

@@ -91,12 +91,13 @@ def _apart(edits: Sequence[tuple[Judged, str]]) -> list[tuple[Judged, str]]:
 def _spliced(document: Document, edits: Sequence[tuple[Judged, str]], language: Language) -> bytes:
     data, end = document.data, b"\r\n" if b"\r\n" in document.data else b"\n"
     first = 1 + max((int(match[1]) for match in NOTE.finditer(data)), default=0)
-    codes = [(p.start, p.start + len(p.text.encode())) for p in document.pieces if p.kind == "code"]
+    codes = [p.span(0, len(p.text)) for p in document.pieces if p.kind == "code"]
     pieces, place, notes = [], 0, []
     for number, (judged, text) in enumerate(edits, first):
         claim = judged.claim
         inside = any(start <= claim.start < stop for start, stop in codes)
-        pieces += [data[place : claim.start], _corrected(claim.value, text, number, code=inside)]
+        old = data[claim.start : claim.end].decode()
+        pieces += [data[place : claim.start], _corrected(old, text, number, code=inside)]
         place = claim.end
         notes.append(_note(judged, number, language, code=inside).encode())
     body = _realigned(document, b"".join([*pieces, data[place:]]), edits)

@@ -276,15 +276,14 @@ class _Reader:
         for piece, item, case, pair in found:
             if item.quantity == "ways" and case is None:
                 continue  # of the data in general, not of a run's
-            start = piece.start + len(piece.text[: item.start].encode())
-            value = piece.text[item.start : item.end]
+            start, end = piece.span(item.start, item.end)
             self.claims.append(
                 Claim(
                     line=self.document.line_of(start),
                     start=start,
-                    end=start + len(value.encode()),
+                    end=end,
                     quantity=item.quantity,
-                    value=value,
+                    value=piece.text[item.start : item.end],
                     text=piece.text.strip()[:300],
                     case=case[0] if case else None,
                     name=case[1] if case else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,10 @@ LONGEST = 1_000_000
 LINE_LIMIT = 20_000
 """Characters of one line that are read; a longer one is no prose."""
 
+LETTER = re.compile(
+    r"[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|[^\u0300-\u036f][\u0300-\u036f]*|.", re.DOTALL
+)
+"""What is composed together: the parts of a Hangul syllable, a letter with its marks."""
 FRONT = re.compile(rb"\A---[ \t]*\r?\n.*?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 
 
@@ -40,6 +45,8 @@ class Piece:
 
     `start`: its byte in the file. `table`, `row`, `column`: of a cell; row -1 is the head.
     `block`: the paragraph or list item that it is a line of, -1 where it is of none.
+    `text` is composed (NFC); `places`: where that changed it, each letter's offset in the file
+    from `start`, and the text's end.
     """
 
     kind: str
@@ -50,6 +57,14 @@ class Piece:
     row: int = -1
     column: int = -1
     block: int = -1
+    places: list[int] | None = None
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where letters of the text stand in the file: first byte, byte after the last."""
+        if self.places is not None:
+            return self.start + self.places[start], self.start + self.places[end]
+        first = self.start + len(self.text[:start].encode())
+        return first, first + len(self.text[start:end].encode())
 
 
 @dataclass(slots=True)
@@ -116,7 +131,7 @@ def parse_document(path: Path, data: bytes) -> Document:
         ) from error
     starts = [0] + [match.end() for match in re.finditer(rb"\n|\r(?!\n)", data)]
     _refuse_long_line(path, [*starts, len(data)])
-    reader = _Reader(data, skip)
+    reader = _Reader(data, skip, composed=unicodedata.is_normalized("NFC", text))
     for event, place in pyromark.events_with_range(text, options=pyromark.Options.ENABLE_TABLES):
         reader.take(event, place["start"] + skip, place["end"] + skip)
     reader.flush()
@@ -133,11 +148,22 @@ def _refuse_long_line(path: Path, ends: list[int]) -> None:
             )
 
 
+def _compose(text: str) -> tuple[str, list[int]]:
+    """A text in composed form, and each of its letters' byte offset in the text as it was."""
+    letters, places, place = "", [], 0
+    for match in LETTER.finditer(text):
+        composed = unicodedata.normalize("NFC", match[0])
+        letters += composed
+        places += [place] * len(composed)
+        place += len(match[0].encode())
+    return letters, [*places, place]
+
+
 class _Reader:
     """Collects pieces from the parser's events."""
 
-    def __init__(self, data: bytes, skip: int) -> None:
-        self.data = data
+    def __init__(self, data: bytes, skip: int, *, composed: bool) -> None:
+        self.data, self.composed = data, composed
         self.section = Section("", 0, None)
         self.pieces: list[Piece] = []
         self.tables: list[list[list[Piece]]] = []
@@ -217,6 +243,7 @@ class _Reader:
         text = self._slice(start, end).rstrip("\r\n")
         self.section = Section(text, level, above)
         self._add(Piece("heading", start, text, self.section))
+        self.section.title = self.pieces[-1].text
         self.heading = start
 
     def _cell(self, start: int, end: int) -> None:
@@ -269,5 +296,7 @@ class _Reader:
         return self.data[start:end].decode("utf-8", "replace")
 
     def _add(self, piece: Piece) -> None:
+        if not self.composed and not unicodedata.is_normalized("NFC", piece.text):
+            piece.text, piece.places = _compose(piece.text)
         self.pieces.append(piece)
         self.section.pieces.append(piece)
