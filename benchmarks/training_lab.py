@@ -83,7 +83,8 @@ def open_training(size: Size, folder: Path, window: int) -> Training:
     from mobile_vla.simulator.simulate import simulate_dataset
     from mobile_vla.study.load import load_study, resolve
     from mobile_vla.training.data import case_manifest
-    from mobile_vla.training.prepare import prepare
+    from mobile_vla.training.preflight import Checklist
+    from mobile_vla.training.prepare import assemble, check_run
     from mobile_vla.training.run import begin_run
 
     workspace = Workspace(folder)
@@ -107,9 +108,12 @@ def open_training(size: Size, folder: Path, window: int) -> Training:
     case = resolve(study, study.cases[0], "benchmark", 0, path)
     run = begin_run(case, workspace)
     manifest = case_manifest(case, workspace)
-    training, _ = prepare(
-        run, case, manifest, workspace, EventLog(run.events),
-        stop=threading.Event(), progress=lambda done, total, note: None, resume=False,
+    checked = check_run(
+        run, case, manifest, workspace, Checklist([]), there=(True, True), resume=False
+    )
+    training, _ = assemble(
+        checked, run, case, workspace, EventLog(run.events), stop=threading.Event(),
+        progress=lambda done, total, note: None,
     )  # fmt: skip
     training.module.train()
     return training

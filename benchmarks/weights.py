@@ -50,11 +50,13 @@ def main(argv: Sequence[str]) -> int:
 
     import torch
 
-    from mobile_vla.policy.small_vlm import build_small_vlm
+    from mobile_vla.policy.small_vlm import save_vlm, small_network, small_processor
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        random = build_small_vlm(Path(folder) / "random", seed=0)
+        processor = small_processor()
+        network = small_network(len(processor.tokenizer), seed=0)
+        random = save_vlm(Path(folder) / "random", network, processor)
         captions = [_captions(options.views, vlm) for vlm in (_shipped(), random)]
         losses = _cases(Path(folder), random, options.side, options.epochs)
     return int(captions[0] >= captions[1] or losses[0] >= losses[1])

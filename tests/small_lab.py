@@ -24,7 +24,7 @@ from safetensors.numpy import load_file
 
 from mobile_vla.casebook.casebook import Casebook
 from mobile_vla.casebook.model import RunView
-from mobile_vla.record.events import AnyEvent, read_events
+from mobile_vla.record.events import AnyEvent, decode_events
 from mobile_vla.record.folder import RunFolder, find_runs
 from mobile_vla.record.metrics import read_metrics
 from mobile_vla.record.workspace import Workspace
@@ -188,15 +188,19 @@ class Lab:
         """A new run of the case in this process, prepared and not begun."""
         from mobile_vla.record.events import EventLog
         from mobile_vla.training.data import case_manifest
-        from mobile_vla.training.prepare import prepare
+        from mobile_vla.training.preflight import Checklist
+        from mobile_vla.training.prepare import assemble, check_run
         from mobile_vla.training.run import begin_run
 
         resolved = self.resolved(case)
         run = begin_run(resolved, self.workspace)
-        training, _ = prepare(
-            run, resolved, case_manifest(resolved, self.workspace), self.workspace,
-            EventLog(run.events), stop=threading.Event(),
-            progress=lambda done, total, note: None, resume=False,
+        manifest = case_manifest(resolved, self.workspace)
+        checked = check_run(
+            run, resolved, manifest, self.workspace, Checklist([]), there=(True, True), resume=False
+        )
+        training, _ = assemble(
+            checked, run, resolved, self.workspace, EventLog(run.events), stop=threading.Event(),
+            progress=lambda done, total, note: None,
         )  # fmt: skip
         return training
 
@@ -220,7 +224,7 @@ class Lab:
 
 
 def events_of(path: Path, kind: type[AnyEvent]) -> list[Any]:
-    return [line.event for line in read_events(path) if isinstance(line.event, kind)]
+    return [line.event for line in decode_events(path.read_bytes()) if isinstance(line.event, kind)]
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import pytest
 from mobile_vla.casebook import statistics as s
 
 theirs = pytest.importorskip("fieldtrial.stats")
-compare = pytest.importorskip("fieldtrial.stats.compare")
 COUNTS = [(0, 20), (1, 20), (7, 20), (15, 20), (20, 20), (3, 7), (40, 100)]
 
 
@@ -15,12 +14,6 @@ COUNTS = [(0, 20), (1, 20), (7, 20), (15, 20), (20, 20), (3, 7), (40, 100)]
 def test_wilson(k: int, n: int) -> None:
     found = theirs.proportion_ci(k, n, method="wilson").interval
     assert s.wilson(k, n) == pytest.approx((found.low, found.high), abs=1e-9)
-
-
-@pytest.mark.parametrize("a", COUNTS)
-@pytest.mark.parametrize("b", COUNTS)
-def test_newcombe(a: tuple[int, int], b: tuple[int, int]) -> None:
-    assert s.newcombe(*a, *b) == pytest.approx(compare.newcombe_interval(*b, *a), abs=1e-9)
 
 
 @pytest.mark.parametrize("only_a", range(0, 13, 3))

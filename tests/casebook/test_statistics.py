@@ -31,10 +31,6 @@ def test_impossible_counts_are_refused(k: int, n: int) -> None:
         s.wilson(k, n)
 
 
-def test_newcombe_of_independent_rates() -> None:
-    assert s.newcombe(15, 20, 7, 20) == pytest.approx((-0.6181, -0.0918), abs=5e-5)
-
-
 def test_newcombe_paired_of_a_published_table() -> None:
     """Airway hyper-responsiveness before and after transplantation, in Fagerland et al. (2014)."""
     low, high = s.newcombe_paired(both=1, only_a=7, only_b=1, neither=12)

@@ -12,8 +12,9 @@ import torch
 from safetensors.torch import save_file
 
 from mobile_vla.cli import main
-from mobile_vla.policy.small_vlm import build_small_vlm, small_network, small_processor
+from mobile_vla.policy.small_vlm import small_network, small_processor
 from small_lab import Lab
+from small_weights import build_small_vlm
 
 
 @pytest.fixture(scope="module")

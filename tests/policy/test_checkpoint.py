@@ -13,8 +13,8 @@ from mobile_vla.policy.kosmos2 import Kosmos2Backbone
 from mobile_vla.policy.loading import load_vlm
 from mobile_vla.policy.lora import add_lora
 from mobile_vla.policy.policy import Policy
-from mobile_vla.policy.small_vlm import build_small_vlm
 from mobile_vla.record.errors import UserError
+from small_weights import build_small_vlm
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def test_round_trip_gives_the_same_actions(
     again = load_policy(path, load_vlm(vlm_folder)[0])
     with torch.no_grad():
         latents = trained.encode(torch.from_numpy(frames))
-        first = trained.forward_episode(latents, "stop", 4)
-        second = again.forward_episode(latents, "stop", 4)
+        first = trained([latents], ["stop"], 4)[0]
+        second = again([latents], ["stop"], 4)[0]
     assert torch.equal(first, second)
     assert again.statistics == trained.statistics
     assert again.trainable() == trained.trainable()

@@ -36,7 +36,7 @@ def test_the_closed_loop_is_the_training_forward(
     driven = np.stack([controller.chunk(frame[None])[0] for frame in frames])
     with torch.no_grad():
         latents = policy.encode(torch.from_numpy(frames))
-        trained = policy.statistics.denormalise(policy.forward_episode(latents, LEFT, window))
+        trained = policy.statistics.denormalise(policy([latents], [LEFT], window)[0])
     assert trained.shape == (12 - window + 1, window, chunk, dim)
     ours = torch.from_numpy(driven[window - 1 :])
     torch.testing.assert_close(ours, trained[:, -1], rtol=0, atol=1e-5)

@@ -11,13 +11,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mobile_vla.policy.formats import read_checkpoint
-from mobile_vla.policy.initial import load_init
 from mobile_vla.policy.key_match import match_keys, nearest_renaming
 from mobile_vla.policy.loading import load_report, load_vlm
 from mobile_vla.policy.lora import add_lora, hash_base, hash_tensors
+from mobile_vla.policy.paths import require_path
 from mobile_vla.policy.policy import Policy
 from mobile_vla.policy.small_vlm import small_network, small_processor
 from mobile_vla.record.errors import UserError
+from small_weights import load_init
 
 
 @pytest.fixture
@@ -197,7 +198,7 @@ def test_a_missing_path_names_the_nearest_that_exists(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "checkpoint" / "kosmos_ph_oxe_pretrain.pt")
     elsewhere = Path("RoboVLMs/.vlms/kosmos_ph_oxe-pretrain.pt")
     with pytest.raises(UserError, match=f'did you mean "{real}"'):
-        read_checkpoint(elsewhere, roots=[weights])
+        require_path(elsewhere, roots=[weights])
     link = tmp_path / "link.pt"
     link.symlink_to(tmp_path / "gone.pt")
     with pytest.raises(UserError, match="link to nowhere"):

@@ -28,7 +28,7 @@ def adapted(policy: Policy) -> Policy:
 
 def acted(policy: Policy, frames: np.ndarray) -> torch.Tensor:
     with torch.no_grad():
-        return policy.forward_episode(policy.encode(torch.from_numpy(frames)), "stop", 4)
+        return policy([policy.encode(torch.from_numpy(frames))], ["stop"], 4)[0]
 
 
 def test_merged_weights_compute_the_same(

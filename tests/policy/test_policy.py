@@ -65,9 +65,9 @@ def test_windows_of_whole_episodes_equal_windows_taken_alone(
     episodes = [latents[:7], latents[7:], latents[:2]]
     with torch.no_grad():
         actions, windows = policy(episodes, [LEFT, RIGHT, LEFT], 4)
-        alone = [policy.forward_episode(episodes[0][i : i + 4], LEFT, 4) for i in range(4)]
-        alone += [policy.forward_episode(episodes[1][i : i + 4], RIGHT, 4) for i in range(2)]
-        short = policy.forward_episode(episodes[2], LEFT, 2)
+        alone = [policy([episodes[0][i : i + 4]], [LEFT], 4)[0] for i in range(4)]
+        alone += [policy([episodes[1][i : i + 4]], [RIGHT], 4)[0] for i in range(2)]
+        short = policy([episodes[2]], [LEFT], 2)[0]
     torch.testing.assert_close(actions[:6], torch.cat(alone), atol=1e-5, rtol=0)
     torch.testing.assert_close(actions[6:, :2], short, atol=1e-5, rtol=0)
     assert windows.valid.all(1).tolist() == [True] * 6 + [False]
@@ -88,7 +88,7 @@ def test_controller_acts_as_the_last_window_does(policy: Policy, frames: np.ndar
         for step in range(7):
             first = max(0, step - 3)
             history = latents[first : step + 1]
-            normalised = policy.forward_episode(history, LEFT, len(history))[0, -1, 0]
+            normalised = policy([history], [LEFT], len(history))[0][0, -1, 0]
             expected = policy.statistics.denormalise(normalised).numpy()
             np.testing.assert_allclose(acted[step][0], expected, atol=1e-5)
 

@@ -110,9 +110,7 @@ def test_checkpoint_comes_back(
     again = load_policy(tmp_path / "p.safetensors", load_vlm(smolvlm)[0])
     with torch.no_grad():
         latents = other.encode(torch.from_numpy(frames))
-        assert torch.equal(
-            again.forward_episode(latents, LEFT, 4), other.forward_episode(latents, LEFT, 4)
-        )
+        assert torch.equal(again([latents], [LEFT], 4)[0], other([latents], [LEFT], 4)[0])
 
 
 def spoilt(smolvlm: Path, folder: Path, file: str, **values: object) -> Path:

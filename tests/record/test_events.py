@@ -22,7 +22,7 @@ from mobile_vla.record.events import (
     Heartbeat,
     Preflight,
     Start,
-    read_events,
+    decode_events,
     skim_events,
 )
 from mobile_vla.record.process import this_process
@@ -50,7 +50,7 @@ def written(path: Path, events: list[AnyEvent]) -> bytes:
 
 def test_every_event_is_read_back_with_its_line(tmp_path: Path) -> None:
     written(tmp_path / "events.jsonl", EVENTS)
-    lines = list(read_events(tmp_path / "events.jsonl"))
+    lines = list(decode_events((tmp_path / "events.jsonl").read_bytes()))
     assert [line.event for line in lines] == EVENTS
     assert [line.number for line in lines] == list(range(1, len(EVENTS) + 1))
 
@@ -67,7 +67,7 @@ def test_a_half_written_last_line_is_a_problem_and_stands_alone(
     broken = not left.endswith(b"\n")
     more = EventLog(file)
     more.append(EVENTS[0])
-    lines = list(read_events(file))
+    lines = list(decode_events(file.read_bytes()))
     assert [line.event for line in lines[:complete]] == EVENTS[:complete]
     assert lines[-1].event == EVENTS[0]
     assert len(lines) == complete + broken + 1
@@ -82,7 +82,7 @@ def test_a_half_written_last_line_is_a_problem_and_stands_alone(
 def test_foreign_bytes_never_raise(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     file = tmp_path_factory.mktemp("foreign") / "events.jsonl"
     file.write_bytes(data)
-    for line in read_events(file):
+    for line in decode_events(file.read_bytes()):
         assert (line.event is None) == bool(line.problem)
 
 
@@ -105,7 +105,7 @@ def test_lines_of_processes_that_write_at_once_stay_whole(tmp_path: Path) -> Non
             os._exit(0)
         children.append(child)
     assert all(os.waitpid(child, 0)[1] == 0 for child in children)
-    lines = list(read_events(file))
+    lines = list(decode_events(file.read_bytes()))
     assert len(lines) == 200
     assert all(line.event is not None for line in lines)
 
@@ -115,7 +115,7 @@ def test_two_events_on_one_line_are_no_event(tmp_path: Path) -> None:
     first, second = whole.splitlines()
     file = tmp_path / "joined.jsonl"
     file.write_bytes(first + second + b"\n\n" + second + b"\n")
-    lines = read_events(file)
+    lines = decode_events(file.read_bytes())
     assert [(line.number, line.event is None) for line in lines] == [(1, True), (3, False)]
 
 

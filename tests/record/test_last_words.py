@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from mobile_vla.record.errors import UserError
-from mobile_vla.record.events import CheckpointFailed, EventLog, Exit, Heartbeat, Start, read_events
+from mobile_vla.record.events import (
+    CheckpointFailed,
+    EventLog,
+    Exit,
+    Heartbeat,
+    Start,
+    decode_events,
+)
 from mobile_vla.record.process import this_process
 
 
@@ -41,7 +48,7 @@ def test_the_last_words_fit(small_disk: Path) -> None:
     fill(log)
     log.append(CheckpointFailed(step=3, reason="the disk is full"))
     log.append(Exit(outcome="exception", step=3, reason="the disk is full"))
-    lines = read_events(log.path)
+    lines = decode_events(log.path.read_bytes())
     assert [type(line.event) for line in lines[-2:]] == [CheckpointFailed, Exit]
     assert sum(line.event is None for line in lines) <= 1, "the heartbeat that was cut off"
     assert {path.name for path in small_disk.iterdir()} == {"events.jsonl", "filler"}

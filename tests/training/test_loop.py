@@ -184,7 +184,7 @@ def test_the_error_in_real_units_is_that_of_the_windows_alone(here: Lab) -> None
             real = training.tensors._frames.actions(row.id)[:, : recipe.action_dim]
             for start in range(row.frames - recipe.window + 1):
                 latents = batch.latents[0][start : start + recipe.window]
-                chunks = policy.forward_episode(latents, batch.instructions[0], recipe.window)
+                chunks = policy([latents], [batch.instructions[0]], recipe.window)[0]
                 first = policy.statistics.denormalise(chunks[0, :, 0])
                 errors.append((first - torch.from_numpy(real[start : start + recipe.window])).abs())
     assert found.val_mae == pytest.approx(float(torch.cat(errors).mean()), rel=1e-5)

@@ -11,7 +11,6 @@ import torch
 
 from mobile_vla.policy.assets import NAMES, asset_path
 from mobile_vla.policy.head import build_head
-from mobile_vla.policy.initial import load_init
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
 from mobile_vla.policy.loading import load_vlm
 from mobile_vla.policy.lora import hash_base
@@ -42,6 +41,7 @@ from mobile_vla.training.pretrain_views import (
 )
 from mobile_vla.training.pretrain_vision import teach_vision
 from mobile_vla.training.vlm_pretrain import HELD_OUT_VIEW, pretrain
+from small_weights import load_init
 
 
 def silent(stage: str, done: int, total: int) -> None:

@@ -126,16 +126,6 @@ def detectable_seeds(a: Sequence[float], b: Sequence[float]) -> float | None:
     return (reach + float(t.ppf(0.8, found.df))) * error
 
 
-def newcombe(successes_a: int, n_a: int, successes_b: int, n_b: int) -> Interval:
-    """95 % interval of rate B minus rate A of independent trials (Newcombe 1998)."""
-    from statsmodels.stats.proportion import confint_proportions_2indep
-
-    low, high = confint_proportions_2indep(
-        successes_b, n_b, successes_a, n_a, method="newcomb", compare="diff"
-    )
-    return float(low), float(high)
-
-
 def newcombe_paired(both: int, only_a: int, only_b: int, neither: int) -> Interval:
     """95 % interval of rate B minus rate A over pairs (Newcombe 1998, square-and-add, method 10).
 

@@ -47,13 +47,13 @@ class Checkpoint:
         return digests[0] if len(digests) == 1 else _text_sha256("".join(digests))
 
 
-def read_checkpoint(path: Path, roots: Sequence[Path] = ()) -> Checkpoint:
+def read_checkpoint(path: Path) -> Checkpoint:
     """A Hugging Face folder, a safetensors file, or a torch file of tensors (`.pt`, `.ckpt`).
 
     What the file is, is told from its content. A `UserError` where it does not exist, is
     damaged, holds anything but tensors and plain values, or holds no tensors.
     """
-    require_path(path, roots)
+    require_path(path)
     if path.is_dir():
         return _read_folder(path)
     format_, tensors, other = _read_file(path)

@@ -44,24 +44,8 @@ class InitialWeights:
                 own[name].copy_(value)
 
 
-def load_init(
-    policy: Policy, path: Path, *, may_miss: Sequence[str] = (), roots: Sequence[Path] = ()
-) -> LoadedSource:
-    """`read_init`, copied into the policy's backbone and action token; call it before LoRA.
-
-    On a `UserError` the policy is as it was.
-    """
-    found = read_init(policy.backbone.network, path, may_miss=may_miss, roots=roots)
-    found.into(policy)
-    return found.source
-
-
 def read_init(
-    network: PreTrainedModel,
-    path: Path,
-    *,
-    may_miss: Sequence[str] = (),
-    roots: Sequence[Path] = (),
+    network: PreTrainedModel, path: Path, *, may_miss: Sequence[str] = ()
 ) -> InitialWeights:
     """A checkpoint to start from, held against a VLM's network, which may be empty.
 
@@ -77,7 +61,7 @@ def read_init(
     expected[ACTION_TOKEN] = (width,)
     faults = Faults()
     allowed = faults.of(_allowed, may_miss, expected) or frozenset()
-    checkpoint = read_checkpoint(path, roots)
+    checkpoint = read_checkpoint(path)
     merged = plain_tensors(checkpoint)
     tensors = with_tied(merged.tensors, network)
     match = faults.of(fit_keys, tensors, expected, path, allowed)

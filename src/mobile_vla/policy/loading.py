@@ -57,24 +57,20 @@ class VlmWeights:
         return build_backbone(network.eval().requires_grad_(False), self.tokenizer, path)
 
 
-def load_vlm(
-    path: Path, *, roots: Sequence[Path] = (), dtype: torch.dtype = torch.float32
-) -> tuple[Backbone, LoadedSource]:
+def load_vlm(path: Path, *, dtype: torch.dtype = torch.float32) -> tuple[Backbone, LoadedSource]:
     """`read_vlm`, and the network built."""
-    found = read_vlm(path, roots=roots, dtype=dtype)
+    found = read_vlm(path, dtype=dtype)
     return found.build(), found.source
 
 
-def read_vlm(
-    path: Path, *, roots: Sequence[Path] = (), dtype: torch.dtype = torch.float32
-) -> VlmWeights:
+def read_vlm(path: Path, *, dtype: torch.dtype = torch.float32) -> VlmWeights:
     """A VLM from its Hugging Face folder, to be held as `dtype`.
 
     Every weight of the model must be in the folder with its shape and be finite, the tokenizer
     must be its own, and the machine must have room; the `UserError` holds all that is wrong.
-    The files are read once. `roots` are searched for a path to suggest.
+    The files are read once.
     """
-    require_path(path, roots)
+    require_path(path)
     config = read_config(path)
     empty = _empty(config)
     faults = Faults()

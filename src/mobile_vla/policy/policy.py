@@ -109,10 +109,6 @@ class Policy(nn.Module):
         actions: torch.Tensor = self.head(windows.of(states))
         return actions, windows
 
-    def forward_episode(self, latents: torch.Tensor, instruction: str, window: int) -> torch.Tensor:
-        """One episode's latents (T, L, D) to normalised actions (windows, W, C, A)."""
-        return self([latents], [instruction], window)[0]
-
     def prompts(self, instructions: Sequence[str], lengths: Sequence[int]) -> TextTokens:
         """The tokenized prompt of each frame: episode i's instruction, `lengths[i]` times."""
         kinds = sorted(set(instructions))

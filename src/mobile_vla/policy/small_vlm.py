@@ -29,15 +29,6 @@ IMAGE_MEAN = (0.48145466, 0.4578275, 0.40821073)
 IMAGE_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-def build_small_vlm(out: Path, seed: int) -> Path:
-    """Write a small Kosmos-2 with random weights and its processor to the folder `out`.
-
-    The same seed gives the same weights to the bit. Returns `out`.
-    """
-    processor = small_processor()
-    return save_vlm(out, small_network(len(processor.tokenizer), seed), processor)
-
-
 def save_vlm(
     out: Path, network: Kosmos2ForConditionalGeneration, processor: Kosmos2Processor
 ) -> Path:
@@ -67,7 +58,7 @@ def small_processor() -> Kosmos2Processor:
 
 
 def small_network(vocabulary: int, seed: int) -> Kosmos2ForConditionalGeneration:
-    """The network with weights drawn from `seed`; other random state is left as it was."""
+    """The network with weights drawn from `seed`, always the same; no other random state moves."""
     import torch
     from transformers import Kosmos2Config, Kosmos2ForConditionalGeneration
 

@@ -158,13 +158,8 @@ class Line(msgspec.Struct, frozen=True):
     problem: str | None = None
 
 
-def read_events(path: Path) -> list[Line]:
-    """Every line with its number. A half-written or foreign line is a problem, not an error."""
-    return decode_events(path.read_bytes())
-
-
 def decode_events(data: bytes) -> list[Line]:
-    """The same, from bytes that were read already; blank lines are left out."""
+    """Every line that is not blank. A half-written or foreign one is a problem, not an error."""
     with contextlib.suppress(msgspec.DecodeError):
         events = _decoder.decode_lines(data)
         if len(events) == data.count(b"\n") == data.count(b"\n{") + data.startswith(b"{"):

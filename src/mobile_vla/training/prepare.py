@@ -28,14 +28,7 @@ from mobile_vla.training.checkpoints import POLICY, read_resume, restore_random
 from mobile_vla.training.curves import open_curves
 from mobile_vla.training.data import EpisodeTensors, open_case_frames
 from mobile_vla.training.features import Features
-from mobile_vla.training.preflight import (
-    Checklist,
-    Found,
-    Ready,
-    Refused,
-    check_inputs,
-    check_paths,
-)
+from mobile_vla.training.preflight import Checklist, Found, Ready, Refused, check_inputs
 from mobile_vla.training.rehearsal import Rehearsal
 from mobile_vla.training.speed import speed_up
 from mobile_vla.training.state import Model, Position, Progress, Training
@@ -51,24 +44,6 @@ class Checked:
     position: Position
     manifest: Manifest
     resume: bool
-
-
-def prepare(
-    run: RunFolder,
-    case: ResolvedCase,
-    manifest: Manifest,
-    workspace: Workspace,
-    events: EventLog,
-    *,
-    stop: threading.Event,
-    progress: Progress,
-    resume: bool,
-) -> tuple[Training, Position]:
-    """`check_paths`, `check_run`, then `assemble`."""
-    checklist = Checklist([])
-    there = check_paths(checklist, case)
-    checked = check_run(run, case, manifest, workspace, checklist, there=there, resume=resume)
-    return assemble(checked, run, case, workspace, events, stop=stop, progress=progress)
 
 
 def check_run(
