@@ -1,4 +1,4 @@
-"""Audit: precision and recall on four sets of pages, and the time of a page of 1 MB.
+"""Audit: precision and recall on five sets of pages, and the time of a page of 1 MB.
 
 `contradicted` must never be said of what is true or untold (precision), and what is false by the
 evidence must be found (recall). `--list` prints every claim judged otherwise than marked.
@@ -26,7 +26,7 @@ from mobile_vla.documents.claims.model import Judged
 from mobile_vla.documents.claims.source import parse_document
 
 CORPUS = Path(__file__).parent / "corpus"
-CORPORA = tuple(CORPUS.with_name(name) for name in ("corpus", "held_out", "unseen", "blind"))
+CORPORA = tuple(CORPUS.with_name(name) for name in ("corpus", "held_out", "unseen", "blind", "fresh"))
 MARK = re.compile(rb"\xe2\x9f\xa6([scuat]):(.*?)\xe2\x9f\xa7", re.DOTALL)
 VERDICTS = {
     "s": "supported", "c": "contradicted", "u": "unsupported", "a": "ambiguous", "t": "stale",
