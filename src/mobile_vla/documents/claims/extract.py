@@ -29,6 +29,7 @@ from mobile_vla.documents.claims.texts import (
 )
 from mobile_vla.documents.claims.tokens import Found, small
 from mobile_vla.documents.claims.words import (
+    GUESS,
     GUESS_HEADING,
     LOSSES,
     Key,
@@ -102,7 +103,7 @@ class _Reader:
     def _piece(self, piece: Piece, look: Look) -> None:
         if piece.kind == "heading":
             self._heading(piece)
-        elif look.guess or self._guess(piece.section):
+        elif self._guess(piece.section) or (look.guess and piece.kind == "cell"):
             self._unread(piece)
         elif piece.kind == "cell":
             self._cell(piece)
@@ -173,14 +174,14 @@ class _Reader:
         mentions = self.names.mentions(piece.text)
         self.blocks.setdefault(piece.block, []).extend((a, n) for _, _, a, n in mentions)
         section = self._of_section(piece.section)
-        if look.compares and self._compared(piece, context or section):
+        if look.compares and not look.guess and self._compared(piece, context or section):
             return
-        if look.ratio:
+        if look.ratio and not look.guess:
             self._ratios(piece, context or section)
         told = context
         for start, text in sentences(piece.text):
-            if text.rstrip("*_ ").endswith("?"):
-                self._unread(piece)  # what is asked is no claim
+            if text.rstrip("*_ ").endswith("?") or (look.guess and GUESS.search(small(text))):
+                self._unread(piece)  # what is asked or expected is no claim
                 continue
             match = KEYED.match(text) if ":" in text or "：" in text else None
             key = read_key(match["key"]) if match else None
