@@ -124,12 +124,16 @@ class Started:
     def stderr(self) -> str:
         return (self.folder / "stderr").read_text()
 
+    def faults(self) -> list[str]:
+        """What it said to its user: a line each, and no traceback."""
+        assert "Traceback" not in self.stderr, self.stderr
+        lines = self.stderr.splitlines()
+        return [line.removeprefix("mvla: ") for line in lines if line.startswith("mvla: ")]
+
     def sentence(self) -> str:
         """What it said to its user: one line, and no traceback."""
-        assert "Traceback" not in self.stderr, self.stderr
-        said = [line for line in self.stderr.splitlines() if line.startswith("mvla: ")]
-        assert len(said) == 1, self.stderr
-        return said[0].removeprefix("mvla: ")
+        (said,) = self.faults()
+        return said
 
 
 @dataclass

@@ -20,7 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = importlib.import_module(f"mobile_vla.commands.{module}")
         return int(getattr(command, function)(options) or 0)
     except UserError as error:
-        print(f"mvla: {error}", file=sys.stderr)
+        for fault in error.faults:
+            print(f"mvla: {fault}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("mvla: interrupted.", file=sys.stderr)

@@ -53,15 +53,17 @@ def test_case_2_is_refused_on_its_path_alone(lab: Lab) -> None:
     assert (judged.state, judged.why) == ("failed", f"refused in preflight: {ended.reason}")
 
 
-def test_everything_wrong_is_said_at_once(lab: Lab) -> None:
+def test_everything_wrong_is_said_at_once_and_a_line_each(lab: Lab) -> None:
     lab.change("package:kosmos2-tiny", "no/such/vlm")
     (lab.path / "data").unlink()
     done = lab.run("train", "Case 2")
     assert done.end() == 1
-    said = done.sentence()
-    for part in ("no/such/vlm does not exist", "wieghts/robto.pt does not exist", "data/small"):
-        assert part in said
-    (found,) = events_of(lab.the_run("robovlms_10").events, Preflight)
+    said, run = done.faults(), lab.the_run("robovlms_10")
+    parts = ("data/small", "no/such/vlm does not exist", "wieghts/robto.pt does not exist")
+    assert all(part in fault for part, fault in zip(parts, said, strict=True))
+    assert run.console.read_text().splitlines() == said
+    assert lab.judged("robovlms_10").why == f"refused in preflight: {' '.join(said)}"
+    (found,) = events_of(run.events, Preflight)
     assert [(check.name, check.passed) for check in found.checks] == [
         ("episodes", False),
         ("VLM path", False),
@@ -83,8 +85,9 @@ def test_a_check_looks_at_the_weights_that_are_there_too(lab: Lab) -> None:
     assert "config.json" not in at_once.sentence()
     checked = lab.run("train", "Case 2", "--check")
     assert checked.end() == 1
+    said = checked.faults()
     for part in ("config.json", "wieghts/robto.pt does not exist"):
-        assert part in checked.sentence()
+        assert sum(part in fault for fault in said) == 1
 
 
 def test_a_refused_case_is_resumed_into_the_same_refusal(lab: Lab) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mobile_vla.cli import main
 from mobile_vla.record.errors import UserError
 from mobile_vla.study.load import case_of, find_study, load_study, profile_of, resolve
 from mobile_vla.study.models import Counts, Study
@@ -112,3 +113,19 @@ def test_a_resolved_case_is_read_back_whole(path: Path, tmp_path: Path, name: st
         read_case(tmp_path / "case.yaml")
     with pytest.raises(UserError, match="cannot be read"):
         read_case(tmp_path / "none.yaml")
+
+
+def test_every_name_that_does_not_fit_is_said_and_a_line_each(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = STUDY.replace("label: Case 1,", "label: Case 1, after: [left_01],")
+    path.write_text(
+        text.replace("label: Case 3", "label: Case 1").replace("init: robot\n", "init: r\n")
+    )
+    assert main(["plan", "--study", str(path)]) == 2
+    parts = ("two cases are called 'Case 1'", "'left_01', which is no case", "initial weights 'r'")
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == len(parts)
+    for part in parts:
+        (fault,) = [line for line in said if part in line]
+        assert fault.startswith(f"mvla: {path}: ")

@@ -192,7 +192,7 @@ def work(
         evaluate_run(run, workspace, scenes)
     except UserError as error:
         with open(run.console, "a", encoding="utf-8") as log:
-            print(error, file=log)
+            print(*error.faults, sep="\n", file=log)
         sys.exit(1)
 
 

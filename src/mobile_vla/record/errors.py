@@ -9,14 +9,15 @@ Found = TypeVar("Found")
 
 
 class UserError(Exception):
-    """What is wrong, where, and what to do next, in one sentence.
+    """What is wrong, where, and what to do next, in one sentence; or several such `faults`.
 
-    The command line prints it without a traceback and exits with `exit_code`:
+    The command line prints a fault a line, without a traceback, and exits with `exit_code`:
     2 where the input was wrong, 1 where the answer is a negative finding.
     """
 
-    def __init__(self, message: str, *, exit_code: int = 2) -> None:
-        super().__init__(message)
+    def __init__(self, *faults: str, exit_code: int = 2) -> None:
+        super().__init__(" ".join(faults))
+        self.faults = faults
         self.exit_code = exit_code
 
 
@@ -31,10 +32,10 @@ class Faults:
         try:
             return check(*arguments)
         except UserError as error:
-            self.sentences.append(str(error))
+            self.sentences += error.faults
             return None
 
     def refuse(self) -> None:
         """A `UserError` of every sentence kept; nothing where there is none."""
         if self.sentences:
-            raise UserError(" ".join(self.sentences))
+            raise UserError(*self.sentences)

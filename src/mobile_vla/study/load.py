@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -45,12 +48,16 @@ def shipped_studies() -> list[Path]:
 
 
 def load_study(path: Path) -> Study:
-    """Read and check a study file, every recipe in it included."""
+    """Read and check a study file, every recipe in it included.
+
+    Errors: `UserError` with all the names that do not fit, else with the first wrong key.
+    """
     content = read_yaml(path)
     if not isinstance(content, dict):
         raise UserError(f"{path} holds no keys: a study starts with `study: NAME`.")
     study = convert(content, Study, path)
-    _check_names(study, path)
+    if faults := [f"{path}: {fault}" for fault in _faults(study)]:
+        raise UserError(*faults)
     for profile in study.profiles:
         for case in study.cases:
             _recipe(study, study.profiles[profile], case, path)
@@ -127,61 +134,62 @@ def _merge(below: dict[str, object], above: dict[str, object]) -> dict[str, obje
     return merged
 
 
-def _check_names(study: Study, path: Path) -> None:
+def _faults(study: Study) -> Iterator[str]:
+    """What is wrong with the names in a study, each in a sentence."""
     names = [case.name for case in study.cases]
     labels = [case.label for case in study.cases if case.label]
-    for name in names + labels:
-        if (names + labels).count(name) > 1:
-            raise UserError(f"{path}: two cases are called {name!r}: give one another name.")
-    for profile_name, profile in study.profiles.items():
-        _check_weights(study, profile_name, profile, path)
+    for name, times in Counter(names + labels).items():
+        if times > 1:
+            yield f"two cases are called {name!r}: give one another name."
     for case in study.cases:
-        if case.may_miss and case.init is None:
-            raise UserError(
-                f"{path}: {case.name} says what its initial checkpoint may miss but has none: "
-                "name one under `init`, or take `may_miss` out."
-            )
+        yield from _weight_faults(study, case)
         for needed in case.after:
             if needed not in names:
-                raise UserError(
-                    f"{path}: {case.name} comes after {needed!r}, which is no case: "
+                yield (
+                    f"{case.name} comes after {needed!r}, which is no case: "
                     f"{nearest(needed, names)}"
                 )
-        _check_cycle(study, case, path)
+    cycles = (_cycle(study, case) for case in study.cases)
+    yield from islice(filter(None, cycles), 1)  # each case of a circle would tell the same one
     for question in study.questions:
         for name in (*question.pair, *(question.fair_pair or ())):
             if name not in names:
-                raise UserError(
-                    f"{path}: question {question.name} names {name!r}, which is no "
-                    f"case: {nearest(name, names)}"
+                yield (
+                    f"question {question.name} names {name!r}, which is no case: "
+                    f"{nearest(name, names)}"
                 )
 
 
-def _check_weights(study: Study, profile_name: str, profile: Profile, path: Path) -> None:
-    for case in study.cases:
+def _weight_faults(study: Study, case: Case) -> Iterator[str]:
+    if case.may_miss and case.init is None:
+        yield (
+            f"{case.name} says what its initial checkpoint may miss but has none: "
+            "name one under `init`, or take `may_miss` out."
+        )
+    for name, profile in study.profiles.items():
         if case.vlm not in profile.vlms:
-            raise UserError(
-                f"{path}: profile {profile_name} has no VLM {case.vlm!r} for "
-                f"{case.name}: {nearest(case.vlm, list(profile.vlms))}"
+            yield (
+                f"profile {name} has no VLM {case.vlm!r} for {case.name}: "
+                f"{nearest(case.vlm, list(profile.vlms))}"
             )
         if case.init is not None and case.init not in profile.inits:
-            raise UserError(
-                f"{path}: profile {profile_name} has no initial weights {case.init!r} "
-                f"for {case.name}: {nearest(case.init, list(profile.inits))}"
+            yield (
+                f"profile {name} has no initial weights {case.init!r} for {case.name}: "
+                f"{nearest(case.init, list(profile.inits))}"
             )
 
 
-def _check_cycle(study: Study, case: Case, path: Path) -> None:
+def _cycle(study: Study, case: Case) -> str | None:
+    """How a case comes after itself; None where it does not."""
     after = {other.name: other.after for other in study.cases}
     seen: list[str] = [case.name]
     waiting = list(case.after)
     while waiting:
         name = waiting.pop()
         if name == case.name:
-            raise UserError(
-                f"{path}: {case.name} comes after itself, through "
-                f"{' after '.join(seen)}: take one `after` out."
-            )
+            through = " after ".join(seen)
+            return f"{case.name} comes after itself, through {through}: take one `after` out."
         if name not in seen:
             seen.append(name)
             waiting.extend(after.get(name, ()))
+    return None

@@ -45,10 +45,10 @@ Found = tuple[str, dict[str, float]]
 
 
 class Refused(UserError):
-    """The preflight found the run impossible; the message holds all that it found."""
+    """The preflight found the run impossible; it holds all that was found."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, exit_code=1)
+    def __init__(self, *faults: str) -> None:
+        super().__init__(*faults, exit_code=1)
 
 
 @dataclass(slots=True)
@@ -58,20 +58,20 @@ class Checklist:
     checks: list[Check]
 
     def run(self, name: str, check: Callable[[], Found]) -> bool:
-        """Note what `check` measured, or the sentence of its `UserError`."""
+        """Note what `check` measured, or each fault of its `UserError`."""
         try:
             detail, values = check()
         except UserError as error:
-            self.checks.append(Check(name=name, passed=False, detail=str(error)))
+            self.checks += [Check(name=name, passed=False, detail=fault) for fault in error.faults]
             return False
         self.checks.append(Check(name=name, passed=True, detail=detail, values=values))
         return True
 
     def refuse(self) -> None:
-        """`Refused` with the sentences of all that failed, each once; nothing where none did."""
+        """`Refused` with the faults of all that failed, each once; nothing where none did."""
         failed = dict.fromkeys(check.detail for check in self.checks if not check.passed)
         if failed:
-            raise Refused(" ".join(failed))
+            raise Refused(*failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +155,9 @@ def _check_files(
     def files() -> Found:
         actions, unread = recorded_actions(case, manifest, workspace, _size(case))
         if unread:
-            more = f" ({len(unread) - SHOWN} more files likewise)" if len(unread) > SHOWN else ""
-            raise UserError(" ".join(unread[:SHOWN]) + more)
+            rest = len(unread) - SHOWN
+            more = [f"{rest} more episodes' files cannot be read either."] if rest > 0 else []
+            raise UserError(*unread[:SHOWN], *more)
         train = [actions[episode.id] for episode in manifest.split("train")]
         found.append(action_statistics(train, case.recipe.action_dim))
         scale = ", ".join(f"{value:.3g}" for value in found[0].scale)

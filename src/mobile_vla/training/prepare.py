@@ -150,7 +150,7 @@ def _require_words(policy: Policy, frames: FrameStore, run: Manifest) -> None:
     for instruction in sorted({frames.instruction(episode.id) for episode in run.episodes}):
         faults.of(policy.backbone.tokenize, [instruction])
     if faults.sentences:
-        raise Refused(" ".join(faults.sentences))
+        raise Refused(*faults.sentences)
 
 
 def _record(run: RunFolder, model: Model, sources: Sequence[LoadedSource]) -> None:

@@ -211,11 +211,14 @@ def _print(error: BaseException) -> None:
 
     The log alone: who called is told by the exception itself.
     """
-    plain = isinstance(error, UserError)
-    text = f"{error}\n" if plain else "".join(traceback.format_exception(error))
+    lines = (
+        [f"{fault}\n" for fault in error.faults]
+        if isinstance(error, UserError)
+        else traceback.format_exception(error)
+    )
     sys.stderr.flush()
     with contextlib.suppress(OSError):  # a full disk must not hide the first fault
-        os.write(LOG, text.encode(errors="replace"))
+        os.write(LOG, "".join(lines).encode(errors="replace"))
 
 
 @contextlib.contextmanager
