@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 from mobile_vla.record.events import Exit, Preflight
 from small_lab import Lab, events_of
@@ -68,6 +71,7 @@ def test_everything_wrong_is_said_at_once_and_a_line_each(lab: Lab) -> None:
         ("episodes", False),
         ("VLM path", False),
         ("initial checkpoint path", False),
+        ("trackers", True),
     ]
 
 
@@ -76,6 +80,18 @@ def test_a_robovlms_case_without_robovlms_weights_is_refused(lab: Lab) -> None:
     assert done.returncode == 1
     assert done.stdout == "\n", "something heavy was imported"
     assert "calls itself RoboVLMs but has no initial checkpoint" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["mlflow", "wandb"])
+def test_a_tracker_that_is_not_installed_is_refused_at_once(lab: Lab, name: str) -> None:
+    if find_spec(name) is not None:
+        pytest.skip(f"{name} is installed")
+    lab.change("rollout_scenes: 2", f"rollout_scenes: 2\n    record: {{loggers: [{name}]}}")
+    done = watched(lab, "train", "Case 1")
+    assert done.returncode == 1
+    assert done.stdout == "\n", "something heavy was imported"
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith(f"mvla: The tracker {name} is not installed: pip install 'mobile-vla[")
 
 
 def test_a_check_looks_at_the_weights_that_are_there_too(lab: Lab) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,20 @@ if TYPE_CHECKING:
     from mobile_vla.study.models import ResolvedCase
 
 RUN_TAG = "mobile_vla.run"
+MODULES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
+
+
+def require_installed(loggers: Sequence[str]) -> None:
+    """A `UserError` with a fault for each tracker whose library is missing."""
+    missing = [name for name in loggers if find_spec(MODULES[name]) is None]
+    if missing:
+        raise UserError(
+            *(
+                f"The tracker {name} is not installed: pip install 'mobile-vla[{name}]', or take "
+                "it out of the profile's record.loggers."
+                for name in missing
+            )
+        )
 
 
 class Curves:
@@ -97,7 +112,7 @@ def open_curves(
 ) -> Curves:
     """The run's curves; `resumed_at` drops the rows after the step of the checkpoint gone on from.
 
-    Errors: `UserError` for a tracker that is not installed or cannot be opened.
+    Errors: `UserError` for a tracker that cannot be opened.
     """
     trackers = [_open(name, run, case, workspace, resumed_at) for name in case.record.loggers]
     return Curves(MetricsFile(run.metrics, keep_to_step=resumed_at), trackers)
@@ -113,11 +128,6 @@ def _open(
         if resumed_at is None:
             tracker.log_hyperparams(msgspec.to_builtins(case))
         return tracker
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"The tracker {name} is not installed: pip install 'mobile-vla[{name}]', or take it "
-            f"out of the profile's record.loggers. ({error})"
-        ) from error
     except Exception as error:  # whatever a tracker's own library raises
         raise UserError(
             f"The tracker {name} cannot be opened ({error!r}): mend it, or take it out of the "

@@ -3,8 +3,8 @@
 What does not depend on each other is checked whatever else failed: paths, precision, episodes and
 their files, the VLM's weights, the initial checkpoint's. Only where all are in order is a model
 built, and one batch rehearsed (`training/rehearsal.py`). Nothing is written but the evidence.
-A run that misses a path is refused on what needs no torch, within seconds; `mvla train --check`
-looks at the weights that are there too.
+A run that misses a path or a tracker is refused on what needs no torch, within seconds; `mvla train
+--check` looks at the weights that are there too.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from mobile_vla.training.build import (
     read_case_vlm,
     weights_path,
 )
+from mobile_vla.training.curves import require_installed
 
 if TYPE_CHECKING:
     from mobile_vla.episodes.manifest import Manifest
@@ -124,6 +125,16 @@ def check_paths(checklist: Checklist, case: ResolvedCase) -> tuple[bool, bool]:
 
     vlm_there = checklist.run("VLM path", vlm)
     return vlm_there, checklist.run("initial checkpoint path", init)
+
+
+def check_trackers(checklist: Checklist, case: ResolvedCase) -> bool:
+    """Whether the trackers that the profile names are installed."""
+
+    def trackers() -> Found:
+        require_installed(case.record.loggers)
+        return ", ".join(case.record.loggers) or "none is named", {}
+
+    return checklist.run("trackers", trackers)
 
 
 def check_precision(checklist: Checklist, precision: str) -> None:

@@ -24,7 +24,7 @@ from mobile_vla.study.resolved import read_case, write_case
 from mobile_vla.training.allocation import keep_freed_memory
 from mobile_vla.training.console import LOG, console_to
 from mobile_vla.training.data import case_manifest
-from mobile_vla.training.preflight import Checklist, Found, Refused, check_paths
+from mobile_vla.training.preflight import Checklist, Found, Refused, check_paths, check_trackers
 
 if TYPE_CHECKING:
     from mobile_vla.training.prepare import Checked
@@ -127,7 +127,8 @@ def _all_checks(session: Session, checklist: Checklist) -> Checked:
     run, case, workspace = session.run, session.case, session.workspace
     manifest = _check_episodes(session, checklist)
     there = check_paths(checklist, case)
-    if not all(there) and not session.check_only:
+    tracked = check_trackers(checklist, case)
+    if not (tracked and all(there)) and not session.check_only:
         checklist.refuse()  # at once: torch and the other weights take their time
     from mobile_vla.training.prepare import check_run
 
