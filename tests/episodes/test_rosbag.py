@@ -145,3 +145,15 @@ def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     write_bag(tmp_path / "depth", frames, commands, encoding="16UC1")
     with pytest.raises(EpisodeError, match="pictures in 16UC1"):
         BagSource(tmp_path / "depth", Choice()).read()
+
+
+def test_more_frames_than_an_episode_can_have_are_refused(tmp_path: Path) -> None:
+    """A recorder left on: the camera fell silent, one command came hours later."""
+    frames, commands = drive(1)
+    for name, steps in (("longest", 9_999), ("one_more", 10_000), ("hours", 50_000)):
+        write_bag(tmp_path / name, frames, [*commands, (steps * STEP, 0.0, 0.0, 0.0)])
+    assert len(BagSource(tmp_path / "longest", Choice()).read()) == 10_000
+    for name in ("one_more", "hours"):
+        with pytest.raises(EpisodeError, match=f"{name} holds 10001 frames .*no episode") as found:
+            BagSource(tmp_path / name, Choice()).read()
+        assert found.value.check == "too_long"
