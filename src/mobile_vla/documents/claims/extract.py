@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from mobile_vla.documents.claims.model import Claim, Unread
-from mobile_vla.documents.claims.naming import Names, case_number, read_names
+from mobile_vla.documents.claims.naming import Names, read_names
 from mobile_vla.documents.claims.pairs import (
+    Bound,
     better_claims,
     heading_pair,
     line_pairs,
@@ -17,6 +18,7 @@ from mobile_vla.documents.claims.pairs import (
 )
 from mobile_vla.documents.claims.scan import has_number, ratios, scan
 from mobile_vla.documents.claims.source import Document, Piece, Section
+from mobile_vla.documents.claims.tables import Tables
 from mobile_vla.documents.claims.texts import (
     ELSEWHERE,
     Look,
@@ -33,8 +35,6 @@ from mobile_vla.documents.claims.words import (
     GUESS_HEADING,
     LOSSES,
     Key,
-    clean,
-    qualifier_of,
     read_key,
     state_of,
 )
@@ -50,11 +50,6 @@ WRITTEN = re.compile(
     r"(20\d{2}-\d{2}-\d{2})(?:[ T](\d{1,2}:\d{2}))?",
     re.I,
 )
-GENERIC = re.compile(
-    r"^(항목|지표|구분|설정|내용|metrics?|items?|parameters?|settings?|quantity|field|what|)$"
-)
-"""Heads of a column that holds the keys of its rows."""
-REMARKS = re.compile(r"비고|메모|note|remark|comment", re.IGNORECASE)
 NOW = re.compile(r"(?:(20\d{2})-)?(\d{2})[-/](\d{2})[ T]*(\d{1,2}:\d{2})")
 
 
@@ -82,8 +77,8 @@ class _Reader:
         self.unread: list[Unread] = []
         self.guesses: dict[int, bool] = {}
         self.sections: dict[int, Case | None] = {}
-        self.rows: dict[tuple[int, int], Case | None] = {}
-        self.heads: dict[int, list[tuple[Key | None, Case | None]]] = {}
+        self.tables = Tables(document, names)
+        self.pairs: dict[int, list[Bound]] = {}
         self.blocks: dict[int, list[Case]] = {}
         self.runs: list[str] | None = None
         self.quoting: tuple[Section | None, bool] = (None, False)
@@ -96,7 +91,7 @@ class _Reader:
             if look.read and not self._quoting(piece.section):
                 self._piece(piece, look)
         for table in range(len(self.document.tables)):
-            self._add(pair_claims(self.document.tables[table], self.names))
+            self._is_pairs(table)
         for alias, name, piece in self.names.clashes:
             self._add([(piece, Found(0, len(piece.text), "name"), (alias, name), ())])
 
@@ -129,45 +124,40 @@ class _Reader:
     def _cell(self, piece: Piece) -> None:
         if piece.row < 0 or self._is_pairs(piece.table):
             return
-        row = self.document.tables[piece.table][piece.row + 1]
-        key, column_case = self._cell_key(piece, row[0] if row else piece)
-        if key is None and self._remarks(piece) and state_of(piece.text):
-            key = Key("status", "", "")
+        key, column_case = self.tables.key(piece)
+        own = self.tables.case(piece)
+        if key is None and own and self.tables.remark(piece):
+            self._remark(piece, own)
+            return
+        case = column_case or own
+        if case is None and not self.tables.by_run(piece.table):
+            case = self._of_section(piece.section)
+        elif case is None:
+            key = None  # a row of something else than a run
         if key is None:
             if not self.names.mentions(piece.text) and piece.column > 0:
                 self._unread(piece)
             return
         if key.quantity in LOSSES and not key.qualifier:
+            row = self.document.tables[piece.table][piece.row + 1]
             key = msgspec.structs.replace(key, qualifier=epoch_of_file(row))
-        own = self._row_case(piece)
-        case = column_case or own or self._of_section(piece.section)
         if key.quantity == "status" and own:
             self._add(better_claims(piece, own, self._named()))
         self._read(piece, (0, piece.text), key, case)
 
-    def _cell_key(self, piece: Piece, first: Piece) -> tuple[Key | None, Case | None]:
-        """What a cell's head, or its row's first cell, says of it; and its column's case."""
-        heads = self._heads(piece.table)
-        key, case = heads[piece.column] if piece.column < len(heads) else (None, None)
-        if heads[0][0] is not None and heads[0][0].quantity == "epoch":
-            number = re.match(r"\W*(\d+)(?!\d)", first.text.replace("*", "").strip())
-            none = number is None or "초기" in first.text or "init" in first.text
-            if piece.column == 0 or none or key is None or number is None:
-                return None, None
-            return msgspec.structs.replace(key, qualifier=f"epoch {number[1]}"), case
-        if piece.column == 0:
-            return key, case
-        if case is not None:
-            return read_key(first.text), case
-        if self._keyed_by_row(piece.table):
-            found = read_key(first.text) if self._holds_values(piece) else None
-            head = qualifier_of(clean(self._head_text(piece)))
-            if found is not None and head and not found.qualifier:
-                found = msgspec.structs.replace(found, qualifier=head)
-            return found, None
-        if key is None and self._holds_values(piece):
-            key = read_key(first.text)
-        return key, None
+    def _remark(self, piece: Piece, own: Case) -> None:
+        """What a remark says of its row's run: why it failed, else what a sentence would say."""
+        state = self.tables.state(piece)
+        if self.names.mentions(piece.text):
+            self._unread(piece)
+        elif state is not None and state_of(state) in ("failed", "killed"):
+            self._read(piece, (0, piece.text), Key("reason", "", ""), own)
+        else:
+            bare = state is None and len(piece.text) < 40
+            seen = scan(piece.text, None, cased=bare)
+            self._bind(piece, seen.found, own)
+            if seen.unread:
+                self._unread(piece)
 
     def _line(self, piece: Piece, look: Look) -> None:
         context = self._context(piece)
@@ -306,56 +296,14 @@ class _Reader:
             line = self.document.line_of(piece.start)
             self.unread.append(Unread(line=line, text=piece.text.strip()[:200]))
 
-    def _heads(self, table: int) -> list[tuple[Key | None, Case | None]]:
-        if table not in self.heads:
-            rows = self.document.tables[table]
-            self.heads[table] = [
-                (read_key(cell.text), self.names.only(cell.text)) for cell in rows[0]
-            ]
-        return self.heads[table]
-
     def _is_pairs(self, table: int) -> bool:
+        """Whether a table says of pairs of runs whether they can be compared."""
+        if table not in self.pairs:
+            rows = self.document.tables[table]
+            self.pairs[table] = pair_claims(rows, self.names)
+            self._add(self.pairs[table])
         head = " ".join(cell.text for cell in self.document.tables[table][0]).lower()
-        return ("case a" in head and "case b" in head) or "비교 대상" in head
-
-    def _head_text(self, piece: Piece) -> str:
-        return self.document.tables[piece.table][0][piece.column].text
-
-    def _keyed_by_row(self, table: int) -> bool:
-        """Whether the rows' first cells say what stands beside them."""
-        return bool(GENERIC.match(clean(self.document.tables[table][0][0].text).lower()))
-
-    def _remarks(self, piece: Piece) -> bool:
-        """Whether a short cell stands under remarks, in a table without a column for states."""
-        heads = self._heads(piece.table)
-        stated = any(key is not None and key.quantity == "status" for key, _ in heads)
-        head = self._head_text(piece) if piece.column < len(heads) else ""
-        return not stated and len(piece.text) < 12 and bool(REMARKS.search(head))
-
-    def _holds_values(self, piece: Piece) -> bool:
-        """Whether the column holds the values of keys in the first one."""
-        heads = self.document.tables[piece.table][0]
-        if piece.column >= len(heads):
-            return False
-        head = clean(heads[piece.column].text).lower()
-        named = ("value", "값", "설정", "setting", "values", "최종값", "초기값", "final", "결과")
-        return head in named or (len(heads) == 2 and self._keyed_by_row(piece.table))
-
-    def _row_case(self, piece: Piece) -> Case | None:
-        place = (piece.table, piece.row)
-        if place not in self.rows:
-            self.rows[place] = self._find_row_case(piece)
-        return self.rows[place]
-
-    def _find_row_case(self, piece: Piece) -> Case | None:
-        rows = self.document.tables[piece.table]
-        for cell, head in zip(rows[piece.row + 1], rows[0], strict=False):
-            number = case_number(clean(head.text).lower(), cell.text)
-            if number:
-                return number, self.names.aliases.get(number)
-            if found := self.names.only(cell.text):
-                return found
-        return None
+        return bool(self.pairs[table]) or "비교 대상" in head
 
     def _of_section(self, section: Section) -> Case | None:
         if id(section) not in self.sections:

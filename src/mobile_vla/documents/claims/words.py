@@ -210,6 +210,12 @@ def qualifier_of(text: str) -> str:
     return f"epoch {match[1] or match[2]}" if match else ""
 
 
+def loss_of(text: str) -> str | None:
+    """The loss that a caption or a heading names, None where it names none or both."""
+    found = next((name for name, pattern in _KEYS if name in LOSSES and pattern.search(text)), None)
+    return None if found == "train_loss" and VAL.search(text) else found
+
+
 def split_of(text: str) -> str:
     """ "train" or "val", nothing where neither or both are named."""
     train, val = bool(TRAIN.search(text)), bool(VAL.search(text))
