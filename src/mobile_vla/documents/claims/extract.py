@@ -30,6 +30,7 @@ from mobile_vla.documents.claims.texts import (
     states_case,
 )
 from mobile_vla.documents.claims.tokens import Found, small
+from mobile_vla.documents.claims.whole import ways_alone, whole_values
 from mobile_vla.documents.claims.words import (
     GUESS,
     GUESS_HEADING,
@@ -41,6 +42,8 @@ from mobile_vla.documents.claims.words import (
 
 QUOTING = re.compile(r"^#+ (What documents say wrongly|문서가 잘못 말하는 것)")
 Case = tuple[str, str | None]
+QUALIFIED = LOSSES | {"any_steps"}
+"""Quantities of which a key says which value it holds."""
 KEYED = re.compile(
     r"^(?P<lead>[\s>*_-]*(?:\d+\.\s*)?[✅❌⏳⚠️🔥⏸️\s*`]*)"
     r"(?P<key>[^:：|]{1,48}?)[*`\s]*[:：]\s?(?P<value>.+)$"
@@ -155,7 +158,7 @@ class _Reader:
         else:
             bare = state is None and len(piece.text) < 40
             seen = scan(piece.text, None, cased=bare)
-            self._bind(piece, seen.found, own)
+            self._bind(piece, ways_alone(piece.text, only=False) or seen.found, own)
             if seen.unread:
                 self._unread(piece)
 
@@ -225,28 +228,29 @@ class _Reader:
             self._unread(piece)
             return
         mentions = self.names.mentions(text)
+        alone = whole_values(text, key) if key else []
         cases = {name or alias for _, _, alias, name in mentions}
         firmly = len(cases) == 1 or (not cases and told is not None and told[1] is not None)
         plain = key is None and firmly and piece.kind != "code"
         seen = scan(masked(text, mentions), key, cased=plain and states_case(text, mentions))
-        alone = key is not None and key.quantity == "episodes" and not key.ways
+        every = key is not None and key.quantity in ("episodes", "ways") and not key.ways
         shifted = (
             [
                 msgspec.structs.replace(
                     item,
                     start=item.start + offset,
                     end=item.end + offset,
-                    only=item.only or (alone and bool(item.ways) and not item.parts),
+                    only=item.only or (every and bool(item.ways) and not item.parts),
                     qualifier=item.qualifier
-                    or (key.qualifier if key and item.quantity in LOSSES else ""),
+                    or (key.qualifier if key and item.quantity in QUALIFIED else ""),
                 )
-                for item in seen.found
+                for item in (alone if every and alone else [*alone, *seen.found])
             ]
             if offset or key
             else seen.found
         )
         self._bind(piece, shifted, case)
-        if seen.unread:
+        if seen.unread and not alone:
             self._unread(piece)
 
     def _bind(self, piece: Piece, found: Sequence[Found], case: Case | None) -> None:

@@ -70,11 +70,11 @@ class Tables:
             return read_key(row[layout.keys or 0].text), case
         if layout.keys is None:
             return key, None
+        generic = GENERIC.match(self._text(piece.table, layout.keys))
+        told = None
         if piece.column in layout.values and layout.keys < len(row):
-            key = self._under(read_key(row[layout.keys].text), self._head(piece))
-        elif GENERIC.match(self._text(piece.table, layout.keys)):
-            key = None
-        return key, None
+            told = self._under(read_key(row[layout.keys].text), self._head(piece))
+        return told or (None if generic else key), None
 
     def case(self, piece: Piece) -> Case | None:
         """The run that a cell's row names, or the row above where it says the same as that."""
@@ -132,9 +132,7 @@ class Tables:
         for column in range(len(rows[0]) if len(rows) > 1 else 0):
             cells = [row[column].text for row in rows[1:] if column < len(row)]
             head = clean(rows[0][column].text).lower()
-            named = sum(
-                1 for cell in cells if self.names.mentions(cell) or case_number(head, cell)
-            )
+            named = sum(1 for cell in cells if self.names.mentions(cell) or case_number(head, cell))
             if 2 * named >= len(rows) - 1:
                 return column
         return None
@@ -175,7 +173,9 @@ class Tables:
         found: list[Case] = []
         for n, cell in enumerate(row):
             number = case_number(self._text(piece.table, n), cell.text)
-            told = (number, self.names.aliases.get(number)) if number else self.names.only(cell.text)
+            told = (
+                (number, self.names.aliases.get(number)) if number else self.names.only(cell.text)
+            )
             if told:
                 found.append(told)
             if told and told[0] == told[1] and clean(cell.text) == told[1]:

@@ -28,11 +28,21 @@ GUESS_HEADING = re.compile(
 )
 
 QUANTITIES: tuple[tuple[str, str], ...] = (
-    ("regime", r"vlm (상태|status|state)|^training$|training regime|학습 방식|^regime$|^vlm 학습"),
+    (
+        "best_epoch",
+        r"^(best|lowest|최저|최고|최적)[ _]?(epoch|에폭|에포크)$"
+        r"|^(epoch|에폭|에포크) (of|at|with) (the )?(best|lowest|minimum)"
+        r"|^(최저|최고|최적)\S*( 손실)?[의 ]*(epoch|에폭|에포크)$",
+    ),
+    (
+        "regime",
+        r"vlm (상태|status|state)|^training$|regime|(학습|훈련|튜닝) ?방[식법]|^vlm 학습"
+        r"|fine-?tuning$|^(training |tuning )?(kind|type|method|mode)$|^(종류|유형|방식)$",
+    ),
     ("params", r"trainable|parameters trained|학습(한|된|되는|할)? ?파라미터|trained parameters"),
     ("train_loss", r"(train(ing)?|학습|훈련)[ _]?(loss|손실)"),
     ("rmse", r"\brmse\b"),
-    ("val_loss", r"\bloss\b|손실|val_loss|^(best|final|last|lowest) val(idation)?$"),
+    ("val_loss", r"\bloss(es)?\b|손실|val_loss|^(best|final|last|lowest) val(idation)?$"),
     ("lora_r", r"lora[ _](r|rank)\b|^r$|\brank$|랭크$"),
     ("lora_alpha", r"alpha|알파|^α$"),
     ("lora_dropout", r"dropout|드롭아웃"),
@@ -40,43 +50,62 @@ QUANTITIES: tuple[tuple[str, str], ...] = (
     ("weight_decay", r"weight[ _]?decay|가중치 감쇠"),
     ("accumulate", r"accumul|누적"),
     ("batch", r"batch|배치"),
-    ("window", r"window|윈도우"),
+    ("window", r"window|윈도우?"),
     ("chunk", r"chunk|청크|fwd_pred_next_n"),
     ("action_dim", r"action[ _]?dim"),
     ("hidden", r"hidden"),
     ("seed", r"\bseed\b|시드"),
     ("steps", r"optimi[sz]er steps|최적화 스텝|옵티마이저 스텝"),
-    ("any_steps", r"^((total|last|failed at|stopped at) )?steps?$|스텝( 수)?$"),
-    ("epochs", r"\bepochs\b|max[ _]epochs?|에폭( 수)?$|에포크( 수)?$"),
+    (
+        "any_steps",
+        r"^((total|last|final|current|(failed|stopped|died) at|planned|target|train(ing)?|max"
+        r"|maximum|number of|num|n|#|done|completed) ?)*\bsteps?"
+        r"( (done|completed|so far|reached|run|taken|planned|target|trained|made|in total))*$"
+        r"|(스텝|step)( ?수)?$",
+    ),
+    (
+        "epochs",
+        r"\bepochs\b|max[ _]epochs?|에폭( 수)?$|에포크( 수)?$|epoch ?수$"
+        r"|^(total|number of|num|전체|총)[ _]?(epoch|에폭|에포크)$",
+    ),
     ("epoch", r"에폭|에포크"),
     ("epoch", r"\bepoch\b"),
     ("size", r"\bsize\b|크기|용량"),
     ("duration", r"duration|소요|걸린 시간|wall time|training time|학습 시간"),
     (
         "init",
-        r"vlm init|초기화|model_load_path|initial weights|초기 가중치|vlm 초기|^init|vlm pretrain$",
+        r"vlm init|초기화|model_load_path|(initial|starting) weights|(초기|시작) 가중치|vlm 초기"
+        r"|^init|vlm pretrain$",
     ),
-    ("vlm", r"\bvlm\b|backbone"),
+    ("vlm", r"\bvlm\b|backbone|백본"),
     ("lora", r"^lora$"),
     ("checkpoint", r"checkpoint|체크포인트|ckpt"),
+    ("started", r"시작 ?(시각|시간)|^start(ed)? (time|at)$|^(launched|began) at$|^time of start$"),
     ("date", r"\bdate\b|날짜|일자|started|시작"),
     ("reason", r"reason|\bcause|이유|원인|문제$"),
     ("status", r"\bstatus\b|\bstate\b|\boutcome\b|상태|^result$|^결과$|진행 ?상황"),
-    ("episodes", r"episodes?\b|\beps\b|에피소드|^data\b|^dataset\b|^데이터\b|데이터셋|data amount"),
+    ("ways", r"^(driving |data )?directions?$|^dirs?\.?$|방향$|^sides?$"),
+    (
+        "episodes",
+        r"episodes?\b|\beps?\b|\bdemos?\b|에피소드|^data\b|^dataset\b|^데이터\b"
+        r"|데이터셋|data amount",
+    ),
 )
 _KEYS = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in QUANTITIES)
 LOSSES = frozenset({"val_loss", "train_loss", "rmse"})
 NUMERIC = LOSSES | frozenset(
     {"lora_r", "lora_alpha", "lora_dropout", "learning_rate", "weight_decay", "accumulate",
      "batch", "window", "chunk", "action_dim", "hidden", "seed", "steps", "any_steps", "epochs",
-     "episodes", "params", "size"}
+     "best_epoch", "episodes", "params", "size"}
 )  # fmt: skip
 
 BEST = re.compile(r"\bbest\b|\blowest\b|\bminimum\b|최저|최고|최소", re.IGNORECASE)
 FINAL = re.compile(r"\bfinal\b|\blast\b|\blatest\b|최종|마지막", re.IGNORECASE)
 INITIAL = re.compile(r"\binitial\b(?! weights)|초기값|\(초기\)|^초기$", re.IGNORECASE)
+PLANNED = re.compile(r"planned|target|\bmax|total|전체|총|목표|계획|예정|설정", re.IGNORECASE)
+"""Steps that a run was to make; of one that has ended, those that it made."""
 CHANGE = re.compile(
-    r"개선|변화|감소|improve|change|비고|note|difference|차이|비율|기간|period|pattern|evaluation|평가|replay|재생",
+    r"warm|워밍|개선|변화|감소|improve|change|비고|note|difference|차이|비율|기간|period|pattern|evaluation|평가|replay|재생",
     re.IGNORECASE,
 )
 TRAIN = re.compile(r"\btrain(ing)?\b|학습|훈련", re.IGNORECASE)
@@ -188,6 +217,8 @@ def read_key(text: str) -> Key | None:
     if quantity is None:
         return None
     qualifier = qualifier_of(plain) or ("" if both else qualifier_of(text))
+    if quantity in ("any_steps", "best_epoch"):
+        qualifier = "planned" if quantity == "any_steps" and PLANNED.search(plain) else ""
     ways = ways_of(plain) if quantity == "episodes" else ()
     return Key(quantity, qualifier, split_of(plain), both, ways)
 
@@ -225,7 +256,7 @@ def split_of(text: str) -> str:
 @lru_cache(maxsize=4096)
 def clean(text: str) -> str:
     """Text without emphasis, code marks and signs around it."""
-    return re.sub(r"[*`#🔍⭐🚨]+|\(.*?\)", "", text).strip(" \t:：|✅❌⏳️")
+    return re.sub(r"[*`#$\\🔍⭐🚨]+|\(.*?\)", "", text).strip(" \t:：|✅❌⏳️")
 
 
 @lru_cache(maxsize=4096)
