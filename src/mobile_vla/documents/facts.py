@@ -35,6 +35,8 @@ BAR = re.compile(
 )
 PAIR = re.compile(rb"(\w+)=([-+.\deE]+)")
 STAMP = re.compile(r"(20\d{6})[_-]?(\d{6})")
+ROUGHLY = 0.06
+"""The worth of the last digit of a time that the files tell, as a share of it."""
 TAIL = 4 * 1024 * 1024
 Key = tuple[str, str, str]
 
@@ -123,6 +125,8 @@ def _own(facts: RunFacts, run: RunView, base: Path) -> None:
     if run.trained_parts:
         report = Evidence(file=f"{run.path}/load_report.json", where="key trainable")
         facts.numbers["params", "", ""] = Fact(sum(run.trained_parts.values()), report)
+        for part, trained in run.trained_parts.items():
+            facts.numbers["params", part, ""] = Fact(trained, report)
     kept = run.best or run.latest
     if kept is not None:
         facts.numbers["size", "", ""] = Fact(kept.bytes, kept.evidence)
@@ -142,7 +146,7 @@ def _lived(facts: RunFacts, at: Evidence) -> None:
     began, ended = facts.alive
     seconds = (ended - began).total_seconds()
     if seconds > 0 and facts.run.state not in ("running", "queued"):
-        facts.numbers["duration", "", ""] = Fact(seconds, at, 0.1 * seconds)
+        facts.numbers["duration", "", ""] = Fact(seconds, at, ROUGHLY * seconds)
     facts.numbers["started", "", ""] = Fact(60.0 * began.hour + began.minute, at)
 
 
@@ -186,6 +190,8 @@ def _foreign(facts: RunFacts, run: RunView) -> None:
     for split, read in (("train", found.train), ("val", found.validation)):
         if read is not None:
             facts.episodes[split] = (read.episodes, read.evidence)
+            if read.frames is not None:
+                facts.numbers["frames", "", split] = Fact(read.frames, read.evidence)
     if len(facts.episodes) == 2:
         total = facts.episodes["train"][0] + facts.episodes["val"][0]
         facts.episodes[""] = (total, facts.episodes["train"][1])
@@ -243,6 +249,8 @@ def _log(facts: RunFacts, path: Path) -> None:
         at = Evidence(file=path.as_posix(), where=f"line {line}")
         for name, value in _told(values):
             facts.numbers[name[0], f"epoch {int(match[1])}", name[1]] = Fact(value, at)
+            if match[1] == b"0":
+                facts.numbers[name[0], "initial", name[1]] = Fact(value, at)
             facts.numbers[name[0], "final", name[1]] = Fact(value, at)
     began = began_of(path.name)
     if began is not None:
@@ -251,8 +259,8 @@ def _log(facts: RunFacts, path: Path) -> None:
         facts.numbers["started", "", ""] = Fact(60.0 * began.hour + began.minute, at)
         if epochs and facts.run.state == "finished":
             total = seconds * epochs
-            facts.numbers["duration", "", ""] = Fact(total, at, 0.2 * total)
-            facts.numbers["epoch_time", "", ""] = Fact(seconds, at, 0.2 * seconds)
+            facts.numbers["duration", "", ""] = Fact(total, at, ROUGHLY * total)
+            facts.numbers["epoch_time", "", ""] = Fact(seconds, at, ROUGHLY * seconds)
         facts.dates.setdefault(
             began.date().isoformat(), Evidence(file=path.as_posix(), where="name")
         )

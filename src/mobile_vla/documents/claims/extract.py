@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
+from mobile_vla.documents.claims.changes import changes
 from mobile_vla.documents.claims.model import Claim, Unread
 from mobile_vla.documents.claims.naming import Names, read_names
 from mobile_vla.documents.claims.pairs import (
@@ -16,7 +17,7 @@ from mobile_vla.documents.claims.pairs import (
     line_pairs,
     pair_claims,
 )
-from mobile_vla.documents.claims.scan import has_number, ratios, scan
+from mobile_vla.documents.claims.scan import has_number, scan
 from mobile_vla.documents.claims.source import Document, Piece, Section
 from mobile_vla.documents.claims.tables import Tables
 from mobile_vla.documents.claims.texts import (
@@ -53,6 +54,8 @@ WRITTEN = re.compile(
     r"(20\d{2}-\d{2}-\d{2})(?:[ T](\d{1,2}:\d{2}))?",
     re.I,
 )
+THAN = re.compile(r"보다|비해|비하면|대비|의 \d|than|below|above|that of|of the|as many|as much")
+"""What stands where one run is told by another."""
 NOW = re.compile(r"(?:(20\d{2})-)?(\d{2})[-/](\d{2})[ T]*(\d{1,2}:\d{2})")
 
 
@@ -170,7 +173,7 @@ class _Reader:
         if look.compares and not look.guess and self._compared(piece, context or section):
             return
         if look.ratio and not look.guess:
-            self._ratios(piece, context or section)
+            self._changes(piece, context or section)
         told = context
         for start, text in sentences(piece.text):
             if text.rstrip("*_ ").endswith("?") or (look.guess and GUESS.search(small(text))):
@@ -259,13 +262,23 @@ class _Reader:
         mentions = self.names.mentions(piece.text)
         self._add([(piece, item, _nearest(mentions, item.start, case), ()) for item in found])
 
-    def _ratios(self, piece: Piece, case: Case | None) -> None:
-        mentions = list(dict.fromkeys((a, n) for _, _, a, n in self.names.mentions(piece.text)))
-        if len(mentions) == 1 and case and case not in mentions:
-            mentions = [case, *mentions]
-        if len(mentions) == 2:
-            pair = tuple(name or alias for alias, name in mentions)
-            self._add([(piece, found, mentions[0], pair) for found in ratios(piece.text)])
+    def _changes(self, piece: Piece, case: Case | None) -> None:
+        """What a line says of how far two runs, or one run's losses, lie apart."""
+        told: Case | None = None
+        for start, text in sentences(piece.text):
+            named = list(dict.fromkeys((a, n) for _, _, a, n in self.names.mentions(text)))
+            subject = named[0] if named else told or case
+            around = told or case
+            if len(named) == 1 and around and around not in named and THAN.search(small(text)):
+                named = [around, *named]
+            pair = tuple(name or alias for alias, name in named) if len(named) == 2 else ()
+            if len(named) <= 2 and subject is not None:
+                for found in changes(small(text), pair=bool(pair)):
+                    placed = msgspec.structs.replace(
+                        found, start=found.start + start, end=found.end + start
+                    )
+                    self._add([(piece, placed, named[0] if named else subject, pair)])
+            told = named[0] if len(named) == 1 else told
 
     def _add(self, found: list[tuple[Piece, Found, Case | None, tuple[str, ...]]]) -> None:
         for piece, item, case, pair in found:

@@ -71,6 +71,22 @@ class Judged(Value, frozen=True, kw_only=True):
     evidence: Evidence | None = None
 
 
+def say(
+    claim: Claim,
+    verdict: ClaimVerdict,
+    reason: str,
+    expected: str | None = None,
+    fixable: str | None = None,
+    *,
+    evidence: Evidence | None = None,
+) -> Judged:
+    """A claim with its verdict."""
+    return Judged(
+        claim=claim, verdict=verdict, reason=reason, expected=expected, fixable=fixable,
+        evidence=evidence,
+    )  # fmt: skip
+
+
 class Unread(Value, frozen=True, kw_only=True):
     """A line with numbers of which none was read as a claim."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 
 import msgspec
@@ -86,8 +86,8 @@ COUNT_SPLIT = re.compile(
 )
 ONLY = re.compile(rf"(?<![\w-]){WAY}[\s-]*(?P<only>only|만)(?![가-힣]*[이가] 아)")
 NEAR = re.compile(
-    r"(?<!\w)(train(?:ing)?|val(?:idation)?|학습|훈련|검증)(?:용|에)?[\s:*]*"
-    r"(?:[\d\s+개]|left|right|왼쪽|오른쪽|straight|직진)*$"
+    r"(?<!\w)(train(?:ing)?|val(?:idation)?|학습|훈련|검증)(?:용|에)?"
+    r"(?:[\s:*]|데이터|에피소드|[는은])*(?:[\d\s+개]|left|right|왼쪽|오른쪽|straight|직진)*$"
 )
 FOR_SPLIT = re.compile(
     r"(?:\s|\d|[+,]|and\b|left|right|straight|episodes?|were|was|are|held out|kept|used)*"
@@ -108,8 +108,8 @@ BARE = re.compile(rf"[\s*`]*{ABOUT}?{NUMBER}[\s*`]*")
 ALONE = LOSSES | {"lora_r", "lora_alpha", "lora_dropout", "learning_rate", "weight_decay", "batch"}
 ALONE |= {"accumulate", "window", "chunk", "seed", "epochs", "steps", "action_dim", "hidden"}
 """Quantities of which a bare number beside the key needs no further reading."""
-RATIO = re.compile(rf"{NUMBER}\s*(?:×(?!\s*\d)|배(?![가-힣치])|배다|x\b|times\b)")
 SHARE = re.compile(rf"{NUMBER}\s*%")
+HELD_OUT = re.compile(rf"(?:held|holds|holding) out {ABOUT}?{NUMBER}\s*%")
 SHARE_OF = re.compile(
     rf"{NUMBER}\s*%\s*(?:를|을|는|of the episodes)?\s*(?:were |was )?"
     r"(?:used )?(?:for )?(?P<split>train(?:ing)?|val(?:idation)?|학습|훈련|검증)"
@@ -232,6 +232,7 @@ class _Scan:
             self._each(SHARE, lambda match: _share(match, self.key.split if self.key else ""))
         if "%" in self.left:
             self._each(SHARE_OF, lambda match: _share(match, split_of(match["split"])))
+            self._each(HELD_OUT, lambda match: _share(match, "val"))
         key = self.key
         if key and any(found.quantity == key.quantity for found in self.found):
             key = None
@@ -362,19 +363,6 @@ class _Scan:
     def _keep(self, found: Found, match: re.Match[str]) -> None:
         self.found.append(found)
         self.mask(match.start(), match.end())
-
-
-def ratios(text: str) -> Iterator[Found]:
-    """Ratios: "50×", "2배"; of episodes where the text speaks of data, else of losses."""
-    lowered = small(text)
-    loss = re.search(r"loss|손실", lowered)
-    if not loss and not re.search(r"episode|에피소드|데이터|\bdata\b", lowered):
-        return
-    best = loss and re.search(r"\bbest|\blowest|최저|최고", lowered)
-    for match in RATIO.finditer(lowered):
-        if found := reading(match, "ratio"):
-            kind = "best" if best else "final" if loss else "episodes"
-            yield msgspec.structs.replace(found, qualifier=kind)
 
 
 def _share(match: re.Match[str], split: str) -> Found:

@@ -8,10 +8,11 @@ from functools import lru_cache
 
 import msgspec
 
+from mobile_vla.documents.claims.changes import PERCENT, RATIO
 from mobile_vla.documents.claims.naming import Mention
 from mobile_vla.documents.claims.numbers import RUN
 from mobile_vla.documents.claims.pairs import COMPARING
-from mobile_vla.documents.claims.scan import RATIO, SHORT
+from mobile_vla.documents.claims.scan import SHORT
 from mobile_vla.documents.claims.source import Piece
 from mobile_vla.documents.claims.tokens import small
 from mobile_vla.documents.claims.words import GUESS, INTERESTING, state_of, state_word
@@ -21,7 +22,7 @@ BESIDE = re.compile(
 )
 """Words that may stand beside a bare state."""
 NOTE = re.compile(r"\[\^mvla-\d|note mvla-\d")
-SENTENCE = re.compile(r"[.!?。](?<![\s(]\d\.)(?<!^\d\.)[\s*_]+(?=\S)")
+SENTENCE = re.compile(r"[.!?。](?<!\(\d\.)(?<!^\d\.)[\s*_]+(?=\S)")
 ELSEWHERE = re.compile(
     "|".join(
         [f"{word} (?:run|case|training|experiment)"
@@ -66,7 +67,7 @@ def _look(text: str) -> Look:
         read,
         read and bool(GUESS.search(lowered)),
         read and bool(COMPARING.search(lowered)),
-        read and bool(RATIO.search(lowered)),
+        read and bool(RATIO.search(lowered) or PERCENT.search(lowered)),
         read and bool(ELSEWHERE.search(lowered)),
     )
 

@@ -20,34 +20,52 @@ NOUNS: dict[str, str] = {
     "학습 률": "learning_rate", "러닝레이트": "learning_rate",
     "weight decay": "weight_decay", "가중치 감쇠": "weight_decay",
     "gradient accumulation": "accumulate", "accumulation": "accumulate",
-    "누적 스텝": "accumulate", "그래디언트 누적": "accumulate",
+    "accumulated over": "accumulate", "accumulate": "accumulate", "grad accum": "accumulate",
+    "누적 스텝": "accumulate", "그래디언트 누적": "accumulate", "누적": "accumulate",
     "batch": "batch", "batch size": "batch", "배치": "batch", "배치 크기": "batch",
     "window": "window", "window size": "window", "윈도우": "window", "윈도우 크기": "window",
-    "chunk": "chunk", "chunks": "chunk", "chunk size": "chunk", "action chunk": "chunk",
-    "청크": "chunk", "청크 크기": "chunk", "seed": "seed", "시드": "seed",
+    "윈도": "window", "chunk": "chunk", "chunks": "chunk", "chunk size": "chunk",
+    "chunk length": "chunk", "action chunk": "chunk", "청크": "chunk", "청크 크기": "chunk",
+    "seed": "seed", "시드": "seed",
     "epochs": "epochs", "max epochs": "epochs", "에폭 수": "epochs", "에포크 수": "epochs",
     "epoch": "epoch", "에폭": "epoch", "에포크": "epoch",
     "optimiser steps": "steps", "optimizer steps": "steps", "최적화 스텝": "steps",
     "최적화 스텝 수": "steps", "옵티마이저 스텝": "steps", "옵티마이저 스텝 수": "steps",
     "steps": "any_steps", "step": "any_steps", "스텝": "any_steps", "스텝 수": "any_steps",
     "parameters": "params", "params": "params", "파라미터": "params", "매개변수": "params",
+    "trains": "trains", "frames": "frames", "프레임": "frames",
+    "episodes": "episodes", "eps": "episodes", "에피소드": "episodes", "demos": "episodes",
+    "데이터": "episodes", "data": "episodes",
 }  # fmt: skip
 QUALIFIERS: dict[str, str] = {
     "best": "best", "lowest": "best", "minimum": "best", "최저": "best", "최고": "best",
-    "최소": "best", "가장 낮은": "best", "가장 좋은": "best", "가장 좋았을": "best",
-    "bottomed out": "best", "final": "final", "last": "final", "latest": "final", "ended": "final",
-    "finished at": "final",
-    "최종": "final", "마지막": "final", "끝났을": "final", "initial": "initial", "초기": "initial",
-    "처음": "initial", "첫": "initial",
+    "최소": "best", "가장 낮은": "best", "가장 낮았던": "best", "가장 좋은": "best",
+    "가장 좋았던": "best", "가장 좋았을": "best", "bottomed out": "best",
+    "final": "final", "last": "final", "latest": "final", "ended": "final", "ends": "final",
+    "closed at": "final", "finished at": "final", "최종": "final", "마지막": "final",
+    "끝났을": "final", "끝날 때": "final", "끝은": "final",
+    "initial": "initial", "초기": "initial", "처음": "initial", "첫": "initial",
+    "first epoch": "initial", "첫 epoch": "initial", "첫 에폭": "initial", "첫 에포크": "initial",
+    "last epoch": "final", "마지막 epoch": "final", "마지막 에폭": "final",
+    "마지막 에포크": "final", "starts at": "initial", "started at": "initial",
 }  # fmt: skip
 SPLITS: dict[str, str] = {
     "train": "train", "training": "train", "학습": "train", "훈련": "train",
-    "val": "val", "validation": "val", "검증": "val",
+    "val": "val", "validation": "val", "검증": "val", "held out": "val",
+    "trained on": "train", "validated on": "val",
 }  # fmt: skip
+PARTS: dict[str, str] = {
+    "vision tower": "vision", "vision encoder": "vision", "vision": "vision", "비전": "vision",
+    "action head": "head", "head": "head", "헤드": "head",
+    "text": "text", "텍스트": "text", "언어": "text",
+}  # fmt: skip
+TOTALS = ("in total", "in all", "altogether", "total", "합하면", "합쳐", "총", "전체", "모두")
 OTHERS = (
     "accuracy", "acc", "정확도", "성공률", "success", "mae", "norm", "temperature", "batch norm",
     "delta", "weight", "coefficient", "margin", "threshold", "gamma", "beta", "임계값", "page",
-    "table", "version",
+    "table", "version", "effective batch", "effective batch size", "global batch", "유효 배치",
+    "실효 배치", "final learning rate", "final lr", "최종 학습률", "warmup", "워밍업", "baseline",
+    "expected", "예상", "목표", "target",
 )  # fmt: skip
 """Nouns of numbers that no claim here is about: they end the reach of the noun before them."""
 
@@ -58,28 +76,36 @@ def _pattern(phrase: str) -> str:
     return rf"{words}(?![a-z])" if ascii_word else words
 
 
-_PHRASES = sorted({*NOUNS, *QUALIFIERS, *SPLITS, *OTHERS}, key=len, reverse=True)
+_PHRASES = sorted({*NOUNS, *QUALIFIERS, *SPLITS, *PARTS, *TOTALS, *OTHERS}, key=len, reverse=True)
 _BY_LETTERS = {re.sub(r"[\s_-]", "", phrase): phrase for phrase in _PHRASES}
 TOKEN = re.compile(
     rf"(?<![a-z¤]){NUMBER}|(?<![a-z])(?P<word>{'|'.join(map(_pattern, _PHRASES))})"
-    r"|(?<![a-z])r(?=\s*[=:]\s*\d)|(?P<stop>[;|])"
+    r"|(?<![a-z])r(?=\s*(?:[=:]|[은는])\s*\d)|(?P<stop>[;|])"
 )
 UNITS = {"k": 3, "m": 6, "백만": 6, "b": 9, "kb": 3, "mb": 6, "gb": 9, "tb": 12}
+EPOCH_WORD = r"(?:epoch\b|에폭|에포크)"
 EPOCH_AFTER = re.compile(
     r"[\s*]*(?:\(|at|in|after|from|@|,)?\s*\(?(?:(?:at|in|after|from)\s+)?(?:the\s+)?"
-    r"(?:(?:epoch|에폭|에포크)[\s_=]*(?P<a>\d+)(?![\d.]*\d)"
-    r"|(?P<b>\d+)\s*(?:번째\s*)?(?:epoch\b(?!s)|에폭|에포크))"
+    rf"(?:{EPOCH_WORD}[\s_=]*(?P<a>\d+)(?![\d.]*\d)"
+    rf"|(?P<b>\d+)\s*(?:번째?\s*)?{EPOCH_WORD})"
 )
+EPOCH_INDEX = re.compile(rf"\s*번째?\s*{EPOCH_WORD}")
 QUALIFIER_AFTER = re.compile(
-    r"[\s*]*(?:\(|at|by|in)\s*(?:the\s+)?(?P<q>end|best|final|last|최종|최저|lowest)\b"
+    r"[\s*]*(?:(?:\(|at|by|in|after|on)\s*(?:the\s+)?(?P<q>end|best|final|last|lowest|first|start"
+    r"|최종|최저)\b|(?:에서|으?로)\s*(?P<k>시작|출발|끝|마무리|종료))"
 )
+AFTERWARDS = {"end": "final", "lowest": "best", "first": "initial", "start": "initial",
+              "시작": "initial", "출발": "initial", "끝": "final", "마무리": "final",
+              "종료": "final"}  # fmt: skip
 COUNTED = re.compile(
-    r"[\s*]*(?:개의?|번의?|회|편의?)?\s*(?P<unit>백만|[mbk](?![a-z]))?[\s*]*"
+    r"[\s*]*(?:개의?|번의?|번째|회|편의?|장의?)?\s*(?P<unit>백만|[mbk](?![a-z]))?[\s*]*"
     r"(?:(?:full|whole|total|training|trained|trainable|학습한?|학습되는|학습된)[\s]*)*"
     r"(?P<noun>optimi[sz]er[\s-]*steps?|최적화 스텝|옵티마이저 스텝|steps?(?![a-z])|스텝(?!별|당)"
     r"|epochs?(?![a-z])|(?:에폭|에포크)(?!에서|의| 후|마다|당|째)"
-    r"|parameters|params|파라미터|매개변수)"
+    r"|parameters|params|파라미터|매개변수|weights(?![a-z])|frames(?! a second)|프레임)"
 )
+EACH = re.compile(r"[\s*]*(?:per|an|a|in each|each|every)\b(?: epoch)?|[\s*]*(?:당|마다)")
+EACH_BEFORE = re.compile(r"(?:every|매|마다|(?:에폭|에포크|epoch)\s?당|per epoch:?)\s*$")
 SIZED = re.compile(r"\s*(?P<unit>tb|gb|mb|kb)(?![a-z])")
 SIZE_NOUN = re.compile(r"size|크기|용량|checkpoint|체크포인트|ckpt|가중치|weights|파일|file")
 NO_SIZE = re.compile(
