@@ -55,6 +55,7 @@ def _making(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     _study(demo)
     demo.add_argument("--jobs", type=_count, help="cases trained at once (default: one a core)")
+    _json(demo)
 
     train = _command(
         commands, "train", "train:train", "preflight, then train; the run folder is the evidence",
@@ -67,6 +68,7 @@ def _making(commands: argparse._SubParsersAction) -> None:
     train.add_argument("--check", action="store_true", help="stop after the preflight")
     train.add_argument("--jobs", type=_count, help="with --all: cases at once (default: 1)")
     train.add_argument("--threads", type=_count, help="torch threads (default: 1 for a small VLM)")
+    _json(train)
 
     evaluate = _command(
         commands, "evaluate", "evaluate:evaluate",
@@ -96,6 +98,7 @@ def _making(commands: argparse._SubParsersAction) -> None:
     pretrain.add_argument("name", help="kosmos2-tiny or robovlms-tiny")
     pretrain.add_argument("--out", required=True, metavar="DIR", help="the folder to make it in")
     pretrain.add_argument("--seed", type=int, default=0)
+    _json(pretrain)
 
 
 def _judging(commands: argparse._SubParsersAction) -> None:
@@ -200,6 +203,7 @@ def _episodes(commands: argparse._SubParsersAction) -> None:
     simulate.add_argument("--seed", type=int, default=0)
     simulate.add_argument("--size", default="128x128", help="HEIGHTxWIDTH in pixels")
     simulate.add_argument("--evaluation", action="store_true", help="hold all out for evaluation")
+    _json(simulate)
     _import_episodes(actions)
     _check_episodes(actions)
     show = _command(
@@ -208,6 +212,7 @@ def _episodes(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     show.add_argument("file")
     show.add_argument("--out", help="the PNG (default: beside the episode)")
+    _json(show)
 
 
 def _import_episodes(actions: argparse._SubParsersAction) -> None:
@@ -256,6 +261,7 @@ def _check_episodes(actions: argparse._SubParsersAction) -> None:
     export.add_argument("folder", help="the data set")
     export.add_argument("out", metavar="DEST", help="a new folder")
     export.add_argument("--images", action="store_true", help="PNG without loss, and no video")
+    _json(export)
 
 
 def _weights(commands: argparse._SubParsersAction) -> None:
@@ -281,6 +287,7 @@ def _weights(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     merge.add_argument("run_folder", metavar="RUN", help="a run's folder")
     merge.add_argument("--out", required=True, metavar="FOLDER", help="a new folder")
+    _json(merge)
 
 
 def _command(

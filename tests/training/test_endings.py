@@ -161,8 +161,11 @@ def _replace(file: Path, array: np.ndarray) -> None:
 
 
 def test_a_check_alone_trains_nothing(lab: Lab) -> None:
-    assert lab.run("train", "left_10", "--check").end() == 0
+    done = lab.run("train", "left_10", "--check", "--json")
+    assert done.end() == 0
     run = lab.the_run("left_10")
+    assert lab.path / json_of(done.stdout)["path"] == run.path
+    assert "preflight: VLM path" in done.stderr
     (found,) = events_of(run.events, Preflight)
     assert all(check.passed for check in found.checks)
     assert not run.checkpoints.exists()

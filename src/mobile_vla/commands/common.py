@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -42,10 +43,28 @@ def setting(options: argparse.Namespace) -> Setting:
 
 
 def print_json(value: Any) -> None:
-    """Print a struct, or anything of plain values, as indented JSON."""
+    """Print a struct, or anything of plain values and paths, as indented JSON."""
     import msgspec
 
-    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    data = msgspec.json.encode(value, enc_hook=os.fspath)
+    print(msgspec.json.format(data, indent=2).decode())
+
+
+@contextmanager
+def answering(options: argparse.Namespace) -> Iterator[None]:
+    """With `--json`, what is printed meanwhile goes to stderr, by libraries and processes too."""
+    if not options.json:
+        yield
+        return
+    sys.stdout.flush()
+    out = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(out, 1)
+        os.close(out)
 
 
 def terminal_or_wide() -> Console:

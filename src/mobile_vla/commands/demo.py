@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mobile_vla.commands.common import Setting, progress, setting
+from mobile_vla.commands.common import Setting, answering, print_json, progress, setting
 from mobile_vla.study.load import case_counts
 from mobile_vla.study.models import Counts
+
+if TYPE_CHECKING:
+    from mobile_vla.commands.schema import Demonstrated
 
 IMAGE_SIZE = (128, 128)
 TRAIN_SEED = 1
@@ -21,15 +24,20 @@ def demo(options: argparse.Namespace) -> int:
 
     began = time.monotonic()
     chosen = setting(options)
-    print(f"{chosen.study.title.en}: {chosen.profile.note.en}.")
-    print(f"Renderer: {choose_backend()}. Workspace: {chosen.workspace.path}\n", flush=True)
-    simulate_study(chosen)
+    with answering(options):
+        print(f"{chosen.study.title.en}: {chosen.profile.note.en}.")
+        print(f"Renderer: {choose_backend()}. Workspace: {chosen.workspace.path}\n", flush=True)
+        simulate_study(chosen)
 
-    from mobile_vla.commands.queue import default_jobs, train_all
+        from mobile_vla.commands.queue import default_jobs, train_all
 
-    failed = train_all(chosen, options.jobs or default_jobs())
-    _tell(chosen)
-    print(f"\nThis took {time.monotonic() - began:.0f} s.")
+        failed = train_all(chosen, options.jobs or default_jobs())
+        judged = _judged(chosen)
+    if options.json:
+        print_json(judged)
+    else:
+        _tell(judged)
+        print(f"\nThis took {time.monotonic() - began:.0f} s.")
     return failed
 
 
@@ -62,18 +70,28 @@ def _needed(chosen: Setting) -> Counts:
     return Counts(left=max(c.left for c in counts), right=max(c.right for c in counts))
 
 
-def _tell(chosen: Setting) -> None:
-    from mobile_vla.commands.judge import print_cases, print_comparisons, print_plan
+def _judged(chosen: Setting) -> Demonstrated:
     from mobile_vla.commands.runs import book_of
+    from mobile_vla.commands.schema import Demonstrated
     from mobile_vla.documents.writing import write_report
 
     book = book_of(chosen)
-    cases = book.cases()
+    return Demonstrated(
+        cases=book.cases(),
+        comparisons=book.comparisons(),
+        plan=book.plan(),
+        reports=[str(path.resolve()) for path in write_report(chosen.workspace.path, book)],
+    )
+
+
+def _tell(judged: Demonstrated) -> None:
+    from mobile_vla.commands.judge import print_cases, print_comparisons, print_plan
+
     print()
-    print_cases(cases)
-    print_comparisons(book.comparisons(), cases)
+    print_cases(judged.cases)
+    print_comparisons(judged.comparisons, judged.cases)
     print()
-    print_plan(book.plan())
+    print_plan(judged.plan)
     print("\nReports:")
-    for path in write_report(chosen.workspace.path, book):
-        print(f"  {Path(path).resolve()}")
+    for path in judged.reports:
+        print(f"  {path}")

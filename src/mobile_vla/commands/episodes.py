@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobile_vla.commands.common import print_json, progress
+from mobile_vla.commands.common import answering, print_json, progress
 from mobile_vla.record.errors import UserError
 from mobile_vla.study.load import find_study, load_study
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 def simulate(options: argparse.Namespace) -> None:
     """Record episodes in the simulator and pin them in a manifest."""
+    from mobile_vla.episodes.manifest import read_manifest
     from mobile_vla.simulator.simulate import simulate_dataset
 
-    with progress("simulating episodes") as report:
+    with answering(options), progress("simulating episodes") as report:
         manifest = simulate_dataset(
             Path(options.folder),
             left=options.left,
@@ -33,7 +34,10 @@ def simulate(options: argparse.Namespace) -> None:
             split=not options.evaluation,
             progress=report,
         )
-    print(f"{options.left} left and {options.right} right episodes, pinned in {manifest}")
+    if options.json:
+        print_json({"path": manifest, "manifest": read_manifest(manifest)})
+    else:
+        print(f"{options.left} left and {options.right} right episodes, pinned in {manifest}")
 
 
 def show(options: argparse.Namespace) -> None:
@@ -43,8 +47,13 @@ def show(options: argparse.Namespace) -> None:
 
     file = Path(options.file)
     picture = Path(options.out) if options.out else file.with_suffix(".png")
-    draw_episode(read_episode(file), picture)
-    print(picture)
+    episode = read_episode(file)
+    draw_episode(episode, picture)
+    if options.json:
+        told = {"frames": len(episode), "step": episode.step, "instruction": episode.instruction}
+        print_json({"picture": picture, "episode": episode.id, **told})
+    else:
+        print(picture)
 
 
 def check(options: argparse.Namespace) -> int:
@@ -130,9 +139,14 @@ def export(options: argparse.Namespace) -> None:
     from mobile_vla.episodes.lerobot_write import export_lerobot
 
     dataset = load_dataset(Path(options.folder))
-    with progress("exporting episodes") as report:
+    with answering(options), progress("exporting episodes") as report:
         export_lerobot(dataset, Path(options.out), video=not options.images, progress=report)
-    print(f"{len(dataset.manifest.episodes)} episodes exported to {options.out}")
+    episodes = dataset.manifest.episodes
+    if options.json:
+        frames = sum(episode.frames for episode in episodes)
+        print_json({"folder": options.out, "episodes": len(episodes), "frames": frames})
+    else:
+        print(f"{len(episodes)} episodes exported to {options.out}")
 
 
 def study_naming(study: Study) -> Naming:

@@ -8,10 +8,23 @@ import msgspec
 
 from mobile_vla.casebook.foreign.scan import Scanned
 from mobile_vla.casebook.matrix import Matrix
-from mobile_vla.casebook.model import CaseView, Comparison, Design, Plan
+from mobile_vla.casebook.model import CaseView, Comparison, Design, Plan, RunView
 from mobile_vla.commands.verify import Recomputed
 
+
+class Demonstrated(msgspec.Struct, frozen=True, kw_only=True):
+    """What a demo ends with; `reports`: the files that it wrote."""
+
+    cases: list[CaseView]
+    comparisons: list[Comparison]
+    plan: Plan
+    reports: list[str]
+
+
 ANSWERS = {
+    "demo": Demonstrated,
+    "train CASE": RunView,
+    "train --all": list[CaseView],
     "status": list[CaseView],
     "status CASE": CaseView,
     "status CASE --verify-metrics": msgspec.defstruct(

@@ -5,18 +5,22 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mobile_vla.commands.common import progress
+from mobile_vla.commands.common import answering, print_json, progress
 
 
 def pretrain(options: argparse.Namespace) -> None:
     """Make a small VLM again; refused where it does not use the image."""
     from mobile_vla.training import vlm_pretrain
+    from mobile_vla.training.pretrain_cache import card_path
 
-    with progress(f"pretraining {options.name}") as report:
+    with answering(options), progress(f"pretraining {options.name}") as report:
 
         def tell(stage: str, done: int, total: int) -> None:
             report(done, total, stage)
 
         out, seed = Path(options.out), options.seed
         made = vlm_pretrain.pretrain(options.name, out, seed=seed, progress=tell)
-    print(made)
+    if options.json:
+        print_json({"path": made, "card": card_path(made)})
+    else:
+        print(made)

@@ -56,6 +56,9 @@ def merge(options: argparse.Namespace) -> None:
     policy = load_trained_policy(case, checkpoint)
     metadata = read_info(checkpoint).metadata
     merged = write_merged(policy, weights_path(case.vlm, "The VLM"), out, metadata)
+    if options.json:
+        print_json(merged)
+        return
     print(
         f"{merged.folder}: {merged.layers} LoRA layers of {case.case} (step {metadata['step']}) "
         f"merged; read again, its actions are within {merged.apart:.1g} of full speed of those "
