@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import foreign_material as make
 
 if TYPE_CHECKING:
-    from conftest import Maker
+    from run_folders import Maker
 
 NOBODY = 65534
 LOG = make.log("case_1", [0.3])

@@ -19,7 +19,7 @@ from mobile_vla.record.process import this_process
 from mobile_vla.study.models import Counts
 
 if TYPE_CHECKING:
-    from conftest import Maker
+    from run_folders import Maker
 
 
 def table(maker: Maker) -> dict[str, dict[str, object]]:

@@ -14,7 +14,7 @@ from mobile_vla.record.files import write_json
 from mobile_vla.record.results import Offline
 
 if TYPE_CHECKING:
-    from conftest import Maker
+    from run_folders import Maker
 
 CLOSE = {"a": "left_10", "b": "both_10"}
 

@@ -19,7 +19,7 @@ from mobile_vla.documents.wording import FORBIDDEN
 from mobile_vla.documents.wording_design import design_lines, fault_sentence
 
 if TYPE_CHECKING:
-    from conftest import Maker
+    from run_folders import Maker
 
 MATRIX = st.lists(st.lists(st.integers(-1, 1), min_size=5, max_size=5), min_size=1, max_size=6)
 

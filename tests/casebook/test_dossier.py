@@ -12,7 +12,7 @@ from mobile_vla.record.files import hash_file
 from small_lab import Lab
 
 if TYPE_CHECKING:
-    from conftest import Maker
+    from run_folders import Maker
 
 
 def text_of(maker: Maker, case: str) -> str:

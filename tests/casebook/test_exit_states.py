@@ -26,7 +26,7 @@ from mobile_vla.record.process import Process, boot_id, this_process
 from small_lab import Lab, until
 
 if TYPE_CHECKING:
-    from conftest import Maker
+    from run_folders import Maker
 
 LONG = ("epochs: 3", "epochs: 2000")
 

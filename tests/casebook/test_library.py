@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import foreign_material as make
 
 if TYPE_CHECKING:
-    from conftest import Maker
+    from run_folders import Maker
 
 DOC = Path(__file__).parents[2] / "docs" / "casebook.md"
 

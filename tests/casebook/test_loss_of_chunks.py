@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from conftest import Maker
+    from run_folders import Maker
 
 
 def test_losses_over_other_chunks_are_confounded_and_not_compared(maker: Maker) -> None:

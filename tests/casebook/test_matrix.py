@@ -15,7 +15,7 @@ from mobile_vla.documents.wording import FORBIDDEN, VERDICTS
 from mobile_vla.record.errors import UserError
 
 if TYPE_CHECKING:
-    from conftest import Maker
+    from run_folders import Maker
 
 
 def test_every_pair_has_the_verdict_that_compare_gives_it(whole_study: Maker) -> None:

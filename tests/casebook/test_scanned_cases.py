@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import foreign_material as make
 
 if TYPE_CHECKING:
-    from conftest import Maker
+    from run_folders import Maker
 
 Said = pytest.CaptureFixture[str]
 

@@ -16,8 +16,8 @@ from mobile_vla.record.files import write_json
 from mobile_vla.record.results import Rollouts
 
 if TYPE_CHECKING:
-    from conftest import Maker
     from mobile_vla.casebook.model import Effect
+    from run_folders import Maker
 
 
 def seeded(maker: Maker, name: str, seed: int, good: float = 1.0) -> None:

@@ -22,7 +22,7 @@ from mobile_vla.record.events import EventLog, Heartbeat, Start
 from mobile_vla.record.process import Process, boot_id, this_process
 
 if TYPE_CHECKING:
-    from conftest import Maker
+    from run_folders import Maker
 
 CHILD = """
 import signal, sys

@@ -18,7 +18,7 @@ from mobile_vla.record.events import Heartbeat, Start
 from mobile_vla.record.process import Process, this_process
 
 if TYPE_CHECKING:
-    from conftest import Maker
+    from run_folders import Maker
 
 
 def quick(maker: Maker) -> list[CaseView]:

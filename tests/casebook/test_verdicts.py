@@ -16,7 +16,7 @@ from mobile_vla.record.results import Offline, Rollouts
 from mobile_vla.study.load import load_study
 
 if TYPE_CHECKING:
-    from conftest import Maker, RunMaker
+    from run_folders import Maker, RunMaker
 
 PAIR = {"a": "left_10", "b": "both_10", "question": "balance"}
 
