@@ -242,7 +242,8 @@ def holds(proof: Proof, parts: list[str]) -> None:
     text = " ".join(parts).encode("utf-8", "replace").decode()
     found = audit_text(text, proof)
     for judged in found.claims:
-        assert text.encode()[judged.claim.start : judged.claim.end].decode() == judged.claim.value
+        place = text.encode()[judged.claim.start : judged.claim.end].decode()
+        assert unicodedata.normalize("NFC", place) == judged.claim.value
         if judged.verdict in ("supported", "contradicted", "stale"):
             assert judged.evidence is not None
 

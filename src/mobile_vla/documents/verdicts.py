@@ -24,7 +24,6 @@ from mobile_vla.documents.wording import plain
 TIMES = frozenset({"duration", "epoch_time", "step_time"})
 NEARLY = 0.2
 """How far a time may lie from the evidence's, as a share of it, before it is called false."""
-VALIDATION = re.compile(r"val|검증", re.IGNORECASE)
 ONLY_PLANNED = re.compile(
     r"trained for|ran for|completed|epochs trained|완료|돌렸|돌았|학습했", re.IGNORECASE
 )
@@ -148,7 +147,7 @@ def _other_readings(
         yield "unsupported", "it could be the best, which the evidence does not tell"
     if claim.quantity == "params" and plainly and elsewhere:
         yield "ambiguous", f"that is its {elsewhere}"
-    if claim.quantity == "val_loss" and not VALIDATION.search(claim.text):
+    if claim.quantity == "val_loss" and not claim.split:
         train = msgspec.structs.replace(claim, quantity="train_loss")
         if _number_of_run(train, facts).verdict == "supported":
             yield "ambiguous", "it is the training loss, and the claim does not say of which it is"
@@ -170,7 +169,9 @@ def _asked(claim: Claim, facts: RunFacts) -> list[Fact]:
         keys = [("any_steps", "planned", "")] if planned else [("any_steps", "batches", "")]
         keys.append(("steps", "", ""))
         return [facts.numbers[key] for key in keys if key in facts.numbers]
-    splits = [""] if quantity != "rmse" else [claim.split] if claim.split else ["val", "train"]
+    splits = [""]
+    if quantity in ("rmse", "frames"):
+        splits = [claim.split] if claim.split else ["val", "train"]
     names = [qualifier]
     if quantity == "params":
         names = ["", qualifier] if qualifier else [""]

@@ -23,7 +23,9 @@ PARAMS = re.compile(r"parameter|파라미터|매개변수")
 BEST = re.compile(r"best|lowest|최저|최고|minimum")
 FINAL = re.compile(r"final|last|ended|at the end|최종|마지막|끝")
 OF_TRAINING = re.compile(r"train(?:ing)?[ _]loss|학습 손실|훈련 손실")
-PARTLY = re.compile(r"\d epochs?\b|epoch \d|\d번? ?(?:에폭|에포크|epoch)|(?:에폭|에포크) \d")
+PARTLY = re.compile(
+    r"\d epochs\b|epoch [1-9]|[1-9]\d*번? ?(?:에폭|에포크|epoch)|(?:에폭|에포크) [1-9]"
+)
 """Epochs between which it may have changed so."""
 NEAR = 24
 """Characters around a percentage in which its direction must stand."""
@@ -35,10 +37,11 @@ def changes(text: str, *, pair: bool) -> Iterator[Found]:
     Their qualifier says of what: "best", "final", "episodes" or "params" of two runs; "fall" or
     "rise" of one run's losses over its training. Shares and accuracies are none.
     """
-    told = bool(LOSS.search(text)) or bool(BEST.search(text) and FINAL.search(text))
+    best, final = BEST.search(text), FINAL.search(text)
+    told = bool(LOSS.search(text) or (best and (final or pair)))
     what = "params" if PARAMS.search(text) else "episodes" if DATA.search(text) else ""
     if told:
-        what = "best" if BEST.search(text) else "final"
+        what = "best" if best else "final"
     if not what or (not pair and (not told or PARTLY.search(text))):
         return
     for pattern, quantity in ((RATIO, "ratio"), (PERCENT, "percent")):

@@ -53,7 +53,8 @@ class Claim(Value, frozen=True, kw_only=True):
         name, _, epoch = self.qualifier.partition(" at ")
         quantity = "steps" if self.quantity == "any_steps" else self.quantity.replace("_", " ")
         name = "" if name == "part" else name
-        parts = (self.split, name, quantity, f"at {epoch}" if epoch else "")
+        split = "" if quantity.startswith(self.split) else self.split
+        parts = (split, name, quantity, f"at {epoch}" if epoch else "")
         return " ".join(part for part in parts if part)
 
 

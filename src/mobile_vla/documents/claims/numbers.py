@@ -96,8 +96,9 @@ EPISODES = re.compile(
 class Numbers:
     """Reads the numbers of one text, small letters, with what its key says of them."""
 
-    def __init__(self, text: str, key: Key | None) -> None:
-        self.text, self.key = text, key
+    def __init__(self, text: str, key: Key | None, noun: str = "") -> None:
+        """`noun`: what was counted in the text before, and may be again."""
+        self.text, self.key, self.before = text, key, noun
         self.found: list[tuple[Found, int]] = []
         self.sized = bool(SIZE_NOUN.search(text)) or (key is not None and key.quantity == "size")
         self.sized = self.sized and not NO_SIZE.search(text)
@@ -115,6 +116,7 @@ class Numbers:
         self.qualified, self.last = -9, (0, "")
         self.part, self.other, self.total = "", False, False
         self.keyed = bool(self.noun)
+        self.noun = self.noun or self.before
 
     def read(self) -> list[tuple[Found, int]]:
         """Every number that has a noun, and where what belongs to it ends."""
@@ -208,7 +210,7 @@ class Numbers:
             self._counted(match, counted)
         elif self.sized and (unit := SIZED.match(self.text, match.end())):
             self._keep(reading(match, "size", UNITS[unit["unit"]]), unit.end())
-        elif self.noun == "episodes" and not self.keyed:
+        elif self.noun == "episodes" and (not self.keyed or self.found):
             self._episodes(match)
         elif self.noun and self._reaches(match):
             self._bound(match)
@@ -381,7 +383,8 @@ class Numbers:
         elif self.noun not in WHOLE_NUMBERS or found.number == int(found.number):
             if self.noun == "episodes":
                 ways = self.key.ways if self.key else ()
-                found = msgspec.structs.replace(found, split=self.split, ways=ways)
+                whole = self.key.qualifier if self.key and not self.split else ""
+                found = msgspec.structs.replace(found, split=self.split, ways=ways, qualifier=whole)
             elif self.noun == "frames":
                 found = msgspec.structs.replace(found, split=self.split)
             elif self.noun == "params":
@@ -421,7 +424,7 @@ class Numbers:
             word = said["q"] or said["k"]
             qualifier = AFTERWARDS.get(word) or QUALIFIERS[word]
             end = said.end()
-        split = self.split if self.noun == "rmse" else ""
+        split = self.split if self.noun != "train_loss" else ""
         self._keep(msgspec.structs.replace(found, qualifier=qualifier, split=split), end)
         self.last = (end, qualifier)
         self.qualifier = self.epoch = ""

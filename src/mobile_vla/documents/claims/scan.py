@@ -151,7 +151,7 @@ def _scan(text: str, key: Key | None, cased: bool) -> Seen:
     if key is not None and key.quantity in ALONE and (match := BARE.fullmatch(text)):
         found = reading(match, "val_loss" if key.quantity == "checkpoint" else key.quantity)
         if found is not None and (key.quantity not in WHOLE_NUMBERS or found.step >= 1):
-            split = key.split if key.quantity == "rmse" else ""
+            split = key.split if key.quantity in ("rmse", "val_loss") else ""
             bound = msgspec.structs.replace(found, split=split, qualifier=key.qualifier)
             return Seen((bound,), False)
     reader = _Scan(text, key)
@@ -236,7 +236,8 @@ class _Scan:
         key = self.key
         if key and any(found.quantity == key.quantity for found in self.found):
             key = None
-        self._take(Numbers(self.left, key).read())
+        counted = any(found.quantity == "episodes" for found in self.found)
+        self._take(Numbers(self.left, key, "episodes" if counted else "").read())
 
     def _take(self, found: list[tuple[Found, int]]) -> None:
         for one, end in found:

@@ -22,7 +22,7 @@ BESIDE = re.compile(
 )
 """Words that may stand beside a bare state."""
 NOTE = re.compile(r"\[\^mvla-\d|note mvla-\d")
-SENTENCE = re.compile(r"[.!?。](?<!\(\d\.)(?<!^\d\.)[\s*_]+(?=\S)")
+SENTENCE = re.compile(r"[.!?。](?<!\(\d\.)(?<!^\d\.)(?<!\.[eg]\.)(?<!vs\.)[\s*_]+(?=\S)")
 ELSEWHERE = re.compile(
     "|".join(
         [f"{word} (?:run|case|training|experiment)"

@@ -190,6 +190,10 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
 )
 
 
+ENTIRE = re.compile(r"전체|총|합계|\btotal|\bin all\b|\ball\b", re.IGNORECASE)
+"""All episodes, of training and validation."""
+
+
 class Key(msgspec.Struct, frozen=True):
     """What a column's head, a row's first cell or a line's key says of the values beside it.
 
@@ -220,6 +224,8 @@ def read_key(text: str) -> Key | None:
     if quantity in ("any_steps", "best_epoch"):
         qualifier = "planned" if quantity == "any_steps" and PLANNED.search(plain) else ""
     ways = ways_of(plain) if quantity == "episodes" else ()
+    if quantity == "episodes" and not qualifier and ENTIRE.search(plain):
+        qualifier = "total"
     return Key(quantity, qualifier, split_of(plain), both, ways)
 
 
