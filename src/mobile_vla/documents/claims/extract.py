@@ -47,7 +47,7 @@ QUALIFIED = LOSSES | {"any_steps"}
 """Quantities of which a key says which value it holds."""
 KEYED = re.compile(
     r"^(?P<lead>[\s>*_-]*(?:\d+\.\s*)?[✅❌⏳⚠️🔥⏸️\s*`]*)"
-    r"(?P<key>[^:：|]{1,48}?)[*`\s]*[:：]\s?(?P<value>.+)$"
+    r"(?P<key>[^:：|]{1,48}?)[*`\s]*(?:(?<!\d)[:：]|[:：](?!\d))\s?(?P<value>.+)$"
 )
 WRITTEN = re.compile(
     r"(?:작성일|작성 ?날짜|날짜|date|written|as of|updated)\W{0,6}"

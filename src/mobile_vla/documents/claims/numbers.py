@@ -145,7 +145,8 @@ class Numbers:
                 self.total = False
         elif phrase in PARTS:
             self.part = PARTS[phrase]
-            self.fresh = self.fresh or self.noun == "params"
+            if self.noun == "params":
+                self.fresh, self.noun_end = True, match.end()
         elif phrase in TOTALS:
             if self.noun == "episodes":
                 self.split, self.fresh, self.noun_end = "", True, match.end()
@@ -167,6 +168,9 @@ class Numbers:
         if noun == "loss" and self._other_loss(match):
             self.noun, self.keyed = "", False
             return
+        if noun == "params" and not self._trained(match):
+            self.noun, self.keyed = "", False
+            return
         if noun in ("loss", "rmse"):
             self.split = near
             noun = "rmse" if noun == "rmse" else f"{near or 'val'}_loss"
@@ -174,6 +178,12 @@ class Numbers:
             self.split = near
         noun = {"epoch": "epochs", "trains": "params"}.get(noun, noun)
         self.noun, self.noun_end, self.fresh, self.keyed = noun, match.end(), True, False
+
+    def _trained(self, match: re.Match[str]) -> bool:
+        """Whether parameters are those that train, not all that the model has."""
+        before = self.text[max(0, match.start() - 16) : match.start()].rpartition(",")[2]
+        after = self.text[match.end() : match.end() + 16].partition(",")[0]
+        return bool(TRAINED.search(before + after))
 
     def _other_loss(self, match: re.Match[str]) -> bool:
         before = self.text[max(0, match.start() - 24) : match.start()]
@@ -335,6 +345,8 @@ class Numbers:
                 return False
         if self.noun in LOSSES and "." not in match["num"] and not self.keyed:
             return False
+        if not self.fresh and self.noun == "params":
+            return PART_BESIDE.match(self.text, match.end()) is not None
         if not self.fresh:
             return self.noun in LOSSES and bool(self.found) and self._qualified_after(match.end())
         return (self.keyed and not self.found) or self._near(match)

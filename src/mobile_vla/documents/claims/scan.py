@@ -86,8 +86,9 @@ COUNT_SPLIT = re.compile(
 )
 ONLY = re.compile(rf"(?<![\w-]){WAY}[\s-]*(?P<only>only|만)(?![가-힣]*[이가] 아)")
 NEAR = re.compile(
-    r"(?<!\w)(train(?:ing)?|val(?:idation)?|학습|훈련|검증)(?:용|에)?"
-    r"(?:[\s:*]|데이터|에피소드|[는은])*(?:[\d\s+개]|left|right|왼쪽|오른쪽|straight|직진)*$"
+    r"(?<!\w)(train(?:ing|ed)?|val(?:idation|idated)?|학습|훈련|검증)(?:용|에)?"
+    r"(?:[\s:*]|데이터|에피소드|[는은]|(?:ran |was run )?on\b)*"
+    r"(?:[\d\s+개]|left|right|왼쪽|오른쪽|straight|직진)*$"
 )
 FOR_SPLIT = re.compile(
     r"(?:\s|\d|[+,]|and\b|left|right|straight|episodes?|were|was|are|held out|kept|used)*"

@@ -92,7 +92,7 @@ EPOCH_AFTER = re.compile(
 EPOCH_INDEX = re.compile(rf"\s*번째?\s*{EPOCH_WORD}")
 QUALIFIER_AFTER = re.compile(
     r"[\s*]*(?:(?:\(|at|by|in|after|on)\s*(?:the\s+)?(?P<q>end|best|final|last|lowest|first|start"
-    r"|최종|최저)\b|(?:에서|으?로)\s*(?P<k>시작|출발|끝|마무리|종료))"
+    r"|최종|최저)\b(?: epoch)?|(?:에서|으?로)\s*(?P<k>시작|출발|끝|마무리|종료))"
 )
 AFTERWARDS = {"end": "final", "lowest": "best", "first": "initial", "start": "initial",
               "시작": "initial", "출발": "initial", "끝": "final", "마무리": "final",
@@ -105,14 +105,17 @@ COUNTED = re.compile(
     r"|parameters|params|파라미터|매개변수|weights(?![a-z])|frames(?! a second)|프레임)"
 )
 EACH = re.compile(r"[\s*]*(?:per|an|a|in each|each|every)\b(?: epoch)?|[\s*]*(?:당|마다)")
-EACH_BEFORE = re.compile(r"(?:every|매|마다|(?:에폭|에포크|epoch)\s?당|per epoch:?)\s*$")
+EACH_BEFORE = re.compile(
+    r"(?:every|매|마다|(?:에폭|에포크|epoch)\s?당|per epoch:?|(?:epochs?|episodes?|¤) of|하나에)"
+    r"\s*$"
+)
 SIZED = re.compile(r"\s*(?P<unit>tb|gb|mb|kb)(?![a-z])")
 SIZE_NOUN = re.compile(r"size|크기|용량|checkpoint|체크포인트|ckpt|가중치|weights|파일|file")
 NO_SIZE = re.compile(
     r"gpu|vram|ram\b|memory|메모리|data ?set|데이터|disk space|디스크|download|다운|upload|업로드"
 )
 STOPPED = re.compile(
-    r"[\d,.]*\d|\s*(?:→|->|~\s*\d|–\s*\d|%|×|배|x\b|/\s*\d|of\s+\d|[a-z]\w*/|회|명)"
+    r"[\d,.]*\d|\s*(?:→|->|~\s*\d|–\s*\d|%|×|배|x\b|times\b|/\s*\d|of\s+\d|[a-z]\w*/|회|명)"
 )
 GAP = re.compile(r"[^\d;|<>~≈→%\n]*")
 

@@ -101,7 +101,10 @@ NUMERIC = LOSSES | frozenset(
 
 BEST = re.compile(r"\bbest\b|\blowest\b|\bminimum\b|최저|최고|최소", re.IGNORECASE)
 FINAL = re.compile(r"\bfinal\b|\blast\b|\blatest\b|최종|마지막", re.IGNORECASE)
-INITIAL = re.compile(r"\binitial\b(?! weights)|초기값|\(초기\)|^초기$", re.IGNORECASE)
+INITIAL = re.compile(
+    r"\b(?:initial|first)\b(?! weights)|^초기(?! ?가중치)|초기값|\(초기\)|첫 (?:epoch|에폭|에포크)",
+    re.IGNORECASE,
+)
 PLANNED = re.compile(r"planned|target|\bmax|total|전체|총|목표|계획|예정|설정", re.IGNORECASE)
 """Steps that a run was to make; of one that has ended, those that it made."""
 CHANGE = re.compile(
