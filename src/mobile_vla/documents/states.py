@@ -7,8 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from mobile_vla.casebook.model import Evidence, RunView
+from mobile_vla.documents.claims.fates import cause_of, causes_in_evidence, state_of
 from mobile_vla.documents.claims.model import Claim, ClaimVerdict, Judged
-from mobile_vla.documents.claims.words import cause_of, causes_in_evidence, state_of
+from mobile_vla.documents.claims.prose import FROZEN, FULL, NO_LORA
 from mobile_vla.documents.facts import CaseFacts, RunFacts
 from mobile_vla.documents.replacing import dated
 
@@ -77,7 +78,7 @@ def _was_running(claim: Claim, run: RunFacts, at: Evidence) -> Judged:
 
 
 def _reason(claim: Claim, run: RunFacts) -> Judged:
-    cause = cause_of(claim.value)
+    cause = cause_of(claim.value, asked=True)
     at = run.run.evidence[0] if run.run.evidence else Evidence(file=run.run.path)
     if run.run.state not in ("failed", "killed"):
         return _say(
@@ -180,11 +181,12 @@ def _init(claim: Claim, run: RunFacts) -> Judged:
 def _regime(claim: Claim, run: RunFacts) -> Judged:
     """ "Frozen VLM + LoRA" by the configuration; "frozen" alone by what trained."""
     text = claim.value.lower()
-    frozen, lora = "frozen" in text or "고정" in text, "lora" in text
-    if not frozen and not lora:
+    without = re.search(rf"{FULL}|{NO_LORA}", text)
+    frozen, lora = bool(FROZEN.search(text)), "lora" in text and not without
+    if not frozen and not lora and not without:
         return _say(claim, "unsupported", "it names no regime that the files tell")
     enabled, count, at = _trained(run)
-    if frozen and not lora:
+    if frozen and not lora and not without:
         return _frozen_alone(claim, run, enabled, count, at)
     if enabled is None:
         return _say(claim, "unsupported", f"no file of {run.run.case} tells what trains")
@@ -214,9 +216,10 @@ def _part(claim: Claim, run: RunFacts) -> Judged:
     parts, at = run.run.trained_parts, Evidence(file=f"{run.run.path}/load_report.json")
     if not parts:
         return _say(claim, "unsupported", f"no file of {run.run.case} tells which parts train")
-    count = parts.get(claim.qualifier, 0)
-    frozen = bool(re.search(r"frozen|고정|동결", claim.value, re.IGNORECASE))
-    shown = f"{count:,} parameters of {claim.qualifier} train" if count else "none of it trains"
+    part, _, said = claim.qualifier.partition(" ")
+    count = parts.get(part, 0)
+    frozen = bool(FROZEN.search(claim.value.lower())) if not said else said == "frozen"
+    shown = f"{count:,} parameters of {part} train" if count else "none of it trains"
     return _say(claim, "supported" if frozen == (count == 0) else "contradicted", "", shown, at)
 
 

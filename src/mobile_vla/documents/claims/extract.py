@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from mobile_vla.documents.claims.changes import changes
+from mobile_vla.documents.claims.fates import state_of
 from mobile_vla.documents.claims.model import Claim, Unread
 from mobile_vla.documents.claims.naming import Names, read_names
 from mobile_vla.documents.claims.pairs import (
@@ -23,10 +24,10 @@ from mobile_vla.documents.claims.tables import Tables
 from mobile_vla.documents.claims.texts import (
     ELSEWHERE,
     Look,
-    bare_state,
     epoch_of_file,
     look_at,
     masked,
+    of_run,
     sentences,
     states_case,
 )
@@ -38,7 +39,6 @@ from mobile_vla.documents.claims.words import (
     LOSSES,
     Key,
     read_key,
-    state_of,
 )
 
 QUOTING = re.compile(r"^#+ (What documents say wrongly|문서가 잘못 말하는 것)")
@@ -177,7 +177,7 @@ class _Reader:
         told = context
         for start, text in sentences(piece.text):
             if text.rstrip("*_ ").endswith("?") or (look.guess and GUESS.search(small(text))):
-                self._unread(piece)  # what is asked or expected is no claim
+                self._unread(piece)  # what is asked, expected or wished is no claim
                 continue
             match = KEYED.match(text) if ":" in text or "：" in text else None
             key = read_key(match["key"]) if match else None
@@ -186,7 +186,7 @@ class _Reader:
                     place = (start + match.start("value"), match["value"])
                     self._read(piece, place, key, context or section)
             else:
-                of = told or (section if bare_state(text) else None)
+                of = told or (section if of_run(text) else None)
                 self._read(piece, (start, text), None, context or section, told=of)
             if names := self.names.mentions(text):
                 told = self.names.only(text) or (names[-1][2], None)

@@ -8,19 +8,18 @@ from functools import lru_cache
 
 import msgspec
 
-from mobile_vla.documents.claims.numbers import WHOLE_NUMBERS, Numbers
+from mobile_vla.documents.claims.fates import BECAUSE, MARKS, cause_of, state_of, state_word
+from mobile_vla.documents.claims.numbers import RUN, WHOLE_NUMBERS, Numbers
+from mobile_vla.documents.claims.prose import read_prose, read_ways
 from mobile_vla.documents.claims.times import durations, times
 from mobile_vla.documents.claims.tokens import ABOUT, NUMBER, Found, is_about, reading, small
 from mobile_vla.documents.claims.words import (
     CHECKPOINT,
+    FOREIGN,
     LOSSES,
-    MARKS,
     WAY,
     Key,
-    cause_of,
     split_of,
-    state_of,
-    state_word,
     ways_of,
 )
 
@@ -59,6 +58,13 @@ HIDDEN = tuple(
 """Digits that count nothing: a sign that stands in each such text, and what to look for there."""
 PATHS = re.compile(r"https?://\S+|[\w.~{}-]*/[\w./{}*=~-]*[a-z_][\w./{}*=~-]*")
 STRUCK = re.compile(r"~~.*?~~|\(was: [^)]*\)")
+QUOTED = re.compile(
+    r"[\"“][^\"“”]{1,80}[\"”] ?(?:이?라고|이?라는|이?란) ?|"
+    r"(?:wrote|claimed|called|said|saying|stated|read|reads) (?:it |that )?[\"“][^\"“”]{1,80}[\"”]"
+)
+"""What somebody once wrote or called it."""
+OF_OTHERS = re.compile(rf"[^,;—{RUN}]*(?:{FOREIGN.pattern})[^,;—{RUN}]*")
+ALL = re.compile(r".+", re.DOTALL)
 
 WAY_AFTER = re.compile(
     rf"{NUMBER}\s*(?:개(?:의)?\s*)?(?:\*\*)?\s*(?:{EPISODE}\s*)?{WAY}"
@@ -84,7 +90,6 @@ COUNT_SPLIT = re.compile(
     r"(?P<pair>(?<![\d.])\d+(?=\s*(?:(?:were|was|are|is)\s+)?(?:held out |kept |used )?for\s+"
     r"(?P<for>train(?:ing)?|val(?:idation)?)))"
 )
-ONLY = re.compile(rf"(?<![\w-]){WAY}[\s-]*(?P<only>only|만)(?![가-힣]*[이가] 아)")
 NEAR = re.compile(
     r"(?<!\w)(train(?:ing|ed)?|val(?:idation|idated)?|학습|훈련|검증)(?:용|에)?"
     r"(?:[\s:*]|데이터|에피소드|[는은]|(?:ran |was run )?on\b)*"
@@ -115,18 +120,9 @@ SHARE_OF = re.compile(
     rf"{NUMBER}\s*%\s*(?:를|을|는|of the episodes)?\s*(?:were |was )?"
     r"(?:used )?(?:for )?(?P<split>train(?:ing)?|val(?:idation)?|학습|훈련|검증)"
 )
-WEIGHTS = r"(?P<w>(?:microsoft |ms )?kosmos-2|robovlms?(?: checkpoint| weights)?|scratch)"
-INIT = re.compile(
-    rf"(?:initiali[sz]ed|starts?|started|trained) from (?:the )?{WEIGHTS}"
-    r"|(?P<k>robovlms?|(?:microsoft |ms )?kosmos-2)\s*(?:가중치|체크포인트|checkpoint|weights)?"
-    r"(?:으?로|에서)(?:부터)?\s*(?:초기화|시작)"
-)
-PART = re.compile(
-    r"(?P<part>vision|비전|projection|projector|프로젝[션터])(?:[\s-]*(?:tower|encoder|model|타워|인코더))?"
-    r"[^\d.,;|]{0,16}?(?P<how>frozen|고정|동결|trained|trains|학습됨|학습된다|학습된|학습되었|학습했)"
-)
 GONE = re.compile(
-    r"(?:checkpoint|체크포인트)[가이은는도]?\s*(?:없음|없다|없습니다|:\s*none)|no checkpoint\b"
+    r"(?:checkpoint|체크포인트)(?: 파일)?[가이은는도]?\s*(?:없음|없다|없습니다|:\s*none)"
+    r"|no checkpoint\b"
 )
 KEPT = re.compile(
     r"✅|❌|⏳|\byes\b|\bno(?:ne)?\b|있음|없음|\bpending\b|(?<![\d.])\d+\s?개|\b\d+ files?"
@@ -184,8 +180,13 @@ class _Scan:
 
     def run(self, *, cased: bool) -> list[Found]:
         """Everything found, in the text's order. `cased`: its case is known."""
-        if "~~" in self.left or "(was" in self.left:
-            self._hide(STRUCK)
+        text = self.text
+        if "~~" in text or "(was" in text:
+            self._drop(STRUCK)
+        if '"' in text or "“" in text:
+            self._drop(QUOTED)
+        if not self.key and FOREIGN.search(text):
+            self._drop(OF_OTHERS if RUN in text else ALL)
         if DIGIT.search(self.left):
             self._times()
             if "/" in self.left:
@@ -198,7 +199,15 @@ class _Scan:
         if DIGIT.search(self.left):
             self._numbers()
         self._words(cased=cased)
-        return sorted(self.found, key=lambda found: found.start)
+        begun = {found.start for found in self.found if found.quantity == "init"}
+        found = [one for one in self.found if one.quantity != "checkpoint_file" or not begun]
+        return sorted(found, key=lambda found: found.start)
+
+    def _drop(self, pattern: re.Pattern[str]) -> None:
+        """Take what is no claim out of all further reading."""
+        for match in pattern.finditer(self.text):
+            self.mask(match.start(), match.end())
+        self.text = self.left
 
     def _times(self) -> None:
         if self.quantity == "date":
@@ -298,39 +307,24 @@ class _Scan:
         elif self.quantity == "status":
             self._state()
         elif self.quantity == "reason":
-            self._cause()
+            self._cause(asked=True)
         elif self.quantity == "checkpoint":
             self._one(KEPT, "checkpoint")
             if self.found and self.found[-1].quantity == "checkpoint":
                 self.mask(self.found[-1].start, self.found[-1].end)
-        elif self.quantity in ("", "episodes") and cased and not self.key:
+        elif cased and not self.key:
             self._state()
-        if not self.key:
-            self._prose()
-        for match in ONLY.finditer(self.left) if "only" in self.left or "만" in self.left else ():
-            self._keep(
-                Found(match.start(), match.end(), "ways", ways=ways_of(match["way"]), only=True),
-                match,
-            )
-
-    def _prose(self) -> None:
-        if "from" in self.text or "초기화" in self.text or "시작" in self.text:
-            for match in INIT.finditer(self.text):
-                group = "w" if match["w"] else "k"
-                self.found.append(Found(match.start(group), match.end(group), "init"))
-        for match in PART.finditer(self.left):
-            part = "vision" if match["part"] in ("vision", "비전") else "projection"
-            self.found.append(Found(match.start("how"), match.end("how"), "part", qualifier=part))
+        if not self.key or self.quantity in ("episodes", "ways"):
+            self.found.extend([*read_prose(self.text), *read_ways(self.left)])
 
     def _state(self) -> None:
-        if state_of(self.left) is not None and (word := state_word(self.left)):
-            self.found.append(Found(word.start(), word.end(), "status"))
-            self._mark(word, state_of(self.left))
-            if state_of(self.left) in ("failed", "killed"):
-                self._cause()
-        elif not self.key and re.search(r"원인|이유|because|due to|since", self.left):
-            self._cause()
         self._one(GONE, "checkpoint")
+        state = state_of(self.left)
+        if state is not None and (word := state_word(self.left)):
+            self.found.append(Found(word.start(), word.end(), "status"))
+            self._mark(word, state)
+        if not self.key or state in ("failed", "killed"):
+            self._cause(asked=bool(BECAUSE.search(self.left)))
 
     def _mark(self, word: re.Match[str], state: str | None) -> None:
         """A mark beside the word that says the same is a claim as well."""
@@ -339,9 +333,9 @@ class _Scan:
             if meaning == state and place >= 0 and mark not in word[0]:
                 self.found.append(Found(place, place + 1, "status"))
 
-    def _cause(self) -> None:
-        if cause := cause_of(self.left):
-            self.found.append(Found(cause[1].start(), cause[1].end(), "reason"))
+    def _cause(self, *, asked: bool) -> None:
+        if cause := cause_of(self.left, asked=asked):
+            self.found.append(Found(cause[1], cause[2], "reason"))
 
     def _one(self, pattern: re.Pattern[str], quantity: str) -> None:
         if match := pattern.search(self.left):

@@ -9,18 +9,32 @@ from functools import lru_cache
 import msgspec
 
 from mobile_vla.documents.claims.changes import PERCENT, RATIO
+from mobile_vla.documents.claims.fates import MARKS, state_word
 from mobile_vla.documents.claims.naming import Mention
 from mobile_vla.documents.claims.numbers import RUN
 from mobile_vla.documents.claims.pairs import COMPARING
 from mobile_vla.documents.claims.scan import SHORT
 from mobile_vla.documents.claims.source import Piece
 from mobile_vla.documents.claims.tokens import small
-from mobile_vla.documents.claims.words import GUESS, INTERESTING, state_of, state_word
+from mobile_vla.documents.claims.words import GUESS, INTERESTING
 
 BESIDE = re.compile(
-    r"아직|현재|지금|이미|결과|still|now|currently|it is|it has|\bit\b|했음|했다|입니다"
+    r"(?<![a-z])(?:still|now|currently|it|this|that|the|is|was|has|had|been|have|run|training|job|case"
+    r"|at|once|just|already|soon|immediately|again|and|but|then|also|on|in|after|before|step|epoch"
+    r"|started|launched|began|there|only|unfortunately|sadly|finally|normally|since)(?![a-z])"
+    r"|아직|현재|지금|이미|결과|결국|곧바로|바로|방금|또|다시|그냥|그리고|그런데|역시|시작\S*|띄\S+"
+    r"|[이그] ?(?:런|실험|실행|학습)|학습|훈련|실험|실행|런"
+    r"|아침|오전|오후|저녁|밤|새벽|[년월일시분초에은는이도]"
 )
-"""Words that may stand beside a bare state."""
+"""In small letters: words that may stand before a state that is said of the run spoken of."""
+TOLD_WHY = re.compile(
+    r"\W*(?:직접 |주된 |근본 ?|실제 )?(?:원인|이유|(?:the )?(?:\w+ )?(?:cause|reason) (?:was|is)\b)"
+)
+OTHER = re.compile(
+    r"(?<![a-z])(?:the|an?|our|my|his|her|their|[a-z]+'s)"
+    r" (?!(?:\w+ )?(?:run|training|job|case|experiment|process|attempt|model|one)\b)\w+[^,;:.]*$"
+)
+"""In small letters, before a state: it may be said of something else than the run."""
 NOTE = re.compile(r"\[\^mvla-\d|note mvla-\d")
 SENTENCE = re.compile(r"[.!?。](?<!\(\d\.)(?<!^\d\.)(?<!\.[eg]\.)(?<!vs\.)[\s*_]+(?=\S)")
 ELSEWHERE = re.compile(
@@ -93,22 +107,26 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
     yield start, text[start:]
 
 
-def bare_state(text: str) -> bool:
-    """Whether a sentence says a state and next to nothing else: "아직 학습 중.", "Failed."."""
-    word = state_word(text) if len(text) < 32 else None
-    if word is None or word[0] in "✅❌⏳":
+def of_run(text: str) -> bool:
+    """Whether a sentence without a name says a state or a cause of the run its heading names.
+
+    Next to nothing else stands before the state: "아직 학습 중.", "It crashed at once."
+    """
+    lowered = small(text)
+    if TOLD_WHY.match(lowered):
+        return True
+    word = state_word(text)
+    if word is None or word[0] in MARKS:
         return False
-    rest = text[: word.start()] + text[word.end() :]
-    return len(re.findall(r"[^\W\d_]", BESIDE.sub("", rest))) <= 1
+    return len(re.findall(r"[^\W\d_]", BESIDE.sub("", lowered[: word.start()]))) <= 1
 
 
 def states_case(text: str, mentions: list[tuple[int, int, str, str | None]]) -> bool:
-    """Whether a line speaks of the case's state: a mark before it, or a word after it."""
+    """Whether a line speaks of the case's state: a mark before it, or a word."""
+    word = state_word(text)
     if not mentions:
-        return len(text) < 160
-    start, end = mentions[0][0], mentions[0][1]
-    after = text[end:].lstrip("* ")
-    marked = any(mark in text[:start] for mark in "✅❌⏳") and after[:1] in (":", "：", "(", "")
-    plain = re.sub("[✅❌⏳]", "", text)
-    words = len(text) < 160 and (plain == text or state_of(plain) is not None)
-    return marked or words
+        return word is None or not OTHER.search(small(text[: word.start()]))
+    after = text[mentions[0][1] :].lstrip("* ")
+    marked = any(mark in text[: mentions[0][0]] for mark in MARKS)
+    beside = after[:1] in (":", "：", "(", "")
+    return word is None or word[0] not in MARKS or (marked and beside)

@@ -8,24 +8,35 @@ from functools import lru_cache
 
 import msgspec
 
-from mobile_vla.documents.claims.tokens import small
-
 INTERESTING = re.compile(
-    r"[0-9✅❌⏳]|끝|마쳤|죽|멈|중단|정상|있음|비교|best|better|좋|낫|우수|학습|crash|진행|실패|완료|가능"
-    r"|없음|오류|left|right|왼쪽|오른쪽|frozen|kosmos|robovlm|lora|null|none"
-    r"|메모리|경로|발산|디스크|고정|enable|disk|nan\b|diverg"
-    r"|compar|train|abort|outperform|beat|fail|done|progress|finish|possible|running|kill|oom|memory"
-    r"|path|yes|no\b"
+    r"[0-9✅❌⏳✔☑✖✗✘💀☠⌛🔄🏃⭕]|끝|마쳤|마침|죽|멈|중단|정상|있음|비교|best|better|좋|낫|우수|학습"
+    r"|crash|진행|실패|완료|가능|없음|오류|left|right|왼쪽|오른쪽|양쪽|양방향|좌우|frozen|froze|fixed"
+    r"|kosmos|robovlm|lora|null|none|fine-?tun|미세|파인|메모리|경로|발산|디스크|고정|동결"
+    r"|얼[려렸린]|enable|disk|nan\b|diverg|dead|died|터[졌짐]|뻗|튕|크래시|돌[고아리]|도는 중|broke|blew"
+    r"|errored|compar|train|abort|outperform|beat|fail|done|progress|finish|possible|running|kill"
+    r"|oom|memory|ongoing|queued|way|path|file|파일|가중치|weights|not ?found|yes|no\b|true|false|both"
 )
 """What a text in small letters must hold to be worth reading."""
 GUESS = re.compile(
     r"예상|기대|가설|추후|제안|만약|할 것|될 것|tbd|expect|hypothe|if(?<![a-z]if)\b|would\b"
-    r"|should\b|might\b|plan to\b|goal|목표|시나리오|scenario|propos|필요"
+    r"|should\b|might\b|plan(?:s|ning)? (?:to|for)\b|goal|목표|시나리오|scenario|propos|필요"
+    r"|want(?:s|ed)? (?:to|the|a)\b|to (?:try|repeat|rerun|retry|be repeated)\b"
+    r"|will\b|i'll|we'll|let's|hop(?:e|es|ed|ing)\b|wish|bets? (?:a|on|that|it)\b|aim(?:s|ing|ed)? (?:to|for|at)\b|intend|pencilled"
+    r"|we need|let [a-z\ue000]+ (?:finish|run)|next (?:week|month|time|run|step|quarter|year)"
+    r"|려고 (?:했|합|함)|하려던|려다|려면|예정[이임]|하고 싶|바라[는며]|바랍|희망"
+    r"|다음 (?:주|달|분기|실험|학기)|볼까|하자[. !]|해야|할 듯|할까|잡아 보|계획[(은이임했]|신청"
 )
-"""In small letters: what is expected, proposed or asked is no claim."""
+"""In small letters: what is expected, wished, proposed or asked is no claim."""
 GUESS_HEADING = re.compile(
-    r"예상|가설|시나리오|제안|목표|해결|expect|hypothe|scenario|propos|what if"
+    r"예상(?! 질문)|가설|시나리오|제안|목표|해결|expect(?!ed questions)|hypothe|scenario|propos"
+    r"|what if|future|outlook|wish|^\W*(?:next(?: \w+)?|to[ -]?do|plans?|(?:다음|향후) \w+|할 일)\W*$"
 )
+FOREIGN = re.compile(
+    r"paper|thesis|published|et al\b|literature|\[\d+\](?!\()|recommend|'s (?:group|lab|team)"
+    r"|other (?:lab|group|team)|another (?:lab|group|team)|next[ -]door|neighbou?r|resnet|constant"
+    r"|논문|학위|부록|선행 ?연구|문헌|옆 ?(?:연구실|랩|팀|그룹)|다른 ?(?:연구실|랩|팀|그룹)"
+)
+"""In small letters: other people's work."""
 
 QUANTITIES: tuple[tuple[str, str], ...] = (
     (
@@ -121,67 +132,21 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]{2,}")
 RUN_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*_20\d{6}(?:_[a-z0-9]+)*", re.IGNORECASE)
 CHECKPOINT = re.compile(r"[\w=.\-]+\.(?:ckpt|pt|safetensors)\b")
 
-STATES: tuple[tuple[str, str], ...] = (
-    (
-        "failed",
-        r"실패|\bfail(ed|s|ure)?\b|\bcrash(ed|es)?\b|죽음|죽었|죽어|\bdied\b|멈췄|멈춤|중단"
-        r"|\baborted\b|ran out of memory",
-    ),
-    ("killed", r"강제 종료|\bkilled\b"),
-    (
-        "running",
-        r"진행 ?중|학습 ?중|학습하고 있|돌고 있|돌아가는 중|\bin progress\b|\brunning\b"
-        r"|\bstill training\b|\bis training\b|방금 시작",
-    ),
-    ("planned", r"\bplanned\b|\bto do\b|시작 전|\bnot (yet )?begun\b|\bnot started\b"),
-    (
-        "finished",
-        r"완료|성공|끝났|끝남|끝냈|마쳤|정상 종료|\bdone\b|\bfinished\b|\bcompleted?\b"
-        r"|\bsucceeded\b",
-    ),
-)
-_STATES = tuple((name, re.compile(pattern)) for name, pattern in STATES)
-_ANY_STATE = re.compile("|".join(pattern.replace(r"\b", "") for _, pattern in STATES))
-"""Stands wherever one of them does, and is found sooner."""
-NEGATED = re.compile(
-    r"\b(not|never) (yet )?(been )?(done|finished|completed?|failed|killed|running)"
-    r"|n't (finish|complet|fail)"
-    r"|(끝나|마치|실패하|완료하|멈추)지 (않|못)|아직 (안|못)"
-    r"|(반영|비교|분석|수집|인용|작성|정리|검토|확인|보고|구현|코드|평가|다운로드|업로드|준비|로딩|저장)"
-    r"[이가을를은는도]? ?(모두|이미)? ?(완료|끝|실패|성공|중단|중\b)"
-    r"|(analysis|comparison|evaluation|report|review|download|upload|setup|loading)"
-    r" (is |was )?(done|finish|complet|fail)"
-    r"|끝났을 때|가장|만약"
-    r"|미완료|완료 ?(후|대기|되지|예정|하지)|성공 ?(후|시|하면|시켜)|실패 ?(시|하면|율)"
-    r"|(when|once|after|until|unless) [^.]*(done|finish|complete|succe)"
-    r"|대기|success rate|성공률|재시도|완료되면"
-)
-MARKS = {"✅": "finished", "❌": "failed", "⏳": "running"}
-CAUSES: tuple[tuple[str, str, str], ...] = (
-    ("path", r"경로|\bpath\b|no such file|file not found|did not exist|찾을 수 없",
-     r"FileNotFound|No such file|does not exist"),
-    ("memory", r"\boom\b|out of memory|메모리(가|를)? ?(부족|초과|모자)",
-     r"out of memory|OutOfMemory|MemoryError|\bOOM\b"),
-    ("not a number", r"\bnan\b|발산|diverg", r"\bnan\b|not finite|diverg"),
-    ("import", r"import error|모듈|cannot import|\bimport\b",
-     r"Cannot import|ModuleNotFound|ImportError"),
-    ("disk", r"disk (is )?full|디스크|no space", r"No space left|disk is full"),
-    ("killed", r"강제 종료|\bkilled\b", r"killed|Killed|SIGKILL|SIGTERM"),
-)  # fmt: skip
-_CAUSES = tuple(
-    (name, re.compile(said, re.IGNORECASE), re.compile(proof)) for name, said, proof in CAUSES
-)
-
 LEFT = r"left|왼쪽|좌측"
 RIGHT = r"right|오른쪽|우측"
-BOTH = r"left\s*(?:\+|and|&)\s*right|왼쪽\s*(?:\+|과|및)\s*오른쪽|l/r"
+BOTH = (
+    r"left\s*(?:\+|and|&|/|,)\s*right|right\s*(?:\+|and|&|/)\s*left|l/r"
+    r"|왼쪽\s*(?:\+|과|및|/|·|,)\s*오른쪽|오른쪽\s*(?:\+|과|및|/)\s*왼쪽"
+)
+BOTH_WAYS = r"both(?: (?:directions|sides|ways))|양쪽|양방향|좌우|좌\s*[+/·]\s*우"
+"""Both without a number: "양쪽 80" would be 80 of each."""
 WAY = rf"(?P<way>{BOTH}|{LEFT}|{RIGHT}|straight|직진)"
 NOT_POSSIBLE = re.compile(
-    r"불가|❌|\bimpossible\b|cannot be compared|can't be compared|not comparable|not possible"
+    r"불가|[❌✖✗✘]|\bimpossible\b|cannot be compared|can't be compared|not comparable|not possible"
     r"|\bconfounded\b|(비교할|말할|알|볼) 수 없|^no\b", re.IGNORECASE
 )  # fmt: skip
 POSSIBLE = re.compile(
-    r"가능|✅|\bpossible\b|can be compared|comparable|\bvalid\b|^yes\b"
+    r"가능|[✅✔☑⭕]|\bpossible\b|can be compared|comparable|\bvalid\b|^yes\b"
     r"|(?<=비교할 수 )있|(?<=말할 수 )있"
     r"|(?<=알 수 )있|(?<=볼 수 )있",
     re.IGNORECASE,
@@ -268,46 +233,10 @@ def clean(text: str) -> str:
     return re.sub(r"[*`#$\\🔍⭐🚨]+|\(.*?\)", "", text).strip(" \t:：|✅❌⏳️")
 
 
-@lru_cache(maxsize=4096)
-def state_of(text: str) -> str | None:
-    """The state that words or, failing them, a mark at its beginning name."""
-    text = small(text)
-    if _ANY_STATE.search(text):
-        text = NEGATED.sub(" ", text)
-        found = [name for name, pattern in _STATES if pattern.search(text)]
-        if found:
-            return found[0] if len(found) == 1 else None
-    marks = [state for mark, state in MARKS.items() if mark in text]
-    return marks[0] if len(marks) == 1 else None
-
-
-def state_word(text: str) -> re.Match[str] | None:
-    """Where the state is named."""
-    state, text = state_of(text), small(text)
-    for name, pattern in _STATES:
-        for match in pattern.finditer(text) if name == state else ():
-            if not any(n.start() <= match.start() < n.end() for n in NEGATED.finditer(text)):
-                return match
-    return re.search("|".join(MARKS), text)
-
-
-def cause_of(text: str) -> tuple[str, re.Match[str]] | None:
-    """The kind of failure that a text names, and where."""
-    for name, said, _ in _CAUSES:
-        if match := said.search(text):
-            return name, match
-    return None
-
-
-def causes_in_evidence(why: str) -> set[str]:
-    """Kinds of failure that a log's last words prove."""
-    return {name for name, _, proof in _CAUSES if proof.search(why)}
-
-
 def ways_of(word: str) -> tuple[str, ...]:
     """Directions that a word names, in one order."""
     table: Mapping[str, str] = {"left": LEFT, "right": RIGHT, "straight": "straight|직진"}
-    if re.fullmatch(BOTH, word, re.IGNORECASE):
+    if re.fullmatch(rf"{BOTH}|{BOTH_WAYS}", word, re.IGNORECASE):
         return ("left", "right")
     return tuple(way for way, said in table.items() if re.search(said, word, re.IGNORECASE))
 

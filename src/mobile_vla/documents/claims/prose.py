@@ -1,0 +1,179 @@
+"""Words about one run in a sentence or a cell: what it began from, what trained, which way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from mobile_vla.documents.claims.tokens import Found
+from mobile_vla.documents.claims.words import BOTH_WAYS, WAY, ways_of
+
+FILE = r"[\w./~-]+\.(?:pt|ckpt|safetensors|bin)\b"
+MODEL = (
+    r"(?:microsoft(?:'s)? |ms )?kosmos-2[\w-]*|paligemma[\w-]*|llava[\w.-]*|openvla[\w-]*"
+    r"|qwen[\w.-]*vl[\w.-]*|smolvlm[\w-]*"
+)
+ROBOT = r"(?:oxe[\w-]* )?robovlms?(?:['’]s)?(?: checkpoint| weights)?"
+NONE = (
+    r"scratch|no (?:robot |pretrained |extra )+(?:weights|checkpoint|data)"
+    r"|without (?:any )?(?:robot |pretrained |extra )+(?:weights|checkpoint)"
+)
+LEAD = r"(?:the |its |a |plain |original |[`*\"“])*"
+BARE = rf"(?P<w>{ROBOT}|{MODEL}|{FILE}|{NONE})"
+WEIGHTS = rf"{LEAD}{BARE}"
+BARE_WEIGHTS = re.compile(
+    r"kosmos|robovlm|paligemma|llava|openvla|qwen|smolvlm|scratch|weights|checkpoint"
+    r"|\.pt|\.ckpt|\.safetensors|\.bin"
+)
+"""Stands in all weights, and is found sooner."""
+INIT = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"(?:initiali[sz]|start|beg[aiu]n|continu)\w* (?:\w+ )?(?:from|with) {WEIGHTS}",
+        rf"(?:train|fine-?tun)(?:ed|ing) (?:\w+ )?(?:from|on top of) {WEIGHTS}",
+        rf"(?:initial|starting|pretrained) (?:weights|checkpoint)s? (?:is|are|was|were) {WEIGHTS}",
+        rf"(?:loads|loaded) {LEAD}(?P<w>{FILE}|{ROBOT})",
+        rf"from {LEAD}(?P<w>(?:{ROBOT}|{MODEL})(?: checkpoint| weights))",
+        rf"초기 ?(?:가중치|체크포인트|화)[가-힣]*:? (?:[가-힣]+ ){{0,3}}?{WEIGHTS}",
+        rf"{BARE}[`*]* ?(?:가중치|체크포인트)?(?:으?로|에서|를|을)(?:부터)? ?(?:[가-힣]+ )?"
+        r"(?:초기화|시작|출발|불러|로드|이어)",
+    )
+)
+VLM = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"(?:vlm|backbone|백본)(?:은|는|이|가| is| was| are| were)? {LEAD}(?P<w>{MODEL})",
+        rf"(?:uses?|used|built on|based on) {LEAD}(?P<w>{MODEL})(?! (?:weights|checkpoint))",
+        rf"(?P<w>{MODEL}) ?(?:기반|백본|위에서|[을를] (?:쓰|썼|사용)|잖아|as its (?:vlm|back))",
+    )
+)
+TOWER = r"(?:tower|encoder|backbone|part|side|타워|인코더|쪽|부분|모델)"
+PART = (
+    rf"(?P<part>(?:vision|visual|image|projection)[\s-]{TOWER}|vision(?![\w-]|\s(?:run|language))"
+    rf"|(?:비전|시각|프로젝[션터]) ?{TOWER}?|projection|projector)"
+)
+SEES = re.compile(r"vision|visual|image|projec|비전|시각|프로젝")
+WAYWARD = re.compile(r"left|right|왼쪽|오른쪽|좌|우측|양쪽|양방향|both|straight|직진")
+FROZEN = re.compile(r"frozen|freez\w*|froze\b|fixed|locked|untouched|고정|동결|얼[려렸린]|\bclosed")
+HOW = (
+    r"frozen|fixed|locked|untouched|trained|trains|unfrozen|fine-?tuned|opened|unlocked|고정|동결"
+    r"|얼[려렸린]"
+)
+TRAINED_KO = r"학습(?! ?(?:여부|효과|시간|손실|데이터|률|곡선|loss|(?:되는|된|한|할|하는)? ?파라|용))[가-힣]*"
+PARTS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"{PART}(?P<gap>[^\d.,;:|\ue000]{{0,28}}?)(?P<how>{HOW})",
+        rf"{PART}(?:을|를|도|은|는|까지)(?P<gap> (?:[가-힣]+ ){{0,3}}?)(?P<how>{TRAINED_KO})",
+        rf"{PART}: (?P<gap>)(?P<how>{HOW}|{TRAINED_KO})",
+        rf"(?P<how>trains|unfreezes|unfroze|opens|opened|freezes|froze|frozen|freezing|fine-?tunes)"
+        rf"(?P<gap>) (?:\w+ )?(?:the |its |a )?{PART}",
+        rf"(?P<how>고정|동결|얼[린려])(?P<gap>)(?:[가-힣]{{1,2}})? {PART}",
+    )
+)
+NOT = re.compile(r"\b(?:not|never|no longer)\b|n't|안 |않")
+FULL = (
+    r"full(?:y)?[ -](?:parameter )?fine-?tun\w+|full[ -]parameter training"
+    r"|(?:전체|풀) ?(?:파라미터 )?(?:미세 ?조정|파인 ?튜닝)|전체 파라미터를? 학습\w*"
+)
+NO_LORA = (
+    r"without (?:any |using )?lora|no lora|lora (?:is |was )?(?:off|disabled|not used)"
+    r"|lora[가는를은을]? ?(?:없이|안 [쓴썼씀]|쓰지 않|사용하지 않|미사용)[가-힣]*"
+)
+LORA = (
+    r"(?<=\bis )lora|(?<=\bwas )lora|(?<=\buses )lora|(?<=\buse )lora|(?<=\bused )lora"
+    r"|(?<=\bwith )lora(?! (?:r|rank|alpha|dropout)\b)|(?<=\bvia )lora"
+    r"|lora(?= ?(?:입니다|이다|야\b|임\b|였|이었|로 학습|방식|[를을] (?:썼|쓴|사용)))"
+)
+REGIME = re.compile(rf"{FULL}|{NO_LORA}|{LORA}")
+ALL_REGIME = re.compile(
+    rf"\W*(?P<v>{FULL}|{NO_LORA}|lora(?: only| ?만)?|frozen(?: vlm)? ?\+ ?lora)\W*"
+)
+DRIVES = (
+    r"(?:episodes?|eps|data|demos?|side|only|만|전용|에피소드|데이터|쪽|방향|주행|모두|둘 다|다)"
+)
+ALL_WAY = re.compile(
+    rf"\W*(?P<way>{WAY.replace('?P<way>', '?:')}|{BOTH_WAYS})(?:[\s-]*{DRIVES})*\W*"
+)
+WAYS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"{WAY}(?:[\s-](?:episodes|data|side|runs|에피소드|데이터|방향)|쪽)?(?<![\w-]{{24}})"
+        r"[\s-]*(?P<only>only|만\b|만(?=[ 가-힣])|전용|뿐)(?![가-힣]*[이가] 아)",
+        rf"only (?:the |on )?{WAY}(?= (?:episodes|data|side|eps))",
+        rf"(?:방향|directions?)(?:은|는|이|:| is| are| =) ?[*`]*{WAY}(?![가-힣]*[이가] 아)",
+        r"(?P<way>both directions|both sides|좌우 (?:둘 다|모두|양쪽|다)|양쪽 (?:방향 )?(?:모두|다)"
+        r"|양방향 모두)",
+    )
+)
+DENIED_BEFORE = re.compile(
+    r"(?:\b(?:not|never|no|unlike|than|versus|vs\.?|instead of|rather than|compared (?:to|with))"
+    r"|n't|안|대신) (?:\w+ ){0,2}[`*\"“]*$"
+)
+DENIED_AFTER = re.compile(
+    r"[`*\"”]* ?(?:[가-힣]{0,4} ?(?:아니|아님|않|말고|대신|보다)|이?라고 부|이?라는 (?:말|건|것|소)"
+    r"|[^.;]{0,16}(?:지 않|지는 않|not true|is wrong))"
+)
+TESTED = re.compile(r"evaluat|평가|\btest|테스트|수집|collect|record|compar|비교|성공|success|acc")
+
+
+def denied(text: str, start: int, end: int) -> bool:
+    """Whether what stands there is denied, or named only to be told from what is so."""
+    before, after = text[max(0, start - 32) : start], text[end : end + 28]
+    return bool(DENIED_BEFORE.search(before) or DENIED_AFTER.match(after))
+
+
+def read_prose(text: str) -> Iterator[Found]:
+    """What a text in small letters, names of runs masked, says of a run beside its state."""
+    if BARE_WEIGHTS.search(text):
+        yield from _named(text, INIT, "init")
+        yield from _named(text, VLM, "vlm")
+    if "lora" in text or "full" in text or "전체" in text or "풀" in text:
+        match = ALL_REGIME.fullmatch(text)
+        for found in [match] if match else REGIME.finditer(text):
+            span = found.span("v") if match else found.span()
+            if not denied(text, *span):
+                yield Found(*span, "regime")
+    if SEES.search(text):
+        yield from _parts(text)
+
+
+def _named(text: str, patterns: tuple[re.Pattern[str], ...], quantity: str) -> Iterator[Found]:
+    told: set[int] = set()
+    for pattern in patterns:
+        for match in pattern.finditer(text):
+            whole = match.start() if match.start("w") > match.start() else match.start("w")
+            sure = not denied(text, whole, match.end())
+            if match.start("w") not in told and sure:
+                told.add(match.start("w"))
+                yield Found(*match.span("w"), quantity)
+
+
+def _parts(text: str) -> Iterator[Found]:
+    told: set[int] = set()
+    for pattern in PARTS:
+        for match in pattern.finditer(text):
+            if match.start("how") in told:
+                continue
+            told.add(match.start("how"))
+            name = "projection" if match["part"].startswith(("proj", "프로젝")) else "vision"
+            after = text[match.end("how") : match.end("how") + 8]
+            if NOT.search(match["gap"]) or re.match(r"(?:하|되)?지는? 않", after):
+                frozen = FROZEN.search(match["how"])
+                name += " trained" if frozen else " frozen"
+            yield Found(*match.span("how"), "part", qualifier=name)
+
+
+def read_ways(text: str) -> Iterator[Found]:
+    """The directions that a run was trained on, where no number of episodes stands beside them."""
+    if not WAYWARD.search(text):
+        return
+    whole = ALL_WAY.fullmatch(text) if len(text) < 48 else None
+    if whole:
+        ways = ways_of(whole["way"])
+        yield Found(*whole.span("way"), "ways", ways=ways, only=len(ways) == 1)
+    elif not TESTED.search(text):
+        for pattern in WAYS:
+            for match in pattern.finditer(text):
+                ways = ways_of(match["way"]) or ("left", "right")
+                yield Found(*match.span("way"), "ways", ways=ways, only=len(ways) == 1)
