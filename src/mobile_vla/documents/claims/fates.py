@@ -10,7 +10,7 @@ from mobile_vla.documents.claims.tokens import small
 MARKS = {"✅": "finished", "✔": "finished", "☑": "finished", "❌": "failed", "✖": "failed",
          "✗": "failed", "✘": "failed", "💀": "failed", "☠": "failed", "⏳": "running",
          "⌛": "running", "🔄": "running", "🏃": "running"}  # fmt: skip
-_ANY_MARK = re.compile(f"[{''.join(MARKS)}]")
+ANY_MARK = re.compile(f"[{''.join(MARKS)}]")
 STATES: tuple[tuple[str, str], ...] = (
     (
         "failed",
@@ -135,6 +135,8 @@ _ANY_CAUSE = re.compile(
 )
 """Stands wherever one of them is said, and is found sooner."""
 WEIGHTS_FILE = re.compile(r"\.(?:pt|ckpt|safetensors|bin)\b|checkpoint", re.IGNORECASE)
+NOUN = 32
+"""Letters up to which a bare noun beside "cause" is the cause."""
 BECAUSE = re.compile(r"원인|이유|because|due to|since|reason|cause|때문")
 UNTRUE = re.compile(
     r"(?:had been told|were told|was told|blam(?:ed|es|ing)|put (?:it|this|that) down to"
@@ -155,7 +157,7 @@ def state_of(text: str) -> str | None:
         found = [name for name, pattern in _STATES if pattern.search(text)]
         if found:
             return found[0] if len(found) == 1 or found == ["failed", "killed"] else None
-    marks = {MARKS[mark] for mark in _ANY_MARK.findall(text)}
+    marks = {MARKS[mark] for mark in ANY_MARK.findall(text)}
     return marks.pop() if len(marks) == 1 else None
 
 
@@ -166,7 +168,7 @@ def state_word(text: str) -> re.Match[str] | None:
         for match in pattern.finditer(text) if name == state else ():
             if not any(n.start() <= match.start() < n.end() for n in NEGATED.finditer(text)):
                 return match
-    return _ANY_MARK.search(text)
+    return ANY_MARK.search(text)
 
 
 @lru_cache(maxsize=4096)
@@ -178,7 +180,7 @@ def cause_of(text: str, *, asked: bool = False) -> tuple[str, int, int] | None:
     text = small(text)
     if asked or _ANY_CAUSE.search(text):
         text = UNTRUE.sub(lambda match: " " * len(match[0]), text)
-        for anywhere in (True, False) if asked else (True,):
+        for anywhere in (True, False) if asked and len(text) <= NOUN else (True,):
             found = {
                 kind: match
                 for kind, noun, said, _ in _CAUSES

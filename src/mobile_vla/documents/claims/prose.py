@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from mobile_vla.documents.claims.tokens import Found
-from mobile_vla.documents.claims.words import BOTH_WAYS, WAY, ways_of
+from mobile_vla.documents.claims.words import WAY, ways_of
 
 FILE = r"[\w./~-]+\.(?:pt|ckpt|safetensors|bin)\b"
 MODEL = (
@@ -53,7 +53,7 @@ PART = (
     rf"|(?:비전|시각|프로젝[션터]) ?{TOWER}?|projection|projector)"
 )
 SEES = re.compile(r"vision|visual|image|projec|비전|시각|프로젝")
-WAYWARD = re.compile(r"left|right|왼쪽|오른쪽|좌|우측|양쪽|양방향|both|straight|직진")
+SAYS_PART = re.compile(rf"{BARE_WEIGHTS.pattern}|{SEES.pattern}|lora|full|전체|풀")
 FROZEN = re.compile(r"frozen|freez\w*|froze\b|fixed|locked|untouched|고정|동결|얼[려렸린]|\bclosed")
 HOW = (
     r"frozen|fixed|locked|untouched|trained|trains|unfrozen|fine-?tuned|opened|unlocked|고정|동결"
@@ -89,12 +89,6 @@ REGIME = re.compile(rf"{FULL}|{NO_LORA}|{LORA}")
 ALL_REGIME = re.compile(
     rf"\W*(?P<v>{FULL}|{NO_LORA}|lora(?: only| ?만)?|frozen(?: vlm)? ?\+ ?lora)\W*"
 )
-DRIVES = (
-    r"(?:episodes?|eps|data|demos?|side|only|만|전용|에피소드|데이터|쪽|방향|주행|모두|둘 다|다)"
-)
-ALL_WAY = re.compile(
-    rf"\W*(?P<way>{WAY.replace('?P<way>', '?:')}|{BOTH_WAYS})(?:[\s-]*{DRIVES})*\W*"
-)
 WAYS = tuple(
     re.compile(pattern)
     for pattern in (
@@ -114,6 +108,7 @@ DENIED_AFTER = re.compile(
     r"[`*\"”]* ?(?:[가-힣]{0,4} ?(?:아니|아님|않|말고|대신|보다)|이?라고 부|이?라는 (?:말|건|것|소)"
     r"|[^.;]{0,16}(?:지 않|지는 않|not true|is wrong))"
 )
+SAYS_WAY = re.compile(r"only|만|전용|뿐|방향|direction|both|좌우|양쪽|양방향")
 TESTED = re.compile(r"evaluat|평가|\btest|테스트|수집|collect|record|compar|비교|성공|success|acc")
 
 
@@ -125,6 +120,8 @@ def denied(text: str, start: int, end: int) -> bool:
 
 def read_prose(text: str) -> Iterator[Found]:
     """What a text in small letters, names of runs masked, says of a run beside its state."""
+    if not SAYS_PART.search(text):
+        return
     if BARE_WEIGHTS.search(text):
         yield from _named(text, INIT, "init")
         yield from _named(text, VLM, "vlm")
@@ -166,13 +163,7 @@ def _parts(text: str) -> Iterator[Found]:
 
 def read_ways(text: str) -> Iterator[Found]:
     """The directions that a run was trained on, where no number of episodes stands beside them."""
-    if not WAYWARD.search(text):
-        return
-    whole = ALL_WAY.fullmatch(text) if len(text) < 48 else None
-    if whole:
-        ways = ways_of(whole["way"])
-        yield Found(*whole.span("way"), "ways", ways=ways, only=len(ways) == 1)
-    elif not TESTED.search(text):
+    if SAYS_WAY.search(text) and not TESTED.search(text):
         for pattern in WAYS:
             for match in pattern.finditer(text):
                 ways = ways_of(match["way"]) or ("left", "right")

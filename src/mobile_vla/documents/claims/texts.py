@@ -9,7 +9,7 @@ from functools import lru_cache
 import msgspec
 
 from mobile_vla.documents.claims.changes import PERCENT, RATIO
-from mobile_vla.documents.claims.fates import MARKS, state_word
+from mobile_vla.documents.claims.fates import ANY_MARK, MARKS, state_word
 from mobile_vla.documents.claims.naming import Mention
 from mobile_vla.documents.claims.numbers import RUN
 from mobile_vla.documents.claims.pairs import COMPARING
@@ -27,6 +27,8 @@ BESIDE = re.compile(
     r"|아침|오전|오후|저녁|밤|새벽|[년월일시분초에은는이도]"
 )
 """In small letters: words that may stand before a state that is said of the run spoken of."""
+FIRST = 64
+"""Characters within which such a state stands."""
 TOLD_WHY = re.compile(
     r"\W*(?:직접 |주된 |근본 ?|실제 )?(?:원인|이유|(?:the )?(?:\w+ )?(?:cause|reason) (?:was|is)\b)"
 )
@@ -115,7 +117,7 @@ def of_run(text: str) -> bool:
     lowered = small(text)
     if TOLD_WHY.match(lowered):
         return True
-    word = state_word(text)
+    word = state_word(text[:FIRST])
     if word is None or word[0] in MARKS:
         return False
     return len(re.findall(r"[^\W\d_]", BESIDE.sub("", lowered[: word.start()]))) <= 1
@@ -123,6 +125,8 @@ def of_run(text: str) -> bool:
 
 def states_case(text: str, mentions: list[tuple[int, int, str, str | None]]) -> bool:
     """Whether a line speaks of the case's state: a mark before it, or a word."""
+    if mentions and not ANY_MARK.search(text):
+        return True
     word = state_word(text)
     if not mentions:
         return word is None or not OTHER.search(small(text[: word.start()]))
