@@ -15,7 +15,8 @@ STATES: tuple[tuple[str, str], ...] = (
     (
         "failed",
         r"실패|죽음|죽었|죽어|죽은|멈췄|멈춤|멈추었|중단|터졌|터짐|뻗었|뻗음|뻗어|튕겼|튕김|크래시"
-        r"|비정상 종료|오류로 (?:종료|끝)|에러로 (?:종료|끝)|\bfail(?:ed|s|ure)?\b|\bcrash(?:ed|es)?\b"
+        r"|비정상 종료|오류로 (?:종료|끝)|에러로 (?:종료|끝)|\bfail(?:ed|s|ure)?\b"
+        r"|\bcrash(?:ed|es)?\b"
         r"|\bdied\b|\bdead\b|\baborted\b|\bblew up\b|\bbroke (?:down|off)\b|\berrored\b"
         r"|\bfell over\b|\bstopped (?:with|by|on)\b|\bran out of (?:\w+ )?memory"
         r"|\bended (?:in|with) an? (?:error|exception|crash|traceback)",
@@ -24,7 +25,8 @@ STATES: tuple[tuple[str, str], ...] = (
     (
         "running",
         r"진행 ?중|진행되고 있|학습 ?중|훈련 ?중|실행 ?중|학습하고 있|학습되고 있|돌고 있"
-        r"|돌아가(?:는 중|고 있)|돌리(?:는 중|고 있)|도는 중|방금 시작|\bin progress\b|\brunning\b|\bongoing\b"
+        r"|돌아가(?:는 중|고 있)|돌리(?:는 중|고 있)|도는 중|방금 시작|\bin progress\b|\brunning\b"
+        r"|\bongoing\b"
         r"|\bunder ?way\b|\btraining\b(?<=(?:still|.been|..now|...is|..are|ently) training)"
         r"(?! (?:the|its|only)\b)|\btraining\W*$(?<=^training)|\bbeing trained\b|\bstill going\b",
     ),
@@ -34,7 +36,8 @@ STATES: tuple[tuple[str, str], ...] = (
     ),
     (
         "finished",
-        r"완료|성공|끝났|끝남|끝냈|끝난|끝마쳤|마쳤|마침(?<=[을를] 마침)|정상 종료|다 돌았|다 돌렸|완주"
+        r"완료|성공|끝났|끝남|끝냈|끝난|끝마쳤|마쳤|마침(?<=[을를] 마침)|정상 종료|다 돌았|다 돌렸"
+        r"|완주"
         r"|\bdone\b|\bfinished\b|\bcompleted?\b|\bsucceeded\b"
         r"|\bran (?:through|to (?:the end|completion))\b",
     ),
@@ -71,7 +74,8 @@ NEGATED = re.compile(
     r"|logs?|table|average|mean|loss|costs?|time|data|history)\b"
     r"|\b(?:success|failure) (?:rates?|modes?|cases?)"
     r"|(?:끝나|마치|실패하|완료하|멈추)지 (?:않|못)|(?:안|못) (?:끝|죽|멈|마|돌)\S*"
-    r"|(?:반영|비교|분석|수집|인용|작성|정리|검토|확인|보고|구현|코드|평가|다운로드|업로드|준비|로딩"
+    r"|(?:반영|비교|분석|수집|인용|작성|정리|검토|확인|보고|구현|코드|평가|다운로드|업로드|준비"
+    r"|로딩"
     rf"|저장|예약|설치|렌더링|촬영|백업|제출|발표|회의)[이가을를은는도]? ?{LATELY}{HAPPENS}"
     rf"|(?<![가-힣])(?![가-힣]*(?:{SELF})[이가은는] )[가-힣]+(?:[이은는]|(?<!다)가) "
     rf"{LATELY}{HAPPENS}"
@@ -129,7 +133,8 @@ _CAUSES = tuple((kind, re.compile(noun), re.compile(said), re.compile(proof))
                 for kind, noun, said, proof in CAUSES)  # fmt: skip
 _ANY_CAUSE = re.compile(
     r"missing|wrong|invalid|bad |mistyped|nonexistent|broken|incorrect|not |n't|no such|no space"
-    r"|no module|no more|없|못|찾|누락|오류|에러|틀|잘못|문제|부족|초과|모자|터[졌짐져]|꽉|고갈|오버"
+    r"|no module|no more|없|못|찾|누락|오류|에러|틀|잘못|문제|부족|초과|모자|터[졌짐져]|꽉|고갈"
+    r"|오버"
     r"|가득|oom|out of|lack|shortage|exhaust|insufficient|too |wall|limit|ran out|error|nan|발산"
     r"|diverg|폭발|explod|blew|full|quota|overheat|power|hardware|정전|과열|강제|killed"
 )

@@ -59,7 +59,8 @@ HOW = (
     r"frozen|fixed|locked|untouched|trained|trains|unfrozen|fine-?tuned|opened|unlocked|고정|동결"
     r"|얼[려렸린]"
 )
-TRAINED_KO = r"학습(?! ?(?:여부|효과|시간|손실|데이터|률|곡선|loss|(?:되는|된|한|할|하는)? ?파라|용))[가-힣]*"
+FACTOR_KO = r"여부|효과|시간|손실|데이터|률|곡선|loss|(?:되는|된|한|할|하는)? ?파라|용"
+TRAINED_KO = rf"학습(?! ?(?:{FACTOR_KO}))[가-힣]*"
 PARTS = tuple(
     re.compile(pattern)
     for pattern in (

@@ -19,7 +19,8 @@ from mobile_vla.documents.claims.tokens import small
 from mobile_vla.documents.claims.words import GUESS, INTERESTING
 
 BESIDE = re.compile(
-    r"(?<![a-z])(?:still|now|currently|it|this|that|the|is|was|has|had|been|have|run|training|job|case"
+    r"(?<![a-z])(?:still|now|currently|it|this|that|the|is|was|has|had|been|have|run|training|job"
+    r"|case"
     r"|at|once|just|already|soon|immediately|again|and|but|then|also|on|in|after|before|step|epoch"
     r"|started|launched|began|there|only|unfortunately|sadly|finally|normally|since)(?![a-z])"
     r"|아직|현재|지금|이미|결과|결국|곧바로|바로|방금|또|다시|그냥|그리고|그런데|역시|시작\S*|띄\S+"

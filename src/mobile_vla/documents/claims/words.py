@@ -9,19 +9,24 @@ from functools import lru_cache
 import msgspec
 
 INTERESTING = re.compile(
-    r"[0-9✅❌⏳✔☑✖✗✘💀☠⌛🔄🏃⭕]|끝|마쳤|마침|죽|멈|중단|정상|있음|비교|best|better|좋|낫|우수|학습"
-    r"|crash|진행|실패|완료|가능|없음|오류|left|right|왼쪽|오른쪽|양쪽|양방향|좌우|frozen|froze|fixed"
+    r"[0-9✅❌⏳✔☑✖✗✘💀☠⌛🔄🏃⭕]|끝|마쳤|마침|죽|멈|중단|정상|있음|비교|best|better|좋|낫|우수"
+    r"|학습"
+    r"|crash|진행|실패|완료|가능|없음|오류|left|right|왼쪽|오른쪽|양쪽|양방향|좌우|frozen|froze"
+    r"|fixed"
     r"|kosmos|robovlm|lora|null|none|fine-?tun|미세|파인|메모리|경로|발산|디스크|고정|동결"
-    r"|얼[려렸린]|enable|disk|nan\b|diverg|dead|died|터[졌짐]|뻗|튕|크래시|돌[고아리]|도는 중|broke|blew"
+    r"|얼[려렸린]|enable|disk|nan\b|diverg|dead|died|터[졌짐]|뻗|튕|크래시|돌[고아리]|도는 중|broke"
+    r"|blew"
     r"|errored|compar|train|abort|outperform|beat|fail|done|progress|finish|possible|running|kill"
-    r"|oom|memory|ongoing|queued|way|path|file|파일|가중치|weights|not ?found|yes|no\b|true|false|both"
+    r"|oom|memory|ongoing|queued|way|path|file|파일|가중치|weights|not ?found|yes|no\b|true|false"
+    r"|both"
 )
 """What a text in small letters must hold to be worth reading."""
 GUESS = re.compile(
     r"예상|기대|가설|추후|제안|만약|할 것|될 것|tbd|expect|hypothe|if(?<![a-z]if)\b|would\b"
     r"|should\b|might\b|plan(?:s|ning)? (?:to|for)\b|goal|목표|시나리오|scenario|propos|필요"
     r"|want(?:s|ed)? (?:to|the|a)\b|to (?:try|repeat|rerun|retry|be repeated)\b"
-    r"|will\b|i'll|we'll|let's|hop(?:e|es|ed|ing)\b|wish|bets? (?:a|on|that|it)\b|aim(?:s|ing|ed)? (?:to|for|at)\b|intend|pencilled"
+    r"|will\b|i'll|we'll|let's|hop(?:e|es|ed|ing)\b|wish|bets? (?:a|on|that|it)\b"
+    r"|aim(?:s|ing|ed)? (?:to|for|at)\b|intend|pencilled"
     r"|we need|let [a-z\ue000]+ (?:finish|run)|next (?:week|month|time|run|step|quarter|year)"
     r"|려고 (?:했|합|함)|하려던|려다|려면|예정[이임]|하고 싶|바라[는며]|바랍|희망"
     r"|다음 (?:주|달|분기|실험|학기)|볼까|하자[. !]|해야|할 듯|할까|잡아 보|계획[(은이임했]|신청"
@@ -29,7 +34,8 @@ GUESS = re.compile(
 """In small letters: what is expected, wished, proposed or asked is no claim."""
 GUESS_HEADING = re.compile(
     r"예상(?! 질문)|가설|시나리오|제안|목표|해결|expect(?!ed questions)|hypothe|scenario|propos"
-    r"|what if|future|outlook|wish|^\W*(?:next(?: \w+)?|to[ -]?do|plans?|(?:다음|향후) \w+|할 일)\W*$"
+    r"|what if|future|outlook|wish"
+    r"|^\W*(?:next(?: \w+)?|to[ -]?do|plans?|(?:다음|향후) \w+|할 일)\W*$"
 )
 FOREIGN = re.compile(
     r"paper|thesis|published|et al\b|literature|\[\d+\](?!\()|recommend|'s (?:group|lab|team)"
@@ -119,7 +125,8 @@ INITIAL = re.compile(
 PLANNED = re.compile(r"planned|target|\bmax|total|전체|총|목표|계획|예정|설정", re.IGNORECASE)
 """Steps that a run was to make; of one that has ended, those that it made."""
 CHANGE = re.compile(
-    r"warm|워밍|개선|변화|감소|improve|change|비고|note|difference|차이|비율|기간|period|pattern|evaluation|평가|replay|재생",
+    r"warm|워밍|개선|변화|감소|improve|change|비고|note|difference|차이|비율|기간|period|pattern"
+    r"|evaluation|평가|replay|재생",
     re.IGNORECASE,
 )
 TRAIN = re.compile(r"\btrain(ing)?\b|학습|훈련", re.IGNORECASE)
