@@ -170,12 +170,14 @@ class _Reader:
         mentions = self.names.mentions(piece.text)
         self.blocks.setdefault(piece.block, []).extend((a, n) for _, _, a, n in mentions)
         section = self._of_section(piece.section)
-        if look.compares and not look.guess and self._compared(piece, context or section):
-            return
+        compares = look.compares and not look.guess
+        compared = self._compared(piece, context or section) if compares else set()
         if look.ratio and not look.guess:
             self._changes(piece, context or section)
         told = context
         for start, text in sentences(piece.text):
+            if start in compared:
+                continue
             if text.rstrip("*_ ").endswith("?") or (look.guess and GUESS.search(small(text))):
                 self._unread(piece)  # what is asked, expected or wished is no claim
                 continue
@@ -191,14 +193,17 @@ class _Reader:
             if names := self.names.mentions(text):
                 told = self.names.only(text) or (names[-1][2], None)
 
-    def _compared(self, piece: Piece, case: Case | None) -> bool:
-        """Add what a line says of two runs' comparison; whether it says nothing else."""
-        places = sentences(piece.text)
-        found = [bound for place in places for bound in line_pairs(piece, self.names, place)]
-        found = found or line_pairs(piece, self.names, (0, piece.text))
-        self._add(found)
+    def _compared(self, piece: Piece, case: Case | None) -> set[int]:
+        """Add what a line says of two runs' comparison; where its sentences begin that say it."""
+        places = list(sentences(piece.text))
+        said = {place[0]: line_pairs(piece, self.names, place) for place in places}
+        if not any(said.values()):
+            said = dict.fromkeys(said, line_pairs(piece, self.names, (0, piece.text)))
+            self._add(next(iter(said.values()), []))
+        else:
+            self._add([bound for found in said.values() for bound in found])
         self._add(better_claims(piece, case, self._named(), self.names))
-        return bool(found)
+        return {start for start, found in said.items() if found}
 
     def _context(self, piece: Piece) -> Case | None:
         """The one case named earlier in the paragraph, else in the list item around it."""

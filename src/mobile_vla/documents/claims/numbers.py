@@ -220,7 +220,7 @@ class Numbers:
             self._counted(match, counted)
         elif self.sized and (unit := SIZED.match(self.text, match.end())):
             self._keep(reading(match, "size", UNITS[unit["unit"]]), unit.end())
-        elif self.noun == "episodes" and (not self.keyed or self.found):
+        elif self.noun == "episodes" and self._counts_episodes(match):
             self._episodes(match)
         elif self.noun and self._reaches(match):
             self._bound(match)
@@ -228,6 +228,11 @@ class Numbers:
             self.noun = "val_loss" if self.near_split[0] != "train" else "train_loss"
             self._bound(match)
         self.fresh, self.last = False, (match.end(), self.last[1])
+
+    def _counts_episodes(self, match: re.Match[str]) -> bool:
+        """Whether a number of episodes is read with its own words: all but a key's first one."""
+        after = EPISODES.match(self.text, match.end())
+        return not self.keyed or bool(self.found) or bool(after and after["split"])
 
     def _denied(self, match: re.Match[str]) -> bool:
         before = self.text[max(0, match.start() - 32) : match.start()]
@@ -239,6 +244,8 @@ class Numbers:
         start = max(self.qualified, self.near_split[1])
         gap = self.text[start : match.start()].replace(RUN, "")
         unit = OTHER_UNIT.match(self.text, match.end()) or STOPPED.match(self.text, match.end())
+        if decimals >= 3 and not self.other and EPOCH_AFTER.match(self.text, match.end()):
+            return True
         return (
             bool(self.qualifier) and decimals >= 3 and not self.other and not unit
             and start - self.qualified < 16
@@ -273,7 +280,7 @@ class Numbers:
         each = EACH.match(self.text, counted.end()) or EACH_BEFORE.search(
             self.text[: match.start()]
         )
-        if noun.startswith(("param", "파", "매", "weights")):
+        if noun.startswith(("param", "파", "매", "weights", "train")):
             self._parameters(match, counted)
             return
         if noun.startswith(("frames", "프")):
@@ -308,7 +315,7 @@ class Numbers:
         total = TOKEN.match(self.text, of.end()) if of else None
         counted = COUNTED.match(self.text, total.end()) if total and total["num"] else None
         noun = counted["noun"] if counted else ""
-        if not noun or noun[0] in "pwf파매프":
+        if not noun or noun[0] in "pwft파매프":
             return None
         self.noun = "epochs" if noun[0] == "에" or noun.startswith("epoch") else "any_steps"
         return of

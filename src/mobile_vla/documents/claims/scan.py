@@ -24,7 +24,8 @@ from mobile_vla.documents.claims.words import (
 )
 
 SPLIT = r"(?P<split>train(?:ing)?|val(?:idation)?|학습|훈련|검증)"
-EPISODE = r"(?:episodes?\b|eps\b|에피소드)"
+EPISODE = r"(?:episodes?\b|eps\b|demos?\b|에피소드)"
+IN_ALL = re.compile(r" (?:in total|in all|altogether)\b")
 STOP = r"(?![\d,.]*\d)(?!\s*(?:→|->|~|–|%|×|배|/\s*\d|\d))"
 DATE = re.compile(
     r"(?<![\d.])(?:20\d{2}[-./])?(?:0?[1-9]|1[0-2])[-/](?:0[1-9]|[12]\d|3[01])(?![\d-])"
@@ -87,7 +88,8 @@ COUNT_KEY = re.compile(
 )
 COUNT_SPLIT = re.compile(
     rf"{SPLIT}(?:용|에는|에|으로)?[\s:=*]*{ABOUT}?{NUMBER}\s*(?:개|편){STOP}|"
-    r"(?P<pair>(?<![\d.])\d+(?=\s*(?:(?:were|was|are|is)\s+)?(?:held out |kept |used )?for\s+"
+    r"(?P<pair>(?<![\d.])\d+(?=\s*(?:of them )?(?:(?:were|was|are|is)\s+)?"
+    r"(?:held out |kept |used )?for\s+"
     r"(?P<for>train(?:ing)?|val(?:idation)?)))"
 )
 NEAR = re.compile(
@@ -256,7 +258,7 @@ class _Scan:
 
     def _episodes(self) -> None:
         before = len(self.found)
-        named = "ep" in self.left or "에피소드" in self.left
+        named = "ep" in self.left or "demo" in self.left or "에피소드" in self.left
         for pattern in (COUNT, WAY_AFTER, WAY_BEFORE, COUNT_KEY):
             if named or pattern in (WAY_AFTER, WAY_BEFORE):
                 self._each(pattern, self._episode)
@@ -287,6 +289,7 @@ class _Scan:
         return msgspec.structs.replace(
             number,
             split=split,
+            qualifier="total" if IN_ALL.match(self.text, match.end()) else "",
             ways=ways_of(groups.get("way") or (beside["way"] if beside else "")),
             only=bool(groups.get("only")),
         )

@@ -102,7 +102,7 @@ COUNTED = re.compile(
     r"(?:(?:full|whole|total|training|trained|trainable|학습한?|학습되는|학습된)[\s]*)*"
     r"(?P<noun>optimi[sz]er[\s-]*steps?|최적화 스텝|옵티마이저 스텝|steps?(?![a-z])|스텝(?!별|당)"
     r"|epochs?(?![a-z])|(?:에폭|에포크)(?!에서|의| 후|마다|당|째)"
-    r"|parameters|params|파라미터|매개변수|weights(?![a-z])|frames(?! a second)|프레임)"
+    r"|parameters|params|파라미터|매개변수|trainable\b|weights(?![a-z])|frames(?! a second)|프레임)"
 )
 EACH = re.compile(r"[\s*]*(?:per|an|a|in each|each|every)\b(?: epoch)?|[\s*]*(?:당|마다)")
 EACH_BEFORE = re.compile(
@@ -115,7 +115,7 @@ NO_SIZE = re.compile(
     r"gpu|vram|ram\b|memory|메모리|data ?set|데이터|disk space|디스크|download|다운|upload|업로드"
 )
 STOPPED = re.compile(
-    r"[\d,.]*\d|\s*(?:→|->|~\s*\d|–\s*\d|%|×|배|x\b|times\b|/\s*\d|of\s+\d|[a-z]\w*/|회|명)"
+    r"[\d,.]*\d|\s*(?:(?:→|->)\s*~?\d|~\s*\d|–\s*\d|%|×|배|x\b|times\b|/\s*\d|of\s+\d|[a-z]\w*/|회|명)"
 )
 GAP = re.compile(r"[^\d;|<>~≈→%\n]*")
 
