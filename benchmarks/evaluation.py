@@ -82,7 +82,7 @@ def trained_run(folder: Path) -> tuple[RunFolder, Workspace]:
     for name, count, seed in (("episodes", 50, 1), ("held_out", 20, 2)):
         simulate_dataset(
             workspace.data(name), left=count, right=count, seed=seed, image_size=(128, 128),
-            workers=2, split=seed == 1,
+            jobs=2, split=seed == 1,
         )  # fmt: skip
     study = load_study(path)
     run = begin_run(resolve(study, study.cases[0], "laptop", 0, path), workspace)

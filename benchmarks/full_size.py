@@ -155,7 +155,7 @@ def _short_episodes(workspace: Path, name: str, count: int, seed: int) -> None:
 
     with tempfile.TemporaryDirectory() as place:
         whole, cut = Path(place) / "whole", Path(place) / "cut"
-        simulate_dataset(whole, left=count, right=0, seed=seed, image_size=(224, 224), workers=1)
+        simulate_dataset(whole, left=count, right=0, seed=seed, image_size=(224, 224))
         for file in sorted(whole.glob("*.h5")):
             episode = read_episode(file)
             images, actions = episode.images[:FRAMES], episode.actions[:FRAMES]

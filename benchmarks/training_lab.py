@@ -89,7 +89,7 @@ def open_training(size: Size, folder: Path, window: int) -> Training:
 
     workspace = Workspace(folder)
     simulate_dataset(
-        workspace.data("episodes"), left=size.side, right=size.side, seed=1, workers=1,
+        workspace.data("episodes"), left=size.side, right=size.side, seed=1,
         image_size=(size.pixels, size.pixels),
     )  # fmt: skip
     vlm = "package:kosmos2-tiny" if size.name == "tiny" else str(wide_vlm(folder / "vlm"))

@@ -102,7 +102,7 @@ def _cases(folder: Path, random: Path, side: int, epochs: int) -> list[float]:
     study_file.write_text(STUDY.format(random=random, side=side, epochs=epochs))
     simulate_dataset(
         folder / "data" / "episodes",
-        left=side, right=side, seed=1, image_size=(64, 64), workers=1,
+        left=side, right=side, seed=1, image_size=(64, 64),
     )  # fmt: skip
     study = load_study(study_file)
     losses = []

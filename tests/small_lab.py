@@ -240,7 +240,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, count, seed, split in (("small", 10, 1, True), ("small_eval", 4, 2, False)):
         simulate_dataset(
             folder / "data" / name,
-            left=count, right=count, seed=seed, image_size=SIZE, workers=1, split=split,
+            left=count, right=count, seed=seed, image_size=SIZE, split=split,
         )  # fmt: skip
     (folder / "cache").mkdir()
     return folder

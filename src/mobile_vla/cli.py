@@ -203,6 +203,7 @@ def _episodes(commands: argparse._SubParsersAction) -> None:
     simulate.add_argument("--seed", type=int, default=0)
     simulate.add_argument("--size", default="128x128", help="HEIGHTxWIDTH in pixels")
     simulate.add_argument("--evaluation", action="store_true", help="hold all out for evaluation")
+    simulate.add_argument("--jobs", type=_count, help="processes (default: one a core)")
     _json(simulate)
     _import_episodes(actions)
     _check_episodes(actions)

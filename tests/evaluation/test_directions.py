@@ -37,7 +37,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory, shared: Path, server: Any) 
     ):
         simulate_dataset(
             lab.workspace.data(name),
-            left=count[0], right=count[1], seed=seed, image_size=(128, 128), workers=1, split=split,
+            left=count[0], right=count[1], seed=seed, image_size=(128, 128), split=split,
         )  # fmt: skip
     base = lab.text[lab.text.index("  chunk: 4") : lab.text.index("profiles:")]
     lab.change(base, RECIPE.strip("\n") + "\n")

@@ -5,7 +5,7 @@ import pytest
 
 from mobile_vla.record.errors import UserError
 from mobile_vla.simulator.environment import DriveEnv
-from mobile_vla.simulator.expert import KEYS, demonstrate
+from mobile_vla.simulator.expert import KEYS, demonstrate, film
 from mobile_vla.simulator.scene import sample_scene
 from mobile_vla.simulator.views import label_view, sample_view
 from mobile_vla.simulator.world import World
@@ -51,12 +51,12 @@ def test_the_experts_keys_drive_the_environment_to_success(direction) -> None:
 
 def test_frames_show_what_the_robot_saw() -> None:
     scene = sample_scene(4)
-    drive = demonstrate(scene, "left", np.random.default_rng(0), image_size=(24, 32))
-    assert drive.frames is not None
-    assert drive.frames.shape == (18, 24, 32, 3)
+    drive = demonstrate(scene, "left", np.random.default_rng(0))
+    frames = film(scene, drive.poses, (24, 32))
+    assert frames.shape == (18, 24, 32, 3)
     world = World(scene)
     world.place(tuple(drive.poses[7]))
-    np.testing.assert_array_equal(drive.frames[7], world.render(24, 32))
+    np.testing.assert_array_equal(frames[7], world.render(24, 32))
 
 
 def test_standing_still_ends_at_25_steps_without_success() -> None:

@@ -15,7 +15,7 @@ SMALL = {"seed": 7, "image_size": (24, 32)}
 
 
 def test_a_simulated_set_is_in_the_labs_format_and_balanced(tmp_path: Path) -> None:
-    manifest_path = simulate_dataset(tmp_path / "a", left=5, right=5, workers=1, **SMALL)
+    manifest_path = simulate_dataset(tmp_path / "a", left=5, right=5, **SMALL)
     dataset = load_dataset(manifest_path.parent)
     assert dataset.manifest.counts() == {"left": 5, "right": 5}
     assert len(dataset.manifest.split("val")) == 2
@@ -29,27 +29,27 @@ def test_a_simulated_set_is_in_the_labs_format_and_balanced(tmp_path: Path) -> N
 
 def test_the_content_does_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    simulate_dataset(tmp_path / "a", left=2, right=2, workers=1, **SMALL)
+    simulate_dataset(tmp_path / "a", left=4, right=4, **SMALL)
     simulate_dataset(
-        tmp_path / "b", left=2, right=2, workers=2, progress=lambda *p: seen.append(p), **SMALL
+        tmp_path / "b", left=4, right=4, jobs=2, progress=lambda *p: seen.append(p), **SMALL
     )
     one, two = load_dataset(tmp_path / "a").manifest, load_dataset(tmp_path / "b").manifest
     assert one.hash == two.hash
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert seen == [(done, 8) for done in range(1, 9)]
 
 
 def test_an_interrupted_simulation_goes_on_and_a_larger_one_adds(tmp_path: Path) -> None:
     folder = tmp_path / "a"
-    simulate_dataset(folder, left=3, right=2, workers=1, **SMALL)
+    simulate_dataset(folder, left=3, right=2, **SMALL)
     whole = load_dataset(folder).manifest
     kept, lost = sorted(folder.glob("*.h5"))[:2]
     lost.unlink()
     (folder / "manifest.json").unlink()
     before = kept.stat().st_mtime_ns
-    simulate_dataset(folder, left=3, right=2, workers=1, **SMALL)
+    simulate_dataset(folder, left=3, right=2, **SMALL)
     assert load_dataset(folder).manifest.hash == whole.hash
     assert kept.stat().st_mtime_ns == before
-    simulate_dataset(folder, left=4, right=2, workers=1, **SMALL)
+    simulate_dataset(folder, left=4, right=2, **SMALL)
     grown = load_dataset(folder).manifest
     assert {e.id: e for e in whole.episodes}.items() <= {e.id: e for e in grown.episodes}.items()
 
@@ -57,15 +57,15 @@ def test_an_interrupted_simulation_goes_on_and_a_larger_one_adds(tmp_path: Path)
 def test_a_folder_that_is_anothers_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(UserError, match=r"thesis\.tex"):
-        simulate_dataset(tmp_path, left=1, right=0, workers=1, **SMALL)
+        simulate_dataset(tmp_path, left=1, right=0, **SMALL)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
-    simulate_dataset(tmp_path / "a", left=2, right=0, workers=1, **SMALL)
+    simulate_dataset(tmp_path / "a", left=2, right=0, **SMALL)
     with pytest.raises(UserError, match="seed 7"):
         simulate_dataset(tmp_path / "a", left=2, right=0, seed=8, image_size=(24, 32))
     with pytest.raises(UserError, match="already holds more"):
-        simulate_dataset(tmp_path / "a", left=1, right=0, workers=1, **SMALL)
+        simulate_dataset(tmp_path / "a", left=1, right=0, **SMALL)
     with pytest.raises(UserError, match="at least one"):
-        simulate_dataset(tmp_path / "b", left=0, right=0, workers=1, **SMALL)
+        simulate_dataset(tmp_path / "b", left=0, right=0, **SMALL)
 
 
 @pytest.mark.parametrize("direction", ["left", "right"])

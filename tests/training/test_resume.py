@@ -118,7 +118,7 @@ def test_other_data_than_it_began_with_are_refused(own_lab: Lab) -> None:
     data = own_lab.path / "data" / "small"
     for file in data.iterdir():
         file.unlink()
-    simulate_dataset(data, left=10, right=10, seed=7, image_size=(64, 64), workers=1)
+    simulate_dataset(data, left=10, right=10, seed=7, image_size=(64, 64))
     assert not episode.exists()
     resumed = own_lab.run("train", CASE, "--resume")
     assert resumed.end() == 1

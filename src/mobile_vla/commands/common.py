@@ -75,6 +75,11 @@ def terminal_or_wide() -> Console:
     return console if console.is_terminal else Console(width=WIDE)
 
 
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 class Reports(Protocol):
     """Tells how far something is."""
 

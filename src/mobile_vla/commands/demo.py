@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from mobile_vla.commands.common import Setting, answering, print_json, progress, setting
+from mobile_vla.commands.common import Setting, answering, cores, print_json, progress, setting
 from mobile_vla.study.load import case_counts
 from mobile_vla.study.models import Counts
 
@@ -20,6 +20,7 @@ EVALUATION_SEED = 2
 
 def demo(options: argparse.Namespace) -> int:
     """Simulate, train, evaluate, judge and report; started again, it goes on where it was."""
+    from mobile_vla.commands.queue import train_all
     from mobile_vla.simulator.render import choose_backend
 
     began = time.monotonic()
@@ -27,11 +28,9 @@ def demo(options: argparse.Namespace) -> int:
     with answering(options):
         print(f"{chosen.study.title.en}: {chosen.profile.note.en}.")
         print(f"Renderer: {choose_backend()}. Workspace: {chosen.workspace.path}\n", flush=True)
-        simulate_study(chosen)
-
-        from mobile_vla.commands.queue import default_jobs, train_all
-
-        failed = train_all(chosen, options.jobs or default_jobs())
+        jobs = options.jobs or cores()
+        simulate_study(chosen, jobs)
+        failed = train_all(chosen, jobs)
         judged = _judged(chosen)
     if options.json:
         print_json(judged)
@@ -41,7 +40,7 @@ def demo(options: argparse.Namespace) -> int:
     return failed
 
 
-def simulate_study(chosen: Setting) -> None:
+def simulate_study(chosen: Setting, jobs: int) -> None:
     """The episodes that the cases need and the held-out set, each made once."""
     from mobile_vla.simulator.simulate import simulate_dataset
 
@@ -57,7 +56,7 @@ def simulate_study(chosen: Setting) -> None:
                 right=counts.right,
                 seed=seed,
                 image_size=IMAGE_SIZE,
-                workers=1,
+                jobs=jobs,
                 split=split,
                 progress=report,
             )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 def simulate(options: argparse.Namespace) -> None:
     """Record episodes in the simulator and pin them in a manifest."""
+    from mobile_vla.episodes.gather import default_jobs
     from mobile_vla.episodes.manifest import read_manifest
     from mobile_vla.simulator.simulate import simulate_dataset
 
@@ -30,7 +31,7 @@ def simulate(options: argparse.Namespace) -> None:
             right=options.right,
             seed=options.seed,
             image_size=_size(options.size),
-            workers=1,
+            jobs=options.jobs or default_jobs(),
             split=not options.evaluation,
             progress=report,
         )

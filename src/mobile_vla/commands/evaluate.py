@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 
-from mobile_vla.commands.common import Setting, print_json, progress, setting
+from mobile_vla.commands.common import Setting, cores, print_json, progress, setting
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.folder import RunFolder
 
@@ -18,7 +17,7 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.all == (options.case is not None):
         raise UserError("Name one case, or give --all for every trained case.")
     scenes = chosen.profile.rollout_scenes if options.scenes is None else options.scenes
-    jobs = options.jobs or len(os.sched_getaffinity(0))
+    jobs = options.jobs or cores()
     if not options.all:
         _one(chosen, options, scenes, jobs)
     elif options.checkpoint != "best":

@@ -7,7 +7,6 @@ it was when it is started again.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -209,8 +208,3 @@ class _Throttle:
             self._sender.send((done, total))
         except OSError:
             self._sender = None
-
-
-def default_jobs() -> int:
-    """One job a core that this process may use."""
-    return max(1, len(os.sched_getaffinity(0)))

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mobile_vla.episodes.findings import Finding
-from mobile_vla.episodes.gather import Progress, fitting, look_at_folder
+from mobile_vla.episodes.gather import fitting, look_at_folder
 from mobile_vla.episodes.hdf5 import read_episode
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode, Split, read_manifest
-from mobile_vla.episodes.naming import LAB_NAMES, Naming
 from mobile_vla.episodes.near import near_groups
 from mobile_vla.episodes.schema import STEP_SECONDS, Episode
 from mobile_vla.episodes.seen import Seen
@@ -53,28 +52,15 @@ def load_dataset(folder: Path) -> Dataset:
 
 
 def build_manifest(
-    folder: Path,
-    *,
-    name: str,
-    seed: int,
-    split: bool = True,
-    naming: Naming = LAB_NAMES,
-    previous: Manifest | None = None,
-    jobs: int = 1,
-    progress: Progress | None = None,
+    folder: Path, *, name: str, seed: int, split: bool = True
 ) -> tuple[Manifest, list[Finding]]:
-    """Read every episode file of `folder` in order of name and pin what is sound.
-
-    With `split` the episodes are divided into train and val by `seed`; without, all are "eval".
-    Episodes of `previous` come first, in its order, and keep their splits. A file that cannot be
-    read, whose witnesses disagree on its direction, or whose content is there already is left out
-    and told as a finding.
+    """Read every episode file of `folder` in order of name and pin what is sound; see `pin`.
 
     Raises:
         UserError: the folder is missing or holds no episode file.
     """
-    seen, findings = look_at_folder(folder, naming=naming, jobs=jobs, progress=progress)
-    manifest, doubts = pin(seen, name=name, seed=seed, split=split, previous=previous)
+    seen, findings = look_at_folder(folder)
+    manifest, doubts = pin(seen, name=name, seed=seed, split=split)
     return manifest, findings + doubts
 
 
@@ -86,7 +72,13 @@ def pin(
     split: bool = True,
     previous: Manifest | None = None,
 ) -> tuple[Manifest, list[Finding]]:
-    """The manifest of what was seen, and what had to be left out; see `build_manifest`."""
+    """The manifest of what was seen, and what had to be left out.
+
+    With `split` the episodes are divided into train and val by `seed`; without, all are "eval".
+    Episodes of `previous` come first, in its order, and keep their splits. What could not be read,
+    whose witnesses disagree on its direction, or whose content is there already is left out and
+    told as a finding.
+    """
     kept, findings = fitting(_in_order(seen, previous))
     chosen, doubts = _sound(kept)
     splits: list[Split] = ["eval"] * len(chosen)

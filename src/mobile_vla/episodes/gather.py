@@ -99,7 +99,7 @@ def spread(one: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> I
         yield from pool.map(one, items)
     except BrokenProcessPool as error:
         raise UserError(
-            "A process that reads episodes was killed, most likely for lack of memory: "
+            "A process that works on episodes was killed, most likely for lack of memory: "
             "run the same command again with --jobs 1."
         ) from error
     finally:

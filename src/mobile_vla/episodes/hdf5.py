@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -103,38 +104,34 @@ def refuse_at_sight(path: Path) -> None:
         raise EpisodeError(path, f"cannot be opened ({error.strerror})", "unreadable") from error
 
 
-class _opened:
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
     """An open HDF5 file, whose low-level errors become sentences about the file."""
+    import h5py
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    refuse_at_sight(path)
+    before = _stamp(path)
+    try:
+        file = h5py.File(path, "r")
+    except DECODING as error:
+        if "truncated" in str(error):
+            what = "is cut off: it is shorter than its header says"
+            raise EpisodeError(path, what, "truncated") from error
+        raise EpisodeError(path, "is not HDF5", "not_an_episode") from error
+    try:
+        with file:
+            yield file
+    except DECODING as error:
+        what = f"is damaged and cannot be decoded ({error})"
+        raise EpisodeError(path, what, "unreadable") from error
+    if _stamp(path) != before:
+        raise EpisodeError(path, "changed while it was read", "changed")
 
-    def __enter__(self) -> h5py.File:
-        import h5py
 
-        refuse_at_sight(self.path)
-        self._before = self._stamp()
-        try:
-            self.file = h5py.File(self.path, "r")
-        except DECODING as error:
-            if "truncated" in str(error):
-                what = "is cut off: it is shorter than its header says"
-                raise EpisodeError(self.path, what, "truncated") from error
-            raise EpisodeError(self.path, "is not HDF5", "not_an_episode") from error
-        return self.file
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self.file.close()
-        if isinstance(error, DECODING):
-            what = f"is damaged and cannot be decoded ({error})"
-            raise EpisodeError(self.path, what, "unreadable") from error
-        if error is None and self._stamp() != self._before:
-            raise EpisodeError(self.path, "changed while it was read", "changed")
-
-    def _stamp(self) -> tuple[int, int, int]:
-        """What changes when somebody writes to the file, or another takes its place."""
-        status = self.path.stat()
-        return status.st_ino, status.st_size, status.st_mtime_ns
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """What changes when somebody writes to the file, or another takes its place."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _images(path: Path, file: h5py.File, actions: int) -> np.ndarray:

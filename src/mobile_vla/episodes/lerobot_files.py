@@ -71,16 +71,14 @@ class _Growing:
 
 
 class Videos:
-    """The mp4 files; use as a context manager."""
+    """The mp4 files, until they are closed."""
 
     def __init__(self, folder: Path, fps: float) -> None:
         rate = Fraction(fps).limit_denominator(1000)
         self._files = _Growing(str(folder / VIDEO), lambda path: VideoWriter(path, rate))
 
-    def __enter__(self) -> Videos:
-        return self
-
-    def __exit__(self, *error: object) -> None:
+    def close(self) -> None:
+        """End the open file."""
         self._files.close()
 
     def add(self, episode: Episode) -> dict[str, Any]:
@@ -93,7 +91,7 @@ class Videos:
 
 
 class Tables:
-    """The parquet files of frames, a row group for each episode; use as a context manager."""
+    """The parquet files of frames, a row group for each episode, until they are closed."""
 
     def __init__(self, folder: Path, *, pictures: bool) -> None:
         self._pictures = pictures
@@ -103,10 +101,8 @@ class Tables:
             str(folder / DATA), lambda path: parquet.ParquetWriter(path, self._schema)
         )
 
-    def __enter__(self) -> Tables:
-        return self
-
-    def __exit__(self, *error: object) -> None:
+    def close(self) -> None:
+        """End the open file."""
         self._files.close()
 
     def add(self, episode: Episode, columns: Columns) -> dict[str, int]:

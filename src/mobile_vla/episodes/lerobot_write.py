@@ -8,8 +8,7 @@ Layout: https://huggingface.co/docs/lerobot/lerobot-dataset-v3
 
 from __future__ import annotations
 
-import os
-import shutil
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ from mobile_vla.episodes.optional import need
 from mobile_vla.episodes.schema import Episode
 from mobile_vla.episodes.statistics import PictureStatistics, Stats, of_numbers
 from mobile_vla.record.errors import UserError
-from mobile_vla.record.files import explain_os_error, sync_folder, write_atomic, write_json
+from mobile_vla.record.files import folder_beside, write_atomic, write_json
 
 ACTION_NAMES = ("x.vel", "y.vel", "theta.vel")
 CARD = """---
@@ -73,15 +72,8 @@ def export_lerobot(
     if not dataset.manifest.episodes:
         raise UserError(f"{dataset.folder} holds no episode to export.")
     need("pyarrow", "lerobot")
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
+    with folder_beside(folder) as beside:
         _Export(dataset, beside, video).write(progress)
-        beside.replace(folder)
-        sync_folder(folder.parent)
-    except OSError as error:
-        raise explain_os_error(error, folder) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def in_splits(episodes: list[ManifestEpisode]) -> tuple[list[ManifestEpisode], dict[str, str]]:
@@ -117,7 +109,7 @@ class _Export:
     def write(self, progress: Progress | None) -> None:
         episodes, splits = in_splits(self.dataset.manifest.episodes)
         tables = Tables(self.folder, pictures=not self.video)
-        with Videos(self.folder, self.fps) as videos, tables:
+        with closing(Videos(self.folder, self.fps)) as videos, closing(tables):
             for done, row in enumerate(episodes, start=1):
                 self._add(row, videos, tables)
                 if progress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -59,13 +59,11 @@ class Demonstration:
 
     actions: (T, 3) float32, m/s, m/s, rad/s; frame t is seen, then action t drives for 0.4 s;
     action 0 is rest. poses: (T, 3) float64, the world pose at each frame. keys: T letters.
-    frames: (T, H, W, 3) uint8 RGB, or None where the drive was not filmed.
     """
 
     actions: np.ndarray
     poses: np.ndarray
     keys: str
-    frames: np.ndarray | None = None
 
 
 def demonstrate(
@@ -73,13 +71,12 @@ def demonstrate(
     direction: Side,
     rng: np.random.Generator,
     *,
-    image_size: tuple[int, int] | None = None,
     slip: float = SLIP,
 ) -> Demonstration:
     """Drive past the box on `direction` to the basket, wheels slipping `slip` m (sigma) a step.
 
     Drives that touch something, pass on the other side or do not arrive in time are thrown away
-    and driven anew. Frames are rendered where `image_size` (height, width) is given.
+    and driven anew.
 
     Raises:
         UserError: the scene cannot be driven; no attempt in 100 succeeded.
@@ -88,9 +85,7 @@ def demonstrate(
         world = World(scene)
         drive = _drive(world, direction, Habit.draw(rng), rng, slip)
         if world.reached and not world.collided and world.passed_side == direction:
-            if image_size is None:
-                return drive
-            return replace(drive, frames=film(scene, drive.poses, image_size))
+            return drive
     raise UserError(
         f"The expert cannot pass the box of scene {scene.seed} on the {direction}: "
         "use another scene seed."

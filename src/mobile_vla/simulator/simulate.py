@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,6 +12,7 @@ import numpy as np
 
 from mobile_vla.episodes.dataset import build_manifest
 from mobile_vla.episodes.direction import direction_of_motion
+from mobile_vla.episodes.gather import Progress, spread
 from mobile_vla.episodes.hdf5 import write_episode
 from mobile_vla.episodes.manifest import MANIFEST_FILE, write_manifest
 from mobile_vla.episodes.schema import Episode
@@ -26,7 +24,6 @@ from mobile_vla.simulator.scene import Scene, sample_scene
 from mobile_vla.simulator.world import STEP_SECONDS, Side
 
 SETTINGS_FILE = "simulation.json"
-Progress = Callable[[int, int], None]
 _FIRST_DAY = datetime(2025, 1, 1, 9)
 
 
@@ -55,7 +52,7 @@ def simulate_dataset(
     right: int,
     seed: int,
     image_size: tuple[int, int],
-    workers: int = 2,
+    jobs: int = 1,
     split: bool = True,
     progress: Progress | None = None,
 ) -> Path:
@@ -63,8 +60,8 @@ def simulate_dataset(
 
     `image_size` is (height, width) in px. No two drives of a direction press the same keys. With
     `split`, four in five of a direction train and one validates; without, all are "eval". The same
-    arguments give the same decoded content, whatever `workers`; interrupted and called again, it
-    goes on where it was, and larger counts add episodes to those that are there.
+    arguments give the same decoded content, in however many processes (`jobs`); interrupted and
+    called again, it goes on where it was, and larger counts add episodes to those that are there.
 
     Raises:
         UserError: nothing to make, the folder holds something else, or no rendering is possible.
@@ -77,7 +74,10 @@ def simulate_dataset(
     )
     _refuse_fewer(folder, plans)
     missing = [plan for plan in plans if not (folder / plan.name).exists()]
-    _film_all(folder, missing, image_size, workers, progress)
+    shot = partial(film_plan, folder, image_size=image_size)
+    for done, _ in enumerate(spread(shot, missing, jobs), start=1):
+        if progress:
+            progress(done, len(missing))
     manifest, findings = build_manifest(folder, name=folder.name, seed=seed, split=split)
     if findings:
         raise UserError(
@@ -123,34 +123,6 @@ def film_plan(folder: Path, plan: Plan, image_size: tuple[int, int]) -> None:
         event_types=tuple("key" if key != "-" else "rest" for key in plan.drive.keys),
     )
     write_episode(folder / plan.name, episode)
-
-
-def _film_all(
-    folder: Path,
-    plans: list[Plan],
-    image_size: tuple[int, int],
-    workers: int,
-    progress: Progress | None,
-) -> None:
-    if workers <= 1 or len(plans) < 2:
-        for done, plan in enumerate(plans, start=1):
-            film_plan(folder, plan, image_size)
-            if progress:
-                progress(done, len(plans))
-        return
-    context = multiprocessing.get_context("spawn")  # a forked GL context does not work
-    try:
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            waiting = [pool.submit(film_plan, folder, plan, image_size) for plan in plans]
-            for done, future in enumerate(as_completed(waiting), start=1):
-                future.result()
-                if progress:
-                    progress(done, len(plans))
-    except BrokenProcessPool as error:
-        raise UserError(
-            f"A rendering process was killed, most likely for lack of memory; what is in {folder} "
-            "is whole: run the same command again with fewer workers."
-        ) from error
 
 
 def _claim(folder: Path, settings: Settings) -> None:
