@@ -38,7 +38,7 @@ STATES: tuple[tuple[str, str], ...] = (
         "finished",
         r"완료|성공|끝났|끝남|끝냈|끝난|끝마쳤|마쳤|마침(?<=[을를] 마침)|정상 종료|다 돌았|다 돌렸"
         r"|완주"
-        r"|\bdone\b|\bfinished\b|\bcompleted?\b|\bsucceeded\b"
+        r"|\bdone\b(?! [\d¤])|\bfinished\b|\bcompleted?\b(?! [\d¤])|\bsucceeded\b"
         r"|\bran (?:through|to (?:the end|completion))\b",
     ),
 )

@@ -8,8 +8,9 @@ from functools import lru_cache
 
 import msgspec
 
+from mobile_vla.documents.claims.around import RUN, WHOLE_NUMBERS
 from mobile_vla.documents.claims.fates import BECAUSE, MARKS, cause_of, state_of, state_word
-from mobile_vla.documents.claims.numbers import RUN, WHOLE_NUMBERS, Numbers
+from mobile_vla.documents.claims.numbers import Numbers
 from mobile_vla.documents.claims.prose import read_prose, read_ways
 from mobile_vla.documents.claims.times import durations, times
 from mobile_vla.documents.claims.tokens import ABOUT, NUMBER, Found, is_about, reading, small
@@ -106,7 +107,9 @@ NOT_READ = re.compile(
     r"|더 (?:모|필|추)"
 )
 """Episodes that were evaluated on, recorded or wanted are not those that a run was trained on."""
-OF_EPISODES = re.compile(r"ep|left|right|에피소드|왼쪽|오른쪽|좌측|우측|straight|직진|l/r|편|for ")
+OF_EPISODES = re.compile(
+    r"ep|demo|left|right|에피소드|왼쪽|오른쪽|좌측|우측|straight|직진|l/r|편|for "
+)
 OF_DRIVES = re.compile(r"성공|success|롤아웃|rollout|충돌|collision|acc(?<!\wacc)|정확도")
 DIGIT = re.compile(r"\d")
 LISTED = re.compile(r"^\s*\d+[.)]\s")

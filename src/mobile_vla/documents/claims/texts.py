@@ -8,10 +8,10 @@ from functools import lru_cache
 
 import msgspec
 
+from mobile_vla.documents.claims.around import RUN
 from mobile_vla.documents.claims.changes import PERCENT, RATIO
 from mobile_vla.documents.claims.fates import ANY_MARK, MARKS, state_word
 from mobile_vla.documents.claims.naming import Mention
-from mobile_vla.documents.claims.numbers import RUN
 from mobile_vla.documents.claims.pairs import COMPARING
 from mobile_vla.documents.claims.scan import SHORT
 from mobile_vla.documents.claims.source import Piece

@@ -82,42 +82,6 @@ TOKEN = re.compile(
     rf"(?<![a-z¤]){NUMBER}|(?<![a-z])(?P<word>{'|'.join(map(_pattern, _PHRASES))})"
     r"|(?<![a-z])r(?=\s*(?:[=:]|[은는])\s*\d)|(?P<stop>[;|])"
 )
-UNITS = {"k": 3, "m": 6, "백만": 6, "b": 9, "kb": 3, "mb": 6, "gb": 9, "tb": 12}
-EPOCH_WORD = r"(?:epoch\b|에폭|에포크)"
-EPOCH_AFTER = re.compile(
-    r"[\s*]*(?:\(|at|in|after|from|@|,)?\s*\(?(?:(?:at|in|after|from)\s+)?(?:the\s+)?"
-    rf"(?:{EPOCH_WORD}[\s_=]*(?P<a>\d+)(?![\d.]*\d)"
-    rf"|(?P<b>\d+)\s*(?:번째?\s*)?{EPOCH_WORD})"
-)
-EPOCH_INDEX = re.compile(rf"\s*번째?\s*{EPOCH_WORD}")
-QUALIFIER_AFTER = re.compile(
-    r"[\s*]*(?:(?:\(|at|by|in|after|on)\s*(?:the\s+)?(?P<q>end|best|final|last|lowest|first|start"
-    r"|최종|최저)\b(?: epoch)?|(?:에서|으?로)\s*(?P<k>시작|출발|끝|마무리|종료))"
-)
-AFTERWARDS = {"end": "final", "lowest": "best", "first": "initial", "start": "initial",
-              "시작": "initial", "출발": "initial", "끝": "final", "마무리": "final",
-              "종료": "final"}  # fmt: skip
-COUNTED = re.compile(
-    r"[\s*]*(?:개의?|번의?|번째|회|편의?|장의?)?\s*(?P<unit>백만|[mbk](?![a-z]))?[\s*]*"
-    r"(?:(?:full|whole|total|training|trained|trainable|학습한?|학습되는|학습된)[\s]*)*"
-    r"(?P<noun>optimi[sz]er[\s-]*steps?|최적화 스텝|옵티마이저 스텝|steps?(?![a-z])|스텝(?!별|당)"
-    r"|epochs?(?![a-z])|(?:에폭|에포크)(?!에서|의| 후|마다|당|째)"
-    r"|parameters|params|파라미터|매개변수|trainable\b|weights(?![a-z])|frames(?! a second)|프레임)"
-)
-EACH = re.compile(r"[\s*]*(?:per|an|a|in each|each|every)\b(?: epoch)?|[\s*]*(?:당|마다)")
-EACH_BEFORE = re.compile(
-    r"(?:every|매|마다|(?:에폭|에포크|epoch)\s?당|per epoch:?|(?:epochs?|episodes?|¤) of|하나에)"
-    r"\s*$"
-)
-SIZED = re.compile(r"\s*(?P<unit>tb|gb|mb|kb)(?![a-z])")
-SIZE_NOUN = re.compile(r"size|크기|용량|checkpoint|체크포인트|ckpt|가중치|weights|파일|file")
-NO_SIZE = re.compile(
-    r"gpu|vram|ram\b|memory|메모리|data ?set|데이터|disk space|디스크|download|다운|upload|업로드"
-)
-STOPPED = re.compile(
-    r"[\d,.]*\d|\s*(?:(?:→|->)\s*~?\d|~\s*\d|–\s*\d|%|×|배|x\b|times\b|/\s*\d|of\s+\d|[a-z]\w*/|회|명)"
-)
-GAP = re.compile(r"[^\d;|<>~≈→%\n]*")
 
 
 class Found(msgspec.Struct, frozen=True):

@@ -126,7 +126,8 @@ PLANNED = re.compile(r"planned|target|\bmax|total|전체|총|목표|계획|예�
 """Steps that a run was to make; of one that has ended, those that it made."""
 CHANGE = re.compile(
     r"warm|워밍|개선|변화|감소|improve|change|비고|note|difference|차이|비율|기간|period|pattern"
-    r"|evaluation|평가|replay|재생",
+    r"|evaluation|평가|replay|재생"
+    r"|baseline|기준선|베이스라인|effective|global|유효|실효",
     re.IGNORECASE,
 )
 TRAIN = re.compile(r"\btrain(ing)?\b|학습|훈련", re.IGNORECASE)
