@@ -120,6 +120,8 @@ def _never_ran(claim: Claim, facts: RunFacts) -> bool:
 def _of_part(claim: Claim, facts: RunFacts) -> Judged:
     """ "After 2 epochs": fewer than the run's may be true of a part of it."""
     whole = _number_of_run(msgspec.structs.replace(claim, qualifier=""), facts)
+    if (claim.number or 0) > 0 and "before any data was read" in facts.run.why:
+        return say(claim, "contradicted", facts.run.why, "none", evidence=facts.run.evidence[0])
     if whole.verdict != "contradicted" or (claim.number or 0) > float(whole.expected or 0):
         return msgspec.structs.replace(whole, claim=claim)
     told = "it may speak of a part of the run"

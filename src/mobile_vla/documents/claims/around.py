@@ -39,7 +39,7 @@ NO_SIZE = re.compile(
     r"gpu|vram|ram\b|memory|메모리|data ?set|데이터|disk space|디스크|download|다운|upload|업로드"
 )
 STOPPED = re.compile(
-    r"[\d,.]*\d|\s*(?:(?:→|->)\s*~?\d|~\s*\d|–\s*\d|%|×|배|x\b|times\b|/\s*\d|of\s+\d|[a-z]\w*/|회|명)"
+    r"[\d,.]*\d|\s*(?:(?:→|->)\s*~?\d|~\s*\d|–\s*\d|\+\s*\d|%|×|배|x\b|times\b|/\s*\d|of\s+\d|[a-z]\w*/|회|명)"
 )
 GAP = re.compile(r"[^\d;|<>~≈→%\n]*")
 LOSS_REACH, REACH, LIST_REACH = 28, 16, 80
@@ -59,7 +59,7 @@ LOSS_OF = re.compile(r"[\s_-]*(?:weight|coefficient|scale|가중치|on the (?:te
 """Losses that are no run's training or validation loss, and what is none at all."""
 JOINT = re.compile(
     r"(?:[\s*`\"'():=\ue000]|of\b|is\b|was\b|were\b|at\b|to\b|by\b|used\b|set\b|size|length|for\b"
-    r"|spans\b|as\b|over\b|[은는이가을를로의에인도]|으로|크기|길이|값|수|약|총|모두|개)*"
+    r"|spans\b|as\b|over\b|[은는이가을를로의에인도]|으로|크기|길이|값|수|약|총|모두|다|합쳐|개)*"
 )
 """What may stand between a setting's name and its number."""
 PART_BESIDE = re.compile(
@@ -76,6 +76,10 @@ DENIED_AFTER = re.compile(
     r"(?:아니|보다 (?:낮|높|작|크|적|많)|이하|이상|미만|초과|을 넘)"
 )
 """Numbers that are denied, or given as bounds: they are not read."""
+SPLIT_PAIR = re.compile(
+    r"[\s*개편]*[/,·|+&]\s*(?:and )?(?:val|validation|검증|train|training|학습)[\s:]*\d"
+)
+"""After the first of "학습 200 / 검증 50": a number and its split, beside another's."""
 PART_BEFORE = re.compile(r"(?:after|within|in|first|only|just|by|처음|불과|단)\s*$")
 PART_AFTER = re.compile(r"에(?![가-힣])|만에|까지")
 """Epochs or steps that may be a part of the run: "after 2 epochs", "2 epochs에 92% 감소"."""

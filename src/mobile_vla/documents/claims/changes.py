@@ -22,7 +22,8 @@ DATA = re.compile(r"episode|에피소드|데이터|data\b")
 PARAMS = re.compile(r"parameter|파라미터|매개변수")
 BEST = re.compile(r"best|lowest|최저|최고|minimum")
 FINAL = re.compile(r"final|last|ended|at the end|최종|마지막|끝")
-OF_TRAINING = re.compile(r"train(?:ing)?[ _]loss|학습 손실|훈련 손실")
+OF_TRAINING = re.compile(r"train|학습|훈련")
+ANY_LOSS = re.compile(r"(?:train(?:ing)?|val(?:idation)?|학습|훈련|검증)?[ _]?(?:loss|손실)")
 PARTLY = re.compile(
     r"\d epochs\b|epoch [1-9]|[1-9]\d*번? ?(?:에폭|에포크|epoch)|(?:에폭|에포크) [1-9]"
 )
@@ -51,7 +52,8 @@ def changes(text: str, *, pair: bool) -> Iterator[Found]:
                 continue
             found = reading(match, quantity, -2 if quantity == "percent" else 0)
             if found is not None:
-                split = "train" if OF_TRAINING.search(text) else ""
+                said = [loss[0] for loss in ANY_LOSS.finditer(text, 0, match.start())]
+                split = "train" if said and OF_TRAINING.match(said[-1]) else ""
                 qualifier = f"{what} {way or ''}".strip() if pair else way or ""
                 yield msgspec.structs.replace(found, qualifier=qualifier, split=split)
 

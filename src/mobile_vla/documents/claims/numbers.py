@@ -58,6 +58,11 @@ class Numbers(Frame):
             self._episodes(match)
         elif self.noun and self._reaches(match):
             self._bound(match)
+        elif self.noun in ("", "episodes") and self._of_split(match):
+            found = reading(match, "episodes")
+            if found is not None:
+                split, self.noun = self.near_split[0], "episodes"
+                self._keep(msgspec.structs.replace(found, split=split), found.end)
         elif not self.noun and self._implied(match):
             self.noun = "val_loss" if self.near_split[0] != "train" else "train_loss"
             self._bound(match)
@@ -87,6 +92,14 @@ class Numbers(Frame):
             and start - self.qualified < 16
             and around.IMPLIED.fullmatch(ABOUT_BEFORE.sub("", gap)) is not None
         )  # fmt: skip
+
+    def _of_split(self, match: re.Match[str]) -> bool:
+        """Whether "학습 200 / 검증 50" stands here: two whole numbers, each beside its split."""
+        beside = not self.text[self.near_split[1] : match.start()].strip(" :*")
+        whole = match["num"].replace(",", "").isdigit() and not self.other
+        pair = around.SPLIT_PAIR.match(self.text, match.end())
+        second = bool(self.found) and self.found[-1][0].quantity == "episodes"
+        return beside and whole and (pair is not None or (second and self.noun == "episodes"))
 
     def _episodes(self, match: re.Match[str]) -> None:
         """A number of episodes after their noun: counted, or right beside its split."""
@@ -237,6 +250,8 @@ class Numbers(Frame):
         found = reading(match, self.noun, power)
         if found is None or found.number is None:
             return
+        if self.noun == "batch" and self.text.startswith("개", match.end()):
+            return  # batches of an epoch
         if self.noun in LOSSES:
             if self.key is None or self.key.quantity != "checkpoint" or found.step < 1:
                 self._loss(found)
