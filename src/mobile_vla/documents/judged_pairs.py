@@ -103,10 +103,19 @@ def _verdict(
         return "supported" if possible else "contradicted"
     if found.verdict in ("confounded", "not_comparable"):
         return "contradicted" if possible else "supported"
-    dead = any(views[arm].state in ("failed", "killed") for arm in arms)
-    if dead:
+    if any(views[arm].state in ("failed", "killed") for arm in arms):
         return "contradicted" if possible else "supported"
-    return "unsupported"
+    if any(views[arm].state == "running" for arm in arms):
+        return "unsupported" if possible else "supported"
+    return "supported" if possible and _unmeasured_alone(found) else "unsupported"
+
+
+def _unmeasured_alone(found: Comparison) -> bool:
+    """Whether nothing else moved between two runs, and all that is missing is to evaluate them."""
+    unknown = "unknown on one side at least: evaluation_set"
+    return bool(found.factors) and all(
+        "is not measured" in reason or reason == unknown for reason in found.reasons
+    )
 
 
 def _by_weights(claim: Claim, arms: tuple[str, ...], views: Mapping[str, CaseView]) -> Judged:

@@ -7,12 +7,16 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
+from mobile_vla.documents.claims.binding import SEVERAL, bind, goes_on
 from mobile_vla.documents.claims.changes import changes
 from mobile_vla.documents.claims.fates import state_of
 from mobile_vla.documents.claims.model import Claim, Unread
 from mobile_vla.documents.claims.naming import Names, read_names
 from mobile_vla.documents.claims.pairs import (
+    Asked,
     Bound,
+    answered,
+    asked,
     better_claims,
     heading_pair,
     line_pairs,
@@ -20,6 +24,7 @@ from mobile_vla.documents.claims.pairs import (
 )
 from mobile_vla.documents.claims.scan import has_number, scan
 from mobile_vla.documents.claims.source import Document, Piece, Section
+from mobile_vla.documents.claims.surroundings import Surroundings
 from mobile_vla.documents.claims.tables import Tables
 from mobile_vla.documents.claims.texts import (
     ELSEWHERE,
@@ -35,13 +40,12 @@ from mobile_vla.documents.claims.tokens import Found, small
 from mobile_vla.documents.claims.whole import ways_alone, whole_values
 from mobile_vla.documents.claims.words import (
     GUESS,
-    GUESS_HEADING,
     LOSSES,
+    NUMERIC,
     Key,
     read_key,
 )
 
-QUOTING = re.compile(r"^#+ (What documents say wrongly|문서가 잘못 말하는 것)")
 Case = tuple[str, str | None]
 QUALIFIED = LOSSES | {"any_steps"}
 """Quantities of which a key says which value it holds."""
@@ -49,14 +53,13 @@ KEYED = re.compile(
     r"^(?P<lead>[\s>*_-]*(?:\d+\.\s*)?[✅❌⏳⚠️🔥⏸️\s*`]*)"
     r"(?P<key>[^:：|]{1,48}?)[*`\s]*(?:(?<!\d)[:：]|[:：](?!\d))\s?(?P<value>.+)$"
 )
-WRITTEN = re.compile(
-    r"(?:작성일|작성 ?날짜|날짜|date|written|as of|updated)\W{0,6}"
-    r"(20\d{2}-\d{2}-\d{2})(?:[ T](\d{1,2}:\d{2}))?",
-    re.I,
-)
 THAN = re.compile(r"보다|비해|비하면|대비|의 \d|than|below|above|that of|of the|as many|as much")
 """What stands where one run is told by another."""
-NOW = re.compile(r"(?:(20\d{2})-)?(\d{2})[-/](\d{2})[ T]*(\d{1,2}:\d{2})")
+VALUE_ALONE = re.compile(
+    r"^\W*(?:a\d*\W+)?(?:\ue000+\W*(?:[은는]|is|was|has|had)?\W*)?(?:약|about)?\W*\d"
+)
+WORD_ALONE = re.compile(r"^\W*(?:a\d*\W+)?(?!yes|no\b|네|예|아니)[^.!?]{2,60}\W*$")
+"""In small letters, names masked: an answer that is the value asked for."""
 
 
 def read_claims(
@@ -81,20 +84,19 @@ class _Reader:
         self.document, self.names = document, names
         self.claims: list[Claim] = []
         self.unread: list[Unread] = []
-        self.guesses: dict[int, bool] = {}
-        self.sections: dict[int, Case | None] = {}
+        self.around = Surroundings(document, names)
         self.tables = Tables(document, names)
         self.pairs: dict[int, list[Bound]] = {}
         self.blocks: dict[int, list[Case]] = {}
         self.runs: list[str] | None = None
-        self.quoting: tuple[Section | None, bool] = (None, False)
-        self.time = self._written()
+        self.asked: Asked | None = None
+        self.last: tuple[Section | None, Case | None] = (None, None)
 
     def read(self) -> None:
         """Every piece in turn; then what headings and tables disagree on."""
         for piece in self.document.pieces:
             look = look_at(piece.text)
-            if look.read and not self._quoting(piece.section):
+            if look.read and not self.around.quoting(piece.section):
                 self._piece(piece, look)
         for table in range(len(self.document.tables)):
             self._is_pairs(table)
@@ -104,18 +106,13 @@ class _Reader:
     def _piece(self, piece: Piece, look: Look) -> None:
         if piece.kind == "heading":
             self._heading(piece)
-        elif self._guess(piece.section) or (look.guess and piece.kind == "cell"):
+        elif self.around.guess(piece.section) or (look.guess and piece.kind == "cell"):
             self._unread(piece)
         elif piece.kind == "cell":
             self._cell(piece)
         else:
+            self.around.hears(piece)
             self._line(piece, look)
-
-    def _quoting(self, section: Section) -> bool:
-        """Whether a section is a report's list of what other documents say wrongly."""
-        if section is not self.quoting[0]:
-            self.quoting = (section, bool(QUOTING.search(section.title)))
-        return self.quoting[1]
 
     def _heading(self, piece: Piece) -> None:
         mentions = self.names.mentions(piece.text)
@@ -137,7 +134,7 @@ class _Reader:
             return
         case = column_case or own
         if case is None and not self.tables.by_run(piece.table):
-            case = self._of_section(piece.section)
+            case = self.tables.introduced(piece.table) or self.around.case(piece.section)
         elif case is None:
             key = None  # a row of something else than a run
         if key is None:
@@ -166,52 +163,91 @@ class _Reader:
                 self._unread(piece)
 
     def _line(self, piece: Piece, look: Look) -> None:
-        context = self._context(piece)
-        mentions = self.names.mentions(piece.text)
-        self.blocks.setdefault(piece.block, []).extend((a, n) for _, _, a, n in mentions)
-        section = self._of_section(piece.section)
-        compares = look.compares and not look.guess
-        compared = self._compared(piece, context or section) if compares else set()
+        section = self.around.case(piece.section)
+        goes = goes_on(piece.text)
+        context = self._context(piece, goes=goes)
+        told = context or (section if goes else None)
+        self.blocks.setdefault(piece.block, []).extend(
+            (alias, name) for _, _, alias, name in self.names.subjects(piece.text)
+        )
+        done: set[int] = set()
+        if look.compares and not look.guess:
+            done = self._compared(piece, context or section)
         if look.ratio and not look.guess:
             self._changes(piece, context or section)
-        told = context
         for start, text in sentences(piece.text):
-            if start in compared:
-                continue
-            if text.rstrip("*_ ").endswith("?") or (look.guess and GUESS.search(small(text))):
-                self._unread(piece)  # what is asked, expected or wished is no claim
-                continue
-            match = KEYED.match(text) if ":" in text or "：" in text else None
-            key = read_key(match["key"]) if match else None
-            if match and key and key.quantity != "epoch" and not self.names.mentions(match["key"]):
-                if key.quantity != "date" or context or section:
-                    place = (start + match.start("value"), match["value"])
-                    self._read(piece, place, key, context or section)
-            else:
-                of = told or (section if of_run(text) else None)
-                self._read(piece, (start, text), None, context or section, told=of)
-            if names := self.names.mentions(text):
+            if text.rstrip("*_ ").endswith("?"):
+                self.asked = asked(piece, text, self.names)
+                self._unread(piece)  # what is asked is no claim
+            elif look.guess and GUESS.search(small(text)):
+                self._unread(piece)  # nor is what is expected
+            elif start not in done:
+                self._sentence(piece, (start, text), told, context or section)
+            if names := self.names.subjects(text):
                 told = self.names.only(text) or (names[-1][2], None)
+        if told is not None:
+            self.last = (piece.section, told)
+
+    def _sentence(
+        self, piece: Piece, place: tuple[int, str], told: Case | None, around: Case | None
+    ) -> None:
+        """A sentence, or a key with what stands after it. `told`: the run spoken of before it."""
+        start, text = place
+        question, self.asked = self.asked, None
+        if question and piece.block - question.block in (0, 1):
+            if found := answered(piece, place, question):
+                self._add(found)
+                return
+            told = told or question.of
+            if question.key and self._answer(piece, place, question.key, told or around):
+                self.asked = question
+                return
+        match = KEYED.match(text) if ":" in text or "：" in text else None
+        key = read_key(match["key"]) if match else None
+        if match and key and key.quantity != "epoch" and not self.names.mentions(match["key"]):
+            around = told or around
+            if key.quantity != "date" or around:
+                self._read(piece, (start + match.start("value"), match["value"]), key, around)
+            return
+        if told is None and (of_run(text) or (start and goes_on(text))):
+            told = around
+        self._read(piece, place, None, told or around, told=told)
+
+    def _answer(self, piece: Piece, place: tuple[int, str], key: Key, case: Case | None) -> bool:
+        """Read a sentence as the value asked for, where it is little else; whether it is."""
+        text = masked(place[1], self.names.mentions(place[1]))
+        if not (VALUE_ALONE if key.quantity in NUMERIC else WORD_ALONE).match(small(text)):
+            return False
+        self._read(piece, place, key, case)
+        return True
 
     def _compared(self, piece: Piece, case: Case | None) -> set[int]:
-        """Add what a line says of two runs' comparison; where its sentences begin that say it."""
+        """Add what a line says of two runs' comparison; where its sentences start that say that."""
         places = list(sentences(piece.text))
-        said = {place[0]: line_pairs(piece, self.names, place) for place in places}
-        if not any(said.values()):
-            said = dict.fromkeys(said, line_pairs(piece, self.names, (0, piece.text)))
-            self._add(next(iter(said.values()), []))
+        found = {place[0]: line_pairs(piece, self.names, place) for place in places}
+        if not any(found.values()):
+            whole = line_pairs(piece, self.names, (0, piece.text))
+            found = dict.fromkeys(found, whole)
+            self._add(whole)
         else:
-            self._add([bound for found in said.values() for bound in found])
+            self._add([bound for bounds in found.values() for bound in bounds])
         self._add(better_claims(piece, case, self._named(), self.names))
-        return {start for start, found in said.items() if found}
+        return {start for start, bounds in found.items() if bounds}
 
-    def _context(self, piece: Piece) -> Case | None:
-        """The one case named earlier in the paragraph, else in the list item around it."""
+    def _context(self, piece: Piece, *, goes: bool) -> Case | None:
+        """The one case named earlier in the paragraph, else in the list item around it.
+
+        Else the one that was spoken of last, where the line goes on about that.
+        """
+        if goes and self.last[0] is piece.section and self.last[1] is not None:
+            return self.last[1]
         block = piece.block
         while block >= 0:
             told = {name or alias: (alias, name) for alias, name in self.blocks.get(block, ())}
+            if piece.kind == "code" and told and block == piece.block:
+                return self.blocks[block][-1]
             if told:
-                return next(iter(told.values())) if len(told) == 1 else ("several runs", None)
+                return next(iter(told.values())) if len(told) == 1 else SEVERAL
             block = self.document.above[block]
         return None
 
@@ -257,15 +293,23 @@ class _Reader:
             if offset or key
             else seen.found
         )
-        self._bind(piece, shifted, case)
+        self._bind(piece, shifted, case, place)
         if seen.unread and not alone:
             self._unread(piece)
 
-    def _bind(self, piece: Piece, found: Sequence[Found], case: Case | None) -> None:
+    def _bind(
+        self, piece: Piece, found: Sequence[Found], case: Case | None,
+        place: tuple[int, str] | None = None,
+    ) -> None:  # fmt: skip
+        """Add values with the runs named around them in the sentence at a place, else `case`."""
         if not found:
             return
-        mentions = self.names.mentions(piece.text)
-        self._add([(piece, item, _nearest(mentions, item.start, case), ()) for item in found])
+        offset, text = place or (0, piece.text)
+        subjects = [
+            (offset + start, offset + end, alias, name)
+            for start, end, alias, name in self.names.subjects(text)
+        ]
+        self._add([(piece, item, of, ()) for item, of in bind(piece.text, found, subjects, case)])
 
     def _changes(self, piece: Piece, case: Case | None) -> None:
         """What a line says of how far two runs, or one run's losses, lie apart."""
@@ -290,13 +334,15 @@ class _Reader:
             if item.quantity == "ways" and case is None:
                 continue  # of the data in general, not of a run's
             start, end = piece.span(item.start, item.end)
+            value = piece.text[item.start : item.end]
+            runs = item.quantity == "status" and state_of(value) == "running"
             self.claims.append(
                 Claim(
                     line=self.document.line_of(start),
                     start=start,
                     end=end,
                     quantity=item.quantity,
-                    value=piece.text[item.start : item.end],
+                    value=value,
                     text=piece.text.strip()[:300],
                     case=case[0] if case else None,
                     name=case[1] if case else None,
@@ -309,7 +355,7 @@ class _Reader:
                     only=item.only,
                     parts=item.parts,
                     pair=pair,
-                    time=self._time_of(piece.text) if item.quantity == "status" else None,
+                    time=self.around.time(piece) if runs else None,
                 )
             )
 
@@ -326,42 +372,3 @@ class _Reader:
             self._add(self.pairs[table])
         head = " ".join(cell.text for cell in self.document.tables[table][0]).lower()
         return bool(self.pairs[table]) or "비교 대상" in head
-
-    def _of_section(self, section: Section) -> Case | None:
-        if id(section) not in self.sections:
-            self.sections[id(section)] = self.names.of_section(section)
-        return self.sections[id(section)]
-
-    def _guess(self, section: Section | None) -> bool:
-        """Whether a heading above says that what follows is expected, proposed or supposed."""
-        if section is None:
-            return False
-        if id(section) not in self.guesses:
-            self.guesses[id(section)] = bool(
-                GUESS_HEADING.search(small(section.title))
-            ) or self._guess(section.parent)
-        return self.guesses[id(section)]
-
-    def _written(self) -> str | None:
-        for piece in self.document.pieces[:40]:
-            if match := WRITTEN.search(piece.text):
-                return f"{match[1]} {match[2]}" if match[2] else match[1]
-        return None
-
-    def _time_of(self, text: str) -> str | None:
-        match = NOW.search(text)
-        if match is None:
-            return self.time
-        year = match[1] or (self.time or "")[:4]
-        return f"{year}-{match[2]}-{match[3]} {match[4]}" if year else None
-
-
-def _nearest(
-    mentions: list[tuple[int, int, str, str | None]], place: int, case: Case | None
-) -> Case | None:
-    """The last case named before a place, else the first after it, else the surroundings'."""
-    chosen = mentions[0] if mentions else None
-    for mention in mentions:
-        if mention[1] <= place:
-            chosen = mention
-    return (chosen[2], chosen[3]) if chosen else case

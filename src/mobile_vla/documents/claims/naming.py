@@ -28,6 +28,19 @@ LETTER = re.compile(
     r"(?<![A-Za-z0-9'])(?P<id>[A-Z])(?=\s+(?:vs|and|is|was|has|used|uses|reached|took)\b|'s\b"
     r"|[은는이가의와과](?![가-힣]))|(?<=vs )(?P<second>[A-Z])(?![A-Za-z0-9])"
 )
+WITH_BEFORE = re.compile(
+    r"(?:\bthan|\bbelow|\babove|\bunlike|\bversus|\bcompared (?:to|with)|\brelative to|\bsame as"
+    r"|\bagainst|\bas (?:in|for|with))"
+    r"(?: (?:in|for|with|of|by|the|that|those|one|best|final|lowest|last|validation|val|loss))*"
+    r"[\s*`\"(]*$",
+    re.IGNORECASE,
+)
+WITH_AFTER = re.compile(
+    r"[\s*`\")]*(?:의 [가-힣a-z0-9 .()]{1,16}?)?"
+    r"(?:보다|에 비해|에 비하면|대비|[와과](?:는)? (?:달리|다르게|같|동일)|처럼|만큼)",
+    re.IGNORECASE,
+)
+"""Around a run that another is compared with: what is said there is said of the other."""
 MOMENT = re.compile(r"(20\d{2}-\d{2}-\d{2})[ T]+(\d{1,2}:\d{2})")
 
 Mention = tuple[int, int, str, str | None]
@@ -37,7 +50,8 @@ Mention = tuple[int, int, str, str | None]
 class Names:
     """Aliases of one document. `clashes`: an alias with a second name, and where that stands.
 
-    `starts`: the run that began at a minute, where one alone did.
+    `starts`: the run that began at a minute, where one alone did. `torn`: aliases that headings
+    and tables give to several runs. `shorts`: beginnings of names that are one run's alone.
     """
 
     known: Collection[str]
@@ -46,6 +60,8 @@ class Names:
     aliases: dict[str, str] = field(default_factory=dict)
     clashes: list[tuple[str, str, Piece]] = field(default_factory=list)
     letters: set[str] = field(default_factory=set)
+    torn: set[str] = field(default_factory=set)
+    shorts: dict[str, str] = field(default_factory=dict)
     cached: dict[str, list[Mention]] = field(default_factory=dict)
 
     def mentions(self, text: str) -> list[Mention]:
@@ -64,9 +80,25 @@ class Names:
             return None
         return found[0][2], next((name for _, _, _, name in found if name), None)
 
+    def subjects(self, text: str) -> list[Mention]:
+        """The cases of which a text speaks, without those that it only compares them with."""
+        if not (found := self.mentions(text)):
+            return found
+        return [
+            mention
+            for mention in found
+            if not WITH_BEFORE.search(text, max(0, mention[0] - 60), mention[0])
+            and not WITH_AFTER.match(text, mention[1])
+        ]
+
     def _mentions(self, text: str) -> Iterator[Mention]:
-        for start, end, alias in aliases_in(text):
-            if alias in self.aliases or alias.startswith("Case "):
+        found = list(aliases_in(text))
+        for start, end, alias in found:
+            if alias in self.torn:
+                runs = _runs_in(self, text)
+                alone = len(found) == len(runs) == 1
+                yield start, end, alias, runs.pop() if alone else None
+            elif alias in self.aliases or alias.startswith("Case "):
                 yield start, end, alias, self.aliases.get(alias)
         for match in LETTER.finditer(text) if self.letters else ():
             letter = match["id"] or match["second"]
@@ -84,6 +116,8 @@ class Names:
             if run := run_name(match[0], self.known):
                 start = match.start() + match[0].index(run)
                 yield start, start + len(run), run, run
+            elif whole := self.shorts.get(short := match[0].rstrip(".-_+")):
+                yield match.start(), match.start() + len(short), short, whole
 
     def of_section(self, section: Section | None) -> tuple[str, str | None] | None:
         """The one case that a heading above names, or the run that began when it says."""
@@ -114,29 +148,56 @@ def read_names(
 ) -> Names:
     """The document's own aliases: headings first, then tables, then lines that tie the two."""
     named = {label: name for label, name in labels.items() if not CASE.fullmatch(label)}
-    names = Names(known, named, starts or {})
+    names = Names(known, named, starts or {}, shorts=_shorts(known))
     for piece in document.pieces:
         if piece.kind == "heading":
             _tie(names, piece.text, piece)
-    rows = [(head, row) for head, row in _rows(document) if row]
-    for head, row in rows:
-        _tie(names, _row_text(head, row), row[0])
+    rows = list(_rows(document))
+    for text, head, row in rows:
+        _tie(names, text, row[0])
         _tie_letter(names, head, row)
     for piece in document.pieces:
         if piece.kind not in ("heading", "cell"):
             _tie(names, piece.text, piece, weak=True)
             _tie_section(names, piece)
-    for head, row in rows:
-        _tie_by_date(names, _row_text(head, row))
+    for text, _, _ in rows:
+        _tie_by_date(names, text)
+    names.torn = {alias for alias, _, _ in names.clashes}
     names.cached.clear()
     return names
 
 
-def _rows(document: Document) -> Iterator[tuple[list[str], list[Piece]]]:
+def _shorts(known: Collection[str]) -> dict[str, str]:
+    """ "sim_left" of "sim_left_20261001": beginnings, two words or longer, of one name alone."""
+    found: dict[str, str | None] = {}
+    for name in known:
+        words = name.split("_")
+        for count in range(2, len(words)):
+            short = "_".join(words[:count])
+            found[short] = None if short in found else name
+    return {short: name for short, name in found.items() if name and short not in known}
+
+
+def _rows(document: Document) -> Iterator[tuple[str, list[str], list[Piece]]]:
+    """The rows of all tables, each with its text and heads.
+
+    A column that calls some runs by number does not tell which number another's name has.
+    """
     for rows in document.tables:
         head = [clean(cell.text).lower() for cell in rows[0]] if rows else []
-        for row in rows[1:]:
-            yield head, row
+        cells = [[_numbered(head, n, cell.text) for n, cell in enumerate(row)] for row in rows[1:]]
+        mixed = {n for texts in cells for n, text in enumerate(texts)
+                 if "_" not in text and any(aliases_in(text))}  # fmt: skip
+        for row, texts in zip(rows[1:], cells, strict=True):
+            if row:
+                told = [text for n, text in enumerate(texts)
+                        if n not in mixed or any(aliases_in(text))]  # fmt: skip
+                yield " | ".join(told), head, row
+
+
+def _numbered(head: list[str], place: int, text: str) -> str:
+    """A cell's text, "Case 3" where it is a bare number that says so."""
+    return (case_number(head[place], text) if place < len(head) else None) or text
 
 
 def run_name(token: str, known: Collection[str]) -> str | None:
@@ -160,14 +221,6 @@ def case_number(head: str, cell: str) -> str | None:
     if ("case" in head or "케이스" in head or head == "#") and text.isdigit() and len(text) < 4:
         return f"Case {int(text)}"
     return None
-
-
-def _row_text(head: list[str], row: list[Piece]) -> str:
-    cells = []
-    for place, cell in enumerate(row):
-        number = case_number(head[place], cell.text) if place < len(head) else None
-        cells.append(number or cell.text)
-    return " | ".join(cells)
 
 
 def _runs_in(names: Names, text: str) -> set[str]:

@@ -4,23 +4,47 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from mobile_vla.documents.claims.naming import Names
 from mobile_vla.documents.claims.source import Piece
 from mobile_vla.documents.claims.tokens import Found, small
-from mobile_vla.documents.claims.words import NOT_POSSIBLE, POSSIBLE, clean, question_of
+from mobile_vla.documents.claims.words import (
+    NOT_POSSIBLE,
+    POSSIBLE,
+    Key,
+    clean,
+    question_of,
+    read_key,
+)
 
-Bound = tuple[Piece, Found, tuple[str, str | None] | None, tuple[str, ...]]
-AGAINST = re.compile(r"vs(?<!\wvs)\.?(?=\W)|against\b|compared? (?:with|to)\b|비교|견주")
+Case = tuple[str, str | None]
+Bound = tuple[Piece, Found, Case | None, tuple[str, ...]]
+AGAINST = re.compile(
+    r"vs(?<!\wvs)\.?(?=\W)|against\b|compar(?:e|ed|able|ison)\b|pair(?<!\wpair)\b|비교|견주"
+)
 QUESTION = re.compile(r"비교|comparison|question|질문")
-ANSWER = re.compile(r"가능|possible|verdict|판정|comparable")
+ANSWER = re.compile(
+    r"가능|possible|verdict|판정|comparable|되나|되는지|allowed|valid|^ok\b|\bmay\b|\bcan\b"
+)
+MARKS = re.compile(r"[✅⭕✔☑](?P<yes>)|[❌✖✗✘🚫](?P<no>)")
+SAID = re.compile(
+    r"(?P<yes>o|ok(?:ay)?|ye(?:s|ah|p)|y|네|예|넵|응|ㅇㅇ|가능|됨|된다|됩니다|돼요?|그렇습니다|possible"
+    r"|valid|comparable|sure|of course|물론)(?![a-z가-힣])"
+    r"|(?P<no>x|no(?:pe|t)?|n|불가능?|안 ?[됨돼됩된]|아니(?:요|오|다|에요|야|)|impossible|invalid"
+    r"|confounded)(?![a-z])"
+)
+"""In small letters: what an answer begins with."""
+ANSWERER = re.compile(r"^[\W_]*(?:(?:a\d*|[^\W\d]{1,12})\s*[.:)：][\s*_]*)?(?=[^\W_])")
+"""What stands before an answer: "A.", "Sumin:"."""
 NO_PAIR = re.compile(r"no comparison|비교 ?불가", re.IGNORECASE)
 
 BEST_CELL = re.compile(r"[\W]*(?P<best>best|최고)(?: model| 모델| 성능)?[\W]*", re.IGNORECASE)
 BEST = re.compile(
-    r"best(?<!\wbest) (?:\w+ )?(?:model|run|case|one)\b|현재 best|최고 (?:성능|모델)"
+    r"best(?<!\wbest) (?:\w+ )?(?:model|run|case|one)\b"
+    r"(?! (?:of|from|in) (?!all|the |our|these|any))|현재 best|최고 (?:성능|모델)"
     r"|가장 (?:우수|좋은|뛰어난)(?=\S*\s*(?:모델|성능|결과|학습|케이스))"
 )
 BETTER = re.compile(
@@ -38,21 +62,69 @@ NO_CLAIM = re.compile(r"\bno\b|\bnot\b|n't|없|않|\?|인지|는지|확인|아�
 
 
 def pair_claims(rows: list[list[Piece]], names: Names) -> list[Bound]:
-    """The comparisons that a table claims possible or not; empty where it claims none."""
+    """The comparisons that a table claims possible or not; empty where it claims none.
+
+    Each row names two runs, in columns of their own or in one cell, and answers.
+    """
     head = [clean(cell.text).lower() for cell in rows[0]] if rows else []
-    if "case a" not in head or "case b" not in head:
-        return []
-    answer = next((n for n, text in enumerate(head) if ANSWER.search(text)), None)
-    asked = next((n for n, text in enumerate(head) if QUESTION.search(text)), None)
+    answer = _answer_column(head, rows)
     if answer is None:
         return []
-    a, b = head.index("case a"), head.index("case b")
-    return [
-        bound
-        for row in rows[1:]
-        if len(row) > max(a, b, answer)
-        and (bound := _row_pair(row, (a, b), answer, asked, names)) is not None
-    ]
+    found = [_row_pair(head, row, answer, names) for row in rows[1:] if len(row) > answer]
+    return [bound for bound in found if bound is not None]
+
+
+def _answer_column(head: list[str], rows: list[list[Piece]]) -> int | None:
+    """The column that answers: by its head, else the last, where the table asks and it is marks."""
+    told = next((n for n, text in enumerate(head) if ANSWER.search(text)), None)
+    if told is not None or not head:
+        return told
+    asks = AGAINST.search(" ".join((*head, small(rows[0][0].section.title))))
+    last = [row[len(head) - 1].text for row in rows[1:] if len(row) == len(head)]
+    return len(head) - 1 if asks and last and all(map(_cell_says, last)) else None
+
+
+def _cell_says(text: str) -> re.Match[str] | None:
+    """What a cell answers where it does nothing else: a mark, yes or no, possible or not."""
+    marks = list(MARKS.finditer(text))
+    if len(marks) == 1 and not re.search(r"\w", text):
+        return marks[0]
+    plain = small(text)
+    lead = len(plain) - len(plain.lstrip(" *_`"))
+    return SAID.fullmatch(plain, lead, len(plain.rstrip(" *_`.!")))
+
+
+class Asked(NamedTuple):
+    """A question whose answer follows: whether two runs can be compared, or for a quantity.
+
+    `block`: the paragraph or item that it stands in. `of`: the run that it names.
+    """
+
+    block: int
+    pair: tuple[str, ...]
+    key: Key | None
+    of: Case | None
+
+
+def asked(piece: Piece, text: str, names: Names) -> Asked:
+    """What a question asks. `pair`: two runs and the factor asked about, or nothing."""
+    cases, lowered = _cases(text, names), small(text)
+    pairs = len(cases) == 2 and AGAINST.search(lowered) and not BETTER.search(lowered)
+    factor = question_of(text)
+    pair = (*cases, *([f"?{factor}"] if factor else [])) if pairs else ()
+    return Asked(piece.block, pair, read_key(text.rstrip("?*_ ")), names.only(text))
+
+
+def answered(piece: Piece, place: tuple[int, str], question: Asked) -> list[Bound]:
+    """The claim of a sentence that answers whether two runs can be compared."""
+    start, text = place
+    lead = ANSWERER.match(text)
+    match = SAID.match(small(text), lead.end() if lead else 0) if question.pair else None
+    if match is None:
+        return []
+    said = "comparison" if match["yes"] is not None else "no_comparison"
+    found = Found(start + match.start(), start + match.end(), said)
+    return [(piece, found, (" vs ".join(arms_of(question.pair)), None), question.pair)]
 
 
 def _mark_beside(bound: Bound) -> list[Bound]:
@@ -156,15 +228,18 @@ def question_asked(claim_pair: tuple[str, ...]) -> str | None:
     return next((part[1:] for part in claim_pair if part.startswith("?")), None)
 
 
-def _row_pair(
-    row: list[Piece], arms: tuple[int, int], answer: int, asked: int | None, names: Names
-) -> Bound | None:
-    match = _answer(row[answer].text)
+def _row_pair(head: list[str], row: list[Piece], answer: int, names: Names) -> Bound | None:
+    cell = row[answer]
+    match = _cell_says(cell.text) or _answer(cell.text)
     if match is None:
         return None
-    cases = [next(iter(_cases(row[place].text, names)), clean(row[place].text)) for place in arms]
-    question = question_of(row[asked].text) if asked is not None else None
-    return _bound(row[answer], match, cases, question)
+    others = [piece for n, piece in enumerate(row) if n != answer]
+    cases = list(dict.fromkeys(case for piece in others for case in _cases(piece.text, names)))
+    if "case a" in head and "case b" in head:  # an arm may be called by its weights
+        arms = [row[head.index(arm)].text for arm in ("case a", "case b")]
+        cases = [next(iter(_cases(text, names)), clean(text)) for text in arms]
+    factor = next((one for piece in others if (one := question_of(piece.text))), None)
+    return _bound(cell, match, cases, factor)
 
 
 def _bound(
@@ -172,8 +247,8 @@ def _bound(
 ) -> Bound | None:
     if len(cases) != 2:
         return None
-    said = "comparison" if not NOT_POSSIBLE.search(match[0]) else "no_comparison"
-    found = Found(match.start(), match.end(), said)
+    no = match.groupdict().get("no") is not None or NOT_POSSIBLE.search(match[0])
+    found = Found(match.start(), match.end(), "no_comparison" if no else "comparison")
     pair = (*cases, *([f"?{question}"] if question else []))
     return piece, found, (f"{cases[0]} vs {cases[1]}", None), pair
 

@@ -71,7 +71,8 @@ class Piece:
 class Document:
     """A parsed document. `tables`: cells by row, the head first.
 
-    `above`: for each block the list item that holds it, -1 where none does.
+    `above`: for each block the list item that holds it, or the line that introduces it, -1 where
+    none does.
     """
 
     path: Path
@@ -98,6 +99,14 @@ def read_document(path: Path) -> Document:
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): check the path.") from error
     return parse_document(path, data)
+
+
+def is_label(text: str) -> bool:
+    """Whether a line introduces what stands below it: it ends in a colon, or is no sentence."""
+    end = text.rstrip(" *_`")
+    return end.endswith((":", "：")) or (
+        len(end) <= 60 and not end.endswith((*".!?。", "다", "요", "음", "함"))
+    )
 
 
 @contextmanager
@@ -173,7 +182,7 @@ class _Reader:
         self.code = False
         self.above: list[int] = []
         self.items: list[int] = []
-        self.block = -1
+        self.block = self.lead = -1
 
     def take(self, event: Any, start: int, end: int) -> None:
         """One event and its bytes."""
@@ -206,7 +215,8 @@ class _Reader:
             self._cell(start, end)
         elif name == "CodeBlock":
             self.flush()
-            self.code = True
+            self.code, self.lead = True, self._lead()
+            self.block = self._new()
         elif name in ("Paragraph", "Item", "List", "BlockQuote", "HtmlBlock"):
             self.flush()
             self._begin(name)
@@ -215,12 +225,22 @@ class _Reader:
         """A new list item or paragraph; the paragraphs of one item are one block."""
         if name == "Item":
             self.items.append(self._new())
+        elif name == "List" and not self.items:
+            self.lead = self._lead()
         elif name in ("Paragraph", "HtmlBlock") and not self.items:
+            self.lead = -1
             self.block = self._new()
 
     def _new(self) -> int:
-        self.above.append(self.items[-1] if self.items else -1)
+        self.above.append(self.items[-1] if self.items else self.lead)
         return len(self.above) - 1
+
+    def _lead(self) -> int:
+        """The block of the line that introduces a list or code just begun, -1 where none does."""
+        last = self.pieces[-1] if self.pieces else None
+        if last is None or (last.kind, last.block) != ("line", self.block):
+            return -1
+        return last.block if last.section is self.section and is_label(last.text) else -1
 
     def _end(self, what: Any) -> None:
         name = what if isinstance(what, str) else next(iter(what))
@@ -271,7 +291,7 @@ class _Reader:
         for line in self.data[start:end].splitlines(keepends=True):
             text = line.decode("utf-8", "replace").rstrip("\r\n")
             if text.strip():
-                kind, block = ("code", self._new()) if self.code else ("line", self._here())
+                kind, block = ("code", self.block) if self.code else ("line", self._here())
                 self._add(Piece(kind, start, text[:LINE_LIMIT], self.section, block=block))
             start += len(line)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mobile_vla.documents.claims.naming import Names, case_number
-from mobile_vla.documents.claims.source import Document, Piece
+from mobile_vla.documents.claims.source import Document, Piece, is_label
 from mobile_vla.documents.claims.words import (
     LOSSES,
     Key,
@@ -87,6 +87,11 @@ class Tables:
         """Whether the rows of a table are runs, so that one without a name is of none known."""
         return self.layout(table).runs is not None
 
+    def introduced(self, table: int) -> Case | None:
+        """The run that the line before a table names, where it introduces it."""
+        before = self._before(self.document.tables[table][0])
+        return self.names.only(before.text) if before and is_label(before.text) else None
+
     def remark(self, piece: Piece) -> bool:
         """Whether a cell stands under remarks."""
         return bool(REMARKS.search(self._head(piece)))
@@ -139,13 +144,17 @@ class Tables:
 
     def _caption(self, head: list[Piece]) -> str | None:
         """The loss that the line before a table, or else its heading, says it is of."""
+        before = self._before(head)
+        return (loss_of(before.text) if before else None) or loss_of(head[0].section.title)
+
+    def _before(self, head: list[Piece]) -> Piece | None:
+        """The line before a table, None where its heading is nearer."""
         pieces = self.document.pieces
-        place = bisect_left(pieces, head[0].start, key=lambda piece: piece.start)
+        place = bisect_left(pieces, head[0].start, key=lambda piece: piece.start) if head else 0
         before = pieces[place - 1] if place else None
-        found = None
-        if before is not None and before.kind == "line" and before.section is head[0].section:
-            found = loss_of(before.text)
-        return found or loss_of(head[0].section.title)
+        if before is None or before.kind != "line" or before.section is not head[0].section:
+            return None
+        return before
 
     def _under(self, key: Key | None, head: str) -> Key | None:
         """A key with what a head adds to it: best or final, training or validation."""
