@@ -95,8 +95,7 @@ class Casebook:
 
         Errors: `UserError` for an unknown case or question, and for identical arms.
         """
-        cases = self.cases()
-        self._check_nuisance(cases)
+        cases = self._comparable()
         asked, factor = self._question(question, cases)
         return compare_pair(self._asked(cases, (a, b), asked, factor, exploratory=exploratory))
 
@@ -109,14 +108,13 @@ class Casebook:
         them alone. Errors: `UserError` for a question that the study does not ask.
         """
         asked = self._asked_of_study(question)
-        return adjust(self._answers(self.cases(), asked, exploratory=exploratory))
+        return adjust(self._answers(self._comparable(), asked, exploratory=exploratory))
 
     def design(self) -> Design:
         """Which of the study's questions its finished cases can answer, and what would the rest."""
-        return self._design(self.cases())
+        return self._design(self._comparable())
 
     def _design(self, cases: list[CaseView]) -> Design:
-        self._check_nuisance(cases)
         questions = self._asked_of_study(None)
         return study_design(cases, questions, self.nuisance, self._step_time(cases))
 
@@ -135,8 +133,7 @@ class Casebook:
 
         Without a question each pair is judged for the one factor that moved in it.
         """
-        cases = self.cases()
-        self._check_nuisance(cases)
+        cases = self._comparable()
         asked, factor = self._question(question, cases)
         planned = [case.name for case in cases if case.planned] or [case.name for case in cases]
         chosen = [_find(cases, name).name for name in names] or planned
@@ -148,7 +145,7 @@ class Casebook:
 
     def plan(self) -> Plan:
         """Done, running, to do and blocked, and the next steps in their order."""
-        cases = self.cases()
+        cases = self._comparable()
         questions, pace = self._asked_of_study(None), self._step_time(cases)
         comparisons = self._answers(cases, questions, measure=False)
         design = self._design(cases) if questions else None
@@ -157,7 +154,6 @@ class Casebook:
     def _answers(
         self, cases: list[CaseView], questions: tuple[Question, ...], **how: bool
     ) -> list[Comparison]:
-        self._check_nuisance(cases)
         return [
             self._compare_or_say(cases, pair, question, **how)
             for question in questions
@@ -212,8 +208,9 @@ class Casebook:
             f"There is no question or factor {name!r}: {nearest(name, [*questions, *factors])}"
         )
 
-    def _check_nuisance(self, cases: list[CaseView]) -> None:
-        """What the study declares to be no factor must be one, and no question may ask of it."""
+    def _comparable(self) -> list[CaseView]:
+        """The cases; what the study declares to be no factor is one, and no question asks of it."""
+        cases = self.cases()
         known = _factor_names(cases) | {*NUISANCE, *DERIVED, *NEEDED, "packages", "device"}
         for name in self.nuisance:
             if name not in known:
@@ -227,6 +224,7 @@ class Casebook:
                     f"{self.study_path}: question {question.name} asks of {question.factor}, "
                     "which the study declares a nuisance: take it out of `nuisance`."
                 )
+        return cases
 
     def _step_time(self, cases: list[CaseView]) -> float | None:
         """Median seconds of an optimiser step over the profile's runs; the upper of two."""

@@ -13,6 +13,7 @@ import msgspec
 from blake3 import blake3
 
 from mobile_vla.casebook.model import CheckpointView, Evidence
+from mobile_vla.record.errors import reason_of
 from mobile_vla.record.events import Checkpoint
 from mobile_vla.record.files import hash_file
 from mobile_vla.record.folder import RunFolder
@@ -40,12 +41,12 @@ class Inspected(msgspec.Struct, frozen=True):
 
 
 def inspect(path: Path) -> Inspected:
-    """Read a safetensors file whole. A file that did not change is not read twice.
-
-    Errors: `OSError` where it cannot be read at all.
-    """
-    stat = path.stat()
-    return _inspect(str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    """Read a safetensors file whole. A file that did not change is not read twice."""
+    try:
+        stat = path.stat()
+        return _inspect(str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        return Inspected(0, "", 0, f"{path.name} cannot be read ({error.strerror})")
 
 
 @lru_cache(maxsize=65536)
@@ -60,8 +61,7 @@ def _inspect(path: str, _inode: int, size: int, _changed: int) -> Inspected:
         try:
             tensors, problem = _check_tensors(file, size)
         except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
-            reason = str(error) or type(error).__name__
-            tensors, problem = 0, f"its header cannot be read ({reason})"
+            tensors, problem = 0, f"its header cannot be read ({reason_of(error)})"
     return Inspected(size, digest, tensors, problem)
 
 
@@ -151,10 +151,7 @@ def _view(
     folder: RunFolder, entry: str, named: tuple[int, Checkpoint] | None, name: str
 ) -> CheckpointView:
     line, event = named or (0, None)
-    try:
-        found = inspect(folder.checkpoints / entry / WEIGHTS)
-    except OSError as error:
-        found = Inspected(0, "", 0, f"{WEIGHTS} cannot be read ({error.strerror})")
+    found = inspect(folder.checkpoints / entry / WEIGHTS)
     problem, path = found.problem, f"{name}/checkpoints/{entry}"
     if problem is None and event is None:
         problem = f"no checkpoint event in {name}/events.jsonl names it"

@@ -14,6 +14,7 @@ from mobile_vla.record.results import Metric
 
 CONFIGURATION = ("recipe.", "epochs", "seed", "robot", "profile", "note")
 WEIGHTS = ("vlm", "initial_weights", "weights_as_loaded")
+SETS = ("training_episodes", "validation_set", "evaluation_set", "evaluation_scenes")
 
 
 def dossier(case: CaseView, base: Path) -> list[str]:
@@ -70,8 +71,13 @@ def _cited(text: str, at: Evidence) -> str:
 
 def _factors(run: RunView, names: tuple[str, ...]) -> Iterator[str]:
     for name, known in run.factors.items():
-        if name in names or any(n.endswith(".") and name.startswith(n) for n in names):
+        if _among(name, names):
             yield _known(name, known)
+
+
+def _among(name: str, names: tuple[str, ...]) -> bool:
+    """Whether a factor is one of these, or below one that ends in a dot."""
+    return name in names or any(n.endswith(".") and name.startswith(n) for n in names)
 
 
 def _known(name: str, known: Known) -> str:
@@ -86,7 +92,7 @@ def _data(run: RunView) -> Iterator[str]:
     yield f"training + validation episodes: {counts}"
     if run.manifest_hash:
         yield f"manifest {run.manifest_hash}"
-    for name in ("training_episodes", "validation_set", "evaluation_set", "evaluation_scenes"):
+    for name in SETS:
         if name in run.factors:
             yield _known(name, run.factors[name])
 
@@ -161,12 +167,10 @@ def _metric(metric: Metric) -> str:
 
 
 def _rest(run: RunView) -> Iterator[str]:
-    told = (*CONFIGURATION, *WEIGHTS, "training_episodes", "validation_set", "evaluation_set",
-            "evaluation_scenes")  # fmt: skip
+    told = (*CONFIGURATION, *WEIGHTS, *SETS, SETTING)
     more = [name for name in run.factors if name.startswith(SETTING)]
     for name, known in run.factors.items():
-        listed = any(n.endswith(".") and name.startswith(n) for n in told)
-        if name not in told and name not in more and not listed:
+        if not _among(name, told):
             yield _known(name, known)
     if more:
         yield f"{len(more)} more settings of its program: `--json` lists them as {SETTING}KEY"

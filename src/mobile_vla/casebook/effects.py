@@ -217,12 +217,11 @@ def _with_seeds(pairs: Shown, a: Sequence[float], b: Sequence[float]) -> Shown:
     seeds = statistics.welch(a, b)
     if pairs.interval is None or pairs.p_value is None or seeds is None:
         return pairs
-    (low, high), p_value = seeds
-    least = (pairs.detectable, statistics.detectable_seeds(a, b))
+    (low, high), p_value, least = seeds
     return Shown(
         (min(pairs.interval[0], low), max(pairs.interval[1], high)),
         max(pairs.p_value, p_value),
-        max((x for x in least if x is not None), default=None),
+        max(least, pairs.detectable or 0.0),
     )
 
 

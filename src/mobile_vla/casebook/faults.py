@@ -111,7 +111,7 @@ def _of_listening(offline: Offline, both: bool) -> Iterator[Fault]:
             ko=f"양쪽을 학습했지만 바뀐 지시를 {swap.n}개 중 {100 * swap.follows:.0f} %만 따름: "
             "우연과 다르지 않음",
         )
-    own = _swapped(offline, "policy")
+    own = _swapped(offline)
     if own is not None and own.mirrored is not None and own.mirrored > MIRRORED:
         yield Fault(
             name="direction_by_rule",
@@ -154,8 +154,9 @@ def _no_better(scored: Scored, own: float, other: float) -> Fault:
     )
 
 
-def _swapped(offline: Offline, series: str) -> Hearing | None:
-    found = (h for h in offline.hearing if h.series == series and h.test == "swapped")
+def _swapped(offline: Offline) -> Hearing | None:
+    """What the policy does under the other instruction."""
+    found = (h for h in offline.hearing if h.series == "policy" and h.test == "swapped")
     return next(found, None)
 
 

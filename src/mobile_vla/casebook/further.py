@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mobile_vla.casebook.linear import Span
 from mobile_vla.casebook.model import Answer, CaseView, Missing
 from mobile_vla.casebook.rows import Level, Row, Table, direct_pairs, levels_of, vectors
-from mobile_vla.casebook.settle import SHOWN
+from mobile_vla.casebook.settle import SHOWN, cost
 from mobile_vla.study.models import Question
 
 MOST_SETS = 20_000
@@ -171,5 +171,5 @@ def _missing(
         case=one.name,
         description={name: one.row[name] for name in SHOWN if name in one.row},
         parts="; ".join(dict.fromkeys(parts)),
-        seconds=None if seconds_per_step is None else one.steps * seconds_per_step,
+        seconds=cost(one.steps, seconds_per_step),
     )

@@ -20,7 +20,7 @@ from mobile_vla.casebook.flat import flat
 from mobile_vla.casebook.model import CheckpointView, Evidence
 from mobile_vla.episodes.manifest import Manifest, parse_manifest
 from mobile_vla.record.environment import Environment
-from mobile_vla.record.errors import UserError
+from mobile_vla.record.errors import UserError, reason_of
 from mobile_vla.record.events import AnyEvent, Checkpoint, Exit, Line, decode_events, skim_events
 from mobile_vla.record.folder import RunFolder
 from mobile_vla.record.load_report import LoadReport
@@ -106,8 +106,7 @@ class _Reader:
         except UserError as error:
             self.problems.append(str(error).replace(path, name))
         except (OSError, ValueError, csv.Error, msgspec.MsgspecError, RecursionError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            self.problems.append(f"{name} cannot be read: {reason}")
+            self.problems.append(f"{name} cannot be read: {reason_of(error)}")
         return None
 
     def _bytes(self, path: str, file: str) -> bytes | None:
@@ -165,7 +164,7 @@ def read_run(folder: RunFolder, base: Path, *, results: bool = True, hashed: boo
         checkpoints=checkpoints,
         best=linked(folder, "best", checkpoints),
         latest=linked(folder, "latest", checkpoints),
-        console=None if told else _console_error(reader, "console.log"),
+        console=None if told else _console_error(reader),
         hashes=reader.hashes,
         problems=reader.problems,
     )
@@ -203,8 +202,9 @@ def _case(data: bytes) -> tuple[ResolvedCase, frozenset[str]]:
         raise ValueError(f"it is no resolved case: {error}") from error
 
 
-def _console_error(reader: _Reader, file: str) -> ConsoleError | None:
+def _console_error(reader: _Reader) -> ConsoleError | None:
     """The last traceback's exception; only the log's end is read, however long it is."""
+    file = "console.log"
     tail = reader.read(file, lambda data: _lines_of(data[-CONSOLE_TAIL:], len(data)), _tail)
     if tail is None:
         return None

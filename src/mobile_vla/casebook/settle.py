@@ -42,23 +42,24 @@ def would_part(
     if any(case.name in (a.name, b.name) for case in fitting):
         return []  # it is of the pair itself: what moved besides is not of the study's planning
     case = next(iter(fitting), None)
-    steps = int(wanted["optimiser_steps"])
-    seconds = None if seconds_per_step is None else steps * seconds_per_step
     return [
         Missing(
             case=case.name if case else None,
             description={name: wanted[name] for name in SHOWN},
             parts=f"{factor} from {', '.join(confounds)}, against {a.label or a.name}",
-            seconds=seconds,
+            seconds=cost(int(wanted["optimiser_steps"]), seconds_per_step),
         )
     ]
 
 
 def forecast(case: ResolvedCase | None, seconds_per_step: float | None) -> float | None:
     """Seconds of a whole run at the measured time of a step; None where nothing was measured."""
-    if case is None or seconds_per_step is None:
-        return None
-    return planned_steps(case) * seconds_per_step
+    return cost(planned_steps(case), seconds_per_step) if case else None
+
+
+def cost(steps: int, seconds_per_step: float | None) -> float | None:
+    """Seconds of so many steps; None where nothing was measured."""
+    return None if seconds_per_step is None else steps * seconds_per_step
 
 
 SHOWN = ("vlm", "initial_weights", "data_amount", "direction_balance", "optimiser_steps")

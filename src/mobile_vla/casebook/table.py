@@ -200,7 +200,7 @@ _RESULTS = {
 }
 
 
-def wide(console: Console | None) -> Console:
+def wide(console: Console | None = None) -> Console:
     """A console for tables: `console` or the output, and where that is no terminal a wide one."""
     from rich.console import Console
 

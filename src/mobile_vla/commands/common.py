@@ -10,17 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from mobile_vla.record.workspace import Workspace
 from mobile_vla.study.load import find_study, load_study, profile_of
 from mobile_vla.study.models import Profile, Study
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 LINE_EVERY_SECONDS = 10.0
-WIDE = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +61,6 @@ def answering(options: argparse.Namespace) -> Iterator[None]:
     finally:
         os.dup2(out, 1)
         os.close(out)
-
-
-def terminal_or_wide() -> Console:
-    """A console as wide as the terminal; where there is none, wide enough for any table."""
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDE)
 
 
 def cores() -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobile_vla.commands.common import Setting, print_json, setting, terminal_or_wide
+from mobile_vla.commands.common import Setting, print_json, setting
 from mobile_vla.commands.runs import book_of
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.folder import find_runs
@@ -246,6 +246,7 @@ def _effect_lines(comparison: Comparison, a: str, b: str) -> Iterator[str]:
     """What was measured, a metric a line, then the first in words."""
     from rich.table import Table
 
+    from mobile_vla.casebook.table import wide
     from mobile_vla.documents.wording import (
         effect_sentence,
         found_words,
@@ -269,7 +270,7 @@ def _effect_lines(comparison: Comparison, a: str, b: str) -> Iterator[str]:
             p_text(effect),
             found_words(effect, b, "en"),
         )
-    console = terminal_or_wide()
+    console = wide()
     with console.capture() as drawn:
         console.print(table)
     yield from drawn.get().splitlines()

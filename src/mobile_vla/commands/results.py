@@ -9,7 +9,7 @@ from rich.table import Table
 from mobile_vla.casebook.faults import Fault, faults
 from mobile_vla.casebook.measured import Rate, rate, success
 from mobile_vla.casebook.model import CaseView
-from mobile_vla.commands.common import terminal_or_wide
+from mobile_vla.casebook.table import wide
 from mobile_vla.record.results import Hearing, Offline, Rollouts
 
 NOTHING = "–"
@@ -25,7 +25,7 @@ def print_offline(offline: Offline) -> None:
     for scored in (offline.policy, *offline.baselines):
         values = {metric.name: f"{metric.value:.3f}" for metric in scored.metrics}
         table.add_row(scored.name, *(values.get(name, NOTHING) for name in names))
-    terminal_or_wide().print(table)
+    wide().print(table)
     for metric in offline.policy.metrics:
         print(f"{metric.name} ({metric.unit}): {metric.definition}")
     print(f"evaluation set {offline.set.hash}")
@@ -43,7 +43,7 @@ def _print_hearing(offline: Offline) -> None:
         table.add_column(heading, justify="right")
     for row in offline.hearing:
         table.add_row(*_hearing_cells(row))
-    terminal_or_wide().print(table)
+    wide().print(table)
     unknown = [row for row in offline.hearing if row.refused]
     if unknown:
         print(f"{len(unknown)} texts hold words that this VLM's tokenizer does not know")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobile_vla.commands.common import print_json, terminal_or_wide
+from mobile_vla.commands.common import print_json
 
 if TYPE_CHECKING:
     from mobile_vla.policy.inspecting import WeightsDiff, WeightsView
@@ -69,6 +69,8 @@ def merge(options: argparse.Namespace) -> None:
 def _show(view: WeightsView) -> None:
     from rich.table import Table
 
+    from mobile_vla.casebook.table import wide
+
     shards = f", {view.files} files" if view.files > 1 else ""
     print(f"{view.path}: {view.format}{shards}, {view.bytes:,} bytes, sha256 {view.sha256}")
     table = Table(box=None, pad_edge=False)
@@ -80,7 +82,7 @@ def _show(view: WeightsView) -> None:
     totals = (sum(getattr(part, column) for part in view.parts.values()) for column in NUMBERS)
     table.add_row("in all", *(f"{total:,}" for total in totals), end_section=True)
     sys.stdout.flush()
-    terminal_or_wide().print(table)
+    wide().print(table)
     for line in _notes(view):
         print(line)
     print()

@@ -21,6 +21,11 @@ class UserError(Exception):
         self.exit_code = exit_code
 
 
+def reason_of(error: BaseException) -> str:
+    """What the system says of an error, else its own words, else its name."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
 class Faults:
     """Checks that do not depend on each other: what all of them find wrong is said at once."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from mobile_vla.casebook.factors import DERIVED, SETTING
 from mobile_vla.casebook.flat import NONE, flat, value_text
-from mobile_vla.casebook.model import Evidence, Foreign, Known, Loss, RunView, State
+from mobile_vla.casebook.model import Evidence, Foreign, Known, RunView, State
 from mobile_vla.record.files import hash_file
 
 HASH_LIMIT = 256 * 1024 * 1024
@@ -119,12 +119,6 @@ def whole_number(known: Known | None) -> int | None:
         return None
 
 
-def best_loss(losses: Iterable[Loss]) -> Loss | None:
-    """The lowest finite loss, the earliest of equals."""
-    finite = [loss for loss in losses if math.isfinite(loss.value)]
-    return min(finite, key=lambda loss: loss.value, default=None)
-
-
 def make_view(
     name: str,
     path: Path,
@@ -138,9 +132,13 @@ def make_view(
     last_sign: datetime | None = None,
     steps: int | None = None,
     total_steps: int | None = None,
-    best: float | None = None,
+    whole: bool = True,
 ) -> RunView:
-    """The view of a foreign run: what its files cannot tell is None."""
+    """The view of a foreign run: what its files cannot tell is None.
+
+    `whole`: its losses are all there, so the lowest is its best.
+    """
+    finite = [loss.value for loss in foreign.val_losses if math.isfinite(loss.value)]
     good = [view for view in foreign.checkpoints or () if view.problem is None]
     losses = [view for view in good if view.val_loss is not None]
     return RunView(
@@ -163,7 +161,7 @@ def make_view(
         manifest_hash=None,
         train_hashes=[],
         trained_parts={},
-        best_val_loss=best,
+        best_val_loss=min(finite, default=None) if whole else None,
         final_val_loss=foreign.val_losses[-1].value if foreign.val_losses else None,
         best=min(losses, key=lambda view: view.val_loss or 0.0, default=None),
         latest=good[-1] if good else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mobile_vla.casebook.checkpoints import Inspected, inspect
+from mobile_vla.casebook.checkpoints import inspect
 from mobile_vla.casebook.foreign.build import (
     Files,
     factors_of,
@@ -58,11 +58,7 @@ def _linked(path: Path, folder: Path) -> bool:
 
 def _checkpoint(folder: Path, files: Files) -> CheckpointView:
     weights = folder / WEIGHTS
-    try:
-        found = inspect(weights)
-    except OSError as error:
-        found = Inspected(0, "", 0, f"{WEIGHTS} cannot be read ({error.strerror})")
-    named = folder.parent.name
+    found, named = inspect(weights), folder.parent.name
     return CheckpointView(
         path=weights.as_posix(),
         step=int(named) if named.isdigit() else None,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mobile_vla.casebook.foreign.config import Settings, read_dump
+from mobile_vla.casebook.reading import EXCEPTION, TRACEBACK
 
 END = 32 * 1024 * 1024
 CHUNK = 8 * 1024 * 1024
@@ -25,7 +26,6 @@ ENTRY = re.compile(rb"^\s+(\w+): (.*)$")
 TRAINABLE = re.compile(rb"^\s*([\d.,]+)\s*([KMB]?)\s+Trainable params")
 PARAMETERS = re.compile(rb"Model Parameters: ([\d.]+)([KMB])")
 STOPPED = re.compile(rb"`Trainer\.fit` stopped: (`[^`]*` reached)")
-EXCEPTION = re.compile(rb"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:: .*)?$")
 COMPLAINT = re.compile(rb"^(?:Error|ERROR|FATAL): .+")
 KILLED = re.compile(rb"^(?:.*\bline \d+: +\d+ )?(Killed|Terminated)\b")
 INTERRUPTED = re.compile(rb"Detected KeyboardInterrupt|^KeyboardInterrupt")
@@ -146,7 +146,7 @@ class _Reader:
     def _words(self, number: int | None, line: bytes) -> None:
         if match := STOPPED.search(line):
             self.log.end = ("finished", Said(number, _text(match[0])))
-        elif line.startswith(b"Traceback (most recent call last)"):
+        elif line.startswith(TRACEBACK):
             self.traceback = True
         elif INTERRUPTED.search(line):
             self.log.end = ("killed", Said(number, _text(line)))

@@ -18,7 +18,7 @@ from mobile_vla.casebook.foreign.trackers import mlflow_views, wandb_view
 from mobile_vla.casebook.foreign.trained import Reader, Trained
 from mobile_vla.casebook.foreign.walk import Found, RunFiles, walk
 from mobile_vla.casebook.model import RunView, Value
-from mobile_vla.record.errors import UserError
+from mobile_vla.record.errors import UserError, reason_of
 
 T = TypeVar("T")
 STAMP = re.compile(r"[_-]?\d{8}[_-]?\d{4,6}")
@@ -134,8 +134,8 @@ class _Scanner:
         try:
             return how(path)
         except (OSError, ValueError, RecursionError, MemoryError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            self.found.problems.append(f"{path.as_posix()} cannot be read: {reason}")
+            told = f"{path.as_posix()} cannot be read: {reason_of(error)}"
+            self.found.problems.append(told)
             return None
 
 

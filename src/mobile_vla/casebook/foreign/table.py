@@ -9,12 +9,12 @@ from mobile_vla.casebook.model import Foreign, RunView
 from mobile_vla.casebook.table import NOTHING, draw, foreign_data, foreign_data_told, wide
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    pass
 
 
-def print_scanned(scanned: Scanned, console: Console | None = None) -> None:
+def print_scanned(scanned: Scanned) -> None:
     """Print every run, why its state is so, and what contradicts or could not be read."""
-    console = wide(console)
+    console = wide()
     title = "Runs that other programs made (data: training + validation episodes)"
     draw(console, [(run, run.foreign) for run in scanned.runs], _COLUMNS, title)
     for line in told(scanned):

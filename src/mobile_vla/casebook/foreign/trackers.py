@@ -5,13 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mobile_vla.casebook.foreign.build import (
-    Files,
-    best_loss,
-    factors_of,
-    make_view,
-    settings_known,
-)
+from mobile_vla.casebook.foreign.build import Files, factors_of, make_view, settings_known
 from mobile_vla.casebook.foreign.curves import number
 from mobile_vla.casebook.foreign.mlflow import MlflowRun, read_mlflow
 from mobile_vla.casebook.foreign.wandb import Wandb, read_wandb
@@ -42,13 +36,12 @@ def _mlflow_view(path: Path, run: MlflowRun, files: Files) -> RunView:
         Loss(epoch=None, value=value, evidence=files.at(path, f"table metrics, step {step}"))
         for step, value in run.val_losses
     ]
-    best = best_loss(losses)
     foreign = Foreign(maker="MLflow", files=[path.as_posix()], val_losses=losses, settings=settings)
     verdict = MLFLOW.get(run.status, ("unknown", f"MLflow says {run.status}"))
     return make_view(
         run.name, path / run.uuid, verdict, [at], foreign,
         factors=factors_of(settings), started=_time(run.start_ms), last_sign=_time(run.end_ms),
-        steps=run.steps, best=best.value if best else None,
+        steps=run.steps,
     )  # fmt: skip
 
 
@@ -65,13 +58,11 @@ def wandb_view(path: Path, files: Files) -> RunView:
     ]
     steps = [values["_step"] for _, values in read.history if isinstance(values.get("_step"), int)]
     state, why, evidence = _wandb_state(path, read, files)
-    best = best_loss(losses)
     foreign = Foreign(maker="W&B", files=[path.as_posix()], val_losses=losses, settings=settings)
     return make_view(
         read.name or path.stem, path, (state, why), [evidence], foreign,
         conflicts=[f"{path.name}: {read.problem}"] if read.problem else [],
         factors=factors_of(settings), steps=max(steps, default=None),
-        best=best.value if best else None,
     )  # fmt: skip
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from mobile_vla.casebook.foreign.build import (
     Files,
-    best_loss,
     derived,
     factors_of,
     make_view,
@@ -34,6 +33,7 @@ from mobile_vla.casebook.model import (
     RunView,
     State,
 )
+from mobile_vla.record.errors import reason_of
 
 DATE = re.compile(r"/(\d{4}-\d{2}-\d{2})/")
 
@@ -70,14 +70,13 @@ class Reader:
         conflicts = [*self.conflicts, *log.problems, *own_conflicts(run.name, foreign)]
         conflicts += self._missing_losses(foreign)
         path = run.folder.folder if run.folder and not run.log_path else run.log_path
-        best = best_loss(self.losses)
         every = foreign.max_epochs is not None and len(self.losses) >= foreign.max_epochs
         total = self._steps(foreign, foreign.max_epochs)
         return make_view(
             run.name, path or run.config_path or Path(run.name), verdict, evidence, foreign,
             conflicts=conflicts, factors=self._factors(foreign, total),
             steps=self._steps(foreign, len(log.epochs) and max(log.epochs) + 1),
-            total_steps=total, best=best.value if best and (every or not run.log) else None,
+            total_steps=total, whole=every or not run.log,
         )  # fmt: skip
 
     def _settings(self) -> dict[str, Known]:
@@ -279,8 +278,7 @@ class Reader:
         return self.files.at(path, ", ".join(part for part in (where, what) if part))
 
     def _broken(self, path: Path, error: Exception) -> None:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        self.conflicts.append(f"{path.as_posix()} cannot be read: {reason}")
+        self.conflicts.append(f"{path.as_posix()} cannot be read: {reason_of(error)}")
 
 
 def _count(text: str | None) -> int | None:

@@ -72,20 +72,20 @@ def _records(data: bytes) -> Iterator[bytes]:
 
 def _take(found: Wandb, number: int, record: bytes) -> None:
     for item in inner(record, HISTORY):
-        found.history.append((number, dict(_items(item, 1))))
+        found.history.append((number, dict(_items(item))))
     for item in inner(record, CONFIG):
-        found.config |= dict(_items(item, 1))
+        found.config |= dict(_items(item))
     for run in inner(record, RUN):
         found.name = text(run, 8) or text(run, 1) or found.name
         for item in inner(run, 4):
-            found.config |= dict(_items(item, 1))
+            found.config |= dict(_items(item))
     for item in inner(record, EXIT):
         found.exit_code = (number, integer(item, 1) or 0)
 
 
-def _items(message: bytes, number: int) -> Iterator[tuple[str, Any]]:
+def _items(message: bytes) -> Iterator[tuple[str, Any]]:
     """Key (1, or nested keys 2) and JSON value (16) of every item."""
-    for item in inner(message, number):
+    for item in inner(message, 1):
         key = text(item, 1) or ".".join(k.decode("utf-8", "replace") for k in inner(item, 2))
         try:
             value = json.loads(text(item, 16) or "null")
