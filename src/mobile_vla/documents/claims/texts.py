@@ -9,7 +9,7 @@ from functools import lru_cache
 import msgspec
 
 from mobile_vla.documents.claims.around import RUN
-from mobile_vla.documents.claims.changes import PERCENT, RATIO
+from mobile_vla.documents.claims.changes import RATIO
 from mobile_vla.documents.claims.fates import ANY_MARK, MARKS, state_word
 from mobile_vla.documents.claims.naming import Mention
 from mobile_vla.documents.claims.pairs import COMPARING
@@ -84,7 +84,7 @@ def _look(text: str) -> Look:
         read,
         read and bool(GUESS.search(lowered)),
         read and bool(COMPARING.search(lowered)),
-        read and bool(RATIO.search(lowered) or PERCENT.search(lowered)),
+        read and ("%" in lowered or bool(RATIO.search(lowered))),
         read and bool(ELSEWHERE.search(lowered)),
     )
 

@@ -78,8 +78,14 @@ def _pattern(phrase: str) -> str:
 
 _PHRASES = sorted({*NOUNS, *QUALIFIERS, *SPLITS, *PARTS, *TOTALS, *OTHERS}, key=len, reverse=True)
 _BY_LETTERS = {re.sub(r"[\s_-]", "", phrase): phrase for phrase in _PHRASES}
+_FIRST = {phrase[0]: [p for p in _PHRASES if p[0] == phrase[0]] for phrase in _PHRASES}
+_WORD = "|".join(
+    f"{first}(?:{'|'.join(_pattern(phrase)[1:] for phrase in phrases)})"
+    for first, phrases in _FIRST.items()
+)
+"""The phrases by their first letters: few alternatives are tried where none of them stands."""
 TOKEN = re.compile(
-    rf"(?<![a-z¤]){NUMBER}|(?<![a-z])(?P<word>{'|'.join(map(_pattern, _PHRASES))})"
+    rf"(?<![a-z¤]){NUMBER}|(?<![a-z])(?P<word>{_WORD})"
     r"|(?<![a-z])r(?=\s*(?:[=:]|[은는])\s*\d)|(?P<stop>[;|])"
 )
 
