@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 
 from mobile_vla.documents.claims.model import Claim, Judged
 from mobile_vla.documents.saying import COMPARED
@@ -90,6 +91,8 @@ def _init(judged: Judged, expected: str, korean: bool) -> str | None:
 
 
 def _part(judged: Judged, expected: str, korean: bool) -> str | None:
+    if judged.claim.value.lower() in ("true", "false"):
+        return "false" if judged.claim.value.lower() == "true" else "true"
     trains = not expected.startswith("none")
     if korean:
         return "학습됨" if trains else "고정"
@@ -111,6 +114,13 @@ def dated(claim: Claim, date: str) -> str:
     if "월" in claim.value:
         lead = f"{year}년 " if "년" in claim.value else ""
         return f"{lead}{int(month)}월 {int(day)}일"
+    if named := re.search(r"[A-Za-z]{3,}", claim.value):
+        name = datetime.strptime(month, "%m").strftime("%B")
+        name = name if len(named[0]) > 4 or name == "May" else name[:3]
+        whole = re.search(r"20\d\d", claim.value)
+        lead = claim.value[0].isdigit()
+        told = f"{int(day)} {name}" if lead else f"{name} {int(day)}"
+        return f"{told}{', ' if whole and not lead else ' '}{year}" if whole else told
     sign = next((char for char in claim.value if char in "-./"), "-")
     whole = len(re.findall(r"\d+", claim.value)) == 3
     return sign.join((year, month, day) if whole else (month, day))

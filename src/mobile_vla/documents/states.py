@@ -10,11 +10,15 @@ from mobile_vla.casebook.model import Evidence, RunView
 from mobile_vla.documents.claims.fates import cause_of, causes_in_evidence, state_of
 from mobile_vla.documents.claims.model import Claim, ClaimVerdict, Judged
 from mobile_vla.documents.claims.prose import FROZEN, FULL, NO_LORA
+from mobile_vla.documents.claims.times import date_parts
 from mobile_vla.documents.facts import CaseFacts, RunFacts
 from mobile_vla.documents.replacing import dated
 
 ENDED = {"finished", "unverified", "failed", "killed"}
-NOTHING = re.compile(r"^(null|none|없음|-|–|scratch|from scratch|처음부터)\b|^없음", re.IGNORECASE)
+NOTHING = re.compile(
+    r"^(null|none|없음|-|–|scratch|from scratch|처음부터|no|without)\b|^없음", re.IGNORECASE
+)
+FAMILIES = re.compile(r"kosmos|paligemma|llava|openvla|qwen|smolvlm", re.IGNORECASE)
 
 
 def judge_word(claim: Claim, facts: CaseFacts) -> Judged:
@@ -142,7 +146,7 @@ def _file(claim: Claim, run: RunFacts) -> Judged:
 def _date(claim: Claim, run: RunFacts) -> Judged:
     if not run.dates:
         return _say(claim, "unsupported", f"no file of {run.run.case} tells its date")
-    parts = [int(part) for part in re.findall(r"\d+", claim.value)]
+    parts = date_parts(claim.value)
     for date, at in run.dates.items():
         if parts == [int(part) for part in date.split("-")][-len(parts) :]:
             return _say(claim, "supported", "", date, at)
@@ -157,6 +161,8 @@ def _vlm(claim: Claim, run: RunFacts) -> Judged:
     known = run.run.factors.get("vlm")
     if known is None or said is None:
         return _say(claim, "unsupported", f"no file of {run.run.case} tells its VLM so")
+    if _family(known.value) is None:
+        return _say(claim, "unsupported", f"no file of {run.run.case} tells its VLM so")
     if _family(known.value) == said:
         return _say(claim, "supported", "", known.value, known.evidence)
     return _say(claim, "contradicted", "", known.value, known.evidence)
@@ -165,10 +171,13 @@ def _vlm(claim: Claim, run: RunFacts) -> Judged:
 def _init(claim: Claim, run: RunFacts) -> Judged:
     known, base = run.run.factors.get("initial_weights"), run.run.factors.get("vlm")
     said, nothing = _family(claim.value), bool(NOTHING.search(claim.value))
-    if known is None or (said is None and not nothing):
+    file = re.search(r"[\w.-]+\.(?:pt|ckpt|safetensors|bin)\b", claim.value)
+    if known is None or (said is None and not nothing and file is None):
         return _say(claim, "unsupported", f"no file of {run.run.case} tells its weights so")
     at, started = known.evidence, known.value
-    if nothing or said == "kosmos":
+    if file is not None:
+        right = file[0] == started.rpartition("/")[2]
+    elif nothing or said != "robovlms":
         right = started in ("none", "") and (nothing or base is None or _family(base.value) == said)
     else:
         right = _family(started) == said
@@ -214,6 +223,8 @@ def _frozen_alone(
 def _part(claim: Claim, run: RunFacts) -> Judged:
     """ "The vision tower is frozen": by what trained."""
     parts, at = run.run.trained_parts, Evidence(file=f"{run.run.path}/load_report.json")
+    if claim.qualifier.startswith("backbone"):
+        return _backbone(claim, run)
     if not parts:
         return _say(claim, "unsupported", f"no file of {run.run.case} tells which parts train")
     part, _, said = claim.qualifier.partition(" ")
@@ -221,6 +232,18 @@ def _part(claim: Claim, run: RunFacts) -> Judged:
     frozen = bool(FROZEN.search(claim.value.lower())) if not said else said == "frozen"
     shown = f"{count:,} parameters of {part} train" if count else "none of it trains"
     return _say(claim, "supported" if frozen == (count == 0) else "contradicted", "", shown, at)
+
+
+def _backbone(claim: Claim, run: RunFacts) -> Judged:
+    """ "freeze_backbone: true", as a configuration writes it."""
+    settings = run.run.foreign.settings if run.run.foreign else {}
+    told = settings.get("train_setup.freeze_backbone") or settings.get("freeze_backbone")
+    if told is None:
+        return _say(claim, "unsupported", f"no file of {run.run.case} tells which parts train")
+    right = claim.qualifier.endswith("frozen") == (told.value == "True")
+    return _say(
+        claim, "supported" if right else "contradicted", "", told.value.lower(), told.evidence
+    )
 
 
 def _lora(claim: Claim, run: RunFacts) -> Judged:
@@ -250,7 +273,8 @@ def _family(text: str) -> str | None:
     lowered = text.lower()
     if "robovlm" in lowered or "oxe-pretrain" in lowered:
         return "robovlms"
-    return "kosmos" if "kosmos" in lowered else None
+    family = FAMILIES.search(lowered)
+    return family[0] if family else None
 
 
 def _same_file(said: str, known: str) -> bool:

@@ -36,13 +36,13 @@ STATES: tuple[tuple[str, str], ...] = (
     ),
     (
         "finished",
-        r"완료|성공|끝났|끝남|끝냈|끝난|끝마쳤|마쳤|마침(?<=[을를] 마침)|정상 종료|다 돌았|다 돌렸"
+        r"완료|성공|끝났|끝남|끝냈|끝난|끝마쳤|마쳤|마침(?<=[을를] 마침)|마침$(?<=^마침)|정상 종료|다 돌았|다 돌렸"
         r"|완주"
         r"|\bdone\b(?! [\d¤])|\bfinished\b|\bcompleted?\b(?! [\d¤])|\bsucceeded\b"
         r"|\bran (?:through|to (?:the end|completion))\b",
     ),
 )
-_STATES = tuple((name, re.compile(pattern)) for name, pattern in STATES)
+_STATES = tuple((name, re.compile(pattern, re.ASCII)) for name, pattern in STATES)
 _ANY_STATE = re.compile("|".join(pattern.replace(r"\b", "") for _, pattern in STATES))
 """Stands wherever one of them does, and is found sooner."""
 ENDS = r"(?:done|finish|complet|fail|crash|died|dead|running|in progress|under ?way|success)\w*"
@@ -54,7 +54,7 @@ THING = (
 )
 SELF = (
     r"학습|훈련|실험|런|실행|작업|프로세스|케이스|잡|이것|이게|시도|에폭|에포크|스텝|트레이닝"
-    r"|지금|현재|오늘|어제|아직|이번|에|에서|까지|부터"
+    r"|없|같|많|굳|지금|현재|오늘|어제|아직|이번|에|에서|까지|부터"
 )
 LATELY = r"(?:(?:모두|이미|다|방금|또|다시|갑자기|곧바로|바로|결국|드디어) ?)?"
 HAPPENS = r"(?:완료|끝|실패|성공|중단|마쳤|멈|죽|터|뻗|진행 ?중|중(?![가-힣]))"
@@ -79,7 +79,7 @@ NEGATED = re.compile(
     rf"|저장|예약|설치|렌더링|촬영|백업|제출|발표|회의)[이가을를은는도]? ?{LATELY}{HAPPENS}"
     rf"|(?<![가-힣])(?![가-힣]*(?:{SELF})[이가은는] )[가-힣]+(?:[이은는]|(?<!다)가) "
     rf"{LATELY}{HAPPENS}"
-    r"|(?:학습|진행|훈련|실행) ?중(?:에|이던|이었|일|(?= [가-힣]))"
+    r"|(?:학습|진행|훈련|실행) ?중(?:에|이던|이었|일|(?= (?!입니다|이다|임|이에요|이며|이고)[가-힣]))"
     r"|(?:실패|중단|오류|멈춤|크래시|완료|성공|종료)\S{0,3} ?(?:없[이었음다]|아니|아님|않|못)"
     r"|끝[나났난]\S{0,2} ?(?:때|후|뒤|면)|가장|만약|미완료"
     r"|완료 ?(?:후|대기|되지|예정|하지|되면|시)|성공 ?(?:후|시|하면|시켜|률)"
@@ -129,7 +129,7 @@ CAUSES: tuple[tuple[str, str, str, str], ...] = (
      r"강제 종료|\bkilled\b", r"killed|Killed|SIGKILL|SIGTERM"),
 )  # fmt: skip
 """Kind; the bare noun that a key or "because" makes a cause; what says it anywhere; the proof."""
-_CAUSES = tuple((kind, re.compile(noun), re.compile(said), re.compile(proof))
+_CAUSES = tuple((kind, re.compile(noun), re.compile(said, re.ASCII), re.compile(proof))
                 for kind, noun, said, proof in CAUSES)  # fmt: skip
 _ANY_CAUSE = re.compile(
     r"missing|wrong|invalid|bad |mistyped|nonexistent|broken|incorrect|not |n't|no such|no space"

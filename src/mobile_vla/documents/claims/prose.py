@@ -10,7 +10,7 @@ from mobile_vla.documents.claims.words import WAY, ways_of
 
 FILE = r"[\w./~-]+\.(?:pt|ckpt|safetensors|bin)\b"
 MODEL = (
-    r"(?:microsoft(?:'s)? |ms )?kosmos-2[\w-]*|paligemma[\w-]*|llava[\w.-]*|openvla[\w-]*"
+    r"(?:microsoft(?:'s)? |ms )?kosmos[- ]?2[\w-]*|paligemma[\w-]*|llava[\w.-]*|openvla[\w-]*"
     r"|qwen[\w.-]*vl[\w.-]*|smolvlm[\w-]*"
 )
 ROBOT = r"(?:oxe[\w-]* )?robovlms?(?:['’]s)?(?: checkpoint| weights)?"
@@ -72,6 +72,8 @@ PARTS = tuple(
         rf"(?P<how>고정|동결|얼[린려])(?P<gap>)(?:[가-힣]{{1,2}})? {PART}",
     )
 )
+YES = re.compile(r"✅|⭕|true|yes\b|on\b|예\b|네\b|함\b|o\b")
+NO = re.compile(r"❌|false|no\b|off\b|아니|안 함|안함|않|x\b")
 NOT = re.compile(r"\b(?:not|never|no longer)\b|n't|안 |않")
 FULL = (
     r"full(?:y)?[ -](?:parameter )?fine-?tun\w+|full[ -]parameter training"
@@ -160,6 +162,20 @@ def _parts(text: str) -> Iterator[Found]:
                 frozen = FROZEN.search(match["how"])
                 name += " trained" if frozen else " frozen"
             yield Found(*match.span("how"), "part", qualifier=name)
+
+
+def part_beside(text: str, key: str) -> Iterator[Found]:
+    """Whether a part trains, beside a key: "vision", "vision frozen", "backbone frozen"."""
+    part, _, sense = key.partition(" ")
+    plain = text.strip(" *`_.")
+    said = FROZEN.search(plain) or re.search(rf"{HOW}|{TRAINED_KO}|trainable", plain)
+    no, yes = NO.match(plain) or NOT.search(plain), YES.match(plain)
+    frozen = bool(FROZEN.search(plain)) if said else sense == "frozen"
+    if plain and (said or (sense and (yes or no))):
+        frozen ^= bool(no) and (not said or bool(NOT.search(plain)))
+        start = text.index(plain)
+        yield Found(start, start + len(plain), "part",
+                    qualifier=f"{part} {'frozen' if frozen else 'trained'}")  # fmt: skip
 
 
 def read_ways(text: str) -> Iterator[Found]:

@@ -11,8 +11,17 @@ import msgspec
 from mobile_vla.documents.claims.around import RUN, WHOLE_NUMBERS
 from mobile_vla.documents.claims.fates import BECAUSE, MARKS, cause_of, state_of, state_word
 from mobile_vla.documents.claims.numbers import Numbers
-from mobile_vla.documents.claims.prose import read_prose, read_ways
-from mobile_vla.documents.claims.times import durations, times
+from mobile_vla.documents.claims.prose import part_beside, read_prose, read_ways
+from mobile_vla.documents.claims.times import (
+    BEGUN,
+    DATE,
+    DATED,
+    DOTTED,
+    NOT_BEGUN,
+    durations,
+    of_begin,
+    times,
+)
 from mobile_vla.documents.claims.tokens import ABOUT, NUMBER, Found, is_about, reading, small
 from mobile_vla.documents.claims.words import (
     CHECKPOINT,
@@ -28,20 +37,6 @@ SPLIT = r"(?P<split>train(?:ing)?|val(?:idation)?|학습|훈련|검증)"
 EPISODE = r"(?:episodes?\b|eps\b|demos?\b|에피소드)"
 IN_ALL = re.compile(r" (?:in total|in all|altogether)\b")
 STOP = r"(?![\d,.]*\d)(?!\s*(?:→|->|~|–|%|×|배|/\s*\d|\d))"
-DATE = re.compile(
-    r"(?<![\d.])(?:20\d{2}[-./])?(?:0?[1-9]|1[0-2])[-/](?:0[1-9]|[12]\d|3[01])(?![\d-])"
-    r"|(?:20\d{2}년\s*)?(?:1[0-2]|[1-9])월\s*(?:[12]\d|3[01]|[1-9])일"
-)
-DATED = re.compile(r"\d[-/월]")
-"""Stands in every date, and is found sooner."""
-DOTTED = re.compile(
-    r"(?<![\d.])(?:20\d{2}\.\s?)?(?:0?[1-9]|1[0-2])\.\s?(?:0[1-9]|[12]\d|3[01])(?![\d.])"
-)
-BEGUN = re.compile(r"시작|돌렸|started|began|begun|launched|trained on|ran on")
-NOT_BEGUN = re.compile(
-    r"수집|회의|분석|작성|평가|collect|record|meeting|analy|writ|evaluat|download|다운"
-)
-"""What else than a training begins on a day."""
 HIDDEN = tuple(
     (sign, re.compile(pattern))
     for sign, pattern in (
@@ -224,7 +219,7 @@ class _Scan:
             BEGUN.search(self.left) and not NOT_BEGUN.search(self.left)
         )
         for match in list(DATE.finditer(self.left)):
-            if begun:
+            if begun and of_begin(self.left, match.start(), match.end()):
                 self.found.append(Found(match.start(), match.end(), "date"))
             self.mask(match.start(), match.end())
 
@@ -310,6 +305,8 @@ class _Scan:
     def _words(self, *, cased: bool) -> None:
         if self.quantity in WHOLE:
             self._whole(self.quantity)
+        elif self.quantity == "part" and self.key:
+            self.found.extend(part_beside(self.left, self.key.qualifier))
         elif self.quantity == "status":
             self._state()
         elif self.quantity == "reason":
@@ -326,7 +323,8 @@ class _Scan:
     def _state(self) -> None:
         self._one(GONE, "checkpoint")
         state = state_of(self.left)
-        if state is not None and (word := state_word(self.left)):
+        word = state_word(self.left) if state is not None else None
+        if word is not None and state_of(word[0]) == state:
             self.found.append(Found(word.start(), word.end(), "status"))
             self._mark(word, state)
         if not self.key or state in ("failed", "killed"):

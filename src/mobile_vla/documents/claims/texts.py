@@ -134,4 +134,6 @@ def states_case(text: str, mentions: list[tuple[int, int, str, str | None]]) -> 
     after = text[mentions[0][1] :].lstrip("* ")
     marked = any(mark in text[: mentions[0][0]] for mark in MARKS)
     beside = after[:1] in (":", "：", "(", "")
+    if not marked and not re.search(r"[^\W_]", after):
+        return True
     return word is None or word[0] not in MARKS or (marked and beside)

@@ -27,7 +27,52 @@ NOT_YET = re.compile(
 )
 """Times that are guessed, or of something else than training."""
 CLOCK = re.compile(r"(?<![\d:])(?P<h>[01]?\d|2[0-3])(?::|시\s*)(?P<m>[0-5]\d)(?:분|(?!\d))(?!:)")
-BEGUN = re.compile(r"시작|started|began|begun|launched")
+BEGUN = re.compile(
+    r"시작|돌렸|돌린|띄[웠운워]|걸었|걸어|started|began|begun|launched|kicked off|trained on|ran on"
+    r"|training since|running since"
+)
+NOT_BEGUN = re.compile(
+    r"수집|회의|분석|작성|평가|collect|record|meeting|analy|writ|evaluat|download|다운"
+)
+"""What else than a training begins on a day."""
+END_BEFORE = re.compile(r"(?:finish|complet|end|until|till|stopp|crash|died|끝)[^\d¤]{0,16}$|[~–] ?$")
+END_AFTER = re.compile(r"(?:에|까지|쯤|경)* ?(?:끝|완료|종료|마쳤|까지|죽|멈)")
+MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?"
+)
+NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+DATE = re.compile(
+    r"(?<![\d.])(?:20\d{2}[-./])?(?:0?[1-9]|1[0-2])[-/](?:0[1-9]|[12]\d|3[01])(?![\d-])"
+    r"|(?:20\d{2}년\s*)?(?:1[0-2]|[1-9])월\s*(?:[12]\d|3[01]|[1-9])일"
+    rf"|(?<![\d.])(?:[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?(?: of)? {MONTH}(?:,? 20\d{{2}}\b)?"
+    rf"|(?<![a-z]){MONTH} (?:[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?(?![\d.:])(?:,? 20\d{{2}}\b)?"
+)
+DATED = re.compile(rf"\d[-/월]|{'|'.join(NAMES)}")
+"""Stands in every date, and is found sooner."""
+DOTTED = re.compile(
+    r"(?<![\d.])(?:20\d{2}\.\s?)?(?:0?[1-9]|1[0-2])\.\s?(?:0[1-9]|[12]\d|3[01])(?![\d.])"
+    r"|(?<!\d)20\d{2}(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?!\d)"
+)
+
+
+def of_begin(text: str, start: int, end: int) -> bool:
+    """Whether a day or an hour there is not said to be the end."""
+    before = text[max(0, start - 28) : start]
+    return not END_BEFORE.search(before) and not END_AFTER.match(text, end)
+
+
+def date_parts(text: str) -> list[int]:
+    """Year where it is told, month and day of a date as people write it."""
+    plain = text.lower()
+    numbers = [int(part) for part in re.findall(r"\d+", plain)]
+    if len(numbers) == 1 and numbers[0] > 9999:
+        return [numbers[0] // 10000, numbers[0] // 100 % 100, numbers[0] % 100]
+    named = re.search(MONTH, plain)
+    if named is None:
+        return numbers
+    month = NAMES.index(named[0][:3]) + 1
+    return [*numbers[1:2], month, numbers[0]]
 
 
 def durations(text: str, quantity: str) -> list[tuple[Found, int]]:
@@ -58,7 +103,7 @@ def durations(text: str, quantity: str) -> list[tuple[Found, int]]:
 def times(text: str) -> list[tuple[Found, int]]:
     """When a run began, as minutes since midnight, where the text says that it is that."""
     match = CLOCK.search(text) if BEGUN.search(text) and not NOT_YET.search(text) else None
-    if match is None:
+    if match is None or not of_begin(text, match.start(), match.end()):
         return []
     minutes = float(int(match["h"]) * 60 + int(match["m"]))
     return [(Found(match.start(), match.end(), "started", minutes, 1.0), match.end())]

@@ -44,6 +44,15 @@ FOREIGN = re.compile(
 )
 """In small letters: other people's work."""
 
+OF_PART = re.compile(
+    r"^(?:(?P<do>freeze|frozen|train|unfreeze|tune|trainable)[ _-])?"
+    r"(?P<part>vision|visual|image|backbone|비전|시각|백본)"
+    r"(?:[ _-]?(?:tower|encoder|model|backbone|인코더|타워|모델))?"
+    r"(?:[ _-]?(?P<did>frozen|trained|training|학습|고정|동결|상태|state)(?: ?여부)?)?\??$",
+    re.IGNORECASE,
+)
+"""Keys of what trains. The bare backbone is no such key: it names the VLM."""
+EYES = ("vision", "비전", "Vision")
 QUANTITIES: tuple[tuple[str, str], ...] = (
     (
         "best_epoch",
@@ -190,6 +199,8 @@ def read_key(text: str) -> Key | None:
     plain = clean(text)
     if not plain or len(plain) > 60 or CHANGE.search(plain):
         return None
+    if (part := OF_PART.match(plain)) and (part["do"] or part["did"] or part["part"] in EYES):
+        return Key("part", part_of(part), "")
     quantity = next((name for name, pattern in _KEYS if pattern.search(plain)), None)
     both = _both(text)
     if quantity is None and both and both[0][0]:
@@ -203,6 +214,15 @@ def read_key(text: str) -> Key | None:
     if quantity == "episodes" and not qualifier and ENTIRE.search(plain):
         qualifier = "total"
     return Key(quantity, qualifier, split_of(plain), both, ways)
+
+
+def part_of(key: re.Match[str]) -> str:
+    """ "vision", "vision frozen", "backbone trained": what a key's yes would say."""
+    told = f"{key['do'] or ''} {key['did'] or ''}".lower()
+    part = "backbone" if key["part"].lower() in ("backbone", "백본") else "vision"
+    if re.search(r"(?<!un)free|froz|고정|동결", told):
+        return f"{part} frozen"
+    return f"{part} trained" if re.search(r"train|tune|unfree|학습", told) else part
 
 
 def _both(text: str) -> tuple[tuple[str, str], ...]:
