@@ -117,10 +117,10 @@ def dated(claim: Claim, date: str) -> str:
     if named := re.search(r"[A-Za-z]{3,}", claim.value):
         name = datetime.strptime(month, "%m").strftime("%B")
         name = name if len(named[0]) > 4 or name == "May" else name[:3]
-        whole = re.search(r"20\d\d", claim.value)
-        lead = claim.value[0].isdigit()
-        told = f"{int(day)} {name}" if lead else f"{name} {int(day)}"
-        return f"{told}{', ' if whole and not lead else ' '}{year}" if whole else told
+        first = claim.value[0].isdigit()
+        told = f"{int(day)} {name}" if first else f"{name} {int(day)}"
+        between = " " if first else ", "
+        return f"{told}{between}{year}" if re.search(r"20\d\d", claim.value) else told
     sign = next((char for char in claim.value if char in "-./"), "-")
     whole = len(re.findall(r"\d+", claim.value)) == 3
     return sign.join((year, month, day) if whole else (month, day))

@@ -16,7 +16,7 @@ from mobile_vla.documents.replacing import dated
 
 ENDED = {"finished", "unverified", "failed", "killed"}
 NOTHING = re.compile(
-    r"^(null|none|없음|-|–|scratch|from scratch|처음부터|no|without)\b|^없음", re.IGNORECASE
+    r"^(null|none|없음|-|–|scratch|from scratch|처음부터|no|without)\b|^없", re.IGNORECASE
 )
 FAMILIES = re.compile(r"kosmos|paligemma|llava|openvla|qwen|smolvlm", re.IGNORECASE)
 

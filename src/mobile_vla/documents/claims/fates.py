@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 from mobile_vla.documents.claims.tokens import small
@@ -18,7 +19,8 @@ STATES: tuple[tuple[str, str], ...] = (
         r"|비정상 종료|오류로 (?:종료|끝)|에러로 (?:종료|끝)|\bfail(?:ed|s|ure)?\b"
         r"|\bcrash(?:ed|es)?\b"
         r"|\bdied\b|\bdead\b|\baborted\b|\bblew up\b|\bbroke (?:down|off)\b|\berrored\b"
-        r"|\bfell over\b|\bstopped (?:with|by|on)\b|\bran out of (?:\w+ )?memory"
+        r"|\bfell over\b|\bbombed\b|\bterminated (?:\w+ )?with an error"
+        r"|\bexited with an? (?:error|exc)|\bstopped (?:with|by|on)\b|\bran out of (?:\w+ )?memory"
         r"|\bended (?:in|with) an? (?:error|exception|crash|traceback)",
     ),
     ("killed", r"강제 종료|\bkilled\b"),
@@ -36,10 +38,12 @@ STATES: tuple[tuple[str, str], ...] = (
     ),
     (
         "finished",
-        r"완료|성공|끝났|끝남|끝냈|끝난|끝마쳤|마쳤|마침(?<=[을를] 마침)|마침$(?<=^마침)|정상 종료|다 돌았|다 돌렸"
+        r"완료|성공|끝났(?<!로 끝났)|끝남|끝냈|끝난|끝마쳤|마쳤|마침(?<=[을를] 마침)"
+        r"|마침$(?<=^마침)|정상\S* 종료|마무리(?:됐|되었|됨|했|함)|다 돌았|다 돌렸"
         r"|완주"
         r"|\bdone\b(?! [\d¤])|\bfinished\b|\bcompleted?\b(?! [\d¤])|\bsucceeded\b"
-        r"|\bran (?:through|to (?:the end|completion))\b",
+        r"|\bran (?:through|to (?:the end|completion))\b|\bmade it (?:to the end|through)\b"
+        r"|\bwrapped up\b",
     ),
 )
 _STATES = tuple((name, re.compile(pattern, re.ASCII)) for name, pattern in STATES)
@@ -57,7 +61,7 @@ SELF = (
     r"|없|같|많|굳|지금|현재|오늘|어제|아직|이번|에|에서|까지|부터"
 )
 LATELY = r"(?:(?:모두|이미|다|방금|또|다시|갑자기|곧바로|바로|결국|드디어) ?)?"
-HAPPENS = r"(?:완료|끝|실패|성공|중단|마쳤|멈|죽|터|뻗|진행 ?중|중(?![가-힣]))"
+HAPPENS = r"(?:완료|끝|실패|성공|중단|마쳤|멈|죽|터|뻗|진행 ?중)"
 NEGATED = re.compile(
     r"\bfail(?:ed|s)? to (?!start|load|train|run|launch|begin|finish|complete)\w+"
     r"|(?:\b(?:not(?! started| begun| yet begun)|never|without|no longer)\b|n't|\bno(?= [a-z]))"
@@ -67,7 +71,8 @@ NEGATED = re.compile(
     r"|\bwas (?:still )?(?:running|training|being trained|in progress)"
     r"|\b(?:when|once|after|until|unless|before|if|while) (?:[^\s\d.,;]+ ){1,3}?"
     rf"(?:(?:is|was|has|had|still) )*{ENDS}"
-    rf"|\b{THING} (?:(?:is|was|has|were|had|been|just|already|also) )*{ENDS}"
+    rf"|\b{THING} (?:(?:of|for|with|on|in) (?:the )?\ue000+ )?(?:(?:is|was|has|were|had|been|just"
+    rf"|already|also) )*{ENDS}"
     rf"|{ENDS} (?:with |of |in |on )?(?:the |its |an? |our |all )?(?:\w+ )?{THING}"
     r"|\b(?:finished|done|completed) \w+ing\b|\bdead[ -]?(?:lines?|links?|ends?|zones?|time)"
     r"|\b(?:failed|finished|complete|completed|running|crashed|killed|dead) (?:runs|cases|list|set"
@@ -76,10 +81,11 @@ NEGATED = re.compile(
     r"|(?:끝나|마치|실패하|완료하|멈추)지 (?:않|못)|(?:안|못) (?:끝|죽|멈|마|돌)\S*"
     r"|(?:반영|비교|분석|수집|인용|작성|정리|검토|확인|보고|구현|코드|평가|다운로드|업로드|준비"
     r"|로딩"
-    rf"|저장|예약|설치|렌더링|촬영|백업|제출|발표|회의)[이가을를은는도]? ?{LATELY}{HAPPENS}"
+    rf"|저장|예약|설치|렌더링|촬영|백업|제출|발표|회의)[이가을를은는도]? ?{LATELY}(?:{HAPPENS}|중(?![가-힣]))"
     rf"|(?<![가-힣])(?![가-힣]*(?:{SELF})[이가은는] )[가-힣]+(?:[이은는]|(?<!다)가) "
     rf"{LATELY}{HAPPENS}"
-    r"|(?:학습|진행|훈련|실행) ?중(?:에|이던|이었|일|(?= (?!입니다|이다|임|이에요|이며|이고)[가-힣]))"
+    r"|(?:학습|진행|훈련|실행) ?중(?:에|이던|이었|일"
+    r"|(?= (?!입니다|이다|임|이에요|이며|이고)[가-힣]))"
     r"|(?:실패|중단|오류|멈춤|크래시|완료|성공|종료)\S{0,3} ?(?:없[이었음다]|아니|아님|않|못)"
     r"|끝[나났난]\S{0,2} ?(?:때|후|뒤|면)|가장|만약|미완료"
     r"|완료 ?(?:후|대기|되지|예정|하지|되면|시)|성공 ?(?:후|시|하면|시켜|률)"
@@ -87,22 +93,24 @@ NEGATED = re.compile(
 )
 """In small letters: what is denied, wished, over, or said of something else than the run."""
 
+NOT_FIND = r"(?:could|can|did) ?n[o'](?:t|t to) (?:find|load|open|locate) (?:\w+ ){0,3}"
 NOT_THERE = (
     r"(?:could|can|was|were|is|are|did) ?n[o']t (?:be )?(?:found|find|exist|there)|not found"
-    r"|(?:was|were|is|are|went|:) missing|weren't where|찾(?:을|지) (?:수 없|못)|못 찾|누락"
+    r"|(?:was|were|is|are|went|:) missing|n[o']t where|찾(?:을|지) (?:수 없|못)|못 찾|누락"
 )
 DATA = r"(?:data ?sets?|validation set|training set|episodes?|h5|데이터\S*|검증 세트|에피소드\S*)"
 WEIGHTS = r"(?:weights?|checkpoints?|ckpt|pretrained|가중치|체크포인트|사전 ?학습)"
 WRONG = r"(?:wrong|invalid|missing|bad|mistyped|nonexistent|broken|incorrect)"
 CAUSES: tuple[tuple[str, str, str, str], ...] = (
     ("path", "path|경로|체크포인트|파일",
-     rf"{WEIGHTS}[^.;,]{{0,24}}(?:{NOT_THERE})|{WRONG} (?:\w+ ){{0,3}}(?:path|file|checkpoint)"
+     rf"{NOT_FIND}(?:{WEIGHTS}|file|path)|{WEIGHTS}[^.;,]{{0,24}}(?:{NOT_THERE})"
+     rf"|{WRONG} (?:\w+ ){{0,3}}(?:path|file|checkpoint)"
      rf"|{WEIGHTS} (?:파일|경로)\S* ?(?:없|오류|에러|틀|잘못|문제)|no such file|file ?not ?found"
      r"|잘못된 (?:\S+ )?경로|경로\S* ?(?:\S+ )?(?:오류|에러|틀|잘못|문제|없)|did not exist"
      r"|path (?:was |is )?(?:wrong|invalid|error)|path error|파일\S* (?:찾|없)|찾을 수 없",
      r"FileNotFound|No such file|does not exist"),
     ("data", r"data ?set|데이터",
-     rf"{DATA}[^.;,]{{0,24}}(?:{NOT_THERE})|{WRONG} (?:\w+ )?{DATA}",
+     rf"{NOT_FIND}{DATA}|{DATA}[^.;,]{{0,24}}(?:{NOT_THERE})|{WRONG} (?:\w+ )?{DATA}",
      r"(?:No such file|does not exist|FileNotFound)[^\n]*(?:\.h5|episode|data)"),
     ("memory", "memory|메모리|vram",
      r"\boom\b|out of (?:\w+ )?memory|(?:lack|shortage|exhaustion) of (?:\w+ ){0,2}memory"
@@ -115,7 +123,8 @@ CAUSES: tuple[tuple[str, str, str, str], ...] = (
      r"|learning rate (?:\w+ ){0,2}too (?:high|large|big)|학습률[이가]? ?(?:너무 )?(?:커|높)",
      r"\bnan\b|not finite|diverg"),
     ("import", "import|모듈",
-     r"import ?error|cannot import|module ?not ?found|no module|missing (?:package|module)"
+     r"import ?error|cannot import|module ?not ?found|no module|missing (?:\w+ )?(?:package|module)"
+     r"|(?:package|module) (?:was|is) missing"
      r"|(?:모듈|패키지|라이브러리)[이가를]? ?(?:없|못|누락|오류)",
      r"Cannot import|ModuleNotFound|ImportError"),
     ("disk", "disk|디스크|storage",
@@ -140,6 +149,14 @@ _ANY_CAUSE = re.compile(
 )
 """Stands wherever one of them is said, and is found sooner."""
 WEIGHTS_FILE = re.compile(r"\.(?:pt|ckpt|safetensors|bin)\b|checkpoint", re.IGNORECASE)
+CLAUSE = re.compile(
+    r",? (?:but|while|whereas|and) (?=\ue000)|[;,] (?=\ue000)| (?<=[고며만데] )(?=\ue000)"
+)
+OF_ONE = re.compile(
+    r"\W*(?:(?:[가-힣]{1,4}|also|both|then|now|today|yesterday) )*"
+    r"\ue000+(?:(?:와|과|랑|이랑|하고|,| and) ?\ue000+)*[^\ue000]*"
+)
+"""A clause whose subject is a run or several, their names masked."""
 NOUN = 32
 """Letters up to which a bare noun beside "cause" is the cause."""
 BECAUSE = re.compile(r"원인|이유|because|due to|since|reason|cause|때문")
@@ -153,27 +170,38 @@ UNTRUE = re.compile(
 """In small letters: a cause that is denied, or that somebody once believed."""
 
 
-@lru_cache(maxsize=4096)
 def state_of(text: str) -> str | None:
-    """The state that words or, failing them, a mark at its beginning name."""
-    text = small(text)
-    if _ANY_STATE.search(text):
-        text = NEGATED.sub(" ", text)
-        found = [name for name, pattern in _STATES if pattern.search(text)]
-        if found:
-            return found[0] if len(found) == 1 or found == ["failed", "killed"] else None
-    marks = {MARKS[mark] for mark in ANY_MARK.findall(text)}
-    return marks.pop() if len(marks) == 1 else None
+    """The state that words or, failing them, a mark names; None where they name several."""
+    return _state(text)[0]
 
 
 def state_word(text: str) -> re.Match[str] | None:
     """Where the state is named."""
-    state, text = state_of(text), small(text)
-    for name, pattern in _STATES:
-        for match in pattern.finditer(text) if name == state else ():
-            if not any(n.start() <= match.start() < n.end() for n in NEGATED.finditer(text)):
-                return match
-    return ANY_MARK.search(text)
+    return _state(text)[1]
+
+
+@lru_cache(maxsize=8192)
+def _state(text: str) -> tuple[str | None, re.Match[str] | None]:
+    text = small(text)
+    found: list[tuple[str, re.Match[str]]] = []
+    if _ANY_STATE.search(text):
+        plain = NEGATED.sub(lambda match: " " * len(match[0]), text)
+        found = [(name, match) for name, words in _STATES if (match := words.search(plain))]
+    if found:
+        told = [name for name, _ in found]
+        return found[0] if len(told) == 1 or told == ["failed", "killed"] else (None, None)
+    marks = {MARKS[mark] for mark in ANY_MARK.findall(text)}
+    return (marks.pop(), ANY_MARK.search(text)) if len(marks) == 1 else (None, None)
+
+
+def states_of_each(text: str) -> Iterator[tuple[int, int]]:
+    """Where a sentence about several runs, names masked, says the state of one after another."""
+    start = 0
+    for end, after in [*(match.span() for match in CLAUSE.finditer(text)), (len(text), 0)]:
+        part = text[start:end]
+        if OF_ONE.fullmatch(part) and (word := state_word(part)) and word[0] not in MARKS:
+            yield start + word.start(), start + word.end()
+        start = after
 
 
 @lru_cache(maxsize=4096)
@@ -191,8 +219,9 @@ def cause_of(text: str, *, asked: bool = False) -> tuple[str, int, int] | None:
                 for kind, noun, said, _ in _CAUSES
                 if (match := (said if anywhere else noun).search(text))
             }
-            if len(found) > 1 and found.keys() <= {"path", "data"}:
-                found.pop("path")
+            for general in ("killed", *(["path"] if "data" in found else [])):
+                if len(found) > 1:
+                    found.pop(general, None)
             if len(found) == 1:
                 ((kind, match),) = found.items()
                 return kind, match.start(), match.end()

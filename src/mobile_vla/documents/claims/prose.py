@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from mobile_vla.documents.claims.tokens import Found
-from mobile_vla.documents.claims.words import WAY, ways_of
+from mobile_vla.documents.claims.words import BOTH, WAY, ways_of
 
 FILE = r"[\w./~-]+\.(?:pt|ckpt|safetensors|bin)\b"
 MODEL = (
@@ -22,7 +22,7 @@ LEAD = r"(?:the |its |a |plain |original |[`*\"“])*"
 BARE = rf"(?P<w>{ROBOT}|{MODEL}|{FILE}|{NONE})"
 WEIGHTS = rf"{LEAD}{BARE}"
 BARE_WEIGHTS = re.compile(
-    r"kosmos|robovlm|paligemma|llava|openvla|qwen|smolvlm|scratch|weights|checkpoint"
+    r"kosmos|robovlm|paligemma|llava|openvla|qwen|smolvlm|scratch|weights|checkpoint|가중치"
     r"|\.pt|\.ckpt|\.safetensors|\.bin"
 )
 """Stands in all weights, and is found sooner."""
@@ -30,12 +30,16 @@ INIT = tuple(
     re.compile(pattern)
     for pattern in (
         rf"(?:initiali[sz]|start|beg[aiu]n|continu)\w* (?:\w+ )?(?:from|with) {WEIGHTS}",
+        rf"build(?:s|ing)? (?:up)?on {WEIGHTS}",
+        rf"weights (?:\w+ ){{0,3}}{LEAD}(?P<w>{FILE})",
+        r"초기 ?가중치[는가 ]{1,2}(?P<w>없[이음다])",
         rf"(?:train|fine-?tun)(?:ed|ing) (?:\w+ )?(?:from|on top of) {WEIGHTS}",
         rf"(?:initial|starting|pretrained) (?:weights|checkpoint)s? (?:is|are|was|were) {WEIGHTS}",
         rf"(?:loads|loaded) {LEAD}(?P<w>{FILE}|{ROBOT})",
         rf"from {LEAD}(?P<w>(?:{ROBOT}|{MODEL})(?: checkpoint| weights))",
         rf"초기 ?(?:가중치|체크포인트|화)[가-힣]*:? (?:[가-힣]+ ){{0,3}}?{WEIGHTS}",
-        rf"{BARE}[`*]* ?(?:가중치|체크포인트)?(?:으?로|에서|를|을)(?:부터)? ?(?:[가-힣]+ )?"
+        rf"{BARE}[`*]* ?(?:사전 ?학습\S* )?(?:가중치|체크포인트)?(?:으?로|에서|를"
+        rf"|을)(?:부터)? ?(?:[가-힣]+ )?"
         r"(?:초기화|시작|출발|불러|로드|이어)",
     )
 )
@@ -53,8 +57,10 @@ PART = (
     rf"|(?:비전|시각|프로젝[션터]) ?{TOWER}?|projection|projector)"
 )
 SEES = re.compile(r"vision|visual|image|projec|비전|시각|프로젝")
-SAYS_PART = re.compile(rf"{BARE_WEIGHTS.pattern}|{SEES.pattern}|lora|full|전체|풀")
-FROZEN = re.compile(r"frozen|freez\w*|froze\b|fixed|locked|untouched|고정|동결|얼[려렸린]|\bclosed")
+SAYS_PART = re.compile(rf"{BARE_WEIGHTS.pattern}|{SEES.pattern}|lora|full|all |전체|풀")
+FROZEN = re.compile(
+    r"(?<!un)(?:froze|freez\w*|locked)|fixed|untouched|고정|동결|얼[려렸린]|\bclosed"
+)
 HOW = (
     r"frozen|fixed|locked|untouched|trained|trains|unfrozen|fine-?tuned|opened|unlocked|고정|동결"
     r"|얼[려렸린]"
@@ -77,15 +83,18 @@ NO = re.compile(r"❌|false|no\b|off\b|아니|안 함|안함|않|x\b")
 NOT = re.compile(r"\b(?:not|never|no longer)\b|n't|안 |않")
 FULL = (
     r"full(?:y)?[ -](?:parameter )?fine-?tun\w+|full[ -]parameter training"
+    r"|trains? all (?:of )?(?:the |its )?(?:weights|parameters|layers)|fully (?:trained|tuned)"
+    r"|all (?:the |its )?(?:weights|parameters|layers) (?:are|were) trained"
     r"|(?:전체|풀) ?(?:파라미터 )?(?:미세 ?조정|파인 ?튜닝)|전체 파라미터를? 학습\w*"
 )
 NO_LORA = (
-    r"without (?:any |using )?lora|no lora|lora (?:is |was )?(?:off|disabled|not used)"
+    r"(?:not|n't) us(?:e|ing) (?:any )?lora|without (?:any |using )?lora|no lora"
+    r"|lora (?:is |was )?(?:off|disabled|not used)"
     r"|lora[가는를은을]? ?(?:없이|안 [쓴썼씀]|쓰지 않|사용하지 않|미사용)[가-힣]*"
 )
 LORA = (
     r"(?<=\bis )lora|(?<=\bwas )lora|(?<=\buses )lora|(?<=\buse )lora|(?<=\bused )lora"
-    r"|(?<=\bwith )lora(?! (?:r|rank|alpha|dropout)\b)|(?<=\bvia )lora"
+    r"|(?<=\bwith )lora(?! (?:r|rank|alpha|dropout)\b)|(?<=\bvia )lora|(?<=is a )lora"
     r"|lora(?= ?(?:입니다|이다|야\b|임\b|였|이었|로 학습|방식|[를을] (?:썼|쓴|사용)))"
 )
 REGIME = re.compile(rf"{FULL}|{NO_LORA}|{LORA}")
@@ -95,11 +104,15 @@ ALL_REGIME = re.compile(
 WAYS = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"{WAY}(?:[\s-](?:episodes|data|side|runs|에피소드|데이터|방향)|쪽)?(?<![\w-]{{24}})"
-        r"[\s-]*(?P<only>only|만\b|만(?=[ 가-힣])|전용|뿐)(?![가-힣]*[이가] 아)",
+        rf"{WAY}(?:[\s-](?:episodes|data|side|runs|에피소드|데이터|방향)|쪽)?"
+        r"[\s-]*(?P<only>only|로?만(?![가-힣]{3})|전용|뿐)(?![가-힣]*[이가] 아)",
+        rf"(?:train|learn|fed)\w* (?:\w+ )?(?:on|with|from) (?:the )?(?P<way>{BOTH})"
+        r"(?= (?:episodes|data|demos|eps|sides|turns))",
+        rf"(?P<way>{BOTH}) (?=(?:데이터|에피소드)[를을로]?\S* (?:모두|둘 다|다|학습|사용|썼))",
         rf"only (?:the |on )?{WAY}(?= (?:episodes|data|side|eps))",
         rf"(?:방향|directions?)(?:은|는|이|:| is| are| =) ?[*`]*{WAY}(?![가-힣]*[이가] 아)",
-        r"(?P<way>both directions|both sides|좌우 (?:둘 다|모두|양쪽|다)|양쪽 (?:방향 )?(?:모두|다)"
+        r"(?P<way>both directions|both sides|좌우[를을]? ?(?:둘 다|모두|양쪽|다 )"
+        r"|양쪽 (?:방향 )?(?:모두|다)"
         r"|양방향 모두)",
     )
 )
@@ -111,7 +124,7 @@ DENIED_AFTER = re.compile(
     r"[`*\"”]* ?(?:[가-힣]{0,4} ?(?:아니|아님|않|말고|대신|보다)|이?라고 부|이?라는 (?:말|건|것|소)"
     r"|[^.;]{0,16}(?:지 않|지는 않|not true|is wrong))"
 )
-SAYS_WAY = re.compile(r"only|만|전용|뿐|방향|direction|both|좌우|양쪽|양방향")
+SAYS_WAY = re.compile(r"only|right|오른쪽|만|전용|뿐|방향|direction|both|좌우|양쪽|양방향")
 TESTED = re.compile(r"evaluat|평가|\btest|테스트|수집|collect|record|compar|비교|성공|success|acc")
 
 
@@ -128,7 +141,7 @@ def read_prose(text: str) -> Iterator[Found]:
     if BARE_WEIGHTS.search(text):
         yield from _named(text, INIT, "init")
         yield from _named(text, VLM, "vlm")
-    if "lora" in text or "full" in text or "전체" in text or "풀" in text:
+    if "lora" in text or "full" in text or "전체" in text or "풀" in text or "all" in text:
         match = ALL_REGIME.fullmatch(text)
         for found in [match] if match else REGIME.finditer(text):
             span = found.span("v") if match else found.span()
@@ -158,7 +171,7 @@ def _parts(text: str) -> Iterator[Found]:
             told.add(match.start("how"))
             name = "projection" if match["part"].startswith(("proj", "프로젝")) else "vision"
             after = text[match.end("how") : match.end("how") + 8]
-            if NOT.search(match["gap"]) or re.match(r"(?:하|되)?지는? 않", after):
+            if NOT.search(match["gap"]) or re.match(r"(?:하|되)?(?:지[는도]?)? ?않", after):
                 frozen = FROZEN.search(match["how"])
                 name += " trained" if frozen else " frozen"
             yield Found(*match.span("how"), "part", qualifier=name)

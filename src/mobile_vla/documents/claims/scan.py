@@ -9,7 +9,14 @@ from functools import lru_cache
 import msgspec
 
 from mobile_vla.documents.claims.around import RUN, WHOLE_NUMBERS
-from mobile_vla.documents.claims.fates import BECAUSE, MARKS, cause_of, state_of, state_word
+from mobile_vla.documents.claims.fates import (
+    BECAUSE,
+    MARKS,
+    cause_of,
+    state_of,
+    state_word,
+    states_of_each,
+)
 from mobile_vla.documents.claims.numbers import Numbers
 from mobile_vla.documents.claims.prose import part_beside, read_prose, read_ways
 from mobile_vla.documents.claims.times import (
@@ -317,6 +324,9 @@ class _Scan:
                 self.mask(self.found[-1].start, self.found[-1].end)
         elif cased and not self.key:
             self._state()
+        elif not self.key and self.left.count(RUN) > 1:
+            for start, end in states_of_each(self.left):
+                self.found.append(Found(start, end, "status"))
         if not self.key or self.quantity in ("episodes", "ways"):
             self.found.extend([*read_prose(self.text), *read_ways(self.left)])
 

@@ -25,7 +25,8 @@ BESIDE = re.compile(
     r"|started|launched|began|there|only|unfortunately|sadly|finally|normally|since)(?![a-z])"
     r"|아직|현재|지금|이미|결과|결국|곧바로|바로|방금|또|다시|그냥|그리고|그런데|역시|시작\S*|띄\S+"
     r"|[이그] ?(?:런|실험|실행|학습)|학습|훈련|실험|실행|런"
-    r"|아침|오전|오후|저녁|밤|새벽|[년월일시분초에은는이도]"
+    r"|어제|오늘|그제|지난|새로|잘|무사히|성공적으로|도중에?|중간에|끝내|아침|오전|오후|저녁|밤"
+    r"|새벽|[년월일시분초에은는이도]"
 )
 """In small letters: words that may stand before a state that is said of the run spoken of."""
 FIRST = 64

@@ -31,11 +31,14 @@ BEGUN = re.compile(
     r"시작|돌렸|돌린|띄[웠운워]|걸었|걸어|started|began|begun|launched|kicked off|trained on|ran on"
     r"|training since|running since"
 )
+LATE = re.compile(r"오후|저녁|밤|pm\b|p\.m")
 NOT_BEGUN = re.compile(
     r"수집|회의|분석|작성|평가|collect|record|meeting|analy|writ|evaluat|download|다운"
 )
 """What else than a training begins on a day."""
-END_BEFORE = re.compile(r"(?:finish|complet|end|until|till|stopp|crash|died|끝)[^\d¤]{0,16}$|[~–] ?$")
+END_BEFORE = re.compile(
+    r"(?:finish|complet|end|until|till|stopp|crash|died|끝)[^\d¤]{0,16}$|[~–] ?$"
+)
 END_AFTER = re.compile(r"(?:에|까지|쯤|경)* ?(?:끝|완료|종료|마쳤|까지|죽|멈)")
 MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
@@ -46,7 +49,7 @@ DATE = re.compile(
     r"(?<![\d.])(?:20\d{2}[-./])?(?:0?[1-9]|1[0-2])[-/](?:0[1-9]|[12]\d|3[01])(?![\d-])"
     r"|(?:20\d{2}년\s*)?(?:1[0-2]|[1-9])월\s*(?:[12]\d|3[01]|[1-9])일"
     rf"|(?<![\d.])(?:[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?(?: of)? {MONTH}(?:,? 20\d{{2}}\b)?"
-    rf"|(?<![a-z]){MONTH} (?:[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?(?![\d.:])(?:,? 20\d{{2}}\b)?"
+    rf"|(?<![a-z]){MONTH} (?:[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?(?!\d|[.:]\d)(?:,? 20\d{{2}}\b)?"
 )
 DATED = re.compile(rf"\d[-/월]|{'|'.join(NAMES)}")
 """Stands in every date, and is found sooner."""
@@ -105,5 +108,8 @@ def times(text: str) -> list[tuple[Found, int]]:
     match = CLOCK.search(text) if BEGUN.search(text) and not NOT_YET.search(text) else None
     if match is None or not of_begin(text, match.start(), match.end()):
         return []
-    minutes = float(int(match["h"]) * 60 + int(match["m"]))
+    hour = int(match["h"])
+    if hour < 12 and LATE.search(text[max(0, match.start() - 6) : match.end() + 4]):
+        hour += 12
+    minutes = float(hour * 60 + int(match["m"]))
     return [(Found(match.start(), match.end(), "started", minutes, 1.0), match.end())]

@@ -28,7 +28,8 @@ GUESS = re.compile(
     r"|will\b|i'll|we'll|let's|hop(?:e|es|ed|ing)\b|wish|bets? (?:a|on|that|it)\b"
     r"|aim(?:s|ing|ed)? (?:to|for|at)\b|intend|pencilled"
     r"|we need|let [a-z\ue000]+ (?:finish|run)|next (?:week|month|time|run|step|quarter|year)"
-    r"|려고 (?:했|합|함)|하려던|려다|려면|예정[이임]|하고 싶|바라[는며]|바랍|희망"
+    r"|consider(?:ed|ing)\b|the plan\b|originally|guess|had we\b|pilot\b|다음에|다음엔|다음번|생각"
+    r"|려 했|려고 (?:했|합|함)|하려던|려다|려면|예정[이임]|하고 싶|바라[는며]|바랍|희망"
     r"|다음 (?:주|달|분기|실험|학기)|볼까|하자[. !]|해야|할 듯|할까|잡아 보|계획[(은이임했]|신청"
 )
 """In small letters: what is expected, wished, proposed or asked is no claim."""
