@@ -27,14 +27,15 @@ from mobile_vla.documents.claims.source import Document, Piece, Section
 from mobile_vla.documents.claims.surroundings import Surroundings
 from mobile_vla.documents.claims.tables import Tables
 from mobile_vla.documents.claims.texts import (
-    ELSEWHERE,
     Look,
     epoch_of_file,
     look_at,
     masked,
+    of_another,
     of_run,
     sentences,
     states_case,
+    unnamed,
 )
 from mobile_vla.documents.claims.tokens import Found, small
 from mobile_vla.documents.claims.whole import ways_alone, whole_values
@@ -55,6 +56,7 @@ KEYED = re.compile(
 )
 THAN = re.compile(r"보다|비해|비하면|대비|의 \d|than|below|above|that of|of the|as many|as much")
 """What stands where one run is told by another."""
+ANSWERS = re.compile(r"\W*[aA답]\d*\W*$")
 VALUE_ALONE = re.compile(
     r"^\W*(?:a\d*\W+)?(?:\ue000+\W*(?:[은는]|is|was|has|had)?\W*)?(?:약|about)?\W*\d"
 )
@@ -139,7 +141,7 @@ class _Reader:
             key = None  # a row of something else than a run
         if key is None:
             if not self.names.mentions(piece.text) and piece.column > 0:
-                self._unread(piece)
+                self._part(piece, case)
             return
         if key.quantity in LOSSES and not key.qualifier:
             row = self.document.tables[piece.table][piece.row + 1]
@@ -147,6 +149,19 @@ class _Reader:
         if key.quantity == "status" and own:
             self._add(better_claims(piece, own, self._named()))
         self._read(piece, (0, piece.text), key, case)
+
+    def _part(self, piece: Piece, case: Case | None) -> None:
+        """A cell that says whether a part is trained: what it stands beside names the part."""
+        label = f"{self.tables.label(piece)}: "
+        found = scan(label + piece.text, None, cased=False).found if case else ()
+        parts = [
+            msgspec.structs.replace(item, start=item.start - len(label), end=item.end - len(label))
+            for item in found
+            if item.quantity == "part" and item.start >= len(label)
+        ]
+        self._bind(piece, parts, case)
+        if not parts:
+            self._unread(piece)
 
     def _remark(self, piece: Piece, own: Case) -> None:
         """What a remark says of its row's run: why it failed, else what a sentence would say."""
@@ -171,9 +186,9 @@ class _Reader:
             (alias, name) for _, _, alias, name in self.names.subjects(piece.text)
         )
         done: set[int] = set()
-        if look.compares and not look.guess:
+        if look.compares:
             done = self._compared(piece, context or section)
-        if look.ratio and not look.guess:
+        if look.ratio:
             self._changes(piece, context or section)
         for start, text in sentences(piece.text):
             if text.rstrip("*_ ").endswith("?"):
@@ -193,6 +208,8 @@ class _Reader:
     ) -> None:
         """A sentence, or a key with what stands after it. `told`: the run spoken of before it."""
         start, text = place
+        if len(text) < 5 and ANSWERS.match(text):
+            return  # "A.": the answer follows
         question, self.asked = self.asked, None
         if question and piece.block - question.block in (0, 1):
             if found := answered(piece, place, question):
@@ -203,9 +220,12 @@ class _Reader:
                 self.asked = question
                 return
         match = KEYED.match(text) if ":" in text or "：" in text else None
-        key = read_key(match["key"]) if match else None
-        if match and key and key.quantity != "epoch" and not self.names.mentions(match["key"]):
-            around = told or around
+        named = self.names.mentions(match["key"]) if match else []
+        key = read_key(unnamed(match["key"], named)) if match else None
+        of = self.names.only(match["key"]) if match and named else None
+        of = of if match and not self.names.mentions(match["value"]) else None
+        if match and key and key.quantity != "epoch" and (not named or of):
+            around = of or told or around
             if key.quantity != "date" or around:
                 self._read(piece, (start + match.start("value"), match["value"]), key, around)
             return
@@ -223,16 +243,17 @@ class _Reader:
 
     def _compared(self, piece: Piece, case: Case | None) -> set[int]:
         """Add what a line says of two runs' comparison; where its sentences start that say that."""
-        places = list(sentences(piece.text))
-        found = {place[0]: line_pairs(piece, self.names, place) for place in places}
-        if not any(found.values()):
-            whole = line_pairs(piece, self.names, (0, piece.text))
-            found = dict.fromkeys(found, whole)
-            self._add(whole)
-        else:
-            self._add([bound for bounds in found.values() for bound in bounds])
-        self._add(better_claims(piece, case, self._named(), self.names))
-        return {start for start, bounds in found.items() if bounds}
+        places = [place for place in sentences(piece.text) if not GUESS.search(small(place[1]))]
+        found = [bound for place in places for bound in line_pairs(piece, self.names, place)]
+        found = found or line_pairs(piece, self.names, (0, piece.text))
+        self._add(found)
+        if not look_at(piece.text).guess:
+            self._add(better_claims(piece, case, self._named(), self.names))
+        return {
+            start
+            for start, text in places
+            if any(start <= item.start < start + len(text) for _, item, _, _ in found)
+        }
 
     def _context(self, piece: Piece, *, goes: bool) -> Case | None:
         """The one case named earlier in the paragraph, else in the list item around it.
@@ -268,7 +289,7 @@ class _Reader:
         `told`: the case that what stands before speaks of, where the text names none.
         """
         offset, text = place
-        if key is None and look_at(piece.text).elsewhere and ELSEWHERE.search(small(text)):
+        if key is None and look_at(piece.text).elsewhere and of_another(text):
             self._unread(piece)
             return
         mentions = self.names.mentions(text)
@@ -316,6 +337,8 @@ class _Reader:
         told: Case | None = None
         for start, text in sentences(piece.text):
             named = list(dict.fromkeys((a, n) for _, _, a, n in self.names.mentions(text)))
+            if GUESS.search(small(text)):
+                continue
             subject = named[0] if named else told or case
             around = told or case
             if len(named) == 1 and around and around not in named and THAN.search(small(text)):

@@ -207,11 +207,12 @@ def run_name(token: str, known: Collection[str]) -> str | None:
     if "_" not in token and "-" not in token and "." not in token:
         return None
     token = token.rstrip(".-_+")
+    log = token.endswith((".txt", ".log"))
     for ending in (".json", ".yaml", ".txt", ".log"):
         token = token.removesuffix(ending)
     if token in known:
         return token
-    match = RUN_NAME.fullmatch(token)
+    match = None if log else RUN_NAME.fullmatch(token)  # a log has a name of its own
     return match[0] if match and not token.lower().startswith("episode") else None
 
 

@@ -83,6 +83,13 @@ class Tables:
             self.rows[place] = self._find_case(piece)
         return self.rows[place]
 
+    def label(self, piece: Piece) -> str:
+        """What stands beside a cell to say what it is: its row's key, or its head."""
+        layout, row = self.layout(piece.table), self._row(piece)
+        if layout.keys is not None and layout.keys < len(row) and piece.column in layout.values:
+            return clean(row[layout.keys].text)
+        return self._head(piece)
+
     def by_run(self, table: int) -> bool:
         """Whether the rows of a table are runs, so that one without a name is of none known."""
         return self.layout(table).runs is not None

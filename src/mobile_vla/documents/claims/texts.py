@@ -11,7 +11,7 @@ import msgspec
 from mobile_vla.documents.claims.around import RUN
 from mobile_vla.documents.claims.changes import RATIO
 from mobile_vla.documents.claims.fates import ANY_MARK, MARKS, state_word
-from mobile_vla.documents.claims.naming import Mention
+from mobile_vla.documents.claims.naming import WITH_BEFORE, Mention
 from mobile_vla.documents.claims.pairs import COMPARING
 from mobile_vla.documents.claims.scan import SHORT
 from mobile_vla.documents.claims.source import Piece
@@ -49,6 +49,14 @@ ELSEWHERE = re.compile(
     )
 )  # fmt: skip
 """In small letters: what is said of a run that is not named."""
+
+
+def of_another(text: str) -> bool:
+    """Whether a text speaks of a run that it does not name, and not only compares with it."""
+    lowered = small(text)
+    return any(
+        not WITH_BEFORE.search(lowered, 0, match.start()) for match in ELSEWHERE.finditer(lowered)
+    )
 
 
 def epoch_of_file(row: list[Piece]) -> str:
@@ -98,6 +106,14 @@ def masked(text: str, mentions: Sequence[Mention]) -> str:
     for start, end, _, _ in mentions:
         text = text[:start] + RUN * (end - start) + text[end:]
     return text
+
+
+def unnamed(text: str, mentions: Sequence[Mention]) -> str:
+    """A key without the names of runs in it: "val loss of A", "A의 val loss"."""
+    if not mentions:
+        return text
+    text = re.sub(rf"[`*(]*{RUN}+[`*)]*(?:의|에서|'s)?", RUN, masked(text, mentions))
+    return re.sub(rf"(?:\b(?:of|in|for|from|by|with))?\s*{RUN}\s*[,–—-]?\s*", " ", text).strip()
 
 
 def sentences(text: str) -> Iterator[tuple[int, str]]:

@@ -66,7 +66,11 @@ QUANTITIES: tuple[tuple[str, str], ...] = (
         r"vlm (상태|status|state)|^training$|regime|(학습|훈련|튜닝) ?방[식법]|^vlm 학습"
         r"|fine-?tuning$|^(training |tuning )?(kind|type|method|mode)$|^(종류|유형|방식)$",
     ),
-    ("params", r"trainable|parameters trained|학습(한|된|되는|할)? ?파라미터|trained parameters"),
+    (
+        "params",
+        r"trainable|parameters trained|(total|all) trained"
+        r"|학습(한|된|되는|할)? ?파라미터|trained parameters",
+    ),
     ("train_loss", r"(train(ing)?|학습|훈련)[ _]?(loss|손실)"),
     ("rmse", r"\brmse\b"),
     ("val_loss", r"\bloss(es)?\b|손실|val_loss|^(best|final|last|lowest) val(idation)?$"),
@@ -82,6 +86,7 @@ QUANTITIES: tuple[tuple[str, str], ...] = (
     ("action_dim", r"action[ _]?dim"),
     ("hidden", r"hidden"),
     ("seed", r"\bseed\b|시드"),
+    ("frames", r"\bframes\b(?! (a|per) |/)|프레임( ?수)?$"),
     ("steps", r"optimi[sz]er steps|최적화 스텝|옵티마이저 스텝"),
     (
         "any_steps",
@@ -104,7 +109,7 @@ QUANTITIES: tuple[tuple[str, str], ...] = (
         r"vlm init|초기화|model_load_path|(initial|starting) weights|(초기|시작) 가중치|vlm 초기"
         r"|^init|vlm pretrain$",
     ),
-    ("vlm", r"\bvlm\b|backbone|백본"),
+    ("vlm", r"\bvlm\b|(?<!freeze.)backbone|백본"),
     ("lora", r"^lora$"),
     ("checkpoint", r"checkpoint|체크포인트|ckpt"),
     ("started", r"시작 ?(시각|시간)|^start(ed)? (time|at)$|^(launched|began) at$|^time of start$"),
@@ -123,7 +128,7 @@ LOSSES = frozenset({"val_loss", "train_loss", "rmse"})
 NUMERIC = LOSSES | frozenset(
     {"lora_r", "lora_alpha", "lora_dropout", "learning_rate", "weight_decay", "accumulate",
      "batch", "window", "chunk", "action_dim", "hidden", "seed", "steps", "any_steps", "epochs",
-     "best_epoch", "episodes", "params", "size"}
+     "best_epoch", "frames", "episodes", "params", "size"}
 )  # fmt: skip
 
 BEST = re.compile(r"\bbest\b|\blowest\b|\bminimum\b|최저|최고|최소", re.IGNORECASE)
