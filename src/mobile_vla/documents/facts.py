@@ -128,7 +128,7 @@ def _own(facts: RunFacts, run: RunView, base: Path) -> None:
         for part, trained in run.trained_parts.items():
             facts.numbers["params", part, ""] = Fact(trained, report)
     kept = run.best or run.latest
-    if kept is not None:
+    if kept is not None and kept.bytes:
         facts.numbers["size", "", ""] = Fact(kept.bytes, kept.evidence)
     if run.started:
         when = Evidence(file=f"{run.path}/events.jsonl", where="line 1")
@@ -201,7 +201,7 @@ def _foreign(facts: RunFacts, run: RunView) -> None:
         count = found.trained_parameters
         facts.numbers["params", "", ""] = Fact(count, at, _printed(count))
     kept = run.best or run.latest
-    if kept is not None:
+    if kept is not None and kept.bytes:
         facts.numbers["size", "", ""] = Fact(kept.bytes, kept.evidence)
     if found.date:
         facts.dates[found.date] = run.evidence[0] if run.evidence else Evidence(file=run.path)

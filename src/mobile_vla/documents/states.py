@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 
-from mobile_vla.casebook.model import Evidence, RunView
+from mobile_vla.casebook.model import CheckpointView, Evidence, RunView
 from mobile_vla.documents.claims.fates import cause_of, causes_in_evidence, state_of
 from mobile_vla.documents.claims.model import Claim, ClaimVerdict, Judged
 from mobile_vla.documents.claims.prose import FROZEN, FULL, NO_LORA
@@ -97,8 +97,8 @@ def _reason(claim: Claim, run: RunFacts) -> Judged:
 
 
 def _checkpoint(claim: Claim, run: RunFacts) -> Judged:  # noqa: PLR0911 - a verdict a line
-    kept = run.run.best or run.run.latest
-    foreign = run.run.foreign
+    views = [view for view in (run.run.best, run.run.latest, *run.run.checkpoints) if view]
+    kept = next((view for view in views if view.problem is None), None)
     no = re.search(r"❌|없음|\bno(ne)?\b|없다|^0", claim.value, re.IGNORECASE)
     waiting = re.search(r"⏳|pending", claim.value, re.IGNORECASE)
     if kept is not None:
@@ -106,16 +106,24 @@ def _checkpoint(claim: Claim, run: RunFacts) -> Judged:  # noqa: PLR0911 - a ver
             verdict: ClaimVerdict = "stale" if waiting else "contradicted"
             return _say(claim, verdict, "", f"{kept.path} loads", kept.evidence)
         return _say(claim, "supported", "", kept.path, kept.evidence)
+    if views and any(view.bytes for view in views):  # there is a file, and it is not what it was
+        return _say(claim, "unsupported", _does_not_load(views[0]), None, views[0].evidence)
+    foreign = run.run.foreign
     if foreign is not None and foreign.checkpoints is None:
         return _unscanned(claim, run.run, bool(no), bool(waiting))
     at = run.run.evidence[0] if run.run.evidence else None
+    why = _does_not_load(views[0]) if views else "no checkpoint of it loads"
     if no:
-        return _say(claim, "supported", "no checkpoint of it loads", "none", at)
+        return _say(claim, "supported", why, "none", at)
     if waiting and run.run.state in ("failed", "killed"):
         return _say(claim, "stale", run.run.why, "none", at)
     if waiting:
-        return _say(claim, "supported", "no checkpoint of it loads", "none", at)
-    return _say(claim, "contradicted", "no checkpoint of it loads", "none", at)
+        return _say(claim, "supported", why, "none", at)
+    return _say(claim, "contradicted", why, "none", at)
+
+
+def _does_not_load(view: CheckpointView) -> str:
+    return f"no checkpoint of it loads: {view.path}: {view.problem}"
 
 
 def _unscanned(claim: Claim, run: RunView, no: bool, waiting: bool) -> Judged:
