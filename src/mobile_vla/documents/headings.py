@@ -31,6 +31,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "answerable": ("What the finished cases can answer", "완료된 케이스로 답할 수 있는 것"),
     "matrix": ("Every pair of cases", "모든 케이스 쌍"),
     "wrong_documents": ("What documents say wrongly", "문서가 잘못 말하는 것"),
+    "stale": ("it was so, and is no longer", "지난 사실"),
     "exists": ("Training runs that exist", "실제 존재하는 학습 케이스"),
     "driving": (
         "Rollouts in the simulator: count, and Wilson 95 % interval in brackets",
@@ -118,7 +119,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "moved": ("What differs between the two", "두 실행 사이에 다른 것"),
     "nothing_moved": ("No factor is known to differ.", "다른 것으로 알려진 요인이 없음."),
     "settle": ("What would settle it", "답을 얻으려면 필요한 실행"),
-    "no_finished": ("it has no finished run yet", "아직 끝난 실행이 없음"),
+    "no_finished": ("its result is missing", "결과가 아직 없음"),
     "method": ("Method", "방법"),
     "costs": ("about", "약"),
     "fair": ("fair pair", "공정한 쌍"),

@@ -21,6 +21,7 @@ from mobile_vla.documents.blocks import (
 from mobile_vla.documents.headings import text
 from mobile_vla.documents.page_cases import reason_line
 from mobile_vla.documents.page_trust import trust_sections
+from mobile_vla.documents.saying import reason, shown, what
 from mobile_vla.documents.view import ReportView, WrongLine
 from mobile_vla.documents.wording import (
     SIGNS,
@@ -77,24 +78,28 @@ def _run_faults(view: ReportView, language: Language) -> tuple[Section, ...]:
 
 
 def _wrong_documents(view: ReportView, language: Language) -> tuple[Section, ...]:
-    """What other documents say and the evidence contradicts, each with its line."""
+    """What other documents say and the evidence does not bear out, each with its line."""
     if not view.wrong:
         return ()
-    lines = tuple(_wrong_line(wrong) for wrong in view.wrong)
+    lines = tuple(_wrong_line(wrong, language) for wrong in view.wrong)
     title = text("wrong_documents", language)
     return (Section(title, "wrong-documents", (Bullets(lines),)),)
 
 
-def _wrong_line(wrong: WrongLine) -> Line:
-    line: Line = (
-        Cite(wrong.document, f"line {wrong.line}"),
-        ": ",
-        Code(wrong.said),
-        f" → {wrong.so}",
-    )
-    if wrong.evidence is None:
+def _wrong_line(wrong: WrongLine, language: Language) -> Line:
+    line: Line = (Cite(wrong.document, f"line {wrong.line}"), ": ")
+    judged = wrong.judged
+    if judged is None:
+        return (*line, wrong.problem)
+    claim = judged.claim
+    said = f"{claim.case or ''} {what(claim, language)}: {claim.value}".strip()
+    so = shown(judged.expected or "", language) or reason(judged.reason, language)
+    if judged.verdict == "stale":
+        so += f" ({text('stale', language)})"
+    line = (*line, Code(said), f" → {so}")
+    if judged.evidence is None:
         return line
-    return (*line, " (", Cite(wrong.evidence.file, wrong.evidence.where), ")")
+    return (*line, " (", Cite(judged.evidence.file, judged.evidence.where), ")")
 
 
 def comparisons_part(view: ReportView, language: Language) -> Section:

@@ -15,6 +15,7 @@ from mobile_vla.documents.facts import CaseFacts, RunFacts
 from mobile_vla.documents.replacing import dated
 
 ENDED = {"finished", "unverified", "failed", "killed"}
+NOT_BEGUN = {"queued", "planned", "blocked"}
 NOTHING = re.compile(
     r"^(null|none|없음|-|–|scratch|from scratch|처음부터|no|without)\b|^없", re.IGNORECASE
 )
@@ -47,7 +48,8 @@ def _status(claim: Claim, facts: CaseFacts, run: RunFacts) -> Judged:  # noqa: P
     at = run.run.evidence[0] if run.run.evidence else Evidence(file=run.run.path)
     if state == "unknown":
         return _say(claim, "unsupported", run.run.why, "unknown", at)
-    if said == state or (said == "failed" and state == "killed"):
+    waits = state in NOT_BEGUN and (said == "planned" or claim.value == "⏳")
+    if said == state or (said == "failed" and state == "killed") or waits:
         return _say(claim, "supported", run.run.why, state, at)
     if said == "running":
         return _was_running(claim, run, at)

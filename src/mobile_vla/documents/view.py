@@ -9,19 +9,22 @@ from mobile_vla.casebook.matrix import Matrix
 from mobile_vla.casebook.measured import Rate
 from mobile_vla.casebook.model import CaseView, Comparison, Evidence, Plan, RunView
 from mobile_vla.casebook.statistics import wilson
+from mobile_vla.documents.claims.model import Judged
 from mobile_vla.record.results import Metric, Rollouts, Scored
 from mobile_vla.study.models import Counts, Text
 
 
 @dataclass(frozen=True, slots=True)
 class WrongLine:
-    """What a document says and the evidence contradicts; `evidence` None where it is no claim."""
+    """What a document says wrongly, its file as seen from the workspace.
+
+    `judged`: the claim; None where the file cannot be read, and `problem` says why.
+    """
 
     document: str
     line: int
-    said: str
-    so: str
-    evidence: Evidence | None
+    judged: Judged | None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,41 +1,43 @@
-"""What the documents of a folder say wrongly, for part 3 of the report."""
+"""What other documents say wrongly, for part 3 of the report."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from mobile_vla.documents.audit import Proof, audit_file
-from mobile_vla.documents.claims.model import Judged
 from mobile_vla.documents.view import ReportView, WrongLine
 from mobile_vla.record.errors import UserError
 
 
 def wrong_lines(folder: Path, view: ReportView, own: Collection[Path]) -> tuple[WrongLine, ...]:
-    """Every contradicted claim of the Markdown below a folder, by file and line.
+    """What the Markdown below a folder says wrongly, by file and line.
 
-    `own`: reports of our own, which are not judged. A file that cannot be read is listed as such.
-    Errors: `UserError` where `folder` is no folder.
+    `own`: reports of our own, which are not judged. Errors: `UserError` where `folder` is none.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder: name the one that holds the documents.")
+    ours = {report.resolve() for report in own}
+    return wrong_in([path for path in sorted(folder.rglob("*.md")) if path.resolve() not in ours],
+                    view)  # fmt: skip
+
+
+def wrong_in(documents: Sequence[Path], view: ReportView) -> tuple[WrongLine, ...]:
+    """Every claim of these files that is contradicted, or was so and is no longer.
+
+    Files are named as seen from the workspace, where the report stands. One that cannot be read
+    is listed as such.
+    """
     proof = Proof(cases=view.cases, base=view.workspace.as_posix())
     judge, found = proof.judge(), list[WrongLine]()
-    for path in sorted(folder.rglob("*.md")):
-        name = path.relative_to(folder).as_posix()
-        if path.resolve() in {report.resolve() for report in own}:
-            continue
+    for path in documents:
+        name = Path(os.path.relpath(path, view.workspace)).as_posix()
         try:
             claims = audit_file(path, proof, judge).claims
         except UserError as error:
-            found.append(WrongLine(name, 1, "–", str(error), None))
+            found.append(WrongLine(name, 1, None, str(error)))
             continue
-        found += [_wrong(name, one) for one in claims if one.verdict == "contradicted"]
+        wrong = [one for one in claims if one.verdict in ("contradicted", "stale")]
+        found += [WrongLine(name, one.claim.line, one) for one in wrong]
     return tuple(found)
-
-
-def _wrong(document: str, judged: Judged) -> WrongLine:
-    claim = judged.claim
-    said = f"{claim.case or ''} {claim.what}: {claim.value}".strip()
-    so = judged.expected or judged.reason or judged.verdict
-    return WrongLine(document, claim.line, said, so, judged.evidence)

@@ -48,6 +48,8 @@ from mobile_vla.documents.claims.words import (
 )
 
 Case = tuple[str, str | None]
+NUMBERED = re.compile(r"^#*\s*[\d.]+[.)]?\s|20\d{2}-\d{2}-\d{2}(?: \d{1,2}:\d{2})?")
+"""A heading's own number and date."""
 QUALIFIED = LOSSES | {"any_steps"}
 """Quantities of which a key says which value it holds."""
 KEYED = re.compile(
@@ -98,8 +100,10 @@ class _Reader:
         """Every piece in turn; then what headings and tables disagree on."""
         for piece in self.document.pieces:
             look = look_at(piece.text)
-            if look.read and not self.around.quoting(piece.section):
+            if look.read and piece.kind != "front" and not self.around.quotes(piece):
                 self._piece(piece, look)
+            else:
+                self._unread(piece)
         for table in range(len(self.document.tables)):
             self._is_pairs(table)
         for alias, name, piece in self.names.clashes:
@@ -125,6 +129,8 @@ class _Reader:
         elif len(cases) == 1 and state_of(piece.text):
             seen = scan(masked(piece.text, mentions), Key("status", "", ""), cased=True)
             self._bind(piece, seen.found, None)
+        elif has_number(NUMBERED.sub("", masked(piece.text, mentions))):
+            self._unread(piece)
 
     def _cell(self, piece: Piece) -> None:
         if piece.row < 0 or self._is_pairs(piece.table):

@@ -41,7 +41,8 @@ class Section:
 
 @dataclass(slots=True)
 class Piece:
-    """A stretch of text: a heading, a table's cell, a line of a paragraph, list or code block.
+    """A stretch of text: a heading, a table's cell, a line of a paragraph, list, code block or of
+    front matter.
 
     `start`: its byte in the file. `table`, `row`, `column`: of a cell; row -1 is the head.
     `block`: the paragraph or list item that it is a line of, -1 where it is of none.
@@ -141,6 +142,8 @@ def parse_document(path: Path, data: bytes) -> Document:
     starts = [0] + [match.end() for match in re.finditer(rb"\n|\r(?!\n)", data)]
     _refuse_long_line(path, [*starts, len(data)])
     reader = _Reader(data, skip, composed=unicodedata.is_normalized("NFC", text))
+    if front:
+        reader.front(skip - front.end(), skip)
     for event, place in pyromark.events_with_range(text, options=pyromark.Options.ENABLE_TABLES):
         reader.take(event, place["start"] + skip, place["end"] + skip)
     reader.flush()
@@ -196,6 +199,13 @@ class _Reader:
             self._end(what)
         elif kind in ("Text", "Code", "InlineHtml", "Html") and self.heading is None:
             self._text(start, end)
+
+    def front(self, start: int, end: int) -> None:
+        """The lines of front matter, which is no Markdown."""
+        for line in self.data[start:end].splitlines(keepends=True):
+            text = line.decode("utf-8", "replace").rstrip("\r\n")
+            self._add(Piece("front", start, text[:LINE_LIMIT], self.section))
+            start += len(line)
 
     def _mark(self, event: str, start: int) -> None:
         if event in ("SoftBreak", "HardBreak"):

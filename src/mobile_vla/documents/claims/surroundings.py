@@ -11,6 +11,7 @@ from mobile_vla.documents.claims.words import GUESS_HEADING
 
 Case = tuple[str, str | None]
 QUOTING = re.compile(r"^#+ (What documents say wrongly|문서가 잘못 말하는 것)")
+QUOTED = re.compile(r"\[.+ line \d+\]\([^)\s]+\): (`.+` → |.*cannot be read)")
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 MONTH = f"(?:{'|'.join(MONTHS)})[a-z]*"
 DAY = re.compile(
@@ -50,11 +51,11 @@ class Surroundings:
             self.sections[id(section)] = self.names.of_section(section)
         return self.sections[id(section)]
 
-    def quoting(self, section: Section) -> bool:
-        """Whether a section is a report's list of what other documents say wrongly."""
-        if section is not self.quoted[0]:
-            self.quoted = (section, bool(QUOTING.search(section.title)))
-        return self.quoted[1]
+    def quotes(self, piece: Piece) -> bool:
+        """Whether a line of a report's list says what another document says wrongly."""
+        if piece.section is not self.quoted[0]:
+            self.quoted = (piece.section, bool(QUOTING.search(piece.section.title)))
+        return self.quoted[1] and bool(QUOTED.match(piece.text))
 
     def guess(self, section: Section | None) -> bool:
         """Whether a heading above says that what follows is expected, proposed or supposed."""
