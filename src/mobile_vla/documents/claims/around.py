@@ -96,6 +96,7 @@ FROM_TO = re.compile(r"\s*to\s*(?=\d)")
 UPWARDS = re.compile(r"\bup\b|\bback\b|\brose\b|올라|상승|증가|increas")
 SPANS = ("window", "chunk")
 """What is counted in frames."""
+ONE_EPOCH = re.compile(r"(?:that|this|same|each|every|an|per|그|같은|한)\s$")
 EPOCH_BEFORE = re.compile(r"[\s_=*#]*(?P<n>\d+)(?![\d.]*\d|\s*epochs)")
 EPISODES = re.compile(
     r"[\s*]*(?P<counter>개(?:의)?|편|건)?[\s*]*(?:(?:are |were )?"

@@ -59,6 +59,8 @@ KEYED = re.compile(
 THAN = re.compile(r"보다|비해|비하면|대비|의 \d|than|below|above|that of|of the|as many|as much")
 """What stands where one run is told by another."""
 ANSWERS = re.compile(r"\W*[aA답]\d*\W*$")
+OTHERS, SELF = re.compile(r"보다|than\b"), re.compile(r"첫|처음|초기|first|initial|start|epoch 0")
+"""What a run is told by that is not named: another run, or its own beginning."""
 VALUE_ALONE = re.compile(
     r"^\W*(?:a\d*\W+)?(?:\ue000+\W*(?:[은는]|is|was|has|had)?\W*)?(?:약|about)?\W*\d"
 )
@@ -350,7 +352,9 @@ class _Reader:
             if len(named) == 1 and around and around not in named and THAN.search(small(text)):
                 named = [around, *named]
             pair = tuple(name or alias for alias, name in named) if len(named) == 2 else ()
-            if len(named) <= 2 and subject is not None:
+            other = not pair and OTHERS.search(small(text)) and not SELF.search(small(text))
+            guess = GUESS.search(small(text))
+            if len(named) <= 2 and subject is not None and not other and not guess:
                 for found in changes(small(text), pair=bool(pair)):
                     placed = msgspec.structs.replace(
                         found, start=found.start + start, end=found.end + start

@@ -44,7 +44,7 @@ class Frame:
         self.split = self.key.split if self.key else ""
         self.noun_end, self.fresh = 0, bool(self.noun)
         self.qualifier, self.epoch, self.near_split = "", "", ("", -9)
-        self.qualified, self.last = -9, (0, "")
+        self.qualified, self.totalled, self.last = -9, -9, (0, "")
         self.part, self.other, self.total = "", False, False
         self.keyed = bool(self.noun)
         self.noun = self.noun or self.before
@@ -66,6 +66,7 @@ class Frame:
             if self.noun == "params":
                 self.fresh, self.noun_end = True, match.end()
         elif phrase in TOTALS:
+            self.totalled = match.end()
             if self.noun == "episodes":
                 self.split, self.fresh, self.noun_end = "", True, match.end()
                 self.total = True
@@ -73,8 +74,10 @@ class Frame:
             self.noun, self.keyed, self.other = "", False, True
         elif NOUNS[phrase] == "epoch" and (at := around.EPOCH_BEFORE.match(self.text, match.end())):
             self.at_epoch(at.start("n"), at.end("n"))
-        elif NOUNS[phrase] == "epoch" and match.start() - self.qualified in (0, 1):
-            pass  # "the last epoch": a place, no count
+        elif NOUNS[phrase] == "epoch" and (
+            match.start() - self.qualified in (0, 1) or self._one(match)
+        ):
+            pass  # "the last epoch", "that epoch": a place, no count
         else:
             self._noun(NOUNS[phrase], match)
 
@@ -96,6 +99,10 @@ class Frame:
             self.split = near
         noun = {"epoch": "epochs", "trains": "params"}.get(noun, noun)
         self.noun, self.noun_end, self.fresh, self.keyed = noun, match.end(), True, False
+
+    def _one(self, match: re.Match[str]) -> bool:
+        before = self.text[max(0, match.start() - 8) : match.start()]
+        return around.ONE_EPOCH.search(before) is not None
 
     def _trained(self, match: re.Match[str]) -> bool:
         """Whether parameters are those that train, not all that the model has."""

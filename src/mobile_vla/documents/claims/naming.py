@@ -36,7 +36,7 @@ WITH_BEFORE = re.compile(
     re.IGNORECASE,
 )
 WITH_AFTER = re.compile(
-    r"[\s*`\")]*(?:의 [가-힣a-z0-9 .()]{1,16}?)?"
+    r"[\s*`\")]*(?:의 [가-힣a-z ()]{1,16}?)?"
     r"(?:보다|에 비해|에 비하면|대비|[와과](?:는)? (?:달리|다르게|같|동일)|처럼|만큼)",
     re.IGNORECASE,
 )

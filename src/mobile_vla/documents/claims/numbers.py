@@ -99,6 +99,10 @@ class Numbers(Frame):
         whole = match["num"].replace(",", "").isdigit() and not self.other
         pair = around.SPLIT_PAIR.match(self.text, match.end())
         second = bool(self.found) and self.found[-1][0].quantity == "episodes"
+        counted = self.text[match.end() : match.end() + 1] in ("개", "편")
+        if counted and self.near_split[0] and match.start() - self.totalled in (0, 1):
+            self.near_split = ("", match.start())
+            return True
         return beside and whole and (pair is not None or (second and self.noun == "episodes"))
 
     def _episodes(self, match: re.Match[str]) -> None:

@@ -267,7 +267,8 @@ class _Scan:
         for pattern in (COUNT, WAY_AFTER, WAY_BEFORE, COUNT_KEY):
             if named or pattern in (WAY_AFTER, WAY_BEFORE):
                 self._each(pattern, self._episode)
-        if len(self.found) > before or "편" in self.left or self.quantity == "episodes":
+        spoken = len(self.found) > before or "편" in self.left or "of them for" in self.left
+        if spoken or self.quantity == "episodes":
             self._each(COUNT_SPLIT, self._of_split)
         told = [found for found in self.found[before:] if found.ways and found.number is not None]
         for split in {found.split for found in told}:

@@ -14,8 +14,11 @@ DURATION = re.compile(
 )
 SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 OF_EPOCH = re.compile(
-    r"(?:per|each|an|every|one|a)\s+epoch|에폭당|에폭마다|한 에폭|에폭 하나|epoch time"
+    r"(?:per|each|an|every|one|a)\s+epoch|(?:에폭|에포크|epoch) ?(?:당|마다|하나)"
+    r"|한 (?:에폭|에포크|epoch)|epoch time"
 )
+MINUTES = re.compile(r"(?P<m>\d{1,3}):(?P<s>[0-5]\d)\s*(?:min\w*|분)")
+"""Such as "6:15 min"."""
 OF_STEP = re.compile(r"per\s+(?:\w+\s+)?step|스텝당|스텝 하나|step time|s/step|초/스텝")
 OF_RUN = re.compile(
     r"\btook\b|\btakes\b|\blasted\b|duration|wall time|training time|trained for|ran for"
@@ -90,6 +93,9 @@ def durations(text: str, quantity: str) -> list[tuple[Found, int]]:
         kind = "duration"
     else:
         return []
+    if match := MINUTES.search(text):
+        seconds = 60.0 * int(match["m"]) + int(match["s"])
+        return [(Found(match.start(), match.end("s"), kind, seconds, 1.0), match.end())]
     match = next((m for m in DURATION.finditer(text) if m["h"] or m["m"] or m["s"]), None)
     if match is None:
         return []

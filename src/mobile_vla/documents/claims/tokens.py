@@ -33,7 +33,7 @@ NOUNS: dict[str, str] = {
     "최적화 스텝 수": "steps", "옵티마이저 스텝": "steps", "옵티마이저 스텝 수": "steps",
     "steps": "any_steps", "step": "any_steps", "스텝": "any_steps", "스텝 수": "any_steps",
     "parameters": "params", "params": "params", "파라미터": "params", "매개변수": "params",
-    "trains": "trains", "frames": "frames", "프레임": "frames",
+    "trains": "trains", "total trained": "params", "frames": "frames", "프레임": "frames",
     "episodes": "episodes", "eps": "episodes", "에피소드": "episodes", "demos": "episodes",
     "데이터": "episodes", "data": "episodes",
 }  # fmt: skip
@@ -59,7 +59,19 @@ PARTS: dict[str, str] = {
     "action head": "head", "head": "head", "헤드": "head",
     "text": "text", "텍스트": "text", "언어": "text",
 }  # fmt: skip
-TOTALS = ("in total", "in all", "altogether", "total", "합하면", "합쳐", "총", "전체", "모두")
+TOTALS = (
+    "in total",
+    "in all",
+    "altogether",
+    "total",
+    "합하면",
+    "합치면",
+    "합쳐",
+    "통틀어",
+    "총",
+    "전체",
+    "모두",
+)
 OTHERS = (
     "accuracy", "acc", "정확도", "성공률", "success", "mae", "norm", "temperature", "batch norm",
     "delta", "weight", "coefficient", "margin", "threshold", "gamma", "beta", "임계값", "page",
