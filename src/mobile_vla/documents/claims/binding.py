@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import msgspec
+
 from mobile_vla.documents.claims.naming import Mention
 from mobile_vla.documents.claims.tokens import Found, small
 
@@ -17,7 +19,11 @@ JOINED = re.compile(
 """Between runs that are named together."""
 WHOSE = re.compile(r"[\s*`)]*(?:[a-z]+ )?(?:for|of|in|with) [\s*`(]*", re.IGNORECASE)
 """Between a value and the run that it is said to be of."""
-EACH = re.compile(r"\b(?:both|each|all)\b|둘 다|셋 다|모두|각각|각자")
+NEXT = re.compile(
+    r"[\s*`]*(?:,\s*and|,|and|와|과|및|/|vs\.?)[\s*`]*(?P<num>\d+(?:\.\d+)?)(?![\d.,e]*\d)"
+)
+"""Another number of a list."""
+EACH = re.compile(r"\b(?:both|each|all)\b|둘 다|셋 다|모두")
 TOGETHER = re.compile(r"together|in total|altogether|combined|합쳐|합하|합계|총")
 DEICTIC = re.compile(
     r"^\W*(?:\d{1,2}:\d\d\S*\s+\S+\s+)?(?:아\W+)?(?:그리고 |또한? )?"
@@ -54,13 +60,31 @@ def bind(
             continue
         alike = [one for one in found if one.quantity == item.quantity
                  and _group_of(text, one, groups) is group]  # fmt: skip
+        if len(alike) == 1 and item.number is not None:
+            alike = _listed(text, item, len(group))
         if len(alike) == len(group):
-            bound.append((item, group[alike.index(item)]))
+            bound.extend((one, group[n]) for n, one in enumerate(alike) if item in (one, alike[0]))
+        elif NEXT.match(text, item.end):
+            bound.append((item, SEVERAL))
         elif (item.number is None or EACH.search(small(text))) and not TOGETHER.search(small(text)):
             bound.extend((item, one) for one in group)
         else:
             bound.append((item, SEVERAL))
     return bound
+
+
+def _listed(text: str, first: Found, count: int) -> list[Found]:
+    """A value and those listed after it, as many as there are runs; itself where there are not."""
+    found = [first]
+    while len(found) < count and (match := NEXT.match(text, found[-1].end)):
+        digits = match["num"].partition(".")[2]
+        found.append(
+            msgspec.structs.replace(
+                first, start=match.start("num"), end=match.end("num"),
+                number=float(match["num"]), step=10.0 ** -len(digits),
+            )
+        )  # fmt: skip
+    return found if len(found) == count and first.step < 1e6 else [first]
 
 
 def _groups(text: str, mentions: Sequence[Mention]) -> list[tuple[int, int, list[Case]]]:

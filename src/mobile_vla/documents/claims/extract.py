@@ -251,9 +251,14 @@ class _Reader:
 
     def _compared(self, piece: Piece, case: Case | None) -> set[int]:
         """Add what a line says of two runs' comparison; where its sentences start that say that."""
-        places = [place for place in sentences(piece.text) if not GUESS.search(small(place[1]))]
+        places = [
+            (start, text)
+            for start, text in sentences(piece.text)
+            if not text.rstrip("*_ ").endswith("?") and not GUESS.search(small(text))
+        ]
         found = [bound for place in places for bound in line_pairs(piece, self.names, place)]
-        found = found or line_pairs(piece, self.names, (0, piece.text))
+        if not found and "?" not in piece.text:
+            found = line_pairs(piece, self.names, (0, piece.text))
         self._add(found)
         if not look_at(piece.text).guess:
             self._add(better_claims(piece, case, self._named(), self.names))

@@ -328,7 +328,7 @@ class Numbers(Frame):
             return
         self.place = target.end()
         read = [reading(one, self.noun) for one in (match, target)]
-        shares = self.noun == "episodes" and sum(one.number or 0 for one in read if one) == 100
+        shares = self.key.implied and sum(one.number or 0 for one in read if one) == 100
         for found, (split, qualifier) in zip(read, self.key.also, strict=True):
             if found is not None:
                 one = msgspec.structs.replace(found, split=split, qualifier=qualifier)

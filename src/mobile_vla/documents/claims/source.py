@@ -102,11 +102,17 @@ def read_document(path: Path) -> Document:
     return parse_document(path, data)
 
 
+BELOW = re.compile(r"아래|다음과 같|following|\bbelow\b|as follows|이하", re.IGNORECASE)
+"""What says that the line is about what stands below it."""
+
+
 def is_label(text: str) -> bool:
     """Whether a line introduces what stands below it: it ends in a colon, or is no sentence."""
     end = text.rstrip(" *_`")
-    return end.endswith((":", "：")) or (
-        len(end) <= 60 and not end.endswith((*".!?。", "다", "요", "음", "함"))
+    return (
+        bool(BELOW.search(text))
+        or end.endswith((":", "："))
+        or (len(end) <= 60 and not end.endswith((*".!?。", "다", "요", "음", "함")))
     )
 
 

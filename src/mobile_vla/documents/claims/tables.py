@@ -27,7 +27,7 @@ GENERIC = re.compile(
 )
 """Heads of a column that holds the keys of its rows."""
 VALUES = re.compile(r"값|\bvalues?\b|^(설정|settings?|final|결과|수치|기록|reported|reading)$")
-REMARKS = re.compile(r"비고|메모|특이|설명|note|remark|comment|detail", re.IGNORECASE)
+REMARKS = re.compile(r"비고|메모|특이|설명|진행|note|remark|comment|detail|progress", re.IGNORECASE)
 REGIME = re.compile(r"lora|frozen|full|fine-?tun|고정|동결|전체", re.IGNORECASE)
 OF_REGIME = re.compile(r"^(kind|type|method|종류|유형|방식)$", re.IGNORECASE)
 """Heads that speak of the training regime only where their cells do."""
@@ -127,14 +127,15 @@ class Tables:
         if said:
             values |= {n for n, text in enumerate(texts) if n not in said and _place_of(text)}
             values |= {said[0] + 1} if len(texts) == said[0] + 2 else set()
+        epochs = next((n for n, (key, _) in enumerate(heads) if key and key.quantity == "epoch"),
+                      None)  # fmt: skip
         if loss := None if all(key for key, _ in heads) else self._caption(rows[0]):
             heads = [
                 (self._under(Key(loss, "", ""), text), case)
-                if key is None and case is None and _place_of(text) else (key, case)
+                if key is None and (_place_of(text) if case is None else epochs is not None)
+                else (key, case)
                 for (key, case), text in zip(heads, texts, strict=True)
             ]  # fmt: skip
-        epochs = next((n for n, (key, _) in enumerate(heads) if key and key.quantity == "epoch"),
-                      None)  # fmt: skip
         if epochs and not any(key and key.quantity in LOSSES for key, _ in heads):
             epochs = None
         return Layout(heads, keys, frozenset(values) - {keys}, epochs, self._run_column(table))
@@ -167,8 +168,9 @@ class Tables:
         """A key with what a head adds to it: best or final, training or validation."""
         if key is None:
             return None
+        place = qualifier_of(head) if key.quantity in LOSSES else ""
         return msgspec.structs.replace(
-            key, qualifier=key.qualifier or qualifier_of(head), split=key.split or split_of(head)
+            key, qualifier=key.qualifier or place, split=key.split or split_of(head)
         )
 
     def _of_epoch(self, piece: Piece, layout: Layout, key: Key | None) -> Key | None:

@@ -80,7 +80,7 @@ QUANTITIES: tuple[tuple[str, str], ...] = (
     ("learning_rate", r"learning[ _]?rate|^lr$|학습률|러닝레이트"),
     ("weight_decay", r"weight[ _]?decay|가중치 감쇠"),
     ("accumulate", r"accumul|누적"),
-    ("batch", r"batch|배치"),
+    ("batch", r"batch|배치|^bs$"),
     ("window", r"window|윈도우?"),
     ("chunk", r"chunk|청크|fwd_pred_next_n"),
     ("action_dim", r"action[ _]?dim"),
@@ -132,7 +132,7 @@ NUMERIC = LOSSES | frozenset(
 )  # fmt: skip
 
 BEST = re.compile(r"\bbest\b|\blowest\b|\bminimum\b|최저|최고|최소", re.IGNORECASE)
-FINAL = re.compile(r"\bfinal\b|\blast\b|\blatest\b|최종|마지막", re.IGNORECASE)
+FINAL = re.compile(r"\bfinal\b|\blast\b|\blatest\b|\bend\b|최종|마지막|끝", re.IGNORECASE)
 INITIAL = re.compile(
     r"\b(?:initial|first)\b(?! weights)|^초기(?! ?가중치)|초기값|\(초기\)|첫 (?:epoch|에폭|에포크)",
     re.IGNORECASE,
@@ -189,7 +189,7 @@ class Key(msgspec.Struct, frozen=True):
     """What a column's head, a row's first cell or a line's key says of the values beside it.
 
     `also`: split and qualifier of each of two values, under "train/val" or "best/final".
-    `ways`: directions, of "left episodes".
+    `ways`: directions, of "left episodes". `implied`: nothing but "train/val" says what it is.
     """
 
     quantity: str
@@ -197,6 +197,7 @@ class Key(msgspec.Struct, frozen=True):
     split: str
     also: tuple[tuple[str, str], ...] = ()
     ways: tuple[str, ...] = ()
+    implied: bool = False
 
 
 @lru_cache(maxsize=4096)
@@ -209,17 +210,18 @@ def read_key(text: str) -> Key | None:
         return Key("part", part_of(part), "")
     quantity = next((name for name, pattern in _KEYS if pattern.search(plain)), None)
     both = _both(text)
-    if quantity is None and both and both[0][0]:
-        quantity = "episodes"
+    implied = bool(quantity is None and both and both[0][0])
+    quantity = "episodes" if implied else quantity
     if quantity is None:
         return None
     qualifier = qualifier_of(plain) or ("" if both else qualifier_of(text))
     if quantity in ("any_steps", "best_epoch"):
         qualifier = "planned" if quantity == "any_steps" and PLANNED.search(plain) else ""
     ways = ways_of(plain) if quantity == "episodes" else ()
+    split = split_of(plain) or ("" if both else split_of(text))
     if quantity == "episodes" and not qualifier and ENTIRE.search(plain):
         qualifier = "total"
-    return Key(quantity, qualifier, split_of(plain), both, ways)
+    return Key(quantity, qualifier, split, both, ways, implied)
 
 
 def part_of(key: re.Match[str]) -> str:
