@@ -65,7 +65,7 @@ JOINT = re.compile(
 PART_BESIDE = re.compile(
     rf"[\s*]*(?:belong to|are in|of|in|for)? ?(?:the )?(?P<part>{'|'.join(PARTS)})"
 )
-IMPLIED = re.compile(r"[\s*`\"'():=]*(?:은|는|이|가|of|at|is|was|to|reached|val)?[\s*`:=(]*")
+IMPLIED = re.compile(r"[\s*`\"'():=]*(?:은|는|이|가|에|of|at|is|was|to|reached|val)?[\s*`:=(]*")
 """What may stand between "best" and a loss that is not called one."""
 DENIED = re.compile(
     r"\b(?:not|no longer|instead of|rather than|below|under|above|than|least|most|beyond)"

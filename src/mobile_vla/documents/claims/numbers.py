@@ -87,6 +87,9 @@ class Numbers(Frame):
         unit = self._unit_of_other(match)
         if decimals >= 3 and not self.other and around.EPOCH_AFTER.match(self.text, match.end()):
             return True
+        named = RUN in self.text[max(0, match.start() - 3) : match.start()]
+        if decimals >= 3 and not self.other and self.qualifier and named and not unit:
+            return True
         return (
             bool(self.qualifier) and decimals >= 3 and not self.other and not unit
             and start - self.qualified < 16
@@ -160,7 +163,8 @@ class Numbers(Frame):
         elif found is not None and part:
             found = msgspec.structs.replace(found, qualifier="part")
         self._keep(found, counted.end())
-        self.noun = ""
+        planned = found is not None and found.qualifier == "planned"
+        self.noun = "any_steps" if planned else ""  # "200 스텝 중 12에서"
 
     def _part_of(self, match: re.Match[str]) -> re.Match[str] | None:
         """ "90 of 200 steps", "3/10 epochs": the second is counted, the first a part of it."""
@@ -208,6 +212,8 @@ class Numbers(Frame):
                 return False
         if self.noun in LOSSES and "." not in match["num"] and not self.keyed:
             return False
+        if not self.fresh and self.noun == "any_steps":
+            return match.start() - self.last[0] <= around.REACH
         if not self.fresh and self.noun == "params":
             return around.PART_BESIDE.match(self.text, match.end()) is not None
         if not self.fresh:

@@ -29,6 +29,7 @@ NOUNS: dict[str, str] = {
     "seed": "seed", "시드": "seed",
     "epochs": "epochs", "max epochs": "epochs", "에폭 수": "epochs", "에포크 수": "epochs",
     "epoch": "epoch", "에폭": "epoch", "에포크": "epoch",
+    "optimiser step": "steps", "optimizer step": "steps",
     "optimiser steps": "steps", "optimizer steps": "steps", "최적화 스텝": "steps",
     "최적화 스텝 수": "steps", "옵티마이저 스텝": "steps", "옵티마이저 스텝 수": "steps",
     "steps": "any_steps", "step": "any_steps", "스텝": "any_steps", "스텝 수": "any_steps",
