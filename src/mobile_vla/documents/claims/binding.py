@@ -28,8 +28,10 @@ TOGETHER = re.compile(r"together|in total|altogether|combined|합쳐|합하|합�
 DEICTIC = re.compile(
     r"^\W*(?:\d{1,2}:\d\d\S*\s+\S+\s+)?(?:아\W+)?(?:그리고 |또한? )?"
     r"(?:[이그] ?(?:실험|런|학습|케이스|모델|case|run|것)"
-    r"|이건|그건|얘[는가]|final|best|최종|최저|마지막"
-    r"|(?:and |also |but )?(?:its?\b|th(?:is|at) (?:run|case|experiment|training|model)|the run\b))"
+    r"|이건|그건|얘[는가]"
+    r"|(?:and |also |but )?(?:its?\b|th(?:is|at) (?:run|case|experiment|training|model)"
+    r"|the run\b(?! (?:before|after|of|with|that|which|from|on|in|by)\b)))"
+    r"|^\W*\d{1,2}:\d\d\S*\s+\S+\s+(?:\w+ )?(?:그리고 )?(?:final|best|최종|최저|마지막)"
 )
 """In small letters: how a sentence begins that goes on about the run named before."""
 

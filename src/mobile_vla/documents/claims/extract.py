@@ -11,7 +11,7 @@ from mobile_vla.documents.claims.binding import SEVERAL, bind, goes_on
 from mobile_vla.documents.claims.changes import changes
 from mobile_vla.documents.claims.fates import state_of
 from mobile_vla.documents.claims.model import Claim, Unread
-from mobile_vla.documents.claims.naming import Names, read_names
+from mobile_vla.documents.claims.naming import Names, one_case, read_names
 from mobile_vla.documents.claims.pairs import (
     Asked,
     Bound,
@@ -206,8 +206,8 @@ class _Reader:
                 self._unread(piece)  # nor is what is expected
             elif start not in done:
                 self._sentence(piece, (start, text), told, context or section)
-            if names := self.names.subjects(text):
-                told = self.names.only(text) or (names[-1][2], None)
+            if named := self.names.subjects(text):
+                told = one_case(named) or (named[-1][2], None)
         if told is not None:
             self.last = (piece.section, told)
 

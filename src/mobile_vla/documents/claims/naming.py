@@ -29,15 +29,18 @@ LETTER = re.compile(
     r"|[은는이가의와과](?![가-힣]))|(?<=vs )(?P<second>[A-Z])(?![A-Za-z0-9])"
 )
 WITH_BEFORE = re.compile(
-    r"(?:\bthan|\bbelow|\babove|\bunlike|\bversus|\bcompared (?:to|with)|\brelative to|\bsame as"
-    r"|\bagainst|\bas (?:in|for|with))"
-    r"(?: (?:in|for|with|of|by|the|that|those|one|best|final|lowest|last|validation|val|loss))*"
+    r"(?:\bthan|\bbelow|\babove|\bunlike|\bversus|\bcompared (?:to|with)|\brelative to"
+    r"|\bsame(?: \w+)? as|\bidentical to|\bagainst|\bas (?:in|for|with)"
+    r"|\b(?:run|one|case) (?:before|after|preceding))"
+    r"(?: (?:in|for|with|of|by|the|that|those|one|best|final|lowest|last|validation|val|loss"
+    r"|[\d.]+))*"
     r"[\s*`\"(]*$",
     re.IGNORECASE,
 )
 WITH_AFTER = re.compile(
     r"[\s*`\")]*(?:의 [가-힣a-z ()]{1,16}?)?"
-    r"(?:보다|에 비해|에 비하면|대비|[와과](?:는)? (?:달리|다르게|같|동일)|처럼|만큼)",
+    r"(?:보다|에 비해|에 비하면|대비|[와과](?:는)? (?:달리|다르게|같|동일)|처럼|만큼"
+    r"|(?:의? ?바로)? (?:이전|다음|앞|전)(?:의|에 돌린)? (?:런|실험|학습|케이스))",
     re.IGNORECASE,
 )
 """Around a run that another is compared with: what is said there is said of the other."""
@@ -75,10 +78,7 @@ class Names:
 
     def only(self, text: str) -> tuple[str, str | None] | None:
         """The one case that a text names, None where it names none or several."""
-        found = self.mentions(text)
-        if len({name or alias for _, _, alias, name in found}) != 1:
-            return None
-        return found[0][2], next((name for _, _, _, name in found if name), None)
+        return one_case(self.mentions(text))
 
     def subjects(self, text: str) -> list[Mention]:
         """The cases of which a text speaks, without those that it only compares them with."""
@@ -129,6 +129,13 @@ class Names:
                 return moment[0], name
             section = section.parent
         return None
+
+
+def one_case(found: list[Mention]) -> tuple[str, str | None] | None:
+    """The case that all mentions are of, None where they are of several or of none."""
+    if len({name or alias for _, _, alias, name in found}) != 1:
+        return None
+    return found[0][2], next((name for _, _, _, name in found if name), None)
 
 
 def aliases_in(text: str) -> Iterator[tuple[int, int, str]]:

@@ -12,11 +12,8 @@ from mobile_vla.documents.claims.naming import Names
 from mobile_vla.documents.claims.source import Piece
 from mobile_vla.documents.claims.tokens import Found, small
 from mobile_vla.documents.claims.words import (
-    NOT_POSSIBLE,
-    POSSIBLE,
     Key,
     clean,
-    question_of,
     read_key,
 )
 
@@ -39,6 +36,25 @@ SAID = re.compile(
 """In small letters: what an answer begins with."""
 ANSWERER = re.compile(r"^[\W_]*(?:(?:a\d*|[^\W\d]{1,12})\s*[.:)：][\s*_]*)?(?=[^\W_])")
 """What stands before an answer: "A.", "Sumin:"."""
+NOT_POSSIBLE = re.compile(
+    r"불가|[❌✖✗✘🚫]|\bimpossible\b|not comparable|not possible|(?<!not )(?<!un)confounded\b|^no\b"
+    r"|(?:can(?:not|'t| not)|(?:may|must|should|could) not|never) (?:\w+ )?(?:be )?(?:\w+ )?compare"
+    r"|(비교할|말할|알|볼) 수 없|가능하지 (?:않|못)"
+    r"|비교(?:하면|해선|해서는|해도|는)? ?안 ?[되된됨돼됩]",
+    re.IGNORECASE,
+)
+POSSIBLE = re.compile(
+    r"가능|[✅✔☑⭕]|\bpossible\b|comparable|\bvalid\b|^yes\b"
+    r"|\b(?:can|may|could) (?:\w+ )?(?:be )?(?:\w+ )?compare"
+    r"|(?<=비교할 수 )있|(?<=말할 수 )있|(?<=알 수 )있|(?<=볼 수 )있"
+    r"|(?<=비교해도 )(?:괜찮|[되된됨돼됩])",
+    re.IGNORECASE,
+)
+QUESTIONS: tuple[tuple[str, str], ...] = (
+    ("direction_balance", r"균형|balance"),
+    ("data_amount", r"데이터(?:의)? ?(양|증가|수)|data amount|amount of data|more data|data size"),
+    ("initial_weights", r"pretrain|사전 ?학습|초기 가중치|initial weights"),
+)
 NO_PAIR = re.compile(r"no comparison|비교 ?불가", re.IGNORECASE)
 
 BEST_CELL = re.compile(r"[\W]*(?P<best>best|최고)(?: model| 모델| 성능)?[\W]*", re.IGNORECASE)
@@ -260,3 +276,8 @@ def _answer(text: str) -> re.Match[str] | None:
 
 def _cases(text: str, names: Names) -> list[str]:
     return list(dict.fromkeys(name or alias for _, _, alias, name in names.mentions(text)))
+
+
+def question_of(text: str) -> str | None:
+    """The factor that a comparison asks about."""
+    return next((name for name, said in QUESTIONS if re.search(said, text, re.IGNORECASE)), None)

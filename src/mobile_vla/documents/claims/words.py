@@ -164,21 +164,6 @@ BOTH = (
 BOTH_WAYS = r"both(?: (?:directions|sides|ways))|양쪽|양방향|좌우|좌\s*[+/·]\s*우"
 """Both without a number: "양쪽 80" would be 80 of each."""
 WAY = rf"(?P<way>{BOTH}|{LEFT}|{RIGHT}|straight|직진)"
-NOT_POSSIBLE = re.compile(
-    r"불가|[❌✖✗✘]|\bimpossible\b|cannot be compared|can't be compared|not comparable|not possible"
-    r"|\bconfounded\b|(비교할|말할|알|볼) 수 없|^no\b", re.IGNORECASE
-)  # fmt: skip
-POSSIBLE = re.compile(
-    r"가능|[✅✔☑⭕]|\bpossible\b|can be compared|comparable|\bvalid\b|^yes\b"
-    r"|(?<=비교할 수 )있|(?<=말할 수 )있"
-    r"|(?<=알 수 )있|(?<=볼 수 )있",
-    re.IGNORECASE,
-)
-QUESTIONS: tuple[tuple[str, str], ...] = (
-    ("direction_balance", r"균형|balance"),
-    ("data_amount", r"데이터 ?(양|증가|수)|data amount|amount of data|more data"),
-    ("initial_weights", r"pretrain|사전 ?학습|초기 가중치|initial weights"),
-)
 
 
 ENTIRE = re.compile(r"전체|총|합계|\btotal|\bin all\b|\ball\b", re.IGNORECASE)
@@ -275,8 +260,3 @@ def ways_of(word: str) -> tuple[str, ...]:
     if re.fullmatch(rf"{BOTH}|{BOTH_WAYS}", word, re.IGNORECASE):
         return ("left", "right")
     return tuple(way for way, said in table.items() if re.search(said, word, re.IGNORECASE))
-
-
-def question_of(text: str) -> str | None:
-    """The factor that a comparison asks about."""
-    return next((name for name, said in QUESTIONS if re.search(said, text, re.IGNORECASE)), None)
