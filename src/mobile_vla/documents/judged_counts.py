@@ -52,7 +52,8 @@ def _by_direction(claim: Claim, run: RunFacts, total: int, at: Evidence) -> Judg
     mine = sum(told_ways.get(way, 0) for way in claim.ways)  # type: ignore[call-overload]
     others = set(told_ways) - set(claim.ways)
     trained = run.counts.get("train")
-    if not claim.split and trained is not None and claim.number is not None and not claim.only:
+    alone = not claim.only or set(trained.by_direction() if trained else ()) <= set(claim.ways)
+    if not claim.split and trained is not None and claim.number is not None and alone:
         of_training = sum(trained.by_direction().get(way, 0) for way in claim.ways)  # type: ignore[call-overload]
         if agrees(claim, Fact(of_training, at)):
             return say(claim, "supported", "", _count(run, "train"), evidence=at)

@@ -14,7 +14,7 @@ PERCENT = re.compile(rf"{NUMBER}\s*%")
 RISE = re.compile(r"올랐|올라|오른|상승|증가|높|increas|higher|above|rise|rose|grew|worse")
 FALL = re.compile(
     r"줄|감소|하락|내려|낮|떨어|개선|decreas|reduc|drop|fell|fall|below|lower|less|lost|loses|improv"
-    r"|cut by"
+    r"|cut by|under\b"
 )
 DIFFER = re.compile(r"differ|차이|apart")
 LOSS = re.compile(r"loss|손실")

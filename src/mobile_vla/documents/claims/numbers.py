@@ -181,7 +181,8 @@ class Numbers(Frame):
         return bool(around.PLANNED.match(self.text, counted.end())) or self._planned_before(match)
 
     def _planned_before(self, match: re.Match[str]) -> bool:
-        return bool(around.PLANNED_BEFORE.search(self.text[: match.start()]))
+        total = match.start() - self.totalled in (0, 1) and bool(self.found)
+        return total or bool(around.PLANNED_BEFORE.search(self.text[: match.start()]))
 
     def _parameters(self, match: re.Match[str], counted: re.Match[str]) -> None:
         """Trained parameters, of a part or in all; those of the whole model are no claim."""
