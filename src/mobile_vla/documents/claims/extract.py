@@ -14,7 +14,6 @@ from mobile_vla.documents.claims.model import Claim, Unread
 from mobile_vla.documents.claims.naming import Names, one_case, read_names
 from mobile_vla.documents.claims.pairs import (
     Asked,
-    Bound,
     answered,
     asked,
     better_claims,
@@ -92,8 +91,8 @@ class _Reader:
         self.unread: list[Unread] = []
         self.around = Surroundings(document, names)
         self.tables = Tables(document, names)
-        self.pairs: dict[int, list[Bound]] = {}
-        self.blocks: dict[int, list[Case]] = {}
+        self.pairs: dict[int, bool] = {}
+        self.blocks: dict[int, dict[str, Case]] = {}  # the last named of each at its end
         self.runs: list[str] | None = None
         self.asked: Asked | None = None
         self.last: tuple[Section | None, Case | None] = (None, None)
@@ -105,6 +104,8 @@ class _Reader:
             if look.read and piece.kind != "front" and not self.around.quotes(piece):
                 self._piece(piece, look)
             else:
+                self._unread(piece)
+            if piece.cut:
                 self._unread(piece)
         for table in range(len(self.document.tables)):
             self._is_pairs(table)
@@ -190,9 +191,10 @@ class _Reader:
         goes = goes_on(piece.text)
         context = self._context(piece, goes=goes)
         told = context or (section if goes else None)
-        self.blocks.setdefault(piece.block, []).extend(
-            (alias, name) for _, _, alias, name in self.names.subjects(piece.text)
-        )
+        named = self.blocks.setdefault(piece.block, {})
+        for _, _, alias, name in self.names.subjects(piece.text):
+            named.pop(name or alias, None)
+            named[name or alias] = (alias, name)
         done: set[int] = set()
         if look.compares:
             done = self._compared(piece, context or section)
@@ -277,9 +279,9 @@ class _Reader:
             return self.last[1]
         block = piece.block
         while block >= 0:
-            told = {name or alias: (alias, name) for alias, name in self.blocks.get(block, ())}
+            told = self.blocks.get(block, {})
             if piece.kind == "code" and told and block == piece.block:
-                return self.blocks[block][-1]
+                return next(reversed(told.values()))
             if told:
                 return next(iter(told.values())) if len(told) == 1 else SEVERAL
             block = self.document.above[block]
@@ -406,7 +408,7 @@ class _Reader:
         """Whether a table says of pairs of runs whether they can be compared."""
         if table not in self.pairs:
             rows = self.document.tables[table]
-            self.pairs[table] = pair_claims(rows, self.names)
-            self._add(self.pairs[table])
-        head = " ".join(cell.text for cell in self.document.tables[table][0]).lower()
-        return bool(self.pairs[table]) or "비교 대상" in head
+            found = pair_claims(rows, self.names)
+            self._add(found)
+            self.pairs[table] = bool(found) or any("비교 대상" in cell.text for cell in rows[0])
+        return self.pairs[table]

@@ -134,7 +134,7 @@ class Numbers(Frame):
     def _counted(self, match: re.Match[str], counted: re.Match[str]) -> None:
         noun = re.sub(r"[\s-]", "", counted["noun"])
         each = around.EACH.match(self.text, counted.end()) or around.EACH_BEFORE.search(
-            self.text[: match.start()]
+            self.text[max(0, match.start() - 40) : match.start()]
         )
         if noun.startswith(("param", "파", "매", "weights", "train")):
             self._parameters(match, counted)
@@ -153,9 +153,9 @@ class Numbers(Frame):
         found = reading(match, quantity) if quantity else None
         if found is not None and found.number != int(found.number or 0):
             found = None
-        part = around.PART_BEFORE.search(self.text[: match.start()]) or around.PART_AFTER.match(
-            self.text, counted.end()
-        )
+        part = around.PART_BEFORE.search(
+            self.text[max(0, match.start() - 40) : match.start()]
+        ) or around.PART_AFTER.match(self.text, counted.end())
         if found is not None and "steps" in quantity and self._is_planned(match, counted):
             found = msgspec.structs.replace(found, quantity="any_steps", qualifier="planned")
         elif found is not None and quantity == "frames":
@@ -182,7 +182,9 @@ class Numbers(Frame):
 
     def _planned_before(self, match: re.Match[str]) -> bool:
         total = match.start() - self.totalled in (0, 1) and bool(self.found)
-        return total or bool(around.PLANNED_BEFORE.search(self.text[: match.start()]))
+        return total or bool(
+            around.PLANNED_BEFORE.search(self.text[max(0, match.start() - 40) : match.start()])
+        )
 
     def _parameters(self, match: re.Match[str], counted: re.Match[str]) -> None:
         """Trained parameters, of a part or in all; those of the whole model are no claim."""

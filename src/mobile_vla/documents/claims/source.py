@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
+import stat
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from typing import Any
 from mobile_vla.record.errors import UserError
 
 BOM = b"\xef\xbb\xbf"
-LIMIT = 64 * 1024 * 1024
+LIMIT = 16 * 1024 * 1024
+"""Bytes of a document above which it is refused: the densest so large takes half a minute."""
 LONGEST = 1_000_000
 """Bytes of a line above which a document is refused."""
 LINE_LIMIT = 20_000
@@ -47,7 +49,7 @@ class Piece:
     `start`: its byte in the file. `table`, `row`, `column`: of a cell; row -1 is the head.
     `block`: the paragraph or list item that it is a line of, -1 where it is of none.
     `text` is composed (NFC); `places`: where that changed it, each letter's offset in the file
-    from `start`, and the text's end.
+    from `start`, and the text's end. `cut`: there is more of it, which is not read.
     """
 
     kind: str
@@ -59,6 +61,7 @@ class Piece:
     column: int = -1
     block: int = -1
     places: list[int] | None = None
+    cut: bool = False
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where letters of the text stand in the file: first byte, byte after the last."""
@@ -91,11 +94,13 @@ class Document:
 def read_document(path: Path) -> Document:
     """Read and parse a Markdown file.
 
-    Errors: `UserError` where it cannot be read, is no UTF-8 text, or is larger than 64 MB.
+    Errors: `UserError` where it is no file, cannot be read, is no UTF-8 text, or is over 16 MB.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UserError(f"{path} is no file: name a Markdown file.")
         if path.stat().st_size > LIMIT:
-            raise UserError(f"{path} is larger than 64 MB: it is no page to audit; name a part.")
+            raise UserError(f"{path} is larger than 16 MB: it is no page to audit; name a part.")
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): check the path.") from error
@@ -210,7 +215,7 @@ class _Reader:
         """The lines of front matter, which is no Markdown."""
         for line in self.data[start:end].splitlines(keepends=True):
             text = line.decode("utf-8", "replace").rstrip("\r\n")
-            self._add(Piece("front", start, text[:LINE_LIMIT], self.section))
+            self._add(Piece("front", start, text, self.section))
             start += len(line)
 
     def _mark(self, event: str, start: int) -> None:
@@ -308,7 +313,7 @@ class _Reader:
             text = line.decode("utf-8", "replace").rstrip("\r\n")
             if text.strip():
                 kind, block = ("code", self.block) if self.code else ("line", self._here())
-                self._add(Piece(kind, start, text[:LINE_LIMIT], self.section, block=block))
+                self._add(Piece(kind, start, text, self.section, block=block))
             start += len(line)
 
     def flush(self) -> None:
@@ -321,7 +326,7 @@ class _Reader:
             start -= 1
         text = self._slice(start, end)
         first = text.split("\n", 1)[0]
-        self._add(Piece("line", start, first[:LINE_LIMIT], self.section, block=self._here()))
+        self._add(Piece("line", start, first, self.section, block=self._here()))
         if len(first) < len(text):
             self._lines(start + len(first.encode()) + 1, end)
 
@@ -332,6 +337,8 @@ class _Reader:
         return self.data[start:end].decode("utf-8", "replace")
 
     def _add(self, piece: Piece) -> None:
+        if len(piece.text) > LINE_LIMIT:
+            piece.text, piece.cut = piece.text[:LINE_LIMIT], True
         if not self.composed and not unicodedata.is_normalized("NFC", piece.text):
             piece.text, piece.places = _compose(piece.text)
         self.pieces.append(piece)

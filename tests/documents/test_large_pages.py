@@ -1,0 +1,52 @@
+"""Large pages take time and memory in proportion; what is no page is refused."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mobile_vla.documents.claims import source
+from mobile_vla.documents.claims.extract import read_claims
+from mobile_vla.documents.claims.source import parse_document, read_document
+from mobile_vla.record.errors import UserError
+
+
+@pytest.mark.parametrize("of", [
+    lambda n: "Case 1 ran 12 epochs\n" * n,
+    lambda n: "|" + " epochs |" * n + "\n|" + "--|" * n + "\n|" + " 12 |" * n + "\n",
+    lambda n: "- epochs: 12\n" * n,
+    lambda n: ("가 12에폭 " * 2000 + "\n\n") * (n // 2000),
+])  # fmt: skip
+def test_time_grows_as_the_page_does(of: Callable[[int], str]) -> None:
+    def seconds(text: str) -> float:
+        document = parse_document(Path("page.md"), text.encode())
+        began = time.process_time()
+        read_claims(document, (), {})
+        return time.process_time() - began
+
+    seconds(of(2000))
+    assert seconds(of(16_000)) < 24 * max(seconds(of(2000)), 0.005)  # 64 times, were it a square
+
+
+def test_what_a_long_line_goes_on_with_is_told_as_not_read() -> None:
+    text = "epochs: 12 " + "x" * 30_000 + " 13\n"
+    claims, unread = read_claims(parse_document(Path("page.md"), text.encode()), (), {})
+    assert [claim.value for claim in claims] == ["12"]
+    assert len(unread) == 1
+
+
+def test_what_is_no_page_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(UserError, match="is no file"):
+            read_document(path)
+    monkeypatch.setattr(source, "LIMIT", 9)
+    (tmp_path / "large.md").write_text("x" * 10)
+    with pytest.raises(UserError, match="larger than"):
+        read_document(tmp_path / "large.md")
