@@ -51,6 +51,8 @@ NUMBERED = re.compile(r"^#*\s*[\d.]+[.)]?\s|20\d{2}-\d{2}-\d{2}(?: \d{1,2}:\d{2}
 """A heading's own number and date."""
 QUALIFIED = LOSSES | {"any_steps"}
 """Quantities of which a key says which value it holds."""
+SAYS = re.compile(r" (?:was|were|is|are|has|had) ")
+"""What stands before a colon is a sentence of its own, and no key."""
 KEYED = re.compile(
     r"^(?P<lead>[\s>*_-]*(?:\d+\.\s*)?[✅❌⏳⚠️🔥⏸️\s*`]*)"
     r"(?P<key>[^:：|]{1,48}?)[*`\s]*(?:(?<!\d)[:：]|[:：](?!\d))\s?(?P<value>.+)$"
@@ -231,7 +233,7 @@ class _Reader:
                 return
         match = KEYED.match(text) if ":" in text or "：" in text else None
         named = self.names.mentions(match["key"]) if match else []
-        key = read_key(unnamed(match["key"], named)) if match else None
+        key = read_key(unnamed(match["key"], named)) if match and not SAYS.search(match["key"]) else None
         of = self.names.only(match["key"]) if match and named else None
         of = of if match and not self.names.mentions(match["value"]) else None
         if match and key and key.quantity != "epoch" and (not named or of):

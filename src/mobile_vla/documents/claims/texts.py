@@ -43,9 +43,10 @@ NOTE = re.compile(r"\[\^mvla-\d|note mvla-\d")
 SENTENCE = re.compile(r"[.!?。](?<!\(\d\.)(?<!^\d\.)(?<!\.[eg]\.)(?<!vs\.)[\s*_]+(?=\S)")
 ELSEWHERE = re.compile(
     "|".join(
-        [f"{word} (?:run|case|training|experiment)"
+        [f"{word}(?<!as in the {word})(?<!like the {word})(?<!like {word})(?<!than the {word})"
+         " (?:run|case|training|experiment)"
          for word in ("older", "previous", "other", "another", "earlier")]
-        + [f"{word} (?:실행|학습|실험|케이스)" for word in ("이전", "다른", "옛")]
+        + [f"{word} (?:실행|학습|실험|케이스)(?!들?처럼|들?[과와] (?:같|마찬가지))" for word in ("이전", "다른", "옛")]
     )
 )  # fmt: skip
 """In small letters: what is said of a run that is not named."""

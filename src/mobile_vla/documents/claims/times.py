@@ -15,7 +15,7 @@ DURATION = re.compile(
 SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 OF_EPOCH = re.compile(
     r"(?:per|each|an|every|one|a)\s+epoch|(?:에폭|에포크|epoch) ?(?:당|마다|하나)"
-    r"|한 (?:에폭|에포크|epoch)|epoch time"
+    r"|(?:한|각|매) (?:에폭|에포크|epoch)|epoch time"
 )
 MINUTES = re.compile(r"(?P<m>\d{1,3}):(?P<s>[0-5]\d)\s*(?:min\w*|분)")
 """Such as "6:15 min"."""
@@ -29,6 +29,8 @@ NOT_YET = re.compile(
     r"|다운|업로드|로딩|평가|추론|수집|collect|record"
 )
 """Times that are guessed, or of something else than training."""
+OF_CHECK = re.compile(r"(?:validation (?:pass|run|loop)|검증(?:에|은|은 한|만|하는 데)?)[^,;]{0,24}$")
+"""Before a time: it is the validation's."""
 CLOCK = re.compile(r"(?<![\d:])(?P<h>[01]?\d|2[0-3])(?::|시\s*)(?P<m>[0-5]\d)(?:분|(?!\d))(?!:)")
 BEGUN = re.compile(
     r"시작|돌렸|돌린|띄[웠운워]|걸었|걸어|started|began|begun|launched|kicked off|trained on|ran on"
@@ -97,7 +99,7 @@ def durations(text: str, quantity: str) -> list[tuple[Found, int]]:
         seconds = 60.0 * int(match["m"]) + int(match["s"])
         return [(Found(match.start(), match.end("s"), kind, seconds, 1.0), match.end())]
     match = next((m for m in DURATION.finditer(text) if m["h"] or m["m"] or m["s"]), None)
-    if match is None:
+    if match is None or OF_CHECK.search(text[: match.start()]):
         return []
     told = [name for name in "hms" if match[name]]
     last = match[told[-1]].partition(".")[2]
