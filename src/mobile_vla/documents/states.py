@@ -51,6 +51,8 @@ def _status(claim: Claim, facts: CaseFacts, run: RunFacts) -> Judged:  # noqa: P
     waits = state in NOT_BEGUN and (said == "planned" or claim.value == "⏳")
     if said == state or (said == "failed" and state == "killed") or waits:
         return _say(claim, "supported", run.run.why, state, at)
+    if said == "killed" and state == "failed":
+        return _say(claim, "ambiguous", run.run.why, state, at)
     if said == "running":
         return _was_running(claim, run, at)
     earlier = [one for one in facts.earlier if one.run.state == said]

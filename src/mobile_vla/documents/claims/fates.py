@@ -15,8 +15,9 @@ ANY_MARK = re.compile(f"[{''.join(MARKS)}]")
 STATES: tuple[tuple[str, str], ...] = (
     (
         "failed",
-        r"실패|죽음|죽었|죽어|죽은|멈췄|멈춤|멈추었|중단|터졌|터짐|뻗었|뻗음|뻗어|튕겼|튕김|크래시"
-        r"|비정상 종료|오류로 (?:종료|끝)|에러로 (?:종료|끝)|\bfail(?:ed|s|ure)?\b"
+        r"실패|죽음|죽었|죽어|죽은|멈췄|멈춤|멈추었|중단|터졌|터짐|뻗었|뻗음|뻗어|튕겼|튕김|끊겼"
+        r"|끊김|끊어졌|크래시"
+        r"|비정상 종료|오류로 (?:종료|끝)|에러로 (?:종료|끝)|\bfail(?:ed|ure)?\b"
         r"|\bcrash(?:ed|es)?\b"
         r"|\bdied\b|\bdead\b|\baborted\b|\bblew up\b|\bbroke (?:down|off)\b|\berrored\b"
         r"|\bfell over\b|\bbombed\b|\bterminated (?:\w+ )?with an error"
@@ -26,7 +27,8 @@ STATES: tuple[tuple[str, str], ...] = (
     ("killed", r"강제 종료|\bkilled\b"),
     (
         "running",
-        r"진행 ?중|진행되고 있|학습 ?중|훈련 ?중|실행 ?중|학습하고 있|학습되고 있|돌고 있"
+        r"진행 ?중|진행되고 있|계속되고 있|계속 돌|학습 ?중|훈련 ?중|실행 ?중|학습하고 있"
+        r"|학습되고 있|돌고 있"
         r"|돌아가(?:는 중|고 있)|돌리(?:는 중|고 있)|도는 중|방금 시작|\bin progress\b|\brunning\b"
         r"|\bongoing\b"
         r"|\bunder ?way\b|\btraining\b(?<=(?:still|.been|..now|...is|..are|ently) training)"
@@ -38,11 +40,12 @@ STATES: tuple[tuple[str, str], ...] = (
     ),
     (
         "finished",
-        r"완료|성공|끝났(?<!로 끝났)|끝남|끝냈|끝난|끝마쳤|마쳤|마침(?<=[을를] 마침)"
+        r"완료|성공|끝났(?<!로 끝났)|끝남|끝$(?<=^끝)|끝냈|끝난|끝마쳤|마쳤|마침(?<=[을를] 마침)"
         r"|마침$(?<=^마침)|정상\S* 종료|마무리(?:됐|되었|됨|했|함)|다 돌았|다 돌렸"
         r"|완주"
         r"|\bdone\b(?! [\d¤])|\bfinished\b|\bcompleted?\b(?! [\d¤])|\bsucceeded\b"
-        r"|\bran (?:through|to (?:the end|completion))\b|\bmade it (?:to the end|through)\b"
+        r"|\bran (?:\w+ )?(?:through|to (?:the end|completion))\b"
+        r"|\bmade it (?:to the end|through)\b"
         r"|\bwrapped up\b",
     ),
 )
@@ -74,6 +77,9 @@ NEGATED = re.compile(
     rf"|\b{THING} (?:(?:of|for|with|on|in) (?:the )?\ue000+ )?(?:(?:is|was|has|were|had|been|just"
     rf"|already|also) )*{ENDS}"
     rf"|{ENDS} (?:with |of |in |on )?(?:the |its |an? |our |all )?(?:\w+ )?{THING}"
+    r"|\b(?:finished|done|completed) (?:with )?(?:its |the |a )?(?:first|second|half|part|warm"
+    r"|epoch)"
+    r"|(?:불러오|로드|로딩|여는|저장하|올리|내려받)[가-힣]* (?:실패|멈|중단|완료|끝)"
     r"|\b(?:finished|done|completed) \w+ing\b|\bdead[ -]?(?:lines?|links?|ends?|zones?|time)"
     r"|\b(?:failed|finished|complete|completed|running|crashed|killed|dead) (?:runs|cases|list|set"
     r"|logs?|table|average|mean|loss|costs?|time|data|history)\b"
@@ -94,6 +100,12 @@ NEGATED = re.compile(
 )
 """In small letters: what is denied, wished, over, or said of something else than the run."""
 
+DRIVING = re.compile(
+    r"on the robot|polic(?:y|ies)|basket|obstacle|the box|times\b|trials?\b|rollouts?\b|[0-9]+번 중"
+    r"|회 중"
+    r"|정책|로봇에서|실기|바구니|상자|주행|장애물|도달|충돌"
+)
+"""In small letters: what fails or stops there is a drive, and no training."""
 NOT_FIND = r"(?:could|can|did) ?n[o'](?:t|t to) (?:find|load|open|locate) (?:\w+ ){0,3}"
 NOT_THERE = (
     r"(?:could|can|was|were|is|are|did) ?n[o']t (?:be )?(?:found|find|exist|there)|not found"
@@ -164,7 +176,7 @@ BECAUSE = re.compile(r"원인|이유|because|due to|since|reason|cause|때문")
 UNTRUE = re.compile(
     r"(?:had been told|were told|was told|blam(?:ed|es|ing)|put (?:it|this|that) down to"
     r"|(?:first|initially|originally) (?:thought|suspected|believed|assumed)|rather than"
-    r"|instead of|\bnot (?:because|due|an?\b|the\b|of\b)|wasn't|isn't|suspected|ruled out"
+    r"|instead of|\bnot (?!found|enough|there|exist|be\b|where)\S+|wasn't|isn't|suspected|ruled out"
     r"|no sign of)[^.;]*?(?=[.;]|, |\bbut\b|$)"
     r"|(?:\S+ ){0,2}\S+(?:이|가|은|는) ?아니\S*|(?:\S+ ){0,3}\S+ (?:줄 알았|생각했|의심했)\S*"
 )
@@ -185,7 +197,7 @@ def state_word(text: str) -> re.Match[str] | None:
 def _state(text: str) -> tuple[str | None, re.Match[str] | None]:
     text = small(text)
     found: list[tuple[str, re.Match[str]]] = []
-    if _ANY_STATE.search(text):
+    if _ANY_STATE.search(text) and not DRIVING.search(text):
         plain = NEGATED.sub(lambda match: " " * len(match[0]), text)
         found = [(name, match) for name, words in _STATES if (match := words.search(plain))]
     if found:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mobile_vla.documents.claims.tokens import Found
 from mobile_vla.documents.claims.words import BOTH, WAY, ways_of
 
-FILE = r"[\w./~-]+\.(?:pt|ckpt|safetensors|bin)\b"
+FILE = r"[\w./~-]+\.(?:pt|ckpt|safetensors|bin)(?![a-z\d])"
 MODEL = (
     r"(?:microsoft(?:'s)? |ms )?kosmos[- ]?2[\w-]*|paligemma[\w-]*|llava[\w.-]*|openvla[\w-]*"
     r"|qwen[\w.-]*vl[\w.-]*|smolvlm[\w-]*"
@@ -27,7 +27,7 @@ BARE_WEIGHTS = re.compile(
 )
 """Stands in all weights, and is found sooner."""
 INIT = tuple(
-    re.compile(pattern)
+    re.compile(pattern, re.ASCII)
     for pattern in (
         rf"(?:initiali[sz]|start|beg[aiu]n|continu)\w* (?:\w+ )?(?:from|with) {WEIGHTS}",
         rf"build(?:s|ing)? (?:up)?on {WEIGHTS}",
@@ -44,7 +44,7 @@ INIT = tuple(
     )
 )
 VLM = tuple(
-    re.compile(pattern)
+    re.compile(pattern, re.ASCII)
     for pattern in (
         rf"(?:vlm|backbone|백본)(?:은|는|이|가| is| was| are| were)? {LEAD}(?P<w>{MODEL})",
         rf"(?:uses?|used|built on|based on) {LEAD}(?P<w>{MODEL})(?! (?:weights|checkpoint))",
@@ -68,12 +68,13 @@ HOW = (
 FACTOR_KO = r"여부|효과|시간|손실|데이터|률|곡선|loss|(?:되는|된|한|할|하는)? ?파라|용"
 TRAINED_KO = rf"학습(?! ?(?:{FACTOR_KO}))[가-힣]*"
 PARTS = tuple(
-    re.compile(pattern)
+    re.compile(pattern, re.ASCII)
     for pattern in (
         rf"{PART}(?P<gap>[^\d.,;:|\ue000]{{0,28}}?)(?P<how>{HOW})",
         rf"{PART}(?:을|를|도|은|는|까지)(?P<gap> (?:[가-힣]+ ){{0,3}}?)(?P<how>{TRAINED_KO})",
         rf"{PART}: (?P<gap>)(?P<how>{HOW}|{TRAINED_KO})",
-        rf"(?P<how>trains|unfreezes|unfroze|opens|opened|freezes|froze|frozen|freezing|fine-?tunes)"
+        rf"(?P<how>trains|unfreezes|unfroze|opens|opened|freezes|froze|frozen|freezing|trained"
+        rf"|unfrozen|fine-?tunes)"
         rf"(?P<gap>) (?:\w+ )?(?:the |its |a )?{PART}",
         rf"(?P<how>고정|동결|얼[린려])(?P<gap>)(?:[가-힣]{{1,2}})? {PART}",
     )
@@ -102,14 +103,15 @@ ALL_REGIME = re.compile(
     rf"\W*(?P<v>{FULL}|{NO_LORA}|lora(?: only| ?만)?|frozen(?: vlm)? ?\+ ?lora)\W*"
 )
 WAYS = tuple(
-    re.compile(pattern)
+    re.compile(pattern, re.ASCII)
     for pattern in (
-        rf"{WAY}(?:[\s-](?:episodes|data|side|runs|에피소드|데이터|방향)|쪽)?"
+        rf"{WAY}(?:[\s-](?:episodes|data|side|runs|drives|demos|turns|에피소드|데이터|방향)|쪽)?"
         r"[\s-]*(?P<only>only|로?만(?![가-힣]{3})|전용|뿐)(?![가-힣]*[이가] 아)",
         rf"(?:train|learn|fed)\w* (?:\w+ )?(?:on|with|from) (?:the )?(?P<way>{BOTH})"
         r"(?= (?:episodes|data|demos|eps|sides|turns))",
         rf"(?P<way>{BOTH}) (?=(?:데이터|에피소드)[를을로]?\S* (?:모두|둘 다|다|학습|사용|썼))",
-        rf"only (?:the |on )?{WAY}(?= (?:episodes|data|side|eps))",
+        rf"only (?:the |on )?{WAY}(?:-hand)?(?= (?:episodes|data|side|eps|drives|demos))",
+        r"(?P<way>양방향|좌우|양쪽)(?=(?: 방향)? ?(?:데이터|에피소드)[로를])",
         rf"(?:방향|directions?)(?:은|는|이|:| is| are| =) ?[*`]*{WAY}(?![가-힣]*[이가] 아)",
         r"(?P<way>both directions|both sides|좌우[를을]? ?(?:둘 다|모두|양쪽|다 )"
         r"|양쪽 (?:방향 )?(?:모두|다)"
@@ -122,10 +124,12 @@ DENIED_BEFORE = re.compile(
 )
 DENIED_AFTER = re.compile(
     r"[`*\"”]* ?(?:[가-힣]{0,4} ?(?:아니|아님|않|말고|대신|보다)|이?라고 부|이?라는 (?:말|건|것|소)"
-    r"|[^.;]{0,16}(?:지 않|지는 않|not true|is wrong))"
+    r"|[^.;]{0,16}(?:아니|지 않|지는 않|not true|is wrong))"
 )
 SAYS_WAY = re.compile(r"only|right|오른쪽|만|전용|뿐|방향|direction|both|좌우|양쪽|양방향")
-TESTED = re.compile(r"evaluat|평가|\btest|테스트|수집|collect|record|compar|비교|성공|success|acc")
+TESTED = re.compile(
+    r"worse|better|weak|나쁘|좋|약하|evaluat|평가|\btest|테스트|수집|collect|record|compar|비교|성공|success|acc"
+)
 
 
 def denied(text: str, start: int, end: int) -> bool:
@@ -197,4 +201,5 @@ def read_ways(text: str) -> Iterator[Found]:
         for pattern in WAYS:
             for match in pattern.finditer(text):
                 ways = ways_of(match["way"]) or ("left", "right")
-                yield Found(*match.span("way"), "ways", ways=ways, only=len(ways) == 1)
+                if not denied(text, *match.span()):
+                    yield Found(*match.span("way"), "ways", ways=ways, only=len(ways) == 1)

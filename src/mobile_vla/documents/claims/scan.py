@@ -339,7 +339,8 @@ class _Scan:
             self.found.append(Found(word.start(), word.end(), "status"))
             self._mark(word, state)
         if not self.key or state in ("failed", "killed"):
-            self._cause(asked=bool(BECAUSE.search(self.left)))
+            told = state in ("failed", "killed")
+            self._cause(asked=bool(BECAUSE.search(self.left)), after=-1 if told else self._run())
 
     def _mark(self, word: re.Match[str], state: str | None) -> None:
         """A mark beside the word that says the same is a claim as well."""
@@ -348,8 +349,13 @@ class _Scan:
             if meaning == state and place >= 0 and mark not in word[0]:
                 self.found.append(Found(place, place + 1, "status"))
 
-    def _cause(self, *, asked: bool) -> None:
-        if cause := cause_of(self.left, asked=asked):
+    def _run(self) -> int:
+        """Where a run is first named: what is wrong before that need not be its failure."""
+        return self.left.find(RUN)
+
+    def _cause(self, *, asked: bool, after: int = -1) -> None:
+        cause = cause_of(self.left, asked=asked)
+        if cause and (asked or cause[1] > after):
             self.found.append(Found(cause[1], cause[2], "reason"))
 
     def _one(self, pattern: re.Pattern[str], quantity: str) -> None:

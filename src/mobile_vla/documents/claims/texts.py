@@ -44,9 +44,10 @@ SENTENCE = re.compile(r"[.!?。](?<!\(\d\.)(?<!^\d\.)(?<!\.[eg]\.)(?<!vs\.)[\s*_
 ELSEWHERE = re.compile(
     "|".join(
         [f"{word}(?<!as in the {word})(?<!like the {word})(?<!like {word})(?<!than the {word})"
-         " (?:run|case|training|experiment)"
+         " (?:run|case|training|experiment|baseline)"
          for word in ("older", "previous", "other", "another", "earlier")]
-        + [f"{word} (?:실행|학습|실험|케이스)(?!들?처럼|들?[과와] (?:같|마찬가지))" for word in ("이전", "다른", "옛")]
+        + [f"{word} (?:실행|학습|실험|케이스|기준선)(?!들?처럼|들?[과와] (?:같|마찬가지))" for word in ("이전", "다른", "옛")]
+        + ["작년 기준선", "예전 기준선", "old baseline", "(?:run|one|case) whose"]
     )
 )  # fmt: skip
 """In small letters: what is said of a run that is not named."""

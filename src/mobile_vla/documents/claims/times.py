@@ -29,7 +29,9 @@ NOT_YET = re.compile(
     r"|다운|업로드|로딩|평가|추론|수집|collect|record"
 )
 """Times that are guessed, or of something else than training."""
-OF_CHECK = re.compile(r"(?:validation (?:pass|run|loop)|검증(?:에|은|은 한|만|하는 데)?)[^,;]{0,24}$")
+OF_CHECK = re.compile(
+    r"(?:validation (?:pass|run|loop)|검증(?:에|은|은 한|만|하는 데)?)[^,;]{0,24}$"
+)
 """Before a time: it is the validation's."""
 CLOCK = re.compile(r"(?<![\d:])(?P<h>[01]?\d|2[0-3])(?::|시\s*)(?P<m>[0-5]\d)(?:분|(?!\d))(?!:)")
 BEGUN = re.compile(
@@ -116,8 +118,13 @@ def times(text: str) -> list[tuple[Found, int]]:
     match = CLOCK.search(text) if BEGUN.search(text) and not NOT_YET.search(text) else None
     if match is None or not of_begin(text, match.start(), match.end()):
         return []
-    hour = int(match["h"])
-    if hour < 12 and LATE.search(text[max(0, match.start() - 6) : match.end() + 4]):
-        hour += 12
-    minutes = float(hour * 60 + int(match["m"]))
+    minutes = since_midnight(text, match)
     return [(Found(match.start(), match.end(), "started", minutes, 1.0), match.end())]
+
+
+def since_midnight(text: str, clock: re.Match[str]) -> float:
+    """The minutes that an hour in a text in small letters is after midnight: "오후 3시 5분"."""
+    hour = int(clock["h"])
+    if hour < 12 and LATE.search(text[max(0, clock.start() - 6) : clock.end() + 4]):
+        hour += 12
+    return float(hour * 60 + int(clock["m"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mobile_vla.documents.claims.times import CLOCK
+from mobile_vla.documents.claims.times import CLOCK, since_midnight
 from mobile_vla.documents.claims.tokens import Found, small
 from mobile_vla.documents.claims.words import Key
 
@@ -32,7 +32,7 @@ def whole_values(text: str, key: Key) -> list[Found]:
     clock = CLOCK.search(text) if key.quantity in ("date", "started") else None
     if clock is None:
         return []
-    minutes = float(int(clock["h"]) * 60 + int(clock["m"]))
+    minutes = since_midnight(small(text), clock)
     return [Found(clock.start(), clock.end(), "started", minutes, 1.0)]
 
 

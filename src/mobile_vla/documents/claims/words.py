@@ -17,14 +17,16 @@ INTERESTING = re.compile(
     r"|얼[려렸린]|enable|disk|nan\b|diverg|dead|died|터[졌짐]|뻗|튕|크래시|돌[고아리]|도는 중|broke"
     r"|blew"
     r"|errored|compar|train|abort|outperform|beat|fail|done|progress|finish|possible|running|kill"
-    r"|oom|memory|ongoing|queued|way|path|file|파일|가중치|weights|not ?found|yes|no\b|true|false"
+    r"|oom|memory|ongoing|queued|way|path|file|파일|가중치|weights|not ?found|complet|succe|stop|끊"
+    r"|계속|[ox]$|yes|no\b|true|false"
     r"|both"
 )
 """What a text in small letters must hold to be worth reading."""
 GUESS = re.compile(
     r"예상|기대|가설|추후|제안|만약|할 것|될 것|tbd|expect|hypothe|if(?<![a-z]if)\b|would\b"
     r"|should\b|might\b|plan(?:s|ning)? (?:to|for)\b|goal|목표|시나리오|scenario|propos|필요"
-    r"|want(?:s|ed)? (?:to|the|a)\b|to (?:try|repeat|rerun|retry|be repeated)\b"
+    r"|want(?:s|ed)? (?:to|the|a)\b|want(?:s|ed)? [\w`]+ to\b|in a (?:pilot|test)|as a test"
+    r"|시험 삼아|테스트로|to (?:try|repeat|rerun|retry|be repeated)\b"
     r"|will\b|i'll|we'll|let's|hop(?:e|es|ed|ing)\b|wish|bets? (?:a|on|that|it)\b"
     r"|aim(?:s|ing|ed)? (?:to|for|at)\b|intend|pencilled"
     r"|we need|let [a-z\ue000]+ (?:finish|run)|next (?:week|month|time|run|step|quarter|year)"
@@ -41,6 +43,7 @@ GUESS_HEADING = re.compile(
 FOREIGN = re.compile(
     r"paper|thesis|published|et al\b|literature|\[\d+\](?!\()|recommend|'s (?:group|lab|team)"
     r"|other (?:lab|group|team)|another (?:lab|group|team)|next[ -]door|neighbou?r|resnet|constant"
+    r"|rt-[12]|octo\b|nomad\b"
     r"|논문|학위|부록|선행 ?연구|문헌|옆 ?(?:연구실|랩|팀|그룹)|다른 ?(?:연구실|랩|팀|그룹)"
 )
 """In small letters: other people's work."""
@@ -114,8 +117,11 @@ QUANTITIES: tuple[tuple[str, str], ...] = (
     ("checkpoint", r"checkpoint|체크포인트|ckpt"),
     ("started", r"시작 ?(시각|시간)|^start(ed)? (time|at)$|^(launched|began) at$|^time of start$"),
     ("date", r"\bdate\b|날짜|일자|started|시작"),
-    ("reason", r"reason|\bcause|이유|원인|문제$"),
-    ("status", r"\bstatus\b|\bstate\b|\boutcome\b|상태|^result$|^결과$|진행 ?상황"),
+    ("reason", r"reason|\bcause|^why\b|^error( message)?$|^오류$|^에러$|이유|원인|문제$"),
+    (
+        "status",
+        r"\bstatus\b|\bstate\b|\boutcome\b|상태|^result$|^결과$|진행 ?상황|^진행( ?상태| ?여부)?$",
+    ),
     ("ways", r"^(driving |data )?directions?$|^dirs?\.?$|방향$|^sides?$"),
     (
         "episodes",
