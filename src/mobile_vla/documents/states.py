@@ -283,7 +283,7 @@ def _trained(run: RunFacts) -> tuple[bool | None, float | None, Evidence | None]
 
 def _family(text: str) -> str | None:
     lowered = text.lower()
-    if "robovlm" in lowered or "oxe-pretrain" in lowered:
+    if re.search(r"robovlm|oxe[- _]?pretrain", lowered):
         return "robovlms"
     family = FAMILIES.search(lowered)
     return family[0] if family else None

@@ -233,7 +233,11 @@ class _Reader:
                 return
         match = KEYED.match(text) if ":" in text or "：" in text else None
         named = self.names.mentions(match["key"]) if match else []
-        key = read_key(unnamed(match["key"], named)) if match and not SAYS.search(match["key"]) else None
+        key = (
+            read_key(unnamed(match["key"], named))
+            if match and not SAYS.search(match["key"])
+            else None
+        )
         of = self.names.only(match["key"]) if match and named else None
         of = of if match and not self.names.mentions(match["value"]) else None
         if match and key and key.quantity != "epoch" and (not named or of):

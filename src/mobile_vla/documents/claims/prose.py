@@ -13,7 +13,7 @@ MODEL = (
     r"(?:microsoft(?:'s)? |ms )?kosmos[- ]?2[\w-]*|paligemma[\w-]*|llava[\w.-]*|openvla[\w-]*"
     r"|qwen[\w.-]*vl[\w.-]*|smolvlm[\w-]*"
 )
-ROBOT = r"(?:oxe[\w-]* )?robovlms?(?:['’]s)?(?: checkpoint| weights)?"
+ROBOT = r"(?:oxe[- ]pretrain\w*|(?:oxe[\w-]* )?robovlms?)(?:['’]s)?(?: checkpoint| weights)?"
 NONE = (
     r"scratch|no (?:robot |pretrained |extra )+(?:weights|checkpoint|data)"
     r"|without (?:any )?(?:robot |pretrained |extra )+(?:weights|checkpoint)"
@@ -22,7 +22,7 @@ LEAD = r"(?:the |its |a |plain |original |[`*\"“])*"
 BARE = rf"(?P<w>{ROBOT}|{MODEL}|{FILE}|{NONE})"
 WEIGHTS = rf"{LEAD}{BARE}"
 BARE_WEIGHTS = re.compile(
-    r"kosmos|robovlm|paligemma|llava|openvla|qwen|smolvlm|scratch|weights|checkpoint|가중치"
+    r"kosmos|robovlm|paligemma|llava|openvla|qwen|smolvlm|scratch|weights|oxe|checkpoint|가중치"
     r"|\.pt|\.ckpt|\.safetensors|\.bin"
 )
 """Stands in all weights, and is found sooner."""
@@ -126,9 +126,11 @@ DENIED_AFTER = re.compile(
     r"[`*\"”]* ?(?:[가-힣]{0,4} ?(?:아니|아님|않|말고|대신|보다)|이?라고 부|이?라는 (?:말|건|것|소)"
     r"|[^.;]{0,16}(?:아니|지 않|지는 않|not true|is wrong))"
 )
+LAST_WAY = re.compile(rf"[,;(] ?{WAY}(?:[ -]only| ?만)?\)?$")
 SAYS_WAY = re.compile(r"only|right|오른쪽|만|전용|뿐|방향|direction|both|좌우|양쪽|양방향")
 TESTED = re.compile(
-    r"worse|better|weak|나쁘|좋|약하|evaluat|평가|\btest|테스트|수집|collect|record|compar|비교|성공|success|acc"
+    r"worse|better|weak|나쁘|좋|약하|evaluat|평가|\btest|테스트|수집|collect|record|compar|비교"
+    r"|성공|success|acc"
 )
 
 
@@ -170,7 +172,8 @@ def _parts(text: str) -> Iterator[Found]:
     told: set[int] = set()
     for pattern in PARTS:
         for match in pattern.finditer(text):
-            if match.start("how") in told:
+            another = text[: match.start("part")].endswith("whose ")
+            if match.start("how") in told or another:
                 continue
             told.add(match.start("how"))
             name = "projection" if match["part"].startswith(("proj", "프로젝")) else "vision"
@@ -195,9 +198,12 @@ def part_beside(text: str, key: str) -> Iterator[Found]:
                     qualifier=f"{part} {'frozen' if frozen else 'trained'}")  # fmt: skip
 
 
-def read_ways(text: str) -> Iterator[Found]:
+def read_ways(text: str, *, keyed: bool) -> Iterator[Found]:
     """The directions that a run was trained on, where no number of episodes stands beside them."""
-    if SAYS_WAY.search(text) and not TESTED.search(text):
+    if keyed and (match := LAST_WAY.search(text)):
+        ways = ways_of(match["way"])
+        yield Found(*match.span("way"), "ways", ways=ways, only=len(ways) == 1)
+    elif SAYS_WAY.search(text) and not TESTED.search(text):
         for pattern in WAYS:
             for match in pattern.finditer(text):
                 ways = ways_of(match["way"]) or ("left", "right")

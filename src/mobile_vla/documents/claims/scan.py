@@ -63,7 +63,8 @@ HIDDEN = tuple(
 PATHS = re.compile(r"https?://\S+|[\w.~{}-]*/[\w./{}*=~-]*[a-z_][\w./{}*=~-]*")
 STRUCK = re.compile(r"~~.*?~~|\(was: [^)]*\)")
 QUOTED = re.compile(
-    r"[\"“][^\"“”]{1,80}[\"”] ?(?:이?라고|이?라는|이?란) ?|"
+    r"[\"“][^\"“”]{1,80}[\"”] ?(?:이?라고|이?라는|이?란"
+    r"|[^\"“”.]{0,6}(?:아니|틀[렸리린]|wrong|false|not ))|"
     r"(?:wrote|claimed|called|said|saying|stated|read|reads) (?:it |that )?[\"“][^\"“”]{1,80}[\"”]"
 )
 """What somebody once wrote or called it."""
@@ -329,7 +330,8 @@ class _Scan:
             for start, end in states_of_each(self.left):
                 self.found.append(Found(start, end, "status"))
         if not self.key or self.quantity in ("episodes", "ways"):
-            self.found.extend([*read_prose(self.text), *read_ways(self.left)])
+            keyed = self.quantity != ""
+            self.found.extend([*read_prose(self.text), *read_ways(self.left, keyed=keyed)])
 
     def _state(self) -> None:
         self._one(GONE, "checkpoint")

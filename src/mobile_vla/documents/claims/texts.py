@@ -43,11 +43,13 @@ NOTE = re.compile(r"\[\^mvla-\d|note mvla-\d")
 SENTENCE = re.compile(r"[.!?。](?<!\(\d\.)(?<!^\d\.)(?<!\.[eg]\.)(?<!vs\.)[\s*_]+(?=\S)")
 ELSEWHERE = re.compile(
     "|".join(
-        [f"{word}(?<!as in the {word})(?<!like the {word})(?<!like {word})(?<!than the {word})"
-         " (?:run|case|training|experiment|baseline)"
+        [f"{word} (?:run|case|training|experiment|baseline)"
          for word in ("older", "previous", "other", "another", "earlier")]
-        + [f"{word} (?:실행|학습|실험|케이스|기준선)(?!들?처럼|들?[과와] (?:같|마찬가지))" for word in ("이전", "다른", "옛")]
-        + ["작년 기준선", "예전 기준선", "old baseline", "(?:run|one|case) whose"]
+        + [f"{word} (?:실행|학습|실험|케이스|기준선)(?!들?처럼|들?[과와] (?:같|마찬가지))"
+           for word in ("이전", "다른", "옛")]
+        + [f"{word} (?:[a-z0-9-]+ )?(?:모델|기준선)" for word in ("작년", "예전", "옛", "지난")]
+        + [f"{word} (?:[a-z0-9-]+ )?(?:model|baseline)" for word in ("old", "last year's")]
+        + ["run whose", "one whose", "case whose"]
     )
 )  # fmt: skip
 """In small letters: what is said of a run that is not named."""

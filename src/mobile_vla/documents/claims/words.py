@@ -42,7 +42,8 @@ GUESS_HEADING = re.compile(
 )
 FOREIGN = re.compile(
     r"paper|thesis|published|et al\b|literature|\[\d+\](?!\()|recommend|'s (?:group|lab|team)"
-    r"|other (?:lab|group|team)|another (?:lab|group|team)|next[ -]door|neighbou?r|resnet|constant"
+    r"|other (?:lab|group|team)|another (?:lab|group|team)|next[ -]door|neighbou?r|무관|unrelated"
+    r"|of no interest|resnet|constant"
     r"|rt-[12]|octo\b|nomad\b"
     r"|논문|학위|부록|선행 ?연구|문헌|옆 ?(?:연구실|랩|팀|그룹)|다른 ?(?:연구실|랩|팀|그룹)"
 )
