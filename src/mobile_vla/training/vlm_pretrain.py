@@ -47,21 +47,20 @@ def pretrain(
     *,
     seed: int = 0,
     progress: Progress | None = None,
-    vlm: Path | None = None,
     lessons: Lessons | None = None,
 ) -> Path:
     """Make `kosmos2-tiny` (a folder) or `robovlms-tiny` (a `.pt`) in the folder `out`; its path.
 
-    `vlm` is the Kosmos-2 that `robovlms-tiny` goes on from, by default the one that ships.
-    What stood at the place before is replaced once the new one is whole; where that is what
-    would be made, by its card and the hashes of its files, nothing is done. An unknown name,
-    or a VLM that does not use the image, is a `UserError`.
+    `robovlms-tiny` goes on from the `kosmos2-tiny` that ships. What stood at the place before is
+    replaced once the new one is whole; where that is what would be made, by its card and the
+    hashes of its files, nothing is done. An unknown name, or a VLM that does not use the image,
+    is a `UserError`.
     """
     if name not in NAMES:
         raise UserError(f'There is no small VLM "{name}": choose from {", ".join(NAMES)}.')
     lessons = lessons or Lessons()
     progress = progress or _silent
-    start = None if name == "kosmos2-tiny" else vlm or asset_path("kosmos2-tiny")
+    start = None if name == "kosmos2-tiny" else asset_path("kosmos2-tiny")
     recipe = recipe_hash(name, seed, lessons, start)
     if made_already(out / NAMES[name], recipe):
         return out / NAMES[name]
@@ -113,8 +112,7 @@ def _pretrain_kosmos2(out: Path, school: _School) -> Path:
 def _pretrain_robovlms(out: Path, school: _School, start: Path) -> Path:
     lessons, held_out = school.lessons, school.held_out
     backbone, source = load_vlm(start)
-    if not isinstance(backbone, Kosmos2Backbone):
-        raise UserError(f"{start} is no Kosmos-2: robovlms-tiny goes on from kosmos2-tiny.")
+    assert isinstance(backbone, Kosmos2Backbone)
     model = RobotModel(backbone)
     latents = encode_views(backbone, school.views)
     rng = np.random.default_rng([school.seed, 2])
