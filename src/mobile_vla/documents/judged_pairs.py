@@ -103,10 +103,8 @@ def _verdict(
         return "supported" if possible else "contradicted"
     if found.verdict in ("confounded", "not_comparable"):
         return "contradicted" if possible else "supported"
-    if any(views[arm].state in ("failed", "killed") for arm in arms):
+    if any(views[arm].state in ("failed", "killed", "running") for arm in arms):
         return "contradicted" if possible else "supported"
-    if any(views[arm].state == "running" for arm in arms):
-        return "unsupported" if possible else "supported"
     return "supported" if possible and _unmeasured_alone(found) else "unsupported"
 
 

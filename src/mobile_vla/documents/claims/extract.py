@@ -26,6 +26,7 @@ from mobile_vla.documents.claims.source import Document, Piece, Section
 from mobile_vla.documents.claims.surroundings import Surroundings
 from mobile_vla.documents.claims.tables import Tables
 from mobile_vla.documents.claims.texts import (
+    DENIED,
     Look,
     epoch_of_file,
     look_at,
@@ -49,7 +50,7 @@ from mobile_vla.documents.claims.words import (
 Case = tuple[str, str | None]
 NUMBERED = re.compile(r"^#*\s*[\d.]+[.)]?\s|20\d{2}-\d{2}-\d{2}(?: \d{1,2}:\d{2})?")
 """A heading's own number and date."""
-QUALIFIED = LOSSES | {"any_steps"}
+QUALIFIED = LOSSES | {"any_steps", "params"}
 """Quantities of which a key says which value it holds."""
 SAYS = re.compile(r" (?:was|were|is|are|has|had) ")
 """What stands before a colon is a sentence of its own, and no key."""
@@ -152,7 +153,7 @@ class _Reader:
             key = None  # a row of something else than a run
         if key is None:
             if not self.names.mentions(piece.text) and piece.column > 0:
-                self._part(piece, case)
+                self._unread(piece)
             return
         if key.quantity in LOSSES and not key.qualifier:
             row = self.document.tables[piece.table][piece.row + 1]
@@ -160,19 +161,6 @@ class _Reader:
         if key.quantity == "status" and own:
             self._add(better_claims(piece, own, self._named()))
         self._read(piece, (0, piece.text), key, case)
-
-    def _part(self, piece: Piece, case: Case | None) -> None:
-        """A cell that says whether a part is trained: what it stands beside names the part."""
-        label = f"{self.tables.label(piece)}: "
-        found = scan(label + piece.text, None, cased=False).found if case else ()
-        parts = [
-            msgspec.structs.replace(item, start=item.start - len(label), end=item.end - len(label))
-            for item in found
-            if item.quantity == "part" and item.start >= len(label)
-        ]
-        self._bind(piece, parts, case)
-        if not parts:
-            self._unread(piece)
 
     def _remark(self, piece: Piece, own: Case) -> None:
         """What a remark says of its row's run: why it failed, else what a sentence would say."""
@@ -193,21 +181,19 @@ class _Reader:
         goes = goes_on(piece.text)
         context = self._context(piece, goes=goes)
         told = context or (section if goes else None)
-        named = self.blocks.setdefault(piece.block, {})
+        spoken = self.blocks.setdefault(piece.block, {})
         for _, _, alias, name in self.names.subjects(piece.text):
-            named.pop(name or alias, None)
-            named[name or alias] = (alias, name)
-        done: set[int] = set()
-        if look.compares:
-            done = self._compared(piece, context or section)
+            spoken.pop(name or alias, None)
+            spoken[name or alias] = (alias, name)
+        done = self._compared(piece, context or section) if look.compares else set()
         if look.ratio:
             self._changes(piece, context or section)
         for start, text in sentences(piece.text):
             if text.rstrip("*_ ").endswith("?"):
                 self.asked = asked(piece, text, self.names)
                 self._unread(piece)  # what is asked is no claim
-            elif look.guess and GUESS.search(small(text)):
-                self._unread(piece)  # nor is what is expected
+            elif (look.guess and GUESS.search(small(text))) or DENIED.search(small(text)):
+                self._unread(piece)  # nor is what is expected, or quoted to deny it
             elif start not in done:
                 self._sentence(piece, (start, text), told, context or section)
             if named := self.names.subjects(text):
@@ -265,8 +251,8 @@ class _Reader:
             if not text.rstrip("*_ ").endswith("?") and not GUESS.search(small(text))
         ]
         found = [bound for place in places for bound in line_pairs(piece, self.names, place)]
-        if not found and "?" not in piece.text:
-            found = line_pairs(piece, self.names, (0, piece.text))
+        whole = [] if found or "?" in piece.text else [(0, piece.text)]
+        found += [bound for place in whole for bound in line_pairs(piece, self.names, place)]
         self._add(found)
         if not look_at(piece.text).guess:
             self._add(better_claims(piece, case, self._named(), self.names))
@@ -330,7 +316,8 @@ class _Reader:
                     qualifier=item.qualifier
                     or (key.qualifier if key and item.quantity in QUALIFIED else ""),
                 )
-                for item in (alone if every and alone else [*alone, *seen.found])
+                for item in (*alone, *seen.found)
+                if item in alone or not alone or item.quantity != "ways"
             ]
             if offset or key
             else seen.found

@@ -20,7 +20,7 @@ from mobile_vla.documents.claims.words import (
 Case = tuple[str, str | None]
 Bound = tuple[Piece, Found, Case | None, tuple[str, ...]]
 AGAINST = re.compile(
-    r"vs(?<!\wvs)\.?(?=\W)|against\b|compar(?:e|ed|able|ison)\b|pair(?<!\wpair)\b|비교|견주"
+    r"vs(?<!\wvs)\.?(?=\W)|against\b|compar(?:e|ed|able|ison)\b|pair(?<!\wpair)\b|비교|견주|[↔⇔]|<->"
 )
 QUESTION = re.compile(r"비교|comparison|question|질문")
 ANSWER = re.compile(
@@ -59,7 +59,7 @@ NO_PAIR = re.compile(r"no comparison|비교 ?불가", re.IGNORECASE)
 
 BEST_CELL = re.compile(r"[\W]*(?P<best>best|최고)(?: model| 모델| 성능)?[\W]*", re.IGNORECASE)
 BEST = re.compile(
-    r"best(?<!\wbest) (?:\w+ )?(?:model|run|case|one)\b"
+    r"best(?<!\wbest) (?:(?!of|in|from|than|at)\w+ )?(?:model|run|case|one)\b"
     r"(?! (?:of|from|in) (?!all|the |our|these|any))|현재 best|최고 (?:성능|모델)"
     r"|가장 (?:우수|좋은|뛰어난)(?=\S*\s*(?:모델|성능|결과|학습|케이스))"
 )
@@ -70,7 +70,7 @@ BETTER = re.compile(
 )
 LESS = re.compile(r"worse|나쁘|낮|떨어")
 COMPARING = re.compile(
-    r"vs|against|compar|비교|견주|best|better|worse|outperform|beat|superior|최고|좋|낫|우수|높|낮|나쁘"
+    r"vs|↔|⇔|<->|against|compar|비교|견주|best|better|worse|outperform|beat|superior|최고|좋|낫|우수|높|낮|나쁘"
     r"|뛰어나|떨어"
 )
 """In small letters: a text without any of these compares nothing."""

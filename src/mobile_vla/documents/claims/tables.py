@@ -10,6 +10,7 @@ import msgspec
 
 from mobile_vla.documents.claims.naming import Names, case_number
 from mobile_vla.documents.claims.source import Document, Piece, is_label
+from mobile_vla.documents.claims.tokens import PARTS
 from mobile_vla.documents.claims.words import (
     LOSSES,
     Key,
@@ -31,6 +32,12 @@ REMARKS = re.compile(r"비고|메모|특이|설명|진행|note|remark|comment|de
 REGIME = re.compile(r"lora|frozen|full|fine-?tun|고정|동결|전체", re.IGNORECASE)
 OF_REGIME = re.compile(r"^(kind|type|method|종류|유형|방식)$", re.IGNORECASE)
 """Heads that speak of the training regime only where their cells do."""
+BARE_PLACE = re.compile(
+    r"(best|lowest|final|last|end|at the end|최저|최고|최종|마지막|끝)( value| ?값)?"
+)
+"""Heads that say which loss without saying that it is one: what is no fraction there is none."""
+SUM = re.compile(r"합계|총계|총합|전체|합|total|sum|all|in all|altogether")
+"""Heads of a column that adds up those beside it."""
 DITTO = re.compile(r"[\s\"'〃″↑-]*|상동|위와 같음|ditto|same", re.IGNORECASE)
 EPOCH_CELL = re.compile(r"\W*(?:epoch|ep|에폭|에포크)?[\s_=]*(\d+)(?!\d)", re.IGNORECASE)
 
@@ -64,6 +71,8 @@ class Tables:
         key, case = layout.heads[piece.column] if piece.column < len(layout.heads) else (None, None)
         if key and OF_REGIME.match(self._head(piece)) and not REGIME.search(piece.text):
             key = None
+        if key and BARE_PLACE.fullmatch(self._head(piece)) and "." not in piece.text:
+            key = None
         if layout.epochs is not None:
             return self._of_epoch(piece, layout, key), case
         if case is not None:
@@ -82,13 +91,6 @@ class Tables:
         if place not in self.rows:
             self.rows[place] = self._find_case(piece)
         return self.rows[place]
-
-    def label(self, piece: Piece) -> str:
-        """What stands beside a cell to say what it is: its row's key, or its head."""
-        layout, row = self.layout(piece.table), self._row(piece)
-        if layout.keys is not None and layout.keys < len(row) and piece.column in layout.values:
-            return clean(row[layout.keys].text)
-        return self._head(piece)
 
     def by_run(self, table: int) -> bool:
         """Whether the rows of a table are runs, so that one without a name is of none known."""
@@ -127,18 +129,33 @@ class Tables:
         if said:
             values |= {n for n, text in enumerate(texts) if n not in said and _place_of(text)}
             values |= {said[0] + 1} if len(texts) == said[0] + 2 else set()
+        heads = self._parts(heads, texts)
         epochs = next((n for n, (key, _) in enumerate(heads) if key and key.quantity == "epoch"),
                       None)  # fmt: skip
-        if loss := None if all(key for key, _ in heads) else self._caption(rows[0]):
-            heads = [
-                (self._under(Key(loss, "", ""), text), case)
-                if key is None and (_place_of(text) if case is None else epochs is not None)
-                else (key, case)
-                for (key, case), text in zip(heads, texts, strict=True)
-            ]  # fmt: skip
+        loss = None if all(key for key, _ in heads) else self._caption(rows[0])
+        for n, ((key, case), text) in enumerate(zip(heads, texts, strict=True)):
+            placed = epochs is not None if case else bool(_place_of(text))
+            if key is None and placed and (loss or BARE_PLACE.fullmatch(text)):
+                heads[n] = (self._under(Key(loss or "val_loss", "", ""), text), case)
         if epochs and not any(key and key.quantity in LOSSES for key, _ in heads):
             epochs = None
         return Layout(heads, keys, frozenset(values) - {keys}, epochs, self._run_column(table))
+
+    def _parts(
+        self, heads: list[tuple[Key | None, Case | None]], texts: list[str]
+    ) -> list[tuple[Key | None, Case | None]]:
+        """Heads that are parts of a model, or a total beside others: parameters, or episodes."""
+        parts = [PARTS.get(text.removesuffix(" parameters").strip(), "") for text in texts]
+        told = {key.quantity for key, _ in heads if key}
+        quantity = (
+            "params" if sum(map(bool, parts)) > 1 else "episodes" if "episodes" in told else ""
+        )
+        return [
+            (Key("params", part, ""), case) if part and quantity == "params"
+            else (Key(quantity, "" if quantity == "params" else "total", ""), case)
+            if quantity and key is None and SUM.fullmatch(text) else (key, case)
+            for (key, case), text, part in zip(heads, texts, parts, strict=True)
+        ]  # fmt: skip
 
     def _run_column(self, table: int) -> int | None:
         rows = self.document.tables[table]

@@ -55,6 +55,13 @@ ELSEWHERE = re.compile(
 """In small letters: what is said of a run that is not named."""
 
 
+DENIED = re.compile(
+    r"[\"”」’']\s*(?:→|->|—|–|:|=>|is|was|는|은|라는 건)?\s*"
+    r"(?:아니|틀[렸린]|거짓|사실이 아|사실과|no\b|wrong|false|not (?:true|so)\b|untrue|a myth)"
+)
+"""In small letters: after a quotation, that it is not so."""
+
+
 def of_another(text: str) -> bool:
     """Whether a text speaks of a run that it does not name, and not only compares with it."""
     lowered = small(text)

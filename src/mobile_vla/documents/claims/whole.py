@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from mobile_vla.documents.claims.times import CLOCK, since_midnight
 from mobile_vla.documents.claims.tokens import Found, small
 from mobile_vla.documents.claims.words import Key
@@ -28,7 +30,11 @@ ALL_WAYS = re.compile(
 def whole_values(text: str, key: Key) -> list[Found]:
     """What a text says as a whole beside its key; nothing where it is to be read word by word."""
     if key.quantity in ("ways", "episodes"):
-        return ways_alone(text)
+        last = text.rfind(",") + 1
+        return ways_alone(text) or [
+            msgspec.structs.replace(found, start=found.start + last, end=found.end + last)
+            for found in (ways_alone(text[last:]) if last else [])
+        ]
     clock = CLOCK.search(text) if key.quantity in ("date", "started") else None
     if clock is None:
         return []

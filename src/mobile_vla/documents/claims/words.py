@@ -116,7 +116,11 @@ QUANTITIES: tuple[tuple[str, str], ...] = (
     ("vlm", r"\bvlm\b|(?<!freeze.)backbone|백본"),
     ("lora", r"^lora$"),
     ("checkpoint", r"checkpoint|체크포인트|ckpt"),
-    ("started", r"시작 ?(시각|시간)|^start(ed)? (time|at)$|^(launched|began) at$|^time of start$"),
+    (
+        "started",
+        r"시작 ?(시각|시간)|^시각$|^start(ed)? (time|at)$"
+        r"|^(launched|began) at$|^time of start$",
+    ),
     ("date", r"\bdate\b|날짜|일자|started|시작"),
     ("reason", r"reason|\bcause|^why\b|^error( message)?$|^오류$|^에러$|이유|원인|문제$"),
     (
@@ -127,7 +131,7 @@ QUANTITIES: tuple[tuple[str, str], ...] = (
     (
         "episodes",
         r"episodes?\b|\beps?\b|\bdemos?\b|에피소드|^data\b|^dataset\b|^데이터\b"
-        r"|데이터셋|data amount",
+        r"|데이터셋|data amount|(전체|총) ?데이터( ?수)?$|^total data",
     ),
 )
 _KEYS = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in QUANTITIES)
@@ -177,6 +181,14 @@ ENTIRE = re.compile(r"전체|총|합계|\btotal|\bin all\b|\ball\b", re.IGNORECA
 """All episodes, of training and validation."""
 
 
+SIDE = re.compile(
+    r"(?:train(?:ing)?|val(?:idation)?|학습|훈련|검증)[ _]?"
+    r"(?:(?P<left>l|left|왼쪽?|좌측?)|r|right|오른쪽?|우측?)",
+    re.IGNORECASE,
+)
+"""A head that counts one direction of a split: "train L", "검증 우"."""
+
+
 class Key(msgspec.Struct, frozen=True):
     """What a column's head, a row's first cell or a line's key says of the values beside it.
 
@@ -202,6 +214,9 @@ def read_key(text: str) -> Key | None:
         return Key("part", part_of(part), "")
     quantity = next((name for name, pattern in _KEYS if pattern.search(plain)), None)
     both = _both(text)
+    if side := SIDE.fullmatch(plain):
+        way = "left" if side["left"] else "right"
+        return Key("episodes", "", split_of(plain), ways=(way,))
     implied = bool(quantity is None and both and both[0][0])
     quantity = "episodes" if implied else quantity
     if quantity is None:
