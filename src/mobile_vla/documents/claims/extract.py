@@ -15,9 +15,11 @@ from mobile_vla.documents.claims.naming import Names, one_case, read_names
 from mobile_vla.documents.claims.pairs import (
     Asked,
     answered,
+    answers,
     asked,
     better_claims,
     heading_pair,
+    is_answerer,
     line_pairs,
     pair_claims,
 )
@@ -42,7 +44,6 @@ from mobile_vla.documents.claims.whole import ways_alone, whole_values
 from mobile_vla.documents.claims.words import (
     GUESS,
     LOSSES,
-    NUMERIC,
     Key,
     read_key,
 )
@@ -60,14 +61,6 @@ KEYED = re.compile(
 )
 THAN = re.compile(r"보다|비해|비하면|대비|의 \d|than|below|above|that of|of the|as many|as much")
 """What stands where one run is told by another."""
-ANSWERS = re.compile(r"\W*[aA답]\d*\W*$")
-OTHERS, SELF = re.compile(r"보다|than\b"), re.compile(r"첫|처음|초기|first|initial|start|epoch 0")
-"""What a run is told by that is not named: another run, or its own beginning."""
-VALUE_ALONE = re.compile(
-    r"^\W*(?:a\d*\W+)?(?:\ue000+\W*(?:[은는]|is|was|has|had)?\W*)?(?:약|about)?\W*\d"
-)
-WORD_ALONE = re.compile(r"^\W*(?:a\d*\W+)?(?!yes|no\b|네|예|아니)[^.!?]{2,60}\W*$")
-"""In small letters, names masked: an answer that is the value asked for."""
 
 
 def read_claims(
@@ -206,7 +199,7 @@ class _Reader:
     ) -> None:
         """A sentence, or a key with what stands after it. `told`: the run spoken of before it."""
         start, text = place
-        if len(text) < 5 and ANSWERS.match(text):
+        if is_answerer(text):
             return  # "A.": the answer follows
         question, self.asked = self.asked, None
         if question and piece.block - question.block in (0, 1):
@@ -238,7 +231,7 @@ class _Reader:
     def _answer(self, piece: Piece, place: tuple[int, str], key: Key, case: Case | None) -> bool:
         """Read a sentence as the value asked for, where it is little else; whether it is."""
         text = masked(place[1], self.names.mentions(place[1]))
-        if not (VALUE_ALONE if key.quantity in NUMERIC else WORD_ALONE).match(small(text)):
+        if not answers(small(text), key):
             return False
         self._read(piece, place, key, case)
         return True

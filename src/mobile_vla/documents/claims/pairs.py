@@ -12,6 +12,7 @@ from mobile_vla.documents.claims.naming import Names
 from mobile_vla.documents.claims.source import Piece
 from mobile_vla.documents.claims.tokens import Found, small
 from mobile_vla.documents.claims.words import (
+    NUMERIC,
     Key,
     clean,
     read_key,
@@ -55,6 +56,14 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ("data_amount", r"데이터(?:의)? ?(양|증가|수)|data amount|amount of data|more data|data size"),
     ("initial_weights", r"pretrain|사전 ?학습|초기 가중치|initial weights"),
 )
+ANSWERS = re.compile(r"\W*[aA답]\d*\W*$")
+OTHERS, SELF = re.compile(r"보다|than\b"), re.compile(r"첫|처음|초기|first|initial|start|epoch 0")
+"""What a run is told by that is not named: another run, or its own beginning."""
+VALUE_ALONE = re.compile(
+    r"^\W*(?:a\d*\W+)?(?:\ue000+\W*(?:[은는]|is|was|has|had)?\W*)?(?:약|about)?\W*\d"
+)
+WORD_ALONE = re.compile(r"^\W*(?:a\d*\W+)?(?!yes|no\b|네|예|아니)[^.!?]{2,60}\W*$")
+"""In small letters, names masked: an answer that is the value asked for."""
 NO_PAIR = re.compile(r"no comparison|비교 ?불가", re.IGNORECASE)
 
 BEST_CELL = re.compile(r"[\W]*(?P<best>best|최고)(?: model| 모델| 성능)?[\W]*", re.IGNORECASE)
@@ -141,6 +150,16 @@ def answered(piece: Piece, place: tuple[int, str], question: Asked) -> list[Boun
     said = "comparison" if match["yes"] is not None else "no_comparison"
     found = Found(start + match.start(), start + match.end(), said)
     return [(piece, found, (" vs ".join(arms_of(question.pair)), None), question.pair)]
+
+
+def is_answerer(text: str) -> bool:
+    """Whether a sentence is but "A.": the answer follows."""
+    return len(text) < 5 and bool(ANSWERS.match(text))
+
+
+def answers(text: str, key: Key) -> bool:
+    """Whether a text, small letters and names masked, is little but the value asked for."""
+    return bool((VALUE_ALONE if key.quantity in NUMERIC else WORD_ALONE).match(text))
 
 
 def _mark_beside(bound: Bound) -> list[Bound]:
