@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from mobile_vla.documents.claims.binding import SEVERAL, bind, goes_on
-from mobile_vla.documents.claims.changes import changes
+from mobile_vla.documents.claims.changes import OTHERS, SELF, THAN, changes
 from mobile_vla.documents.claims.fates import state_of
 from mobile_vla.documents.claims.model import Claim, Unread
 from mobile_vla.documents.claims.naming import Names, one_case, read_names
@@ -59,8 +59,6 @@ KEYED = re.compile(
     r"^(?P<lead>[\s>*_-]*(?:\d+\.\s*)?[✅❌⏳⚠️🔥⏸️\s*`]*)"
     r"(?P<key>[^:：|]{1,48}?)[*`\s]*(?:(?<!\d)[:：]|[:：](?!\d))\s?(?P<value>.+)$"
 )
-THAN = re.compile(r"보다|비해|비하면|대비|의 \d|than|below|above|that of|of the|as many|as much")
-"""What stands where one run is told by another."""
 
 
 def read_claims(

@@ -57,8 +57,6 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ("initial_weights", r"pretrain|사전 ?학습|초기 가중치|initial weights"),
 )
 ANSWERS = re.compile(r"\W*[aA답]\d*\W*$")
-OTHERS, SELF = re.compile(r"보다|than\b"), re.compile(r"첫|처음|초기|first|initial|start|epoch 0")
-"""What a run is told by that is not named: another run, or its own beginning."""
 VALUE_ALONE = re.compile(
     r"^\W*(?:a\d*\W+)?(?:\ue000+\W*(?:[은는]|is|was|has|had)?\W*)?(?:약|about)?\W*\d"
 )
