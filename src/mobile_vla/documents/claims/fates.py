@@ -166,7 +166,7 @@ CLAUSE = re.compile(
     r",? (?:but|while|whereas|and) (?=\ue000)|[;,] (?=\ue000)| (?<=[고며만데] )(?=\ue000)"
 )
 OF_ONE = re.compile(
-    r"\W*(?:(?:[가-힣]{1,4}|also|both|then|now|today|yesterday) )*"
+    r"(?:[^\ue000]{0,24}: ?)?\W*(?:(?:[가-힣]{1,4}|also|both|then|now|today|yesterday) )*"
     r"\ue000+(?:(?:와|과|랑|이랑|하고|,| and) ?\ue000+)*[^\ue000]*"
 )
 """A clause whose subject is a run or several, their names masked."""

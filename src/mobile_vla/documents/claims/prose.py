@@ -35,7 +35,7 @@ INIT = tuple(
         r"초기 ?가중치[는가 ]{1,2}(?P<w>없[이음다])",
         rf"(?:train|fine-?tun)(?:ed|ing) (?:\w+ )?(?:from|on top of) {WEIGHTS}",
         rf"(?:initial|starting|pretrained) (?:weights|checkpoint)s? (?:is|are|was|were) {WEIGHTS}",
-        rf"(?:loads|loaded) {LEAD}(?P<w>{FILE}|{ROBOT})",
+        rf"(?:loads|loaded|ask(?:s|ed) for|look(?:s|ed) for) {LEAD}(?P<w>{FILE}|{ROBOT})",
         rf"from {LEAD}(?P<w>(?:{ROBOT}|{MODEL})(?: checkpoint| weights))",
         rf"초기 ?(?:가중치|체크포인트|화)[가-힣]*:? (?:[가-힣]+ ){{0,3}}?{WEIGHTS}",
         rf"{BARE}[`*]* ?(?:사전 ?학습\S* )?(?:가중치|체크포인트)?(?:으?로|에서|를"
@@ -110,6 +110,7 @@ WAYS = tuple(
         rf"(?:train|learn|fed)\w* (?:\w+ )?(?:on|with|from) (?:the )?(?P<way>{BOTH})"
         r"(?= (?:episodes|data|demos|eps|sides|turns))",
         rf"(?P<way>{BOTH}) (?=(?:데이터|에피소드)[를을로]?\S* (?:모두|둘 다|다|학습|사용|썼))",
+        rf"(?:all(?: of them| turning)?|entirely|exclusively|모두|전부) {WAY}(?![- ]?hand|[가-힣]*의)",
         rf"only (?:the |on )?{WAY}(?:-hand)?(?= (?:episodes|data|side|eps|drives|demos))",
         r"(?P<way>양방향|좌우|양쪽)(?=(?: 방향)? ?(?:데이터|에피소드)[로를])",
         rf"(?:방향|directions?)(?:은|는|이|:| is| are| =) ?[*`]*{WAY}(?![가-힣]*[이가] 아)",
@@ -126,8 +127,10 @@ DENIED_AFTER = re.compile(
     r"[`*\"”]* ?(?:[가-힣]{0,4} ?(?:아니|아님|않|말고|대신|보다)|이?라고 부|이?라는 (?:말|건|것|소)"
     r"|[^.;]{0,16}(?:아니|지 않|지는 않|not true|is wrong))"
 )
-LAST_WAY = re.compile(rf"[,;(] ?{WAY}(?:[ -]only| ?만)?\)?$")
-SAYS_WAY = re.compile(r"only|right|오른쪽|만|전용|뿐|방향|direction|both|좌우|양쪽|양방향")
+LAST_WAY = re.compile(
+    rf"[,;(] ?{WAY}(?:[ -]only| ?만)?\)?$|^{WAY.replace('<way>', '<first>')}(?:[ -]only| ?만)?[,;]"
+)
+SAYS_WAY = re.compile(r"only|all |entirely|exclusively|모두|전부|right|오른쪽|만|전용|뿐|방향|direction|both|좌우|양쪽|양방향")
 TESTED = re.compile(
     r"worse|better|weak|나쁘|좋|약하|evaluat|평가|\btest|테스트|수집|collect|record|compar|비교"
     r"|성공|success|acc"
@@ -201,8 +204,9 @@ def part_beside(text: str, key: str) -> Iterator[Found]:
 def read_ways(text: str, *, keyed: bool) -> Iterator[Found]:
     """The directions that a run was trained on, where no number of episodes stands beside them."""
     if keyed and (match := LAST_WAY.search(text)):
-        ways = ways_of(match["way"])
-        yield Found(*match.span("way"), "ways", ways=ways, only=len(ways) == 1)
+        group = "way" if match["way"] else "first"
+        ways = ways_of(match[group])
+        yield Found(*match.span(group), "ways", ways=ways, only=len(ways) == 1)
     elif SAYS_WAY.search(text) and not TESTED.search(text):
         for pattern in WAYS:
             for match in pattern.finditer(text):

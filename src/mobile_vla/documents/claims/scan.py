@@ -44,6 +44,8 @@ SPLIT = r"(?P<split>train(?:ing)?|val(?:idation)?|학습|훈련|검증)"
 EPISODE = r"(?:episodes?\b|eps\b|demos?\b|에피소드)"
 IN_ALL = re.compile(r" (?:in total|in all|altogether)\b")
 STOP = r"(?![\d,.]*\d)(?!\s*(?:→|->|~|–|%|×|배|/\s*\d|\d))"
+DAY_ALONE = re.compile(rf"[\W\d]*(?:{DATE.pattern})[\W\d]*{RUN}+\W*")
+"""A day and a run: when it was begun."""
 HIDDEN = tuple(
     (sign, re.compile(pattern))
     for sign, pattern in (
@@ -226,6 +228,7 @@ class _Scan:
         begun = self.quantity == "date" or bool(
             BEGUN.search(self.left) and not NOT_BEGUN.search(self.left)
         )
+        begun = begun or bool(DAY_ALONE.fullmatch(self.left))
         for match in list(DATE.finditer(self.left)):
             if begun and of_begin(self.left, match.start(), match.end()):
                 self.found.append(Found(match.start(), match.end(), "date"))

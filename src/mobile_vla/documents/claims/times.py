@@ -36,7 +36,7 @@ OF_CHECK = re.compile(
 CLOCK = re.compile(r"(?<![\d:])(?P<h>[01]?\d|2[0-3])(?::|시\s*)(?P<m>[0-5]\d)(?:분|(?!\d))(?!:)")
 BEGUN = re.compile(
     r"시작|돌렸|돌린|띄[웠운워]|걸었|걸어|started|began|begun|launched|kicked off|trained on|ran on"
-    r"|training since|running since"
+    r"|training since|running since|was tried"
 )
 LATE = re.compile(r"오후|저녁|밤|pm\b|p\.m")
 NOT_BEGUN = re.compile(
