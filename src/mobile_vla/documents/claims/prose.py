@@ -110,7 +110,8 @@ WAYS = tuple(
         rf"(?:train|learn|fed)\w* (?:\w+ )?(?:on|with|from) (?:the )?(?P<way>{BOTH})"
         r"(?= (?:episodes|data|demos|eps|sides|turns))",
         rf"(?P<way>{BOTH}) (?=(?:데이터|에피소드)[를을로]?\S* (?:모두|둘 다|다|학습|사용|썼))",
-        rf"(?:all(?: of them| turning)?|entirely|exclusively|모두|전부) {WAY}(?![- ]?hand|[가-힣]*의)",
+        rf"(?:all(?: of them| turning)?|entirely|exclusively|모두|전부) {WAY}(?![- ]?hand"
+        rf"|[가-힣]*의)",
         rf"only (?:the |on )?{WAY}(?:-hand)?(?= (?:episodes|data|side|eps|drives|demos))",
         r"(?P<way>양방향|좌우|양쪽)(?=(?: 방향)? ?(?:데이터|에피소드)[로를])",
         rf"(?:방향|directions?)(?:은|는|이|:| is| are| =) ?[*`]*{WAY}(?![가-힣]*[이가] 아)",
@@ -130,7 +131,9 @@ DENIED_AFTER = re.compile(
 LAST_WAY = re.compile(
     rf"[,;(] ?{WAY}(?:[ -]only| ?만)?\)?$|^{WAY.replace('<way>', '<first>')}(?:[ -]only| ?만)?[,;]"
 )
-SAYS_WAY = re.compile(r"only|all |entirely|exclusively|모두|전부|right|오른쪽|만|전용|뿐|방향|direction|both|좌우|양쪽|양방향")
+SAYS_WAY = re.compile(
+    r"only|all |entirely|exclusively|모두|전부|right|오른쪽|만|전용|뿐|방향|direction|both|좌우|양쪽|양방향"
+)
 TESTED = re.compile(
     r"worse|better|weak|나쁘|좋|약하|evaluat|평가|\btest|테스트|수집|collect|record|compar|비교"
     r"|성공|success|acc"

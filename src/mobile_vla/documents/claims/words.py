@@ -13,7 +13,8 @@ INTERESTING = re.compile(
     r"|학습"
     r"|crash|진행|실패|완료|가능|없음|오류|left|right|왼쪽|오른쪽|양쪽|양방향|좌우|frozen|froze"
     r"|fixed"
-    r"|kosmos|paligemma|llava|openvla|qwen|smolvlm|robovlm|lora|null|none|fine-?tun|미세|파인|메모리|경로|발산|디스크|고정|동결"
+    r"|kosmos|paligemma|llava|openvla|qwen|smolvlm|robovlm|lora|null|none|fine-?tun|미세|파인"
+    r"|메모리|경로|발산|디스크|고정|동결"
     r"|얼[려렸린]|enable|disk|nan\b|diverg|dead|died|터[졌짐]|뻗|튕|크래시|돌[고아리]|도는 중|broke"
     r"|blew"
     r"|errored|compar|train|abort|outperform|beat|fail|done|progress|finish|possible|running|kill"
@@ -42,7 +43,8 @@ GUESS_HEADING = re.compile(
 )
 FOREIGN = re.compile(
     r"paper|thesis|published|et al\b|literature|\[\d+\](?!\()|recommend|'s (?:group|lab|team)"
-    r"|other (?:lab|group|team)|another (?:lab|group|team)|next[ -]door|neighbou?r|다른 기관|공개 데이터|public data|preprint|arxiv|group (?:at|in|of)\b|무관|unrelated"
+    r"|other (?:lab|group|team)|another (?:lab|group|team)|next[ -]door|neighbou?r|다른 기관"
+    r"|공개 데이터|public data|preprint|arxiv|group (?:at|in|of)\b|무관|unrelated"
     r"|of no interest|resnet|constant"
     r"|rt-[12]|octo\b|nomad\b"
     r"|논문|학위|부록|선행 ?연구|문헌|옆 ?(?:연구실|랩|팀|그룹)|다른 ?(?:연구실|랩|팀|그룹)"
