@@ -54,6 +54,7 @@ def test_every_answer_has_a_schema_with_all_its_keys(whole_study: Maker) -> None
     "asked",
     [
         "status",
+        "status ROOT ROOT",
         "status CASE",
         "status --evidence DIR",
         "compare A B",
@@ -70,7 +71,7 @@ def test_what_the_commands_print_is_what_the_published_schema_says(
     make.write(root / "logs/a.txt", make.log("left_10", [0.3, 0.2, 0.1]))
     make.write(root / "logs/b.json", '{"exp_name": "x", }')
     words = {"CASE": "Case 1", "A": "Case 1", "B": "Case 3", "DIR": f"{root}/logs",
-             "FILE": f"{root}/m.svg"}  # fmt: skip
+             "FILE": f"{root}/m.svg", "ROOT": str(root)}  # fmt: skip
     arguments = [words.get(word, word) for word in asked.split()]
     if "scan" not in arguments:
         arguments += ["--study", str(whole_study.path), "--workspace", str(root)]

@@ -72,16 +72,18 @@ def status(options: argparse.Namespace) -> int:
         return _status_of(options)
     if options.verify_metrics:
         raise UserError("--verify-metrics computes one case's metrics again: name the case.")
+    cases: list[CaseView] = []
     for path in options.path or [None]:
         chosen, scanned = _places(options, path)
         whole = options.json or scanned
         found = book_of(chosen, scanned).survey() if whole else _surveyed(chosen)
-        if options.json:
-            print_json(found.cases)
-        else:
+        cases += found.cases
+        if not options.json:
             print_cases(found.cases)
         for problem in found.problems:
             print(f"not read: {problem}", file=sys.stderr if options.json else sys.stdout)
+    if options.json:
+        print_json(cases)
     return 0
 
 
