@@ -19,7 +19,7 @@ import torch
 from mobile_vla.policy.checkpoint import save_policy
 from mobile_vla.policy.policy import Policy
 from mobile_vla.record.errors import UserError
-from mobile_vla.record.files import explain_os_error, hash_file, sync_folder
+from mobile_vla.record.files import explain_os_error, folder_beside, hash_file, sync_folder
 from mobile_vla.record.folder import RunFolder
 
 POLICY = "policy.safetensors"
@@ -35,19 +35,14 @@ def write_checkpoint(
     Errors: `UserError` for a full disk and the like; the older checkpoints then stand untouched.
     """
     final = run.checkpoints / f"step-{resume['step']:06d}"
-    beside = run.checkpoints / f".{final.name}.part"
     try:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        save_policy(beside / POLICY, policy, metadata)
-        with open(beside / RESUME, "wb") as file:
-            torch.save(resume, file)
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(beside)
-        shutil.rmtree(final, ignore_errors=True)
-        beside.rename(final)
-        sync_folder(run.checkpoints)
+        with folder_beside(final) as beside:
+            save_policy(beside / POLICY, policy, metadata)
+            with open(beside / RESUME, "wb") as file:
+                torch.save(resume, file)
+                file.flush()
+                os.fsync(file.fileno())
+            sync_folder(beside)
         if best:
             _point(run.best, final)
         _point(run.latest, final)
@@ -56,8 +51,6 @@ def write_checkpoint(
         if isinstance(cause, OSError):
             raise explain_os_error(cause, final) from error
         raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return final
 
 
