@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from mobile_vla.commands.common import answering
 from mobile_vla.commands.schema import schema
 from mobile_vla.episodes.manifest import read_manifest
 from small_lab import Lab
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "casebook"))
+import foreign_material as make
 
 
 def leaves(found: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -89,6 +93,20 @@ def test_episodes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = answer(capsys, "episodes", "export", tmp_path / "d", out, "--images")
     frames = sum(episode.frames for episode in manifest.episodes)
     assert found == {"folder": str(out), "episodes": 2, "frames": frames}
+
+
+def test_corrections(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make.write(tmp_path / "logs/a.txt", make.log("nav_left_20251203", [0.3, 0.2, 0.1]))
+    page = tmp_path / "page.md"
+    page.write_text("nav_left_20251203 ran 12 epochs.\n")
+    arguments = ["audit", str(page), "--evidence", str(tmp_path / "logs"), "--json"]
+    assert main([*arguments, "--diff"]) == 1
+    (told,) = json.loads(capsys.readouterr().out)
+    assert "+nav_left_20251203 ran 3" in told["diff"]
+    (fixed,) = answer(capsys, *arguments[:-1], "--fix")
+    assert (fixed["document"], fixed["left"], fixed["diff"]) == (str(page), [], None)
+    assert [one["claim"]["value"] for one in fixed["corrected"]] == ["12"]
+    assert "ran 3 ~~12~~" in page.read_text()
 
 
 def test_what_is_printed_meanwhile_goes_to_stderr(

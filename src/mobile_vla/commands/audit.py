@@ -11,7 +11,7 @@ from mobile_vla.commands.common import print_json
 from mobile_vla.documents.audit import Proof, audit_document, gather_proof
 from mobile_vla.documents.claims.model import Audit, Judged
 from mobile_vla.documents.claims.source import Document, read_document
-from mobile_vla.documents.fix import diff_text, fix_document, write_fixed
+from mobile_vla.documents.fix import Fixed, diff_text, fix_document, write_fixed
 from mobile_vla.documents.own_report import audit_all
 from mobile_vla.documents.sarif import sarif_log
 from mobile_vla.documents.saying import SAID, reason, shown, what
@@ -54,7 +54,7 @@ def audit(options: argparse.Namespace) -> int:
     if options.sarif:
         write_json(Path(options.sarif), sarif_log(audits))
     if options.fix or options.diff:
-        return correct(documents, audits, proof, write=options.fix)
+        return correct(documents, audits, proof, write=options.fix, as_json=options.json)
     if options.json:
         print_json(audits)
     else:
@@ -64,23 +64,38 @@ def audit(options: argparse.Namespace) -> int:
 
 
 def correct(
-    documents: Sequence[Document], audits: Sequence[Audit], proof: Proof, *, write: bool
+    documents: Sequence[Document],
+    audits: Sequence[Audit],
+    proof: Proof,
+    *,
+    write: bool,
+    as_json: bool,
 ) -> int:
     """Show what would be corrected, or write it; exit 1 where something false is left."""
-    judge, left = proof.judge(), 0
+    judge, left, answers = proof.judge(), 0, []
     for document, found in zip(documents, audits, strict=True):
         fixed = fix_document(document, found, proof, judge)
         if write and fixed.done:
             write_fixed(document, fixed)
-        if not write:
-            print(diff_text(document.path, document.data, fixed.data))
-        told = f"{len(fixed.done)} corrected, {len(fixed.left)} left"
-        print(f"{document.path}: {told}{' (nothing to put in their place)' if fixed.left else ''}")
-        for judged in fixed.left:
-            print_judged(judged, found.language)
+        diff = None if write else diff_text(document.path, document.data, fixed.data)
+        told = {"document": document.path, "corrected": fixed.done, "left": fixed.left}
+        answers.append(told | {"diff": diff})
+        if not as_json:
+            _print_fixed(document.path, fixed, diff, found.language)
         wrong = fixed.left if write else [*fixed.left, *fixed.done]
         left += sum(judged.verdict == "contradicted" for judged in wrong)
+    if as_json:
+        print_json(answers)
     return int(left > 0)
+
+
+def _print_fixed(path: Path, fixed: Fixed, diff: str | None, language: Language) -> None:
+    if diff is not None:
+        print(diff)
+    told = f"{len(fixed.done)} corrected, {len(fixed.left)} left"
+    print(f"{path}: {told}{' (nothing to put in their place)' if fixed.left else ''}")
+    for judged in fixed.left:
+        print_judged(judged, language)
 
 
 def print_audits(audits: Sequence[Audit], *, unread: bool, every: bool) -> None:
