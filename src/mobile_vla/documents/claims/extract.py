@@ -95,7 +95,11 @@ class _Reader:
         """Every piece in turn; then what headings and tables disagree on."""
         for piece in self.document.pieces:
             look = look_at(piece.text)
-            if look.read and piece.kind != "front" and not self.around.quotes(piece):
+            if (
+                (look.read or self.asked)
+                and piece.kind != "front"
+                and not self.around.quotes(piece)
+            ):
                 self._piece(piece, look)
             else:
                 self._unread(piece)

@@ -32,6 +32,8 @@ REMARKS = re.compile(r"비고|메모|특이|설명|진행|note|remark|comment|de
 REGIME = re.compile(r"lora|frozen|full|fine-?tun|고정|동결|전체", re.IGNORECASE)
 OF_REGIME = re.compile(r"^(kind|type|method|종류|유형|방식)$", re.IGNORECASE)
 """Heads that speak of the training regime only where their cells do."""
+EPOCH_HEAD = re.compile(r"에폭|에포크")
+"""How many, or which: which one, where a loss stands beside it that is not said to be the best."""
 BARE_PLACE = re.compile(
     r"(best|lowest|final|last|end|at the end|최저|최고|최종|마지막|끝)( value| ?값)?"
 )
@@ -137,6 +139,11 @@ class Tables:
             placed = epochs is not None if case else bool(_place_of(text))
             if key is None and placed and (loss or BARE_PLACE.fullmatch(text)):
                 heads[n] = (self._under(Key(loss or "val_loss", "", ""), text), case)
+        index = next((n for n, text in enumerate(texts) if EPOCH_HEAD.fullmatch(text)), None)
+        plain = any(
+            key and key.quantity in LOSSES and not (key.qualifier or key.also) for key, _ in heads
+        )
+        epochs = index if epochs is None and plain else epochs
         if epochs and not any(key and key.quantity in LOSSES for key, _ in heads):
             epochs = None
         return Layout(heads, keys, frozenset(values) - {keys}, epochs, self._run_column(table))

@@ -49,7 +49,7 @@ ELSEWHERE = re.compile(
            for word in ("이전", "다른", "옛")]
         + [f"{word} (?:[a-z0-9-]+ )?(?:모델|기준선)" for word in ("작년", "예전", "옛", "지난")]
         + [f"{word} (?:[a-z0-9-]+ )?(?:model|baseline)" for word in ("old", "last year's")]
-        + ["run whose", "one whose", "case whose"]
+        + ["run whose", "one whose", "case whose", r"'s (?:\w+ )?(?:run|model|baseline)\b"]
     )
 )  # fmt: skip
 """In small letters: what is said of a run that is not named."""
