@@ -17,7 +17,6 @@ from mobile_vla.documents.audit import Proof, audit_document, audit_text
 from mobile_vla.documents.claims.model import Audit, Judged
 from mobile_vla.documents.claims.source import parse_document, read_document
 from mobile_vla.documents.fix import fix_document
-from mobile_vla.documents.sarif import sarif_log
 from mobile_vla.record.errors import UserError
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -183,17 +182,6 @@ def test_byte_ranges_hold_with_bom_crlf_and_hangul(proof: Proof) -> None:
     (judged,) = audit_document(parse_document(Path("x.md"), data), proof).claims
     assert data[judged.claim.start : judged.claim.end] == b"12"
     assert (judged.verdict, judged.expected, judged.claim.line) == ("contradicted", "10", 5)
-
-
-def test_sarif_points_at_the_line(proof: Proof) -> None:
-    found = audit_text("ok\n\nnav_left_20251203 ran 12 epochs\n", proof)
-    (result,) = sarif_log([found])["runs"][0]["results"]
-    region = result["locations"][0]["physicalLocation"]["region"]
-    assert (result["level"], region["startLine"]) == ("error", 3)
-    assert "epochs “12” is contradicted; evidence: 10" in result["message"]["text"]
-    korean = audit_text("학습은 nav_left_20251203 완료, 12 에폭\n", proof)
-    told = sarif_log([korean])["runs"][0]["results"][0]["message"]["text"]
-    assert "에폭 수 “12”: 근거와 다름; 근거: 10" in told
 
 
 @pytest.mark.parametrize(

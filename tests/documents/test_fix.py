@@ -143,3 +143,43 @@ def test_writing_keeps_the_mode_and_the_diff_shows_it(proof: Proof, tmp_path: Pa
     assert page.stat().st_mode & 0o777 == 0o640
     shown = diff_text(page, document.data, found.data)
     assert "-| nav_left_20251203 | 12 | ⏳ |" in shown
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        ("It ran `12 epochs` in all.", "`10 (was: 12; note mvla-1) epochs`"),
+        ("<!-- 12 epochs -->", "<!-- 10 (was: 12; note mvla-1) epochs -->"),
+        ("<div>\n12 epochs\n</div>", "<div>\n10 (was: 12; note mvla-1) epochs\n</div>"),
+        ("![12 epochs](a12.png)", "![10 (was: 12; note mvla-1) epochs](a12.png)"),
+        ("[12 epochs](http://a/12)", "[10 (was: 12; note mvla-1) epochs](http://a/12)"),
+        ("It took <b>12 epochs</b>.", "<b>10 ~~12~~[^mvla-1] epochs</b>"),
+        ("<script>\nlet a = '12 epochs'\n</script>", None),
+        ("<img alt='12 epochs'>", None),
+        ("It ran $12$ epochs.", None),
+        ("See [this](./12 epochs \"12 epochs\").", None),
+    ],
+)  # fmt: skip
+def test_markup_is_written_only_where_it_is_markup(
+    proof: Proof, page: str, told: str | None
+) -> None:
+    before = f"## nav_left_20251203\n\n{page}\n"
+    found = fixed(before.encode(), proof)
+    if told is None:
+        assert (found.data.decode(), found.done) == (before, [])
+    else:
+        assert told in found.data.decode()
+        assert fixed(found.data, proof).data == found.data
+
+
+def test_what_is_confounded_is_called_so_in_the_documents_language(proof: Proof) -> None:
+    for head, said, told in (
+        ("Possible", "yes", "no (confounded) ~~yes~~"),
+        ("가능 여부", "가능", "불가능 (교란됨) ~~가능~~"),
+        ("Possible", "✅", "❌ (confounded) ~~✅~~"),
+    ):  # fmt: skip
+        page = (
+            f"| Comparison | A | B | {head} |\n|--|--|--|--|\n"
+            f"| data | nav_left_20251203 | nav_leftright_20251204 | {said} |\n"
+        )
+        assert told in fixed(page.encode(), proof).data.decode()

@@ -57,6 +57,8 @@ def test_compare_says_what_confounds(ask: Any) -> None:
     assert found["comparison"]["verdict"] == "confounded"
     assert "optimiser_steps" in found["comparison"]["confounds"]
     assert "no case" in ask("compare", a="x", b="nav_left_20251203")["error"]
+    told = ask("compare", a="nav_left_20251203", b="nav_leftright_20251204", factor="data_amont")
+    assert "no factor 'data_amont': did you mean" in told["error"]
 
 
 def test_a_paragraph_is_checked_before_it_is_written(ask: Any) -> None:

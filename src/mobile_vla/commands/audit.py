@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,57 +46,104 @@ def book_of(options: argparse.Namespace) -> Casebook | None:
 
 
 def audit(options: argparse.Namespace) -> int:
-    """Judge every claim; exit 1 where one is contradicted (`--strict`: or unsupported)."""
+    """Judge every claim; exit 1 where one is contradicted.
+
+    With `--strict` also where one is not supported, or where a document says something and
+    nothing of it could be checked: no evidence is never a pass.
+    """
+    sarif = _writable(options.sarif) if options.sarif else None
     proof = proof_of(options)
     judge = proof.judge()
-    documents = [read_document(Path(name)) for name in options.document]
+    documents = [read_document(path) for path in _once(options.document)]
     audits = [audit_document(document, proof, judge) for document in documents]
     audits = audit_all(documents, audits, book_of(options))
-    if options.sarif:
-        write_json(Path(options.sarif), sarif_log(audits))
+    if sarif:
+        write_json(sarif, sarif_log(documents, audits))
+    if not any(case.runs for case in proof.cases):
+        told = "the evidence holds no run: nothing can be checked; name other folders."
+        print(f"mvla audit: {told}", file=sys.stderr)
     if options.fix or options.diff:
-        return correct(documents, audits, proof, write=options.fix, as_json=options.json)
+        return correct(documents, audits, proof, options)
     if options.json:
         print_json(audits)
     else:
         print_audits(audits, unread=options.unread, every=options.all)
     failing = {"contradicted", *(("unsupported", "ambiguous", "stale") if options.strict else ())}
-    return int(any(judged.verdict in failing for a in audits for judged in a.claims))
+    failed = any(judged.verdict in failing for a in audits for judged in a.claims)
+    return int(failed or (options.strict and any(found.unchecked for found in audits)))
+
+
+def _once(names: Sequence[str]) -> list[Path]:
+    """Each file once, as it was named first."""
+    found: dict[Path, Path] = {}
+    for name in names:
+        found.setdefault(Path(name).resolve(), Path(name))
+    return list(found.values())
+
+
+def _writable(name: str) -> Path:
+    """A file to write. Errors: `UserError` where it is a folder, or its folder is not there."""
+    path = Path(name)
+    if path.is_dir():
+        raise UserError(f"--sarif {name} is a folder: name a file in it.")
+    if not path.parent.is_dir():
+        raise UserError(f"--sarif {name}: there is no folder {path.parent}; make it first.")
+    return path
 
 
 def correct(
-    documents: Sequence[Document],
-    audits: Sequence[Audit],
-    proof: Proof,
-    *,
-    write: bool,
-    as_json: bool,
-) -> int:
-    """Show what would be corrected, or write it; exit 1 where something false is left."""
-    judge, left, answers = proof.judge(), 0, []
-    for document, found in zip(documents, audits, strict=True):
-        fixed = fix_document(document, found, proof, judge)
-        if write and fixed.done:
-            write_fixed(document, fixed)
-        diff = None if write else diff_text(document.path, document.data, fixed.data)
-        told = {"document": document.path, "corrected": fixed.done, "left": fixed.left}
-        answers.append(told | {"diff": diff})
-        if not as_json:
-            _print_fixed(document.path, fixed, diff, found.language)
-        wrong = fixed.left if write else [*fixed.left, *fixed.done]
-        left += sum(judged.verdict == "contradicted" for judged in wrong)
-    if as_json:
+    documents: Sequence[Document], audits: Sequence[Audit], proof: Proof,
+    options: argparse.Namespace,
+) -> int:  # fmt: skip
+    """Show what would be corrected, write it, or both.
+
+    Exit 1 where something false is left, 2 where a file could not be written; the others are.
+    """
+    judge = proof.judge()
+    corrected = [fix_document(d, a, proof, judge) for d, a in zip(documents, audits, strict=True)]
+    refused = {
+        document.path: problem
+        for document, fixed in zip(documents, corrected, strict=True)
+        if options.fix and fixed.done and (problem := _refusal(document, fixed))
+    }
+    answers = []
+    left = False
+    for document, found, fixed in zip(documents, audits, corrected, strict=True):
+        wrong = fixed.left if options.fix else [*fixed.left, *fixed.done]
+        left = left or any(judged.verdict == "contradicted" for judged in wrong)
+        shown = diff_text(document.path, document.data, fixed.data) if options.diff else None
+        problem = refused.get(document.path)
+        if options.json:
+            answers.append({"document": document.path, "corrected": fixed.done, "left": fixed.left,
+                            "diff": shown, "problem": problem})  # fmt: skip
+        else:
+            _print_corrected(document, found, fixed, shown, problem)
+    if options.json:
         print_json(answers)
-    return int(left > 0)
+    return 2 if refused else int(left)
 
 
-def _print_fixed(path: Path, fixed: Fixed, diff: str | None, language: Language) -> None:
-    if diff is not None:
-        print(diff)
+def _refusal(document: Document, fixed: Fixed) -> str | None:
+    """Write a corrected document; the reason where that cannot be."""
+    try:
+        write_fixed(document, fixed)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def _print_corrected(
+    document: Document, found: Audit, fixed: Fixed, shown: str | None, problem: str | None
+) -> None:
+    if shown:
+        print(shown)
+    if problem:
+        print(f"not corrected: {problem}", file=sys.stderr)
+        return
     told = f"{len(fixed.done)} corrected, {len(fixed.left)} left"
-    print(f"{path}: {told}{' (nothing to put in their place)' if fixed.left else ''}")
+    print(f"{document.path}: {told}{' (no correction can stand there)' if fixed.left else ''}")
     for judged in fixed.left:
-        print_judged(judged, language)
+        print_judged(judged, found.language)
 
 
 def print_audits(audits: Sequence[Audit], *, unread: bool, every: bool) -> None:
@@ -109,6 +157,8 @@ def print_audits(audits: Sequence[Audit], *, unread: bool, every: bool) -> None:
         told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
         print(f"  {len(found.claims)} claims: {told}")
         lines = f"{len(found.unread)} lines with numbers were not read as claims"
+        if found.unchecked:
+            print("  nothing of it could be checked")
         print(f"  {lines}{'' if unread or not found.unread else ' (--unread lists them)'}")
         for line in found.unread if unread else ():
             print(f"    {line.line}: {line.text}")

@@ -10,6 +10,7 @@ import msgspec
 
 from mobile_vla.casebook.casebook import Casebook
 from mobile_vla.casebook.comparison import Asked, compare_pair
+from mobile_vla.casebook.factors import planned_factors
 from mobile_vla.casebook.model import CaseView, Comparison, RunView, Value
 from mobile_vla.documents.claims.extract import read_claims
 from mobile_vla.documents.claims.model import Audit
@@ -22,7 +23,9 @@ from mobile_vla.documents.claims.source import (
 from mobile_vla.documents.facts import began_of
 from mobile_vla.documents.saying import language_of
 from mobile_vla.documents.verdicts import Judge
+from mobile_vla.record.errors import UserError
 from mobile_vla.study.models import NUISANCE
+from mobile_vla.study.reading import nearest
 
 
 class Proof(Value, frozen=True, kw_only=True):
@@ -51,7 +54,16 @@ class Proof(Value, frozen=True, kw_only=True):
         return Judge(by_name, Path(self.base), partial(self._compare, by_name))
 
     def compare(self, a: str, b: str, factor: str | None) -> Comparison:
-        """The casebook's verdict on a pair. Errors: `UserError` for identical arms."""
+        """The casebook's verdict on a pair.
+
+        Errors: `UserError` for identical arms, and for a factor that no run or plan tells.
+        """
+        known = {name for case in self.cases for run in case.runs for name in run.factors}
+        known |= {
+            name for case in self.cases if case.planned for name in planned_factors(case.planned)
+        }
+        if factor is not None and factor not in known:
+            raise UserError(f"There is no factor {factor!r}: {nearest(factor, sorted(known))}")
         return self._compare({case.name: case for case in self.cases}, a, b, factor)
 
     def _compare(

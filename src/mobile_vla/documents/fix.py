@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import stat
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from mobile_vla.documents.align import aligned, is_aligned
 from mobile_vla.documents.audit import Proof, audit_document
 from mobile_vla.documents.claims.model import Audit, Judged
 from mobile_vla.documents.claims.source import Document, parse_document
+from mobile_vla.documents.inside import Inside
 from mobile_vla.documents.replacing import replacement
 from mobile_vla.documents.saying import message
 from mobile_vla.documents.verdicts import Judge
@@ -40,10 +42,14 @@ def fix_document(
     """
     judge = judge or proof.judge()
     wrong = [one for one in audit.claims if one.verdict in ("contradicted", "stale")]
-    edits = [(one, text) for one in wrong if (text := replacement(one, audit.language)) is not None]
+    inside = Inside(document.data) if wrong else None
+    edits = [
+        (one, text) for one in wrong if inside and inside.how(one.claim.start) != "not"
+        and (text := replacement(one, audit.language)) is not None
+    ]  # fmt: skip
     edits = _apart(edits)
-    while edits:
-        data = _spliced(document, edits, audit.language)
+    while edits and inside:
+        data = _spliced(document, edits, audit.language, inside)
         again = audit_document(parse_document(document.path, data), proof, judge)
         failed = _still_wrong(audit, again, edits)
         if not failed:
@@ -56,20 +62,28 @@ def fix_document(
 def write_fixed(document: Document, fixed: Fixed) -> None:
     """Write the corrected bytes.
 
-    Errors: `UserError` where the document changed since it was read, is read-only, or is a link
-    to a file outside its folder.
+    Errors: `UserError` where the document changed since it was read or is gone, is read-only, has
+    several names, or is a link to a file outside its folder.
     """
     path = document.path
-    real = path.resolve()
-    if not real.is_relative_to(path.parent.resolve()):
-        raise UserError(f"{path} is a link to {real}, outside its folder: correct that file.")
-    mode = real.stat().st_mode
-    if not mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
-        raise UserError(f"{path} is read-only: allow writing, or look at the --diff.")
-    if real.read_bytes() != document.data:
-        raise UserError(f"{path} changed while it was audited: run the same command again.")
-    write_atomic(real, fixed.data)
-    real.chmod(stat.S_IMODE(mode))
+    try:
+        real = path.resolve(strict=True)
+        if not real.is_relative_to(path.parent.resolve()):
+            raise UserError(f"{path} is a link to {real}, outside its folder: correct that file.")
+        found = real.stat()
+        if not found.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+            raise UserError(f"{path} is read-only: allow writing, or look at the --diff.")
+        if found.st_nlink > 1:
+            raise UserError(f"{path} has other names too (hard links): make it a file of its own.")
+        if real.read_bytes() != document.data:
+            raise UserError(f"{path} changed while it was audited: run the same command again.")
+        write_atomic(real, fixed.data)
+        if os.geteuid() == 0:
+            os.chown(real, found.st_uid, found.st_gid)
+        real.chmod(stat.S_IMODE(found.st_mode))
+    except OSError as error:
+        told = f"{path} was not corrected ({error.strerror}): look whether it is still there."
+        raise UserError(told) from error
 
 
 def diff_text(path: Path, before: bytes, after: bytes) -> str:
@@ -88,18 +102,19 @@ def _apart(edits: Sequence[tuple[Judged, str]]) -> list[tuple[Judged, str]]:
     return kept
 
 
-def _spliced(document: Document, edits: Sequence[tuple[Judged, str]], language: Language) -> bytes:
+def _spliced(
+    document: Document, edits: Sequence[tuple[Judged, str]], language: Language, inside: Inside
+) -> bytes:
     data, end = document.data, b"\r\n" if b"\r\n" in document.data else b"\n"
     first = 1 + max((int(match[1]) for match in NOTE.finditer(data)), default=0)
-    codes = [p.span(0, len(p.text)) for p in document.pieces if p.kind == "code"]
     pieces, place, notes = [], 0, []
     for number, (judged, text) in enumerate(edits, first):
         claim = judged.claim
-        inside = any(start <= claim.start < stop for start, stop in codes)
+        words = inside.how(claim.start) == "words"
         old = data[claim.start : claim.end].decode()
-        pieces += [data[place : claim.start], _corrected(old, text, number, code=inside)]
+        pieces += [data[place : claim.start], _corrected(old, text, number, words=words)]
         place = claim.end
-        notes.append(_note(judged, number, language, code=inside).encode())
+        notes.append(_note(judged, number, language, words=words).encode())
     body = _realigned(document, b"".join([*pieces, data[place:]]), edits)
     gap = b"" if body.endswith(end) else end
     return body + gap + end + (end + end).join(notes) + end
@@ -124,19 +139,19 @@ def _realigned(document: Document, body: bytes, edits: Sequence[tuple[Judged, st
     return b"\n".join(after)
 
 
-def _corrected(old: str, new: str, number: int, *, code: bool) -> bytes:
-    """In a code block nothing is struck through: the old value is told in words."""
-    if code:
+def _corrected(old: str, new: str, number: int, *, words: bool) -> bytes:
+    """`words`: where nothing can be struck through, the old value is told in words."""
+    if words:
         return f"{new} (was: {old}; note mvla-{number})".encode()
     return f"{new} ~~{old}~~[^mvla-{number}]".encode()
 
 
-def _note(judged: Judged, number: int, language: Language, *, code: bool) -> str:
+def _note(judged: Judged, number: int, language: Language, *, words: bool) -> str:
     """One line: what was written, what is so, and where that stands.
 
-    Of a code block it is no footnote: nothing there can refer to one.
+    `words`: of code and the like it is no footnote, since nothing there can refer to one.
     """
-    head = f"note mvla-{number}" if code else f"[^mvla-{number}]"
+    head = f"note mvla-{number}" if words else f"[^mvla-{number}]"
     return f"{head}: mvla audit: " + re.sub(r"\s+", " ", message(judged, language))
 
 

@@ -6,6 +6,7 @@ Every answer is read from files when it is asked for, and names them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -39,7 +40,7 @@ def make_server(book: Casebook, proof: Callable[[], Proof]) -> MCPServer[Any]:
     server: MCPServer[Any] = MCPServer("mobile-vla", instructions=INSTRUCTIONS)
     tools = Tools(book, proof)
     for tool in (tools.status, tools.evidence, tools.compare, tools.plan, tools.check_paragraph):
-        server.add_tool(tool, structured_output=True)
+        server.add_tool(_answering(tool), structured_output=True)
     return server
 
 
@@ -67,23 +68,21 @@ class Tools:
         return {"error": f"There is no case {case!r}.", "cases": known}
 
     def compare(self, a: str, b: str, factor: str | None = None) -> Answer:
-        """Whether two cases can be compared, for a factor where one is named, and why not."""
+        """Whether two cases can be compared, for a factor or question if one is named, and why."""
         proof = self.proof()
         names = {**{case.name: case.name for case in proof.cases}, **proof.labels()}
         unknown = [name for name in (a, b) if name not in names]
         if unknown:
             return {"error": f"There is no case {unknown[0]!r}.", "cases": sorted(names)}
-        try:
-            return {"comparison": _plain(proof.compare(names[a], names[b], factor))}
-        except UserError as error:
-            return {"error": str(error)}
+        asked = {
+            one.name: one.factor for one in (self.book.study.questions if self.book.study else ())
+        }
+        found = proof.compare(names[a], names[b], asked.get(factor or "", factor))
+        return {"comparison": _plain(found)}
 
     def plan(self) -> Answer:
         """What is done, running, to do and blocked, and the next steps in their order."""
-        try:
-            return {"plan": _plain(self.book.plan())}
-        except UserError as error:
-            return {"error": str(error)}
+        return {"plan": _plain(self.book.plan())}
 
     def check_paragraph(self, text: str) -> Answer:
         """Check Markdown, Korean or English: every claim in it with what the evidence says."""
@@ -97,6 +96,19 @@ class Tools:
         ]  # fmt: skip
         unread = [{"line": line.line, "text": line.text} for line in found.unread]
         return {"claims": claims, "counts": found.counts(), "unread": unread}
+
+
+def _answering(tool: Callable[..., Answer]) -> Callable[..., Answer]:
+    """A tool whose user errors are answers: a sentence, and no traceback."""
+
+    @wraps(tool)
+    def answer(*arguments: Any, **named: Any) -> Answer:
+        try:
+            return tool(*arguments, **named)
+        except UserError as error:
+            return {"error": str(error)}
+
+    return answer
 
 
 def _plain(value: object) -> Answer:

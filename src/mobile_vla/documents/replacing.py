@@ -18,7 +18,7 @@ CAUSES = {
     "not a number": ("NaN", "NaN 발산"), "import": ("import error", "모듈 오류"),
     "disk": ("disk full", "디스크 부족"), "killed": ("killed", "강제 종료"),
 }  # fmt: skip
-OPPOSITE = {"yes": "no", "possible": "impossible", "valid": "confounded",
+OPPOSITE = {"yes": "no", "possible": "not possible", "valid": "not valid",
             "comparable": "not comparable"}  # fmt: skip
 
 
@@ -54,11 +54,15 @@ def _checkpoint(judged: Judged, expected: str, korean: bool) -> str | None:
 
 def _comparison(judged: Judged, verdict: str, korean: bool) -> str | None:
     value = judged.claim.value
+    told = COMPARED.get(verdict, verdict) if korean else verdict
     if value in MARKS:
-        return f"❌ ({COMPARED.get(verdict, verdict) if korean else verdict})"
-    if korean:
-        return {"있": "없"}.get(value, "불가능")
-    return OPPOSITE.get(value.lower())
+        return f"❌ ({told})"
+    if value == "있":
+        return "없"
+    opposite = "불가능" if korean else OPPOSITE.get(value.lower())
+    if opposite is None or verdict != "confounded":
+        return opposite
+    return f"{opposite} ({told})"
 
 
 def _better(judged: Judged, expected: str, korean: bool) -> str | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import mobile_vla
 from mobile_vla.documents.claims.model import VERDICTS, Audit, Judged
+from mobile_vla.documents.claims.source import BOM, Document
 from mobile_vla.documents.saying import message
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -25,7 +28,7 @@ MEANINGS = {
 }
 
 
-def sarif_log(audits: Sequence[Audit]) -> dict[str, Any]:
+def sarif_log(documents: Sequence[Document], audits: Sequence[Audit]) -> dict[str, Any]:
     """A SARIF log with one result for each claim that is not supported."""
     rules = [
         {"id": verdict, "shortDescription": {"text": MEANINGS[verdict]}}
@@ -34,8 +37,8 @@ def sarif_log(audits: Sequence[Audit]) -> dict[str, Any]:
     ]
     driver = {"name": "mvla audit", "version": mobile_vla.__version__, "rules": rules}
     results = [
-        _result(audit, judged)
-        for audit in audits
+        _result(document, audit, judged)
+        for document, audit in zip(documents, audits, strict=True)
         for judged in audit.claims
         if judged.verdict in LEVELS
     ]
@@ -43,17 +46,35 @@ def sarif_log(audits: Sequence[Audit]) -> dict[str, Any]:
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _result(audit: Audit, judged: Judged) -> dict[str, Any]:
+def _result(document: Document, audit: Audit, judged: Judged) -> dict[str, Any]:
     claim = judged.claim
+    last = document.line_of(max(claim.start, claim.end - 1))
     region = {
         "startLine": claim.line,
+        "startColumn": _column(document, claim.line, claim.start),
+        "endLine": last,
+        "endColumn": _column(document, last, claim.end),
         "byteOffset": claim.start,
         "byteLength": claim.end - claim.start,
     }
-    place = {"artifactLocation": {"uri": quote(audit.document)}, "region": region}
+    place = {"artifactLocation": {"uri": _uri(document.path)}, "region": region}
     return {
         "ruleId": judged.verdict,
         "level": LEVELS[judged.verdict],
         "message": {"text": message(judged, audit.language)},
         "locations": [{"physicalLocation": place}],
     }
+
+
+def _column(document: Document, line: int, place: int) -> int:
+    """The column, from 1, of a byte in its line, in UTF-16 units; a byte order mark counts none."""
+    before = document.data[document.lines[line - 1] : place].removeprefix(BOM)
+    return 1 + len(before.decode("utf-8", "replace").encode("utf-16-le")) // 2
+
+
+def _uri(path: Path) -> str:
+    """A file below the working directory as seen from there, any other by its whole address."""
+    whole = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as they are named
+    if whole.is_relative_to(Path.cwd()):
+        return quote(whole.relative_to(Path.cwd()).as_posix())
+    return whole.as_uri()

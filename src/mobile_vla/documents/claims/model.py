@@ -111,3 +111,10 @@ class Audit(Value, frozen=True, kw_only=True):
         """Claims by verdict, every verdict named."""
         told = [judged.verdict for judged in self.claims]
         return {verdict: told.count(verdict) for verdict in VERDICTS}
+
+    @property
+    def unchecked(self) -> bool:
+        """Whether it says something, and nothing of that could be held against evidence."""
+        held = ("supported", "contradicted", "stale")
+        said = bool(self.claims or self.unread)
+        return said and not any(judged.verdict in held for judged in self.claims)

@@ -153,7 +153,10 @@ def read_names(
     labels: Mapping[str, str],
     starts: Mapping[str, str] | None = None,
 ) -> Names:
-    """The document's own aliases: headings first, then tables, then lines that tie the two."""
+    """The document's own aliases: headings first, then tables, then lines that tie the two.
+
+    Where it numbers no run itself, "Case 1" is the study's.
+    """
     named = {label: name for label, name in labels.items() if not CASE.fullmatch(label)}
     names = Names(known, named, starts or {}, shorts=_shorts(known))
     for piece in document.pieces:
@@ -169,9 +172,17 @@ def read_names(
             _tie_section(names, piece)
     for text, _, _ in rows:
         _tie_by_date(names, text)
+    if not any(CASE.fullmatch(alias) for alias in names.aliases):
+        _tie_by_study(names, labels)
     names.torn = {alias for alias, _, _ in names.clashes}
     names.cached.clear()
     return names
+
+
+def _tie_by_study(names: Names, labels: Mapping[str, str]) -> None:
+    for label, name in labels.items():
+        if CASE.fullmatch(label):
+            names.aliases[next(aliases_in(label))[2]] = name
 
 
 def _shorts(known: Collection[str]) -> dict[str, str]:

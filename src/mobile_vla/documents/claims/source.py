@@ -136,25 +136,28 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
+def body_of(data: bytes) -> tuple[int, str]:
+    """Where the Markdown of a file begins, behind byte order mark and front matter; its text."""
+    skip = len(BOM) if data.startswith(BOM) else 0
+    front = FRONT.match(data[skip:])
+    skip += front.end() if front else 0
+    return skip, data[skip:].decode()
+
+
 @no_collection()
 def parse_document(path: Path, data: bytes) -> Document:
     """Parse bytes as Markdown. Errors: `UserError` where they are no UTF-8 text."""
     import pyromark
 
-    skip = len(BOM) if data.startswith(BOM) else 0
-    front = FRONT.match(data[skip:])
-    skip += front.end() if front else 0
     try:
-        text = data[skip:].decode()
+        skip, text = body_of(data)
     except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is no UTF-8 text (byte {error.start + skip}): save it as UTF-8."
-        ) from error
+        at = len(data) - len(error.object) + error.start
+        raise UserError(f"{path} is no UTF-8 text (byte {at}): save it as UTF-8.") from error
     starts = [0] + [match.end() for match in re.finditer(rb"\n|\r(?!\n)", data)]
     _refuse_long_line(path, [*starts, len(data)])
     reader = _Reader(data, skip, composed=unicodedata.is_normalized("NFC", text))
-    if front:
-        reader.front(skip - front.end(), skip)
+    reader.front(len(BOM) if data.startswith(BOM) else 0, skip)
     for event, place in pyromark.events_with_range(text, options=pyromark.Options.ENABLE_TABLES):
         reader.take(event, place["start"] + skip, place["end"] + skip)
     reader.flush()
