@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mobile_vla.commands.common import Setting, cores, print_json, progress, setting
+from mobile_vla.commands.common import Setting, answering, cores, print_json, progress, setting
 from mobile_vla.record.errors import UserError
 from mobile_vla.record.folder import RunFolder
 
@@ -23,7 +23,7 @@ def evaluate(options: argparse.Namespace) -> None:
     elif options.checkpoint != "best":
         raise UserError("--all evaluates every checkpoint: leave --checkpoint out.")
     else:
-        _all(chosen, scenes, jobs, as_json=options.json)
+        _all(chosen, options, scenes, jobs)
 
 
 def _one(chosen: Setting, options: argparse.Namespace, scenes: int, jobs: int) -> None:
@@ -39,7 +39,7 @@ def _one(chosen: Setting, options: argparse.Namespace, scenes: int, jobs: int) -
         name = options.case
         raise UserError(f'{name} has no run: train it with `mvla train "{name}"`.')
     run = RunFolder(chosen.workspace.path / view.path)
-    with progress(f"driving {scenes} scenes") as report:
+    with answering(options), progress(f"driving {scenes} scenes") as report:
         offline, rollouts = evaluate_run(
             run, chosen.workspace, scenes, report, checkpoint=options.checkpoint, jobs=jobs
         )
@@ -53,12 +53,13 @@ def _one(chosen: Setting, options: argparse.Namespace, scenes: int, jobs: int) -
     print(f"\nwritten to {run.evaluation}")
 
 
-def _all(chosen: Setting, scenes: int, jobs: int, *, as_json: bool) -> None:
+def _all(chosen: Setting, options: argparse.Namespace, scenes: int, jobs: int) -> None:
     from mobile_vla.commands.trust import NAME, evaluate_all
     from mobile_vla.documents.wording_trust import trust_lines
 
-    found = evaluate_all(chosen, scenes, jobs)
-    if as_json:
+    with answering(options):
+        found = evaluate_all(chosen, scenes, jobs)
+    if options.json:
         print_json(found)
         return
     for line in trust_lines(found, "en"):
