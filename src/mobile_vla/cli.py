@@ -42,7 +42,10 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"mvla {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     _making(commands)
+    _evaluating(commands)
     _judging(commands)
+    _comparing(commands)
+    _documents(commands)
     _episodes(commands)
     _weights(commands)
     return root
@@ -70,6 +73,8 @@ def _making(commands: argparse._SubParsersAction) -> None:
     train.add_argument("--threads", type=_count, help="torch threads (default: 1 for a small VLM)")
     _json(train)
 
+
+def _evaluating(commands: argparse._SubParsersAction) -> None:
     evaluate = _command(
         commands, "evaluate", "evaluate:evaluate",
         "offline metrics, baselines, instruction swap, rollouts", 'mvla evaluate "Case 3"',
@@ -129,6 +134,8 @@ def _judging(commands: argparse._SubParsersAction) -> None:
     )
     _json(scan)
 
+
+def _comparing(commands: argparse._SubParsersAction) -> None:
     compare = _command(
         commands, "compare", "judge:compare",
         "which comparison holds, what it shows, what confounds it, what is missing",
@@ -153,6 +160,8 @@ def _judging(commands: argparse._SubParsersAction) -> None:
     _study(plan)
     _json(plan)
 
+
+def _documents(commands: argparse._SubParsersAction) -> None:
     audit = _command(
         commands, "audit", "audit:audit", "claims of documents against evidence",
         "mvla audit report.md --evidence runs/ logs/",
