@@ -1,13 +1,25 @@
 """The casebook's reasons in Korean: known ones are told, unknown ones are left to be quoted."""
 
+import sys
+from pathlib import Path
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mobile_vla.casebook.casebook import Casebook
+from mobile_vla.documents.audit import audit_document
+from mobile_vla.documents.claims.model import Claim, Judged
+from mobile_vla.documents.claims.source import parse_document
 from mobile_vla.documents.korean import RULES, korean_reason
+from mobile_vla.documents.saying import shown
 from mobile_vla.documents.wording import FORBIDDEN
 from mobile_vla.study.load import find_study, load_study
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from benchmarks import audit as corpus
+from benchmarks.audit_evidence import make_proof
 
 
 @pytest.mark.parametrize(
@@ -58,3 +70,29 @@ def test_no_korean_rule_says_what_evidence_cannot_carry():
 @given(st.text())
 def test_any_text_is_answered(sentence):
     assert korean_reason(sentence) is None or isinstance(korean_reason(sentence), str)
+
+
+def test_what_an_audit_says_of_a_korean_page_is_korean(tmp_path):
+    proof = make_proof(tmp_path)
+    judge, told = proof.judge(), []
+    for path in sorted(corpus.CORPUS.glob("*.ko.md")):
+        data = corpus.unmarked(path.read_bytes())[0]
+        for judged in audit_document(parse_document(path, data), proof, judge).claims:
+            parts = judged.reason.split("; ") if judged.reason else []
+            told += [part for part in parts if korean_reason(part) is None]
+    assert [part for part in told if "Error" not in part] == []  # a log's own words stay
+
+
+def test_values_are_shown_for_people():
+    claim = Claim(line=1, start=0, end=1, quantity="params", value="1", text="1")
+    for quantity, expected, en, ko in (
+        ("params", "5.58e+07", "55,800,000", "55,800,000"),
+        ("duration", "1990", "33 min (1,990 s)", "33 분 (1,990 s)"),
+        ("size", "6900000000", "6.9 GB (6,900,000,000 B)", "6.9 GB (6,900,000,000 B)"),
+        ("episodes", "250 (200 train + 50 val)", "250 (200 train + 50 val)", "250 (학습 200 + 검증 50)"),
+        ("init", "none beyond kosmos-2", "none beyond kosmos-2", "kosmos-2 외에 없음"),
+        ("lora_r", "32", "32", "32"),
+    ):  # fmt: skip
+        one = msgspec.structs.replace(claim, quantity=quantity)
+        judged = Judged(claim=one, verdict="contradicted", reason="", expected=expected)
+        assert (shown(judged, "en"), shown(judged, "ko")) == (en, ko)

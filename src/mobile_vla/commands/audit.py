@@ -171,7 +171,7 @@ def print_judged(judged: Judged, language: Language) -> None:
     verdict = f"{judged.verdict} ({SAID[judged.verdict]})" if korean else judged.verdict
     print(f"  {claim.line}: {verdict}: {case}, {what(claim, language)}: {claim.value!r}")
     told = (
-        [f"{'근거' if korean else 'evidence'}: {shown(judged.expected, language)}"]
+        [f"{'근거' if korean else 'evidence'}: {shown(judged, language)}"]
         if judged.expected
         else []
     )

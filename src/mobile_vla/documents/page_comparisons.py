@@ -93,7 +93,7 @@ def _wrong_line(wrong: WrongLine, language: Language) -> Line:
         return (*line, wrong.problem)
     claim = judged.claim
     said = f"{claim.case or ''} {what(claim, language)}: {claim.value}".strip()
-    so = shown(judged.expected or "", language) or reason(judged.reason, language)
+    so = shown(judged, language) or reason(judged.reason, language)
     if judged.verdict == "stale":
         so += f" ({text('stale', language)})"
     line = (*line, Code(said), f" → {so}")

@@ -6,9 +6,35 @@ import re
 
 from mobile_vla.documents.claims.model import Claim, Judged
 from mobile_vla.documents.korean import korean_reason
-from mobile_vla.documents.wording import STATES, VERDICTS, Language, state_word, verdict_word
+from mobile_vla.documents.wording import (
+    STATES,
+    VERDICTS,
+    Language,
+    duration,
+    size,
+    state_word,
+    verdict_word,
+)
 
 HANGUL = re.compile(r"[가-힣\u1100-\u11ff]")
+TIMES = ("duration", "epoch_time", "step_time")
+VALUES = tuple(
+    (re.compile(pattern), korean)
+    for pattern, korean in (
+        (r"^none beyond (.*)", r"\1 외에 없음"),
+        (r"^no finished run$", "끝난 실행 없음"), (r"^no loss$", "손실 없음"),
+        (r"^no LoRA$", "LoRA 없음"), (r"^none of it trains$", "학습되지 않음"),
+        (r"^none$", "없음"), (r"^unknown$", "알 수 없음"), (r"^finished, unverified$", "완료, 확인 안 됨"),
+        (r"([\d,]+) parameters of (\w+) train$", r"\2의 파라미터 \1개가 학습됨"),
+        (r"([\d,]+) parameters train$", r"파라미터 \1개가 학습됨"),
+        (r"^(.*) loads$", r"\1 열림"), (r"^(.*) is lower$", r"\1 쪽이 더 낮음"),
+        (r"(\d+) train\b", r"학습 \1"), (r"(\d+) val\b", r"검증 \1"),
+        (r"(\d+) left\b", r"왼쪽 \1"), (r"(\d+) right\b", r"오른쪽 \1"),
+        (r"(\d+) straight\b", r"직진 \1"),
+        (r"\bmemory\b", "메모리 부족"), (r"^path$", "경로 오류"), (r"\bnot a number\b", "NaN 발산"),
+    )
+)  # fmt: skip
+"""The evidence's values that are words, in Korean."""
 LETTER = re.compile(r"[^\W\d_]")
 SAID = {
     "supported": "근거와 일치", "contradicted": "근거와 다름", "stale": "지난 사실",
@@ -45,9 +71,7 @@ def message(judged: Judged, language: Language) -> str:
     at = judged.evidence
     parts = [heading(judged, language)]
     if judged.expected:
-        parts.append(
-            f"{'근거' if language == 'ko' else 'evidence'}: {shown(judged.expected, language)}"
-        )
+        parts.append(f"{'근거' if language == 'ko' else 'evidence'}: {shown(judged, language)}")
     if judged.reason:
         parts.append(reason(judged.reason, language))
     parts += [f"{at.file} {at.where}".strip()] if at else []
@@ -82,10 +106,27 @@ def reason(text: str, language: Language) -> str:
     return "; ".join(korean_reason(part) or part for part in text.split("; "))
 
 
-def shown(expected: str, language: Language) -> str:
-    """The evidence's value; a state or a comparison's verdict in the language's words."""
+def shown(judged: Judged, language: Language) -> str:
+    """The evidence's value for people: a state, a comparison's verdict, numbers with their unit."""
+    expected = judged.expected or ""
+    try:
+        return _amount(judged.claim.quantity, float(expected), expected, language)
+    except ValueError:
+        pass
     if language == "en":
         return expected
     if expected in STATES:
         return state_word(expected, "ko")  # type: ignore[arg-type]
-    return COMPARED.get(expected, expected)
+    if expected in COMPARED:
+        return COMPARED[expected]
+    for pattern, korean in VALUES:
+        expected = pattern.sub(korean, expected)
+    return expected
+
+
+def _amount(quantity: str, number: float, written: str, language: Language) -> str:
+    if quantity in TIMES:
+        return f"{duration(number, language)} ({number:,.0f} s)"
+    if quantity == "size":
+        return f"{size(int(number))} ({number:,.0f} B)"
+    return f"{number:,.0f}" if number >= 1e4 else written
