@@ -23,7 +23,7 @@ from mobile_vla.documents.claims.words import (
 
 Case = tuple[str, str | None]
 GENERIC = re.compile(
-    r"^(항목|지표|구분|설정|내용|수치|metrics?|items?|(hyper-?)?parameters?|settings?|quantit(y|ies)"
+    r"^(항목|지표|구분|설정|내용|수치|부분|모듈|parts?|modules?|metrics?|items?|(hyper-?)?parameters?|settings?|quantit(y|ies)"
     r"|field|what|property|key|)$"
 )
 """Heads of a column that holds the keys of its rows."""
@@ -32,8 +32,15 @@ REMARKS = re.compile(r"비고|메모|특이|설명|진행|note|remark|comment|de
 REGIME = re.compile(r"lora|frozen|full|fine-?tun|고정|동결|전체", re.IGNORECASE)
 OF_REGIME = re.compile(r"^(kind|type|method|종류|유형|방식)$", re.IGNORECASE)
 """Heads that speak of the training regime only where their cells do."""
-EPOCH_HEAD = re.compile(r"에폭|에포크")
+HOW_MANY = re.compile(r"에폭|에포크")
 """How many, or which: which one, where a loss stands beside it that is not said to be the best."""
+EPOCH_HEAD = re.compile(rf"{HOW_MANY.pattern}|(epoch|에폭|에포크)( ?(no\.?|number|index|번호))?")
+PLACE_HEAD = re.compile(r"(the )?(first|last|첫|마지막) ?(epoch|에폭|에포크)")
+"""Heads that tell which value of a run stands below."""
+PARAMETERS = re.compile(r"param|파라미터|매개변수|trained|학습")
+"""Heads of how many parameters train, where rows are parts."""
+COUNTED = re.compile(r"에피소드|episodes?\b|데이터 ?(수|양|분할|구성)|data split", re.IGNORECASE)
+"""What a caption says of a table of counts."""
 BARE_PLACE = re.compile(
     r"(best|lowest|final|last|end|at the end|최저|최고|최종|마지막|끝)( value| ?값)?"
 )
@@ -84,7 +91,10 @@ class Tables:
         generic = GENERIC.match(self._text(piece.table, layout.keys))
         told = None
         if piece.column in layout.values and layout.keys < len(row):
-            told = self._under(read_key(row[layout.keys].text), self._head(piece))
+            named = row[layout.keys].text
+            told = self._under(read_key(named), self._head(piece))
+            if told is None and PARAMETERS.search(self._head(piece)):
+                told = _beside(clean(named).lower(), None, "params")
         return told or (None if generic else key), None
 
     def case(self, piece: Piece) -> Case | None:
@@ -122,47 +132,60 @@ class Tables:
         return self.layouts[table]
 
     def _layout(self, table: int) -> Layout:
-        rows = self.document.tables[table]
-        heads = [(read_key(cell.text), self.names.only(cell.text)) for cell in rows[0]]
+        rows, runs = self.document.tables[table], self._run_column(table)
         texts = [clean(cell.text).lower() for cell in rows[0]]
-        said = [n for n, text in enumerate(texts) if GENERIC.match(text) and (text or n == 0)]
+        said = [
+            n
+            for n, text in enumerate(texts)
+            if GENERIC.match(text) and n != runs and (text or not n)
+        ]
+        heads = self._heads(rows[0], texts)
         values = {n for n, text in enumerate(texts) if VALUES.search(text)}
         keys = said[0] if said else 0 if values and heads and heads[0][0] is None else None
         if said:
             values |= {n for n, text in enumerate(texts) if n not in said and _place_of(text)}
             values |= {said[0] + 1} if len(texts) == said[0] + 2 else set()
-        heads = self._parts(heads, texts)
-        epochs = next((n for n, (key, _) in enumerate(heads) if key and key.quantity == "epoch"),
-                      None)  # fmt: skip
-        loss = None if all(key for key, _ in heads) else self._caption(rows[0])
-        for n, ((key, case), text) in enumerate(zip(heads, texts, strict=True)):
-            placed = epochs is not None if case else bool(_place_of(text))
-            if key is None and placed and (loss or BARE_PLACE.fullmatch(text)):
-                heads[n] = (self._under(Key(loss or "val_loss", "", ""), text), case)
-        index = next((n for n, text in enumerate(texts) if EPOCH_HEAD.fullmatch(text)), None)
-        plain = any(
-            key and key.quantity in LOSSES and not (key.qualifier or key.also) for key, _ in heads
-        )
-        epochs = index if epochs is None and plain else epochs
-        if epochs and not any(key and key.quantity in LOSSES for key, _ in heads):
+        losses = [key for key, _ in heads if key and key.quantity in LOSSES]
+        plain = any(not (key.qualifier or key.also) for key in losses)
+        epochs = next((n for n, text in enumerate(texts) if EPOCH_HEAD.fullmatch(text)), None)
+        if epochs and not (plain if HOW_MANY.fullmatch(texts[epochs]) else losses):
             epochs = None
-        return Layout(heads, keys, frozenset(values) - {keys}, epochs, self._run_column(table))
+        return Layout(heads, keys, frozenset(values) - {keys}, epochs, runs)
 
-    def _parts(
-        self, heads: list[tuple[Key | None, Case | None]], texts: list[str]
-    ) -> list[tuple[Key | None, Case | None]]:
-        """Heads that are parts of a model, or a total beside others: parameters, or episodes."""
-        parts = [PARTS.get(text.removesuffix(" parameters").strip(), "") for text in texts]
-        told = {key.quantity for key, _ in heads if key}
-        quantity = (
-            "params" if sum(map(bool, parts)) > 1 else "episodes" if "episodes" in told else ""
+    def _heads(self, row: list[Piece], texts: list[str]) -> list[tuple[Key | None, Case | None]]:
+        """What each head says by itself, beside the others, and under the table's caption."""
+        keys = [
+            None if PLACE_HEAD.fullmatch(text) else read_key(cell.text)
+            for cell, text in zip(row, texts, strict=True)
+        ]
+        caption = self._caption(row)
+        loss = loss_of(caption)
+        of_data = not loss and (
+            COUNTED.search(caption) or any(key and key.quantity == "episodes" for key in keys)
         )
-        return [
-            (Key("params", part, ""), case) if part and quantity == "params"
-            else (Key(quantity, "" if quantity == "params" else "total", ""), case)
-            if quantity and key is None and SUM.fullmatch(text) else (key, case)
-            for (key, case), text, part in zip(heads, texts, parts, strict=True)
-        ]  # fmt: skip
+        if sum(map(bool, map(_part_of, texts))) > 1:
+            beside = "params"
+        else:
+            beside = "episodes" if of_data else ""
+        epochs = any(EPOCH_HEAD.fullmatch(text) for text in texts)
+        cases = [self.names.only(cell.text) for cell in row]
+        heads: list[tuple[Key | None, Case | None]] = []
+        for text, key, case in zip(texts, keys, cases, strict=True):
+            told = key
+            if key is None or (beside == "params" and _part_of(text)):
+                by_run = bool(case and epochs)
+                told = _beside(text, key, beside) or self._placed(text, loss, by_run=by_run)
+            heads.append((told, case))
+        return heads
+
+    def _placed(self, text: str, loss: str | None, *, by_run: bool) -> Key | None:
+        """A head that says which loss stands below: of a run by epochs, best, final, training."""
+        if not by_run and not _place_of(text):
+            return None
+        if loss == "val_loss" and split_of(text) == "train":
+            loss = "train_loss"
+        loss = loss or ("val_loss" if BARE_PLACE.fullmatch(text) else None)
+        return self._under(Key(loss, "", ""), text) if loss else None
 
     def _run_column(self, table: int) -> int | None:
         rows = self.document.tables[table]
@@ -174,10 +197,10 @@ class Tables:
                 return column
         return None
 
-    def _caption(self, head: list[Piece]) -> str | None:
-        """The loss that the line before a table, or else its heading, says it is of."""
+    def _caption(self, head: list[Piece]) -> str:
+        """The line before a table, where it is one, and its heading: what the table is of."""
         before = self._before(head)
-        return (loss_of(before.text) if before else None) or loss_of(head[0].section.title)
+        return f"{before.text if before else ''}\n{head[0].section.title}" if head else ""
 
     def _before(self, head: list[Piece]) -> Piece | None:
         """The line before a table, None where its heading is nearer."""
@@ -237,6 +260,22 @@ class Tables:
     def _text(self, table: int, column: int) -> str:
         heads = self.document.tables[table][0]
         return clean(heads[column].text).lower() if column < len(heads) else ""
+
+
+def _part_of(head: str) -> str:
+    """The part of a model that a head or a row's key is."""
+    return PARTS.get(head.removesuffix(" parameters").strip(), "")
+
+
+def _beside(head: str, key: Key | None, quantity: str) -> Key | None:
+    """A part, a split or a sum that stands beside what is counted: parameters or episodes."""
+    if quantity == "params":
+        known = _part_of(head) or (key is None and SUM.fullmatch(head))
+        return Key("params", _part_of(head), "") if known else None
+    split = re.fullmatch(r"train(ing)?|val(id(ation)?)?|학습|훈련|검증", head)
+    if quantity and (split or SUM.fullmatch(head)):
+        return Key("episodes", "" if split else "total", split_of(head))
+    return None
 
 
 def _place_of(head: str) -> str:
