@@ -23,6 +23,15 @@ def test_a_number_comes_with_its_file_and_line(tmp_path: Path) -> None:
     assert float(cite("nav_left_20251203", "val episodes", evidence=[str(tmp_path)])) == 50
 
 
+def test_states_and_korean_words_are_told_too(tmp_path: Path) -> None:
+    make_proof(tmp_path)
+    logs = [str(tmp_path)]
+    assert float(cite("nav_leftright_20251204", "최저 검증 손실", evidence=logs)) == 0.027
+    assert float(cite("nav_left_20251203", "검증 에피소드", evidence=logs)) == 50
+    assert str(cite("nav_left_20251203", "status", evidence=logs)).startswith("finished (")
+    assert str(cite("nav_robovlms_20251204", "상태", evidence=logs)).startswith("실패 (")
+
+
 def test_what_no_file_tells_is_an_error(tmp_path: Path) -> None:
     make_proof(tmp_path)
     with pytest.raises(UserError, match="final val_loss"):

@@ -89,7 +89,7 @@ def test_values_are_shown_for_people():
         ("params", "5.58e+07", "55,800,000", "55,800,000"),
         ("duration", "1990", "33 min (1,990 s)", "33 분 (1,990 s)"),
         ("size", "6900000000", "6.9 GB (6,900,000,000 B)", "6.9 GB (6,900,000,000 B)"),
-        ("episodes", "250 (200 train + 50 val)", "250 (200 train + 50 val)", "250 (학습 200 + 검증 50)"),
+        ("episodes", "9 (7 train + 2 val)", "9 (7 train + 2 val)", "9 (학습 7 + 검증 2)"),
         ("init", "none beyond kosmos-2", "none beyond kosmos-2", "kosmos-2 외에 없음"),
         ("lora_r", "32", "32", "32"),
     ):  # fmt: skip
