@@ -97,6 +97,8 @@ class Frame:
             noun = "rmse" if noun == "rmse" else f"{near or 'val'}_loss"
         if noun in ("episodes", "frames"):
             self.split = near
+        if noun == "params" and match["word"].startswith("total"):
+            self.part = "total"
         noun = {"epoch": "epochs", "trains": "params"}.get(noun, noun)
         self.noun, self.noun_end, self.fresh, self.keyed = noun, match.end(), True, False
 
