@@ -71,6 +71,7 @@ DENIED = re.compile(
     r"\b(?:not|no longer|instead of|rather than|below|under|above|than|least|most|beyond)"
     r"(?: \w+){0,2} ?(?:about )?$"
 )
+LEFT_OVER = re.compile(r"(?:남은|remaining|left to do)[^\d.]{0,14}$")
 DENIED_AFTER = re.compile(
     r"[\s*]*(?:[가-힣a-z]+\s?)?(?:이|가|은)?\s?"
     r"(?:아니|보다 (?:낮|높|작|크|적|많)|이하|이상|미만|초과|을 넘)"

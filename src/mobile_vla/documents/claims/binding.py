@@ -42,17 +42,26 @@ def goes_on(text: str) -> bool:
 
 
 def bind(
-    text: str, found: Sequence[Found], mentions: Sequence[Mention], case: Case | None
+    text: str,
+    found: Sequence[Found],
+    mentions: Sequence[Mention],
+    case: Case | None,
+    *,
+    early: bool = False,
 ) -> list[tuple[Found, Case | None]]:
     """Each value of a text with its run: the last one named before it, else the first after it.
 
     Of runs named together ("A and B"), values of one kind are theirs in turn where there are as
     many; a word, or what each is said to have, is all of theirs; else it is not told whose. Where
-    the text names no run, the values are of `case`.
+    the text names no run, the values are of `case`; with `early`, those before the first too.
     """
+    early = early and case is not None
     if len(mentions) < 2:
         of = mentions[0][2:] if mentions else case
-        return [(item, of) for item in found]
+        return [
+            (item, case if early and mentions and item.end <= mentions[0][0] else of)
+            for item in found
+        ]
     bound: list[tuple[Found, Case | None]] = []
     groups = _groups(text, mentions)
     for item in found:

@@ -30,7 +30,10 @@ PARTLY = re.compile(
 """Epochs between which it may have changed so."""
 NEAR = 24
 """Characters around a percentage in which its direction must stand."""
-THAN = re.compile(r"보다|비해|비하면|대비|의 \d|than|below|above|that of|of the|as many|as much")
+THAN = re.compile(
+    r"보다|비해|비하면|대비|의 \d|than|below|above|that of|of the|as many|as much"
+    r"|against|compared|relative"
+)
 """What stands where one run is told by another."""
 OTHERS, SELF = re.compile(r"보다|than\b"), re.compile(r"첫|처음|초기|first|initial|start|epoch 0")
 """What a run is told by that is not named: another run, or its own beginning."""

@@ -249,8 +249,9 @@ class _Reader:
         whole = [] if found or "?" in piece.text else [(0, piece.text)]
         found += [bound for place in whole for bound in line_pairs(piece, self.names, place)]
         self._add(found)
-        if not look_at(piece.text).guess:
-            self._add(better_claims(piece, case, self._named(), self.names))
+        for start, text in places:
+            part = piece.part(start, text) if len(text) < len(piece.text) else piece
+            self._add(better_claims(part, case, self._named(), self.names))
         return {
             start
             for start, text in places
@@ -333,7 +334,9 @@ class _Reader:
             (offset + start, offset + end, alias, name)
             for start, end, alias, name in self.names.subjects(text)
         ]
-        self._add([(piece, item, of, ()) for item, of in bind(piece.text, found, subjects, case)])
+        early = goes_on(text)
+        told = bind(piece.text, found, subjects, case, early=early)
+        self._add([(piece, item, of, ()) for item, of in told])
 
     def _changes(self, piece: Piece, case: Case | None) -> None:
         """What a line says of how far two runs, or one run's losses, lie apart."""
@@ -348,8 +351,7 @@ class _Reader:
                 named = [around, *named]
             pair = tuple(name or alias for alias, name in named) if len(named) == 2 else ()
             other = not pair and OTHERS.search(small(text)) and not SELF.search(small(text))
-            guess = GUESS.search(small(text))
-            if len(named) <= 2 and subject is not None and not other and not guess:
+            if len(named) <= 2 and subject is not None and not other:
                 for found in changes(small(text), pair=bool(pair)):
                     placed = msgspec.structs.replace(
                         found, start=found.start + start, end=found.end + start

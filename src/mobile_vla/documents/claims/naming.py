@@ -31,6 +31,7 @@ LETTER = re.compile(
 WITH_BEFORE = re.compile(
     r"(?:\bthan|\bbelow|\babove|\bunlike|\bversus|\bcompared (?:to|with)|\brelative to"
     r"|\bsame(?: \w+)? as|\bidentical to|\bagainst|\bas (?:in|for|with)"
+    r"|\bdiffer(?:s|ed)? from|\bdifferent from|\bapart from|\bexcept|\bnext to"
     r"|\b(?:run|one|case) (?:before|after|preceding))"
     r"(?: (?:in|for|with|of|by|the|that|those|one|best|final|lowest|last|validation|val|loss"
     r"|[\d.]+))*"
@@ -40,6 +41,7 @@ WITH_BEFORE = re.compile(
 WITH_AFTER = re.compile(
     r"[\s*`\")]*(?:의 [가-힣a-z ()]{1,16}?)?"
     r"(?:보다|에 비해|에 비하면|대비|[와과](?:는)? (?:달리|다르게|같|동일)|처럼|만큼"
+    r"|의 (?:약 |거의 )?\d[\d.]* ?배"
     r"|(?:의? ?바로)? (?:이전|다음|앞|전)(?:의|에 돌린)? (?:런|실험|학습|케이스))",
     re.IGNORECASE,
 )

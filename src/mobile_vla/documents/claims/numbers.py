@@ -64,6 +64,7 @@ class Numbers(Frame):
                 split, self.noun = self.near_split[0], "episodes"
                 self._keep(msgspec.structs.replace(found, split=split), found.end)
         elif not self.noun and self._implied(match):
+            self.split = "val" if self.near_split[0] == "val" else ""
             self.noun = "val_loss" if self.near_split[0] != "train" else "train_loss"
             self._bound(match)
         self.fresh, self.last = False, (match.end(), self.last[1])
@@ -75,9 +76,9 @@ class Numbers(Frame):
 
     def _denied(self, match: re.Match[str]) -> bool:
         before = self.text[max(0, match.start() - 32) : match.start()]
-        return bool(
-            around.DENIED.search(before) or around.DENIED_AFTER.match(self.text, match.end())
-        )
+        told = (around.DENIED, around.LEFT_OVER)
+        after = around.DENIED_AFTER.match(self.text, match.end())
+        return bool(after) or any(pattern.search(before) for pattern in told)
 
     def _implied(self, match: re.Match[str]) -> bool:
         """Whether "best 0.0104" speaks of a loss: three decimals right after the qualifier."""

@@ -107,7 +107,7 @@ WAYS = tuple(
     for pattern in (
         rf"{WAY}(?:[\s-](?:episodes|data|side|runs|drives|demos|turns|에피소드|데이터|방향)|쪽)?"
         r"[\s-]*(?P<only>only|로?만(?![가-힣]{3})|전용|뿐)(?![가-힣]*[이가] 아)",
-        rf"(?:train|learn|fed)\w* (?:\w+ )?(?:on|with|from) (?:the )?(?P<way>{BOTH})"
+        rf"(?:train|learn|fed)\w* (?:\w+ )?(?:on|with|from) (?:the )?{WAY}"
         r"(?= (?:episodes|data|demos|eps|sides|turns))",
         rf"(?P<way>{BOTH}) (?=(?:데이터|에피소드)[를을로]?\S* (?:모두|둘 다|다|학습|사용|썼))",
         rf"(?:all(?: of them| turning)?|entirely|exclusively|모두|전부) {WAY}(?![- ]?hand"
@@ -132,7 +132,8 @@ LAST_WAY = re.compile(
     rf"[,;(] ?{WAY}(?:[ -]only| ?만)?\)?$|^{WAY.replace('<way>', '<first>')}(?:[ -]only| ?만)?[,;]"
 )
 SAYS_WAY = re.compile(
-    r"only|all |entirely|exclusively|모두|전부|right|오른쪽|만|전용|뿐|방향|direction|both|좌우|양쪽|양방향"
+    r"only|all |entirely|exclusively|모두|전부|right|오른쪽|만|전용|뿐|방향|direction|both|좌우"
+    r"|양쪽|양방향|left"
 )
 TESTED = re.compile(
     r"worse|better|weak|나쁘|좋|약하|evaluat|평가|\btest|테스트|수집|collect|record|compar|비교"

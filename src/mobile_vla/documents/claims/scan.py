@@ -85,7 +85,7 @@ WAY_BEFORE = re.compile(
 WAY_BESIDE = re.compile(rf"{WAY}\s*$")
 COUNT = re.compile(
     rf"{NUMBER}\s*(?:\*\*)?\s*(?:개의?\s*)?(?:{SPLIT}[\s-]*)?{EPISODE}"
-    rf"(?:\s*\(\s*{WAY}(?P<only>[\s-]*(?:only|만))\s*\))?"
+    rf"(?:\s*\(\s*{WAY}(?P<only>[\s-]*(?:only|만))\s*\))?(?!\s*(?:of |per |for |in )?each|씩)"
 )
 COUNT_KEY = re.compile(
     rf"(?:{SPLIT}[\s_]*)?"

@@ -9,7 +9,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,12 @@ class Piece:
     block: int = -1
     places: list[int] | None = None
     cut: bool = False
+
+    def part(self, start: int, text: str) -> Piece:
+        """A stretch of the text as a piece of its own."""
+        places = self.places and self.places[start : start + len(text) + 1]
+        places = [place - places[0] for place in places] if places else None
+        return replace(self, start=self.span(start, start)[0], text=text, places=places)
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where letters of the text stand in the file: first byte, byte after the last."""

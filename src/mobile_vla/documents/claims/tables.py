@@ -27,7 +27,10 @@ GENERIC = re.compile(
     r"|field|what|property|key|)$"
 )
 """Heads of a column that holds the keys of its rows."""
-VALUES = re.compile(r"값|\bvalues?\b|^(설정|settings?|final|결과|수치|기록|reported|reading)$")
+VALUES = re.compile(
+    r"값|\bvalues?\b|^(설정|settings?|final|결과|수치|기록|reported|reading"
+    r"|정정|수정|바른 값|corrected|correct|new|now)$"
+)
 REMARKS = re.compile(r"비고|메모|특이|설명|진행|note|remark|comment|detail|progress", re.IGNORECASE)
 REGIME = re.compile(r"lora|frozen|full|fine-?tun|고정|동결|전체", re.IGNORECASE)
 OF_REGIME = re.compile(r"^(kind|type|method|종류|유형|방식)$", re.IGNORECASE)

@@ -131,8 +131,8 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
     """The sentences of a line, each with its place in it."""
     start = 0
     for match in SENTENCE.finditer(text):
-        asked = match[0][0] == "?"
-        if len(text) > match.end() and (asked or not text[match.end()].islower()):
+        ends = match[0][0] == "?" or "가" <= text[match.start() - 1 : match.start()] <= "힣"
+        if len(text) > match.end() and (ends or not text[match.end()].islower()):
             yield start, text[start : match.start() + 1]
             start = match.end()
     yield start, text[start:]

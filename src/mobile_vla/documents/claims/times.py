@@ -14,7 +14,8 @@ DURATION = re.compile(
 )
 SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 OF_EPOCH = re.compile(
-    r"(?:per|each|an|every|one|a)\s+epoch|(?:에폭|에포크|epoch) ?(?:당|마다|하나)"
+    r"(?:per|each|an|every|one|a)(?: (?:whole|training|full))*\s+epoch"
+    r"|(?:에폭|에포크|epoch) ?(?:당|마다|하나)"
     r"|(?:한|각|매) (?:에폭|에포크|epoch)|epoch time"
 )
 MINUTES = re.compile(r"(?P<m>\d{1,3}):(?P<s>[0-5]\d)\s*(?:min\w*|분)")
@@ -35,8 +36,8 @@ OF_CHECK = re.compile(
 """Before a time: it is the validation's."""
 CLOCK = re.compile(r"(?<![\d:])(?P<h>[01]?\d|2[0-3])(?::|시\s*)(?P<m>[0-5]\d)(?:분|(?!\d))(?!:)")
 BEGUN = re.compile(
-    r"시작|돌렸|돌린|띄[웠운워]|걸었|걸어|started|began|begun|launched|kicked off|trained on|ran on"
-    r"|training since|running since|was tried"
+    r"시작|돌렸|돌린|띄[웠운워]|걸었|걸어|started|starts|began|begun|launched|kicked off"
+    r"|trained on|ran on|training since|running since|was tried"
 )
 LATE = re.compile(r"오후|저녁|밤|pm\b|p\.m")
 NOT_BEGUN = re.compile(

@@ -158,8 +158,8 @@ CHANGE = re.compile(
     r"|baseline|기준선|베이스라인|effective|global|유효|실효",
     re.IGNORECASE,
 )
-TRAIN = re.compile(r"\btrain(ing)?\b|학습|훈련", re.IGNORECASE)
-VAL = re.compile(r"\bval(id(ation)?)?\b|검증", re.IGNORECASE)
+TRAIN = re.compile(r"\btrain(ing|ed on)?\b|학습|훈련", re.IGNORECASE)
+VAL = re.compile(r"\bval(id(ation|ated)?)?\b|검증", re.IGNORECASE)
 EPOCH = re.compile(
     r"\bepoch[ _=]?(\d+)\b(?!\s*epochs)|(\d+)\s*(?:번째|차)?\s*(?:에폭|에포크)(?:에서|의| 후)",
     re.IGNORECASE,
