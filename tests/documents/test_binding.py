@@ -125,6 +125,10 @@ def test_sentences(text: str, run: str, value: str, verdict: str, proof: Proof) 
         f'"{LEFT} has a best val loss of 0.027" is wrong.',
         f'"{LEFT}의 배치는 8이다" → 아니다.',
         f"Can one say that {LEFT} and {BOTH} can be compared?",
+        table("Rank;Run;Val loss", f"1;{TWO};0.0098", f"2;{SIM};0.0109"),
+        table("Run;Loss (test);Success", f"{SIM};0.5;3"),
+        table("Date;Event", f"2026-10-05;a long talk about {LIVE}"),
+        table("할 일;상태", f"{SIM} 손실 그림 다시 그리기;실패"),
     ],
 )
 def test_what_is_said_of_another_or_denied_is_no_falsehood(text: str, proof: Proof) -> None:

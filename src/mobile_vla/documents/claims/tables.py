@@ -10,7 +10,7 @@ import msgspec
 
 from mobile_vla.documents.claims.naming import Names, case_number
 from mobile_vla.documents.claims.source import Document, Piece, is_label
-from mobile_vla.documents.claims.tokens import PARTS
+from mobile_vla.documents.claims.tokens import PARTS, small
 from mobile_vla.documents.claims.words import (
     LOSSES,
     Key,
@@ -50,6 +50,11 @@ BARE_PLACE = re.compile(
 """Heads that say which loss without saying that it is one: what is no fraction there is none."""
 SUM = re.compile(r"합계|총계|총합|전체|합|total|sum|all|in all|altogether")
 """Heads of a column that adds up those beside it."""
+NAMING = re.compile(
+    r"run|case|the|left|right|both|baseline|ours?|model|training|experiment|seed|old|new|nav|sim"
+    r"|first|second|third|last|실험|런|케이스|기준선?|모델|학습|왼쪽|오른쪽|양쪽"
+)
+"""Words beside a run's name that only say which one it is."""
 DITTO = re.compile(r"[\s\"'〃″↑-]*|상동|위와 같음|ditto|same", re.IGNORECASE)
 EPOCH_CELL = re.compile(r"\W*(?:epoch|ep|에폭|에포크)?[\s_=]*(\d+)(?!\d)", re.IGNORECASE)
 
@@ -161,6 +166,8 @@ class Tables:
             None if PLACE_HEAD.fullmatch(text) else read_key(cell.text)
             for cell, text in zip(row, texts, strict=True)
         ]
+        if not any(key and key.quantity == "lora_alpha" for key in keys):
+            keys = [None if text == "rank" else key for text, key in zip(texts, keys, strict=True)]
         caption = self._caption(row)
         loss = loss_of(caption)
         of_data = not loss and (
@@ -244,6 +251,8 @@ class Tables:
             told = (
                 (number, self.names.aliases.get(number)) if number else self.names.only(cell.text)
             )
+            if told and not number and self._of_more(cell.text):
+                continue  # a task or an event that has to do with a run
             if told:
                 found.append(told)
             if told and told[0] == told[1] and clean(cell.text) == told[1]:
@@ -253,6 +262,13 @@ class Tables:
             if DITTO.fullmatch(row[layout.runs].text) and above:
                 return self.case(above[0])
         return found[0] if found else None
+
+    def _of_more(self, text: str) -> bool:
+        """Whether a cell that names a run says more than which one."""
+        for start, end, _, _ in self.names.mentions(text):
+            text = text[:start] + " " * (end - start) + text[end:]
+        words = re.findall(r"[^\W\d_]{2,}", small(re.sub(r"\(.*?\)", "", text)))
+        return sum(NAMING.fullmatch(word) is None for word in words) > 1
 
     def _row(self, piece: Piece) -> list[Piece]:
         return self.document.tables[piece.table][piece.row + 1]

@@ -179,6 +179,7 @@ BOTH_WAYS = r"both(?: (?:directions|sides|ways))|양쪽|양방향|좌우|좌\s*[
 WAY = rf"(?P<way>{BOTH}|{LEFT}|{RIGHT}|straight|직진)"
 
 
+OF_TEST = re.compile(r"\btest\b|테스트|\beval", re.IGNORECASE)
 ENTIRE = re.compile(r"전체|총|합계|\btotal|\bin all\b|\ball\b", re.IGNORECASE)
 """All episodes, of training and validation."""
 
@@ -228,6 +229,9 @@ def read_key(text: str) -> Key | None:
         qualifier = "planned" if quantity == "any_steps" and PLANNED.search(plain) else ""
     ways = ways_of(plain) if quantity == "episodes" else ()
     split = split_of(plain) or ("" if both else split_of(text))
+    if quantity in LOSSES and OF_TEST.search(text):
+        return None
+    quantity = "train_loss" if quantity == "val_loss" and split == "train" else quantity
     if quantity == "episodes" and not qualifier and ENTIRE.search(plain):
         qualifier = "total"
     return Key(quantity, qualifier, split, both, ways, implied)
