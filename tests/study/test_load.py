@@ -115,17 +115,29 @@ def test_a_resolved_case_is_read_back_whole(path: Path, tmp_path: Path, name: st
         read_case(tmp_path / "none.yaml")
 
 
-def test_every_name_that_does_not_fit_is_said_and_a_line_each(
+def test_all_that_is_wrong_with_a_study_is_said_and_a_line_each(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = STUDY.replace("label: Case 1,", "label: Case 1, after: [left_01],")
-    path.write_text(
-        text.replace("label: Case 3", "label: Case 1").replace("init: robot\n", "init: r\n")
-    )
+    text = STUDY
+    for old, new in (
+        ("label: Case 1,", "label: Case 1, after: [left_01],"),
+        ("label: Case 3", "recipe: {lora: {rank: 4}}, label: Case 1"),
+        ("init: robot\n", "init: r\n"),
+        ("  epochs: 3", "  epohs: 3"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
     assert main(["plan", "--study", str(path)]) == 2
-    parts = ("two cases are called 'Case 1'", "'left_01', which is no case", "initial weights 'r'")
+    parts = (
+        "two cases are called 'Case 1'",
+        "'left_01', which is no case",
+        "initial weights 'r'",
+        "base: unknown key `epohs`: did you mean `epochs`?",
+        "recipe of both_20: unknown key `rank`",
+    )
     said = capsys.readouterr().err.splitlines()
     assert len(said) == len(parts)
     for part in parts:
         (fault,) = [line for line in said if part in line]
-        assert fault.startswith(f"mvla: {path}: ")
+        assert fault.startswith(f"mvla: {path}:")

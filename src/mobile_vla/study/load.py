@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from mobile_vla.record.errors import UserError
+from mobile_vla.record.errors import Faults, UserError
 from mobile_vla.study.models import (
     Case,
     Counts,
@@ -50,17 +50,18 @@ def shipped_studies() -> list[Path]:
 def load_study(path: Path) -> Study:
     """Read and check a study file, every recipe in it included.
 
-    Errors: `UserError` with all the names that do not fit, else with the first wrong key.
+    Errors: `UserError` with the first wrong key of the study, else with all the names that do not
+    fit and the first wrong key of each recipe.
     """
     content = read_yaml(path)
     if not isinstance(content, dict):
         raise UserError(f"{path} holds no keys: a study starts with `study: NAME`.")
     study = convert(content, Study, path)
-    if faults := [f"{path}: {fault}" for fault in _faults(study)]:
-        raise UserError(*faults)
-    for profile in study.profiles:
-        for case in study.cases:
-            _recipe(study, study.profiles[profile], case, path)
+    faults = Faults()
+    faults.sentences += [f"{path}: {fault}" for fault in _faults(study)]
+    for where, recipe in _recipes(study):  # merged, what fits alone fits too
+        faults.of(convert, recipe, Recipe, path, where)
+    faults.refuse()
     return study
 
 
@@ -123,6 +124,14 @@ def _recipe(study: Study, profile: Profile, case: Case, path: Path) -> Recipe:
     recipe = convert(merged, Recipe, path, where=f"recipe of {case.name}: ")
     epochs = max(1, round(recipe.epochs * case.epochs_share))
     return msgspec.structs.replace(recipe, epochs=epochs)
+
+
+def _recipes(study: Study) -> Iterator[tuple[str, dict[str, object]]]:
+    yield "base: ", study.base
+    for name, profile in study.profiles.items():
+        yield f"recipe of profile {name}: ", profile.recipe
+    for case in study.cases:
+        yield f"recipe of {case.name}: ", case.recipe
 
 
 def _merge(below: dict[str, object], above: dict[str, object]) -> dict[str, object]:
