@@ -45,7 +45,8 @@ def cite(
 ) -> Cited:
     """A number of a case: "final val_loss", "best val_loss", "lora_r", "val episodes" …
 
-    Or its state: "status". In Korean: "최종 검증 손실", "검증 에피소드", "상태" … `workspace`: with runs of our own; `evidence`: folders of others to scan. Errors: `UserError`
+    Or its state: "status". In Korean: "최종 검증 손실", "검증 에피소드", "상태" …
+    `workspace`: with runs of our own; `evidence`: folders of others to scan. Errors: `UserError`
     for an unknown case, and for what no file of it tells, naming the nearest that is told.
     """
     if workspace is None and not evidence:

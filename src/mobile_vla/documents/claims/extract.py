@@ -9,6 +9,7 @@ import msgspec
 
 from mobile_vla.documents.claims.binding import SEVERAL, bind, goes_on
 from mobile_vla.documents.claims.changes import OTHERS, SELF, THAN, changes
+from mobile_vla.documents.claims.coverage import coverage
 from mobile_vla.documents.claims.fates import state_of
 from mobile_vla.documents.claims.model import Claim, Unread
 from mobile_vla.documents.claims.naming import Names, one_case, read_names
@@ -49,8 +50,6 @@ from mobile_vla.documents.claims.words import (
 )
 
 Case = tuple[str, str | None]
-NUMBERED = re.compile(r"^#*\s*[\d.]+[.)]?\s|20\d{2}-\d{2}-\d{2}(?: \d{1,2}:\d{2})?")
-"""A heading's own number and date."""
 QUALIFIED = LOSSES | {"any_steps", "params"}
 """Quantities of which a key says which value it holds."""
 SAYS = re.compile(r" (?:was|were|is|are|has|had) ")
@@ -75,7 +74,7 @@ def read_claims(
     reader = _Reader(document, read_names(document, known, labels, starts))
     reader.read()
     claims = sorted(reader.claims, key=lambda claim: (claim.start, claim.end))
-    return claims, reader.unread
+    return claims, coverage(document, reader.names, claims, reader.unread)
 
 
 class _Reader:
@@ -130,8 +129,6 @@ class _Reader:
         elif len(cases) == 1 and state_of(piece.text):
             seen = scan(masked(piece.text, mentions), Key("status", "", ""), cased=True)
             self._bind(piece, seen.found, None)
-        elif has_number(NUMBERED.sub("", masked(piece.text, mentions))):
-            self._unread(piece)
 
     def _cell(self, piece: Piece) -> None:
         if piece.row < 0 or self._is_pairs(piece.table):

@@ -63,7 +63,7 @@ HIDDEN = tuple(
 )
 """Digits that count nothing: a sign that stands in each such text, and what to look for there."""
 PATHS = re.compile(r"https?://\S+|[\w.~{}-]*/[\w./{}*=~-]*[a-z_][\w./{}*=~-]*")
-STRUCK = re.compile(r"~~.*?~~|\(was: [^)]*\)")
+STRUCK = re.compile(r"~~.*?~~(?:\[\^mvla-\d+\])?|\(was: [^)]*\)")
 QUOTED = re.compile(
     r"[\"“][^\"“”]{1,80}[\"”] ?(?:이?라고|이?라는|이?란"
     r"|[^\"“”.]{0,6}(?:아니|틀[렸리린]|wrong|false|not ))|"
@@ -192,7 +192,8 @@ class _Scan:
         """Everything found, in the text's order. `cased`: its case is known."""
         text = self.text
         if "~~" in text or "(was" in text:
-            self._drop(STRUCK)
+            text = STRUCK.sub(lambda struck: " " * len(struck[0]), text)
+            self.text = self.left = text
         if '"' in text or "“" in text:
             self._drop(QUOTED)
         if not self.key and FOREIGN.search(text):
