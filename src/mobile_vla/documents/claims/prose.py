@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from mobile_vla.documents.claims.tokens import Found
+from mobile_vla.documents.claims.whole import ways_alone
 from mobile_vla.documents.claims.words import BOTH, WAY, ways_of
 
 FILE = r"[\w./~-]+\.(?:pt|ckpt|safetensors|bin)(?![a-z\d])"
@@ -136,7 +137,7 @@ SAYS_WAY = re.compile(
     r"|양쪽|양방향|left"
 )
 TESTED = re.compile(
-    r"worse|better|weak|나쁘|좋|약하|evaluat|평가|\btest|테스트|수집|collect|record|compar|비교"
+    r"vs\b|differ|차이|다름|다르|worse|better|weak|나쁘|좋|약하|evaluat|평가|\btest|테스트|수집|collect|record|compar|비교"
     r"|성공|success|acc"
 )
 
@@ -207,13 +208,19 @@ def part_beside(text: str, key: str) -> Iterator[Found]:
 
 def read_ways(text: str, *, keyed: bool) -> Iterator[Found]:
     """The directions that a run was trained on, where no number of episodes stands beside them."""
+    if keyed and ways_alone(text):
+        return  # read as a whole
     if keyed and (match := LAST_WAY.search(text)):
         group = "way" if match["way"] else "first"
         ways = ways_of(match[group])
         yield Found(*match.span(group), "ways", ways=ways, only=len(ways) == 1)
     elif SAYS_WAY.search(text) and not TESTED.search(text):
+        told: set[int] = set()
         for pattern in WAYS:
             for match in pattern.finditer(text):
+                if match.start("way") in told:
+                    continue
+                told.add(match.start("way"))
                 ways = ways_of(match["way"]) or ("left", "right")
                 if not denied(text, *match.span()):
                     yield Found(*match.span("way"), "ways", ways=ways, only=len(ways) == 1)
