@@ -72,7 +72,7 @@ PARTS = tuple(
     re.compile(pattern, re.ASCII)
     for pattern in (
         rf"{PART}(?P<gap>[^\d.,;:|\ue000]{{0,28}}?)(?P<how>{HOW})",
-        rf"{PART}(?:을|를|도|은|는|까지)(?P<gap> (?:[가-힣]+ ){{0,3}}?)(?P<how>{TRAINED_KO})",
+        rf"{PART}(?:을|를|도|은|는|까지)(?P<gap> (?:[가-힣\ue000]+ ){{0,3}}?)(?P<how>{TRAINED_KO})",
         rf"{PART}: (?P<gap>)(?P<how>{HOW}|{TRAINED_KO})",
         rf"(?P<how>trains|unfreezes|unfroze|opens|opened|freezes|froze|frozen|freezing|trained"
         rf"|unfrozen|fine-?tunes)"
@@ -123,9 +123,11 @@ WAYS = tuple(
 )
 DENIED_BEFORE = re.compile(
     r"(?:\b(?:not|never|no|unlike|than|versus|vs\.?|instead of|rather than|compared (?:to|with))"
-    r"|n't|안|대신) (?:\w+ ){0,2}[`*\"“]*$"
+    r"|n't|안) (?:\w+ ){0,2}[`*\"“]*$"
+    r"|\b(?:could|can|may|might|should|would) (?:be |have (?:been )?)?$|\bto the (?:\w+ )?$|[+] $"
 )
 DENIED_AFTER = re.compile(
+    r" (?:was |is )?never|(?:은|는) |[^.;,]{0,10}(?:쓴|한|된|인) ?\ue000|"
     r"[`*\"”]* ?(?:[가-힣]{0,4} ?(?:아니|아님|않|말고|대신|보다)|이?라고 부|이?라는 (?:말|건|것|소)"
     r"|[^.;]{0,16}(?:아니|지 않|지는 않|not true|is wrong))"
 )
@@ -137,7 +139,8 @@ SAYS_WAY = re.compile(
     r"|양쪽|양방향|left"
 )
 TESTED = re.compile(
-    r"vs\b|differ|차이|다름|다르|worse|better|weak|나쁘|좋|약하|evaluat|평가|\btest|테스트|수집|collect|record|compar|비교"
+    r"vs\b|differ|차이|다름|다르|worse|better|weak|나쁘|좋|약하|evaluat|평가|\btest|테스트|수집"
+    r"|collect|record|compar|비교"
     r"|성공|success|acc"
 )
 
@@ -159,6 +162,8 @@ def read_prose(text: str) -> Iterator[Found]:
         match = ALL_REGIME.fullmatch(text)
         for found in [match] if match else REGIME.finditer(text):
             span = found.span("v") if match else found.span()
+            if 0 <= text.find("\ue000", span[1]) and "\ue000" not in text[: span[0]]:
+                continue  # a run that is named after it may be told from it
             if not denied(text, *span):
                 yield Found(*span, "regime")
     if SEES.search(text):
@@ -189,6 +194,8 @@ def _parts(text: str) -> Iterator[Found]:
             if NOT.search(match["gap"]) or re.match(r"(?:하|되)?(?:지[는도]?)? ?않", after):
                 frozen = FROZEN.search(match["how"])
                 name += " trained" if frozen else " frozen"
+            if text[: match.start()].endswith("+ "):
+                continue
             yield Found(*match.span("how"), "part", qualifier=name)
 
 
