@@ -30,6 +30,7 @@ from mobile_vla.documents.claims.surroundings import Surroundings
 from mobile_vla.documents.claims.tables import Tables
 from mobile_vla.documents.claims.texts import (
     DENIED,
+    SAYS,
     Look,
     epoch_of_file,
     look_at,
@@ -52,8 +53,6 @@ from mobile_vla.documents.claims.words import (
 Case = tuple[str, str | None]
 QUALIFIED = LOSSES | {"any_steps", "params"}
 """Quantities of which a key says which value it holds."""
-SAYS = re.compile(r" (?:was|were|is|are|has|had) ")
-"""What stands before a colon is a sentence of its own, and no key."""
 KEYED = re.compile(
     r"^(?P<lead>[\s>*_-]*(?:\d+\.\s*)?[✅❌⏳⚠️🔥⏸️\s*`]*)"
     r"(?P<key>[^:：|]{1,48}?)[*`\s]*(?:(?<!\d)[:：]|[:：](?!\d))\s?(?P<value>.+)$"
@@ -237,10 +236,11 @@ class _Reader:
 
     def _compared(self, piece: Piece, case: Case | None) -> set[int]:
         """Add what a line says of two runs' comparison; where its sentences start that say that."""
+        guess = look_at(piece.text).guess
         places = [
             (start, text)
             for start, text in sentences(piece.text)
-            if not text.rstrip("*_ ").endswith("?") and not GUESS.search(small(text))
+            if not text.rstrip("*_ ").endswith("?") and not (guess and GUESS.search(small(text)))
         ]
         found = [bound for place in places for bound in line_pairs(piece, self.names, place)]
         whole = [] if found or "?" in piece.text else [(0, piece.text)]
@@ -340,8 +340,6 @@ class _Reader:
         told: Case | None = None
         for start, text in sentences(piece.text):
             named = list(dict.fromkeys((a, n) for _, _, a, n in self.names.mentions(text)))
-            if GUESS.search(small(text)):
-                continue
             subject = named[0] if named else told or case
             around = told or case
             if len(named) == 1 and around and around not in named and THAN.search(small(text)):

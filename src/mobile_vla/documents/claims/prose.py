@@ -23,7 +23,8 @@ LEAD = r"(?:the |its |a |plain |original |[`*\"“])*"
 BARE = rf"(?P<w>{ROBOT}|{MODEL}|{FILE}|{NONE})"
 WEIGHTS = rf"{LEAD}{BARE}"
 BARE_WEIGHTS = re.compile(
-    r"kosmos|robovlm|paligemma|llava|openvla|qwen|smolvlm|scratch|weights|oxe|checkpoint|가중치"
+    r"kosmos|robovlm|paligemma|llava|openvla|qwen|smolvlm|scratch|weights|oxe-p|oxe p|checkpoint"
+    r"|가중치"
     r"|\.pt|\.ckpt|\.safetensors|\.bin"
 )
 """Stands in all weights, and is found sooner."""
@@ -58,7 +59,10 @@ PART = (
     rf"|(?:비전|시각|프로젝[션터]) ?{TOWER}?|projection|projector)"
 )
 SEES = re.compile(r"vision|visual|image|projec|비전|시각|프로젝")
-SAYS_PART = re.compile(rf"{BARE_WEIGHTS.pattern}|{SEES.pattern}|lora|full|all |전체|풀")
+OF_REGIME = re.compile(
+    r"lora|full|전체|풀|all weights|all parameters|all layers|all the |all its |all of "
+)
+SAYS_PART = re.compile(rf"{BARE_WEIGHTS.pattern}|{SEES.pattern}|{OF_REGIME.pattern}")
 FROZEN = re.compile(
     r"(?<!un)(?:froze|freez\w*|locked)|fixed|untouched|고정|동결|얼[려렸린]|\bclosed"
 )
@@ -158,11 +162,11 @@ def read_prose(text: str) -> Iterator[Found]:
     if BARE_WEIGHTS.search(text):
         yield from _named(text, INIT, "init")
         yield from _named(text, VLM, "vlm")
-    if "lora" in text or "full" in text or "전체" in text or "풀" in text or "all" in text:
+    if OF_REGIME.search(text):
         match = ALL_REGIME.fullmatch(text)
         for found in [match] if match else REGIME.finditer(text):
             span = found.span("v") if match else found.span()
-            if 0 <= text.find("\ue000", span[1]) and "\ue000" not in text[: span[0]]:
+            if text.find("\ue000", span[1]) >= 0 and "\ue000" not in text[: span[0]]:
                 continue  # a run that is named after it may be told from it
             if not denied(text, *span):
                 yield Found(*span, "regime")

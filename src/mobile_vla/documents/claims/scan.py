@@ -72,7 +72,7 @@ QUOTED = re.compile(
 )
 """What somebody once wrote or called it."""
 OF_OTHERS = re.compile(rf"[^,;—{RUN}]*(?:{FOREIGN.pattern})[^,;—{RUN}]*")
-DENIED = re.compile(rf"[^;]*?(?:{DISPUTED.pattern})[^;,]*")
+IN_DISPUTE = re.compile(rf"[^;]*?(?:{DISPUTED.pattern})[^;,]*")
 ALL = re.compile(r".+", re.DOTALL)
 
 WAY_AFTER = re.compile(
@@ -199,7 +199,7 @@ class _Scan:
         if '"' in text or "“" in text:
             self._drop(QUOTED)
         if not self.key and DISPUTED.search(text):
-            self._drop(DENIED)
+            self._drop(IN_DISPUTE)
         if not self.key and FOREIGN.search(text):
             self._drop(OF_OTHERS if RUN in text else ALL)
         if DIGIT.search(self.left):

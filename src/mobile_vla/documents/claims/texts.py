@@ -40,6 +40,8 @@ OTHER = re.compile(
     r" (?!(?:\w+ )?(?:run|training|job|case|experiment|process|attempt|model|one)\b)\w+[^,;:.]*$"
 )
 """In small letters, before a state: it may be said of something else than the run."""
+SAYS = re.compile(r" (?:was|were|is|are|has|had) ")
+"""What stands before a colon is a sentence of its own, and no key."""
 NOTE = re.compile(r"\[\^mvla-\d|note mvla-\d")
 SENTENCE = re.compile(r"[.!?。](?<!\(\d\.)(?<!: \d\.)(?<!^\d\.)(?<!\.[eg]\.)(?<!vs\.)[\s*_]+(?=\S)")
 ELSEWHERE = re.compile(

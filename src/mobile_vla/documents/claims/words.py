@@ -52,10 +52,11 @@ FOREIGN = re.compile(
 )
 """In small letters: other people's work."""
 DISPUTED = re.compile(
-    r"not true|untrue|(?:that|which|this|it|story|claim)(?:'s| is| was) (?:wrong|false|mistaken)"
+    r"not true|untrue|which is wrong|which was wrong|that's wrong|that is wrong|that was wrong"
+    r"|it was wrong|is mistaken|was mistaken|is false|was false|story is wrong|claim is wrong"
     r"|thought|believed|wrote that|claimed that|rumou?r|사실이 아니|사실과 다르|줄 알았|착각"
-    r"|(?:데|지만|말은|것은|건|기록은|숫자는|값은|표는) ?(?:틀렸|틀린|잘못)"
-    r"|(?:게|것이|것은|건) 아니"
+    r"|틀[렸린](?<=[데만은건는] 틀.)|잘못(?<=[은건] 잘못)|아니(?<=[게건] 아니)"
+    r"|아니(?<=것[이은] 아니)"
 )
 """In small letters: what is told to be denied."""
 
