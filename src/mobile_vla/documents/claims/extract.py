@@ -43,12 +43,7 @@ from mobile_vla.documents.claims.texts import (
 )
 from mobile_vla.documents.claims.tokens import Found, small
 from mobile_vla.documents.claims.whole import ways_alone, whole_values
-from mobile_vla.documents.claims.words import (
-    GUESS,
-    LOSSES,
-    Key,
-    read_key,
-)
+from mobile_vla.documents.claims.words import GUESS, LOSSES, Key, read_key
 
 Case = tuple[str, str | None]
 QUALIFIED = LOSSES | {"any_steps", "params"}
@@ -331,8 +326,7 @@ class _Reader:
             (offset + start, offset + end, alias, name)
             for start, end, alias, name in self.names.subjects(text)
         ]
-        early = goes_on(text)
-        told = bind(piece.text, found, subjects, case, early=early)
+        told = bind(piece.text, found, subjects, case, early=goes_on(text))
         self._add([(piece, item, of, ()) for item, of in told])
 
     def _changes(self, piece: Piece, case: Case | None) -> None:
