@@ -7,11 +7,18 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mobile_vla.documents.claims.model import Claim
 from mobile_vla.documents.claims.naming import Mention
+from mobile_vla.documents.claims.source import Piece
 from mobile_vla.documents.claims.tokens import Found, small
 
 Case = tuple[str, str | None]
 SEVERAL: Case = ("several runs", None)
+SETTINGS = frozenset(
+    {"lora_r", "lora_alpha", "lora_dropout", "learning_rate", "weight_decay", "accumulate", "batch",
+     "window", "chunk", "seed", "epochs", "vlm", "init", "regime"}
+)  # fmt: skip
+"""What runs that are named together may be said to share."""
 JOINED = re.compile(
     r"[\s`*\"]*(?:,|&|\+|/|,?\s*and\b|vs\b\.?|versus\b|와|과|이랑|랑|하고|및)[\s`*\"]*",
     re.IGNORECASE,
@@ -34,6 +41,39 @@ DEICTIC = re.compile(
     r"|^\W*\d{1,2}:\d\d\S*\s+\S+\s+(?:\w+ )?(?:그리고 )?(?:final|best|최종|최저|마지막)"
 )
 """In small letters: how a sentence begins that goes on about the run named before."""
+
+
+def says_each(text: str) -> bool:
+    """Whether a text says that something holds of each of several runs."""
+    return bool(EACH.search(small(text[:40])))
+
+
+def claim_of(
+    piece: Piece, item: Found, case: Case | None, *, line: int, pair: tuple[str, ...],
+    time: str | None,
+) -> Claim:  # fmt: skip
+    """A value found in a piece as a claim of a run."""
+    start, end = piece.span(item.start, item.end)
+    return Claim(
+        line=line,
+        start=start,
+        end=end,
+        quantity=item.quantity,
+        value=piece.text[item.start : item.end],
+        text=piece.text.strip()[:300],
+        case=case[0] if case else None,
+        name=case[1] if case else None,
+        qualifier=item.qualifier,
+        split=item.split,
+        number=item.number,
+        step=item.step,
+        about=item.about,
+        ways=item.ways,
+        only=item.only,
+        parts=item.parts,
+        pair=pair,
+        time=time,
+    )
 
 
 def goes_on(text: str) -> bool:

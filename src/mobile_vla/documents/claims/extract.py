@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from mobile_vla.documents.claims.binding import SEVERAL, bind, goes_on
+from mobile_vla.documents.claims.binding import (
+    SETTINGS,
+    SEVERAL,
+    bind,
+    claim_of,
+    goes_on,
+    says_each,
+)
 from mobile_vla.documents.claims.changes import OTHERS, SELF, THAN, changes
 from mobile_vla.documents.claims.coverage import coverage
 from mobile_vla.documents.claims.fates import state_of
 from mobile_vla.documents.claims.model import Claim, Unread
 from mobile_vla.documents.claims.naming import Names, one_case, read_names
 from mobile_vla.documents.claims.pairs import (
+    AGAINST,
     Asked,
     answered,
     answers,
@@ -30,28 +37,27 @@ from mobile_vla.documents.claims.surroundings import Surroundings
 from mobile_vla.documents.claims.tables import Tables
 from mobile_vla.documents.claims.texts import (
     DENIED,
-    SAYS,
     Look,
     epoch_of_file,
+    keyed_by,
     look_at,
     masked,
     of_another,
     of_run,
     sentences,
     states_case,
-    unnamed,
 )
 from mobile_vla.documents.claims.tokens import Found, small
 from mobile_vla.documents.claims.whole import ways_alone, whole_values
-from mobile_vla.documents.claims.words import GUESS, LOSSES, Key, read_key
+from mobile_vla.documents.claims.words import (
+    GUESS,
+    LOSSES,
+    Key,
+)
 
 Case = tuple[str, str | None]
 QUALIFIED = LOSSES | {"any_steps", "params"}
 """Quantities of which a key says which value it holds."""
-KEYED = re.compile(
-    r"^(?P<lead>[\s>*_-]*(?:\d+\.\s*)?[✅❌⏳⚠️🔥⏸️\s*`]*)"
-    r"(?P<key>[^:：|]{1,48}?)[*`\s]*(?:(?<!\d)[:：]|[:：](?!\d))\s?(?P<value>.+)$"
-)
 
 
 def read_claims(
@@ -82,6 +88,8 @@ class _Reader:
         self.blocks: dict[int, dict[str, Case]] = {}  # the last named of each at its end
         self.runs: list[str] | None = None
         self.asked: Asked | None = None
+        self.group: list[Case] = []
+        self.against: set[int] = set()
         self.last: tuple[Section | None, Case | None] = (None, None)
 
     def read(self) -> None:
@@ -172,6 +180,8 @@ class _Reader:
             spoken.pop(name or alias, None)
             spoken[name or alias] = (alias, name)
         done = self._compared(piece, context or section) if look.compares else set()
+        if look.compares and AGAINST.search(small(piece.text)):
+            self.against.add(piece.block)
         if look.ratio:
             self._changes(piece, context or section)
         for start, text in sentences(piece.text):
@@ -203,19 +213,11 @@ class _Reader:
             if question.key and self._answer(piece, place, question.key, told or around):
                 self.asked = question
                 return
-        match = KEYED.match(text) if ":" in text or "：" in text else None
-        named = self.names.mentions(match["key"]) if match else []
-        key = (
-            read_key(unnamed(match["key"], named))
-            if match and not SAYS.search(match["key"])
-            else None
-        )
-        of = self.names.only(match["key"]) if match and named else None
-        of = of if match and not self.names.mentions(match["value"]) else None
-        if match and key and key.quantity != "epoch" and (not named or of):
+        if keyed := keyed_by(text, self.names):
+            key, value, of = keyed
             around = of or told or around
             if key.quantity != "date" or around:
-                self._read(piece, (start + match.start("value"), match["value"]), key, around)
+                self._read(piece, (start + value.start("value"), value["value"]), key, around)
             return
         if told is None and (of_run(text) or (start and goes_on(text))):
             told = around
@@ -231,11 +233,10 @@ class _Reader:
 
     def _compared(self, piece: Piece, case: Case | None) -> set[int]:
         """Add what a line says of two runs' comparison; where its sentences start that say that."""
-        guess = look_at(piece.text).guess
         places = [
             (start, text)
             for start, text in sentences(piece.text)
-            if not text.rstrip("*_ ").endswith("?") and not (guess and GUESS.search(small(text)))
+            if not text.rstrip("*_ ").endswith("?") and not GUESS.search(small(text))
         ]
         found = [bound for place in places for bound in line_pairs(piece, self.names, place)]
         whole = [] if found or "?" in piece.text else [(0, piece.text)]
@@ -257,15 +258,21 @@ class _Reader:
         """
         if goes and self.last[0] is piece.section and self.last[1] is not None:
             return self.last[1]
+        self.group = []
         block = piece.block
         while block >= 0:
             told = self.blocks.get(block, {})
             if piece.kind == "code" and told and block == piece.block:
                 return next(reversed(told.values()))
             if told:
+                shares = block != piece.block or says_each(piece.text)
+                self.group = list(told.values()) if shares and block not in self.against else []
                 return next(iter(told.values())) if len(told) == 1 else SEVERAL
             block = self.document.above[block]
-        return None
+        if says_each(piece.text):
+            found = self.names.mentions(piece.section.title)
+            self.group = list(dict.fromkeys((alias, name) for _, _, alias, name in found))
+        return SEVERAL if len(self.group) > 1 else None
 
     def _named(self) -> list[str]:
         """Every run of the evidence that the document names."""
@@ -326,7 +333,8 @@ class _Reader:
             (offset + start, offset + end, alias, name)
             for start, end, alias, name in self.names.subjects(text)
         ]
-        told = bind(piece.text, found, subjects, case, early=goes_on(text))
+        early = goes_on(text)
+        told = bind(piece.text, found, subjects, case, early=early)
         self._add([(piece, item, of, ()) for item, of in told])
 
     def _changes(self, piece: Piece, case: Case | None) -> None:
@@ -334,6 +342,8 @@ class _Reader:
         told: Case | None = None
         for start, text in sentences(piece.text):
             named = list(dict.fromkeys((a, n) for _, _, a, n in self.names.mentions(text)))
+            if GUESS.search(small(text)):
+                continue
             subject = named[0] if named else told or case
             around = told or case
             if len(named) == 1 and around and around not in named and THAN.search(small(text)):
@@ -352,31 +362,13 @@ class _Reader:
         for piece, item, case, pair in found:
             if item.quantity == "ways" and case is None:
                 continue  # of the data in general, not of a run's
-            start, end = piece.span(item.start, item.end)
+            line = self.document.line_of(piece.span(item.start, item.end)[0])
             value = piece.text[item.start : item.end]
             runs = item.quantity == "status" and state_of(value) == "running"
-            self.claims.append(
-                Claim(
-                    line=self.document.line_of(start),
-                    start=start,
-                    end=end,
-                    quantity=item.quantity,
-                    value=value,
-                    text=piece.text.strip()[:300],
-                    case=case[0] if case else None,
-                    name=case[1] if case else None,
-                    qualifier=item.qualifier,
-                    split=item.split,
-                    number=item.number,
-                    step=item.step,
-                    about=item.about,
-                    ways=item.ways,
-                    only=item.only,
-                    parts=item.parts,
-                    pair=pair,
-                    time=self.around.time(piece) if runs else None,
-                )
-            )
+            time = self.around.time(piece) if runs else None
+            shared = self.group if case is SEVERAL and item.quantity in SETTINGS else [case]
+            for of in shared or [case]:
+                self.claims.append(claim_of(piece, item, of, line=line, pair=pair, time=time))
 
     def _unread(self, piece: Piece) -> None:
         if has_number(piece.text):

@@ -32,7 +32,6 @@ from mobile_vla.documents.claims.times import (
 from mobile_vla.documents.claims.tokens import ABOUT, NUMBER, Found, is_about, reading, small
 from mobile_vla.documents.claims.words import (
     CHECKPOINT,
-    DISPUTED,
     FOREIGN,
     LOSSES,
     WAY,
@@ -72,7 +71,6 @@ QUOTED = re.compile(
 )
 """What somebody once wrote or called it."""
 OF_OTHERS = re.compile(rf"[^,;—{RUN}]*(?:{FOREIGN.pattern})[^,;—{RUN}]*")
-IN_DISPUTE = re.compile(rf"[^;]*?(?:{DISPUTED.pattern})[^;,]*")
 ALL = re.compile(r".+", re.DOTALL)
 
 WAY_AFTER = re.compile(
@@ -198,8 +196,6 @@ class _Scan:
             self.text = self.left = text
         if '"' in text or "“" in text:
             self._drop(QUOTED)
-        if not self.key and DISPUTED.search(text):
-            self._drop(IN_DISPUTE)
         if not self.key and FOREIGN.search(text):
             self._drop(OF_OTHERS if RUN in text else ALL)
         if DIGIT.search(self.left):

@@ -10,14 +10,15 @@ import msgspec
 
 from mobile_vla.documents.claims.around import RUN
 from mobile_vla.documents.claims.changes import RATIO
-from mobile_vla.documents.claims.fates import ANY_MARK, MARKS, cause_of, state_word
-from mobile_vla.documents.claims.naming import WITH_BEFORE, Mention
+from mobile_vla.documents.claims.fates import ANY_MARK, MARKS, state_word
+from mobile_vla.documents.claims.naming import WITH_BEFORE, Mention, Names
 from mobile_vla.documents.claims.pairs import COMPARING
 from mobile_vla.documents.claims.scan import SHORT
 from mobile_vla.documents.claims.source import Piece
 from mobile_vla.documents.claims.tokens import small
-from mobile_vla.documents.claims.words import GUESS, INTERESTING
+from mobile_vla.documents.claims.words import GUESS, INTERESTING, Key, read_key
 
+Case = tuple[str, str | None]
 BESIDE = re.compile(
     r"(?<![a-z])(?:still|now|currently|it|this|that|the|is|was|has|had|been|have|run|training|job"
     r"|case"
@@ -25,8 +26,7 @@ BESIDE = re.compile(
     r"|started|launched|began|there|only|unfortunately|sadly|finally|normally|since)(?![a-z])"
     r"|아직|현재|지금|이미|결과|결국|곧바로|바로|방금|또|다시|그냥|그리고|그런데|역시|시작\S*|띄\S+"
     r"|[이그] ?(?:런|실험|실행|학습)|학습|훈련|실험|실행|런"
-    r"|[해되여아어]서|때문에|gpu|cuda|어제|오늘|그제|지난|새로|잘|무사히|성공적으로|도중에?|중간에"
-    r"|끝내|아침|오전|오후|저녁|밤"
+    r"|어제|오늘|그제|지난|새로|잘|무사히|성공적으로|도중에?|중간에|끝내|아침|오전|오후|저녁|밤"
     r"|새벽|[년월일시분초에은는이도]"
 )
 """In small letters: words that may stand before a state that is said of the run spoken of."""
@@ -40,10 +40,8 @@ OTHER = re.compile(
     r" (?!(?:\w+ )?(?:run|training|job|case|experiment|process|attempt|model|one)\b)\w+[^,;:.]*$"
 )
 """In small letters, before a state: it may be said of something else than the run."""
-SAYS = re.compile(r" (?:was|were|is|are|has|had) ")
-"""What stands before a colon is a sentence of its own, and no key."""
 NOTE = re.compile(r"\[\^mvla-\d|note mvla-\d")
-SENTENCE = re.compile(r"[.!?。](?<!\(\d\.)(?<!: \d\.)(?<!^\d\.)(?<!\.[eg]\.)(?<!vs\.)[\s*_]+(?=\S)")
+SENTENCE = re.compile(r"[.!?。](?<!\(\d\.)(?<!^\d\.)(?<!\.[eg]\.)(?<!vs\.)[\s*_]+(?=\S)")
 ELSEWHERE = re.compile(
     "|".join(
         [f"{word} (?:run|case|training|experiment|baseline)"
@@ -63,6 +61,27 @@ DENIED = re.compile(
     r"(?:아니|틀[렸린]|거짓|사실이 아|사실과|no\b|wrong|false|not (?:true|so)\b|untrue|a myth)"
 )
 """In small letters: after a quotation, that it is not so."""
+
+
+SAYS = re.compile(r" (?:was|were|is|are|has|had) ")
+"""What stands before a colon is a sentence of its own, and no key."""
+KEYED = re.compile(
+    r"^(?P<lead>[\s>*_-]*(?:\d+\.\s*)?[✅❌⏳⚠️🔥⏸️\s*`]*)"
+    r"(?P<key>[^:：|]{1,48}?)[*`\s]*(?:(?<!\d)[:：]|[:：](?!\d))\s?(?P<value>.+)$"
+)
+
+
+def keyed_by(text: str, names: Names) -> tuple[Key, re.Match[str], Case | None] | None:
+    """The key that a text begins with, the value after it, and the run that the key names."""
+    match = KEYED.match(text) if ":" in text or "：" in text else None
+    if match is None or SAYS.search(match["key"]):
+        return None
+    named = names.mentions(match["key"])
+    key = read_key(unnamed(match["key"], named))
+    of = names.only(match["key"]) if named and not names.mentions(match["value"]) else None
+    if key is None or key.quantity == "epoch" or (named and of is None):
+        return None
+    return key, match, of
 
 
 def of_another(text: str) -> bool:
@@ -152,10 +171,7 @@ def of_run(text: str) -> bool:
     word = state_word(text[:FIRST])
     if word is None or word[0] in MARKS:
         return False
-    before = lowered[: word.start()]
-    if cause := cause_of(before):
-        before = before[: cause[1]] + before[cause[2] :]
-    return len(re.findall(r"[^\W\d_]", BESIDE.sub("", before))) <= 1
+    return len(re.findall(r"[^\W\d_]", BESIDE.sub("", lowered[: word.start()]))) <= 1
 
 
 def states_case(text: str, mentions: list[tuple[int, int, str, str | None]]) -> bool:
