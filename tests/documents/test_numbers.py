@@ -126,6 +126,17 @@ def test_ratios_and_changes(proof: Proof, text: str, expected: str) -> None:
         "Baseline loss: 0.5",
         "The loss is 2.9 times smaller than ten years ago.",
         "Trained on 2 cards of 48 GB in room 407.",
+        f"{LEFT} could be retrained with r=64.",
+        f"{LEFT}을 20 에폭으로 다시 돌려야 한다.",
+        f"Unlike {BOTH}, which has 500 episodes, {LEFT} has 250.",
+        f"Nobody saw {LEFT} fail.",
+        f"The upload of {LEFT}'s checkpoint failed.",
+        f"{LEFT}은 오른쪽 상자에서 실패한다.",
+        f"An earlier report said that {LEFT} had 500 episodes.",
+        f"It is wrong to say that {LEFT} is better than {BOTH}.",
+        f"{LEFT} 학습 중 검증 손실은 계속 내려갔다.",
+        "남은 에폭은 3개였다.",
+        f"{LEFT} 말고 {BOTH}의 최저 손실은 0.027이다. epoch 4의 손실은 0.043이다.",
     ],
 )
 def test_what_is_true_or_about_something_else_is_not_contradicted(proof: Proof, text: str) -> None:

@@ -236,7 +236,9 @@ class _Reader:
         places = [
             (start, text)
             for start, text in sentences(piece.text)
-            if not text.rstrip("*_ ").endswith("?") and not GUESS.search(small(text))
+            if not text.rstrip("*_ ").endswith("?")
+            and not GUESS.search(small(text))
+            and not DENIED.search(small(text))
         ]
         found = [bound for place in places for bound in line_pairs(piece, self.names, place)]
         whole = [] if found or "?" in piece.text else [(0, piece.text)]

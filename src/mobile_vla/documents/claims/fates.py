@@ -37,7 +37,8 @@ STATES: tuple[tuple[str, str], ...] = (
     ),
     (
         "planned",
-        r"\bplanned\b|\bto do\b|\bqueued\b|시작 전|\bnot (?:yet )?begun\b|\bnot started\b",
+        r"\bplanned\b(?<!was planned)(?<!were planned)|\bto do\b|\bqueued\b|시작 전"
+        r"|\bnot (?:yet )?begun\b|\bnot started\b",
     ),
     (
         "finished",
@@ -72,11 +73,12 @@ NEGATED = re.compile(
     r"(?: (?:yet|been|be|even|really|any|have|has|being|fully|quite)){0,3} \w+"
     r"|\b(?:can|could|to(?! do\b| the end| completion)|must|will|may|might|should|would)"
     r" (?:(?:be|get|have|been) ){0,2}\w+"
+    r"|\b(?:nobody|no one|none of us) \w+(?: \ue000+ \w+)?"
     r"|\bwas (?:still )?(?:running|training|being trained|in progress)"
     r"|\b(?:when|once|after|until|unless|before|if|while) (?:[^\s\d.,;]+ ){1,3}?"
     rf"(?:(?:is|was|has|had|still) )*{ENDS}"
-    rf"|\b{THING} (?:(?:of|for|with|on|in) (?:the )?\ue000+ )?(?:(?:is|was|has|were|had|been|just"
-    rf"|already|also) )*{ENDS}"
+    rf"|\b{THING} (?:(?:of|for|with|on|in) (?:the )?\ue000+(?:['’]s \w+)? )?(?:(?:is|was|has|were"
+    rf"|had|been|just|already|also) )*{ENDS}"
     rf"|{ENDS} (?:with |of |in |on )?(?:the |its |an? |our |all )?(?:\w+ )?{THING}"
     r"|\b(?:finished|done|completed) (?:with )?(?:its |the |a )?(?:first|second|half|part|warm"
     r"|epoch)"
@@ -97,7 +99,7 @@ NEGATED = re.compile(
     r"|(?:실패|중단|오류|멈춤|크래시|완료|성공|종료)\S{0,3} ?(?:없[이었음다]|아니|아님|않|못)"
     r"|끝[나났난]\S{0,2} ?(?:때|후|뒤|면)|가장|만약|미완료"
     r"|완료 ?(?:후|대기|되지|예정|하지|되면|시)|성공 ?(?:후|시|하면|시켜|률)"
-    r"|실패 ?(?:시|하면|율)|대기|재시도"
+    r"|실패 ?(?:시|하면|율|한다|하는|하기)|대기|재시도"
 )
 """In small letters: what is denied, wished, over, or said of something else than the run."""
 

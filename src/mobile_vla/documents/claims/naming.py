@@ -46,6 +46,8 @@ WITH_AFTER = re.compile(
     re.IGNORECASE,
 )
 """Around a run that another is compared with: what is said there is said of the other."""
+WHICH = re.compile(r"[\s`*]*,? (?:which|whose|where)\b")
+"""After a run of which something is told in passing: that is said of it all the same."""
 MOMENT = re.compile(r"(20\d{2}-\d{2}-\d{2})[ T]+(\d{1,2}:\d{2})")
 
 Mention = tuple[int, int, str, str | None]
@@ -89,8 +91,11 @@ class Names:
         return [
             mention
             for mention in found
-            if not WITH_BEFORE.search(text, max(0, mention[0] - 60), mention[0])
-            and not WITH_AFTER.match(text, mention[1])
+            if WHICH.match(text, mention[1])
+            or not (
+                WITH_BEFORE.search(text, max(0, mention[0] - 60), mention[0])
+                or WITH_AFTER.match(text, mention[1])
+            )
         ]
 
     def _mentions(self, text: str) -> Iterator[Mention]:

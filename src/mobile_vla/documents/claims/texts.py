@@ -59,8 +59,14 @@ ELSEWHERE = re.compile(
 DENIED = re.compile(
     r"[\"”」’']\s*(?:→|->|—|–|:|=>|is|was|는|은|라는 건)?\s*"
     r"(?:아니|틀[렸린]|거짓|사실이 아|사실과|no\b|wrong|false|not (?:true|so)\b|untrue|a myth)"
+    r"|(?:that|which|it|this) (?:is|was) (?:wrong|false|untrue|a mistake|not so|not true)\b"
+    r"|(?:wrong|false|mistaken) to (?:say|call|claim)|cannot be called"
+    r"|only (?:once|if|when|after)\b"
+    r"|(?:previous|older|earlier|last) (?:page|report|version|revision|readme|draft)\w* [^.]{0,24}?"
+    r"(?:said|says|claimed|claims|had|wrote)\b"
+    r"|(?:지난|이전|옛|예전) (?:보고서|페이지|문서|버전)[가-힣]* [^.]*?(?:라고|이라는)"
 )
-"""In small letters: after a quotation, that it is not so."""
+"""In small letters: after a quotation, that it is not so; what others said, or only would hold."""
 
 
 SAYS = re.compile(r" (?:was|were|is|are|has|had) ")

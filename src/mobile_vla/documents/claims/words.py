@@ -25,6 +25,7 @@ INTERESTING = re.compile(
 """What a text in small letters must hold to be worth reading."""
 GUESS = re.compile(
     r"예상|기대|가설|추후|제안|만약|할 것|될 것|tbd|expect|hypothe|if(?<![a-z]if)\b|would\b"
+    r"|could (?:be|have)\b"
     r"|should\b|might\b|plan(?:s|ning)? (?:to|for)\b|goal|목표|시나리오|scenario|propos|필요"
     r"|want(?:s|ed)? (?:to|the|a)\b|want(?:s|ed)? [\w`]+ to\b|in a (?:pilot|test)|as a test"
     r"|시험 삼아|테스트로|to (?:try|repeat|rerun|retry|be repeated)\b"
@@ -33,7 +34,8 @@ GUESS = re.compile(
     r"|we need|let [a-z\ue000]+ (?:finish|run)|next (?:week|month|time|run|step|quarter|year)"
     r"|consider(?:ed|ing)\b|the plan\b|originally|guess|had we\b|pilot\b|다음에|다음엔|다음번|생각"
     r"|려 했|려고 (?:했|합|함)|하려던|려다|려면|예정[이임]|하고 싶|바라[는며]|바랍|희망"
-    r"|다음 (?:주|달|분기|실험|학기)|볼까|하자[. !]|해야|할 듯|할까|잡아 보|계획[(은이임했]|신청"
+    r"|다음 (?:주|달|분기|실험|학기)|볼까|하자[. !]|해야"
+    r"|[가-힣]야 (?:한다|함|합니다|할)|할 듯|할까|잡아 보|계획[(은이임했]|신청"
 )
 """In small letters: what is expected, wished, proposed or asked is no claim."""
 GUESS_HEADING = re.compile(
