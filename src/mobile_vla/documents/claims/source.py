@@ -18,7 +18,7 @@ from mobile_vla.record.errors import UserError
 
 BOM = b"\xef\xbb\xbf"
 LIMIT = 16 * 1024 * 1024
-"""Bytes of a document above which it is refused: the densest so large takes half a minute."""
+"""Bytes of a document above which it is refused: the densest so large takes most of a minute."""
 LONGEST = 1_000_000
 """Bytes of a line above which a document is refused."""
 LINE_LIMIT = 20_000
