@@ -59,6 +59,7 @@ ELSEWHERE = re.compile(
 DENIED = re.compile(
     r"[\"”」’']\s*(?:→|->|—|–|:|=>|is|was|는|은|라는 건)?\s*"
     r"(?:아니|틀[렸린]|거짓|사실이 아|사실과|no\b|wrong|false|not (?:true|so)\b|untrue|a myth)"
+    r"|[\"”」’'](?:라|이라)?는 (?:문장|말|주장|표현|글|대목)"
     r"|(?:that|which|it|this) (?:is|was) (?:wrong|false|untrue|a mistake|not so|not true)\b"
     r"|(?:wrong|false|mistaken) to (?:say|call|claim)|cannot be called"
     r"|only (?:once|if|when|after)\b"
