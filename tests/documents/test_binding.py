@@ -127,6 +127,7 @@ def test_sentences(text: str, run: str, value: str, verdict: str, proof: Proof) 
         f"What was the best of {SIM}? Kim's run with batch 128 had 0.05.",
         f'"{LEFT} has a best val loss of 0.027" is wrong.',
         f'"{LEFT}의 배치는 8이다" → 아니다.',
+        f'초고에 {TWO}의 loss가 {SIM}보다 "10배 낮다"는 문장이 있다.',
         f"Can one say that {LEFT} and {BOTH} can be compared?",
         table("Rank;Run;Val loss", f"1;{TWO};0.0098", f"2;{SIM};0.0109"),
         table("Run;Loss (test);Success", f"{SIM};0.5;3"),

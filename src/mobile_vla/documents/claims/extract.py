@@ -192,7 +192,7 @@ class _Reader:
                 self._unread(piece)  # nor is what is expected, or quoted to deny it
             elif start not in done:
                 self._sentence(piece, (start, text), told, context or section)
-            if named := self.names.subjects(text):
+            if named := self.names.subjects(text) if spoken else []:
                 told = one_case(named) or (named[-1][2], None)
         if told is not None:
             self.last = (piece.section, told)
@@ -344,7 +344,7 @@ class _Reader:
         told: Case | None = None
         for start, text in sentences(piece.text):
             named = list(dict.fromkeys((a, n) for _, _, a, n in self.names.mentions(text)))
-            if GUESS.search(small(text)):
+            if GUESS.search(small(text)) or DENIED.search(small(text)):
                 continue
             subject = named[0] if named else told or case
             around = told or case
