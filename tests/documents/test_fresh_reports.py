@@ -137,6 +137,14 @@ def test_weights_that_are_gone_never_load(maker: Maker) -> None:
     assert [one.verdict for one in found] == ["contradicted", "supported", "contradicted"]
 
 
+def test_a_report_names_no_checkpoint_that_does_not_load(maker: Maker) -> None:
+    its_weights_gone(maker)
+    page, _ = write_report(maker.workspace, maker.book("laptop"), html=False)
+    result = next(x for x in page.read_text().splitlines() if x.startswith("- **Result**: ⚠️"))
+    assert "step-000040" not in result
+    assert "cannot be read" in page.read_text()
+
+
 def test_what_other_documents_say_wrongly_is_held_against_them(maker: Maker) -> None:
     maker.finish("left_10")
     notes = maker.workspace / "docs" / "notes.md"

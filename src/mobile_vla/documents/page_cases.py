@@ -210,7 +210,7 @@ def _result(view: ReportView, case: CaseView, language: Language) -> Line:
         line += (f"; {text('val_loss', language)} {', '.join(losses)}",)
         line += (f" ({text('own_val', language)})", *_cite(view, run, "metrics.csv", True))
     kept = run.best or run.latest
-    if kept is not None:
+    if kept is not None and kept.problem is None:
         line += ("; ", Code(view.shown(kept.path)), f", {size(kept.bytes)}")
     return line
 
