@@ -38,9 +38,12 @@ def coverage(
 
 def _counts(piece: Piece, names: Names) -> bool:
     """Whether a piece has a number in which more than a day, a place or a name is told."""
-    text = small(masked(piece.text, names.mentions(piece.text)))
+    text = masked(piece.text, names.mentions(piece.text))
     if piece.kind == "heading":
         text = HEADED.sub("", text)
+    if not has_number(text):
+        return False
+    text = small(text)
     for pattern in (DAY, PATHS, *(pattern for sign, pattern in HIDDEN if sign != ":")):
         text = pattern.sub(" ", text)
     return has_number(text)
