@@ -36,7 +36,6 @@ from mobile_vla.documents.claims.source import Document, Piece, Section
 from mobile_vla.documents.claims.surroundings import Surroundings
 from mobile_vla.documents.claims.tables import Tables
 from mobile_vla.documents.claims.texts import (
-    DENIED,
     Look,
     epoch_of_file,
     keyed_by,
@@ -46,11 +45,11 @@ from mobile_vla.documents.claims.texts import (
     of_run,
     sentences,
     states_case,
+    unsaid,
 )
 from mobile_vla.documents.claims.tokens import Found, small
 from mobile_vla.documents.claims.whole import ways_alone, whole_values
 from mobile_vla.documents.claims.words import (
-    GUESS,
     LOSSES,
     Key,
 )
@@ -179,16 +178,17 @@ class _Reader:
         for _, _, alias, name in self.names.subjects(piece.text):
             spoken.pop(name or alias, None)
             spoken[name or alias] = (alias, name)
-        done = self._compared(piece, context or section) if look.compares else set()
+        around = context or section
+        done = self._compared(piece, around, guess=look.guess) if look.compares else set()
         if look.compares and AGAINST.search(small(piece.text)):
             self.against.add(piece.block)
         if look.ratio:
-            self._changes(piece, context or section)
+            self._changes(piece, around, guess=look.guess)
         for start, text in sentences(piece.text):
             if text.rstrip("*_ ").endswith("?"):
                 self.asked = asked(piece, text, self.names)
                 self._unread(piece)  # what is asked is no claim
-            elif (look.guess and GUESS.search(small(text))) or DENIED.search(small(text)):
+            elif look.guess and unsaid(small(text)):
                 self._unread(piece)  # nor is what is expected, or quoted to deny it
             elif start not in done:
                 self._sentence(piece, (start, text), told, context or section)
@@ -231,14 +231,12 @@ class _Reader:
         self._read(piece, place, key, case)
         return True
 
-    def _compared(self, piece: Piece, case: Case | None) -> set[int]:
+    def _compared(self, piece: Piece, case: Case | None, *, guess: bool) -> set[int]:
         """Add what a line says of two runs' comparison; where its sentences start that say that."""
         places = [
             (start, text)
             for start, text in sentences(piece.text)
-            if not text.rstrip("*_ ").endswith("?")
-            and not GUESS.search(small(text))
-            and not DENIED.search(small(text))
+            if not text.rstrip("*_ ").endswith("?") and not (guess and unsaid(small(text)))
         ]
         found = [bound for place in places for bound in line_pairs(piece, self.names, place)]
         whole = [] if found or "?" in piece.text else [(0, piece.text)]
@@ -335,16 +333,16 @@ class _Reader:
             (offset + start, offset + end, alias, name)
             for start, end, alias, name in self.names.subjects(text)
         ]
-        early = goes_on(text)
+        early = bool(subjects) and goes_on(text)
         told = bind(piece.text, found, subjects, case, early=early)
         self._add([(piece, item, of, ()) for item, of in told])
 
-    def _changes(self, piece: Piece, case: Case | None) -> None:
+    def _changes(self, piece: Piece, case: Case | None, *, guess: bool) -> None:
         """What a line says of how far two runs, or one run's losses, lie apart."""
         told: Case | None = None
         for start, text in sentences(piece.text):
             named = list(dict.fromkeys((a, n) for _, _, a, n in self.names.mentions(text)))
-            if GUESS.search(small(text)) or DENIED.search(small(text)):
+            if guess and unsaid(small(text)):
                 continue
             subject = named[0] if named else told or case
             around = told or case

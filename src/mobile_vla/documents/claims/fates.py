@@ -12,6 +12,7 @@ MARKS = {"✅": "finished", "✔": "finished", "☑": "finished", "❌": "failed
          "✗": "failed", "✘": "failed", "💀": "failed", "☠": "failed", "⏳": "running",
          "⌛": "running", "🔄": "running", "🏃": "running"}  # fmt: skip
 ANY_MARK = re.compile(f"[{''.join(MARKS)}]")
+DURING = r"(?! (?:val|train|loss|검증|손실|최저|가장|메모리|에포크|epoch|로그))"
 STATES: tuple[tuple[str, str], ...] = (
     (
         "failed",
@@ -28,7 +29,7 @@ STATES: tuple[tuple[str, str], ...] = (
     (
         "running",
         r"진행 ?중|진행되고 있|계속되고 있|계속 돌|실행 ?중|학습하고 있"
-        r"|(?:학습|훈련) ?중(?! (?:val|train|loss|검증|손실|최저|가장|메모리|에포크|epoch|로그))"
+        rf"|학습 ?중{DURING}|훈련 ?중{DURING}"
         r"|학습되고 있|돌고 있"
         r"|돌아가(?:는 중|고 있)|돌리(?:는 중|고 있)|도는 중|방금 시작|\bin progress\b|\brunning\b"
         r"|\bongoing\b"

@@ -22,7 +22,8 @@ LEAD = r"(?:the |its |a |plain |original |[`*\"“])*"
 BARE = rf"(?P<w>{ROBOT}|{MODEL}|{FILE}|{NONE})"
 WEIGHTS = rf"{LEAD}{BARE}"
 BARE_WEIGHTS = re.compile(
-    r"kosmos|robovlm|paligemma|llava|openvla|qwen|smolvlm|scratch|weights|oxe|checkpoint|가중치"
+    r"kosmos|robovlm|paligemma|llava|openvla|qwen|smolvlm|scratch|weights|oxe(?<![a-z]oxe)"
+    r"|checkpoint|가중치"
     r"|\.pt|\.ckpt|\.safetensors|\.bin"
 )
 """Stands in all weights, and is found sooner."""
@@ -98,6 +99,9 @@ LORA = (
     r"|(?<=\bwith )lora(?! (?:r|rank|alpha|dropout)\b)|(?<=\bvia )lora|(?<=is a )lora"
     r"|lora(?= ?(?:입니다|이다|야\b|임\b|였|이었|로 학습|방식|[를을] (?:썼|쓴|사용)))"
 )
+SAYS_REGIME = re.compile(
+    r"lora|full|trains? all |all (?:the |its )?(?:weights|parameters|layers)|전체|풀 ?파|풀 ?미"
+)
 REGIME = re.compile(rf"{FULL}|{NO_LORA}|{LORA}")
 ALL_REGIME = re.compile(
     rf"\W*(?P<v>{FULL}|{NO_LORA}|lora(?: only| ?만)?|frozen(?: vlm)? ?\+ ?lora)\W*"
@@ -154,7 +158,7 @@ def read_prose(text: str) -> Iterator[Found]:
     if BARE_WEIGHTS.search(text):
         yield from _named(text, INIT, "init")
         yield from _named(text, VLM, "vlm")
-    if "lora" in text or "full" in text or "전체" in text or "풀" in text or "all" in text:
+    if SAYS_REGIME.search(text):
         match = ALL_REGIME.fullmatch(text)
         for found in [match] if match else REGIME.finditer(text):
             span = found.span("v") if match else found.span()

@@ -56,18 +56,30 @@ ELSEWHERE = re.compile(
 """In small letters: what is said of a run that is not named."""
 
 
-DENIED = re.compile(
-    r"[\"”」’']\s*(?:→|->|—|–|:|=>|is|was|는|은|라는 건)?\s*"
+QUOTED = re.compile(
+    r"[\"”」’'](?:\s*(?:→|->|—|–|:|=>|is|was|는|은|라는 건)?\s*"
     r"(?:아니|틀[렸린]|거짓|사실이 아|사실과|no\b|wrong|false|not (?:true|so)\b|untrue|a myth)"
-    r"|[\"”」’'](?:라|이라)?는 (?:문장|말|주장|표현|글|대목)"
-    r"|(?:that|which|it|this) (?:is|was) (?:wrong|false|untrue|a mistake|not so|not true)\b"
-    r"|(?:wrong|false|mistaken) to (?:say|call|claim)|cannot be called"
-    r"|only (?:once|if|when|after)\b"
-    r"|(?:previous|older|earlier|last) (?:page|report|version|revision|readme|draft)\w* [^.]{0,24}?"
-    r"(?:said|says|claimed|claims|had|wrote)\b"
-    r"|(?:지난|이전|옛|예전) (?:보고서|페이지|문서|버전)[가-힣]* [^.]*?(?:라고|이라는)"
+    r"|(?:라|이라)?는 (?:문장|말|주장|표현|글|대목))"
 )
-"""In small letters: after a quotation, that it is not so; what others said, or only would hold."""
+DISOWNED = re.compile(
+    "|".join(
+        [rf"{word} (?:is|was) (?:wrong|false|untrue|a mistake|not so|not true)\b"
+         for word in ("that", "which", "it", "this")]
+        + [rf"{word} to (?:say|call|claim)" for word in ("wrong", "false", "mistaken")]
+        + [rf"{word} (?:page|report|version|revision|readme|draft)\w* [^.]{{0,24}}?"
+           r"(?:said|says|claimed|claims|had|wrote)\b"
+           for word in ("previous", "older", "earlier", "last")]
+        + [rf"{word} (?:보고서|페이지|문서|버전)[가-힣]* [^.]*?(?:라고|이라는)"
+           for word in ("지난", "이전", "옛", "예전")]
+        + [r"cannot be called", r"only (?:once|if|when|after)\b"]
+    )
+)  # fmt: skip
+"""In small letters: a quotation that is told not to be so; what others said, or only would hold."""
+
+
+def unsaid(text: str) -> bool:
+    """Whether a text, small letters, expects, wishes, denies or tells what others said."""
+    return any(pattern.search(text) for pattern in (GUESS, DISOWNED, QUOTED))
 
 
 SAYS = re.compile(r" (?:was|were|is|are|has|had) ")
@@ -131,7 +143,7 @@ def _look(text: str) -> Look:
     read = bool(INTERESTING.search(lowered)) and not NOTE.match(text)
     return Look(
         read,
-        read and bool(GUESS.search(lowered)),
+        read and unsaid(lowered),
         read and bool(COMPARING.search(lowered)),
         read and ("%" in lowered or bool(RATIO.search(lowered))),
         read and bool(ELSEWHERE.search(lowered)),

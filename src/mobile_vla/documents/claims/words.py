@@ -35,7 +35,7 @@ GUESS = re.compile(
     r"|consider(?:ed|ing)\b|the plan\b|originally|guess|had we\b|pilot\b|다음에|다음엔|다음번|생각"
     r"|려 했|려고 (?:했|합|함)|하려던|려다|려면|예정[이임]|하고 싶|바라[는며]|바랍|희망"
     r"|다음 (?:주|달|분기|실험|학기)|볼까|하자[. !]|해야"
-    r"|[가-힣]야 (?:한다|함|합니다|할)|할 듯|할까|잡아 보|계획[(은이임했]|신청"
+    r"|야 한다|야 함|야 합니다|야 할|할 듯|할까|잡아 보|계획[(은이임했]|신청"
 )
 """In small letters: what is expected, wished, proposed or asked is no claim."""
 GUESS_HEADING = re.compile(
