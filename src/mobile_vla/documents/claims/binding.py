@@ -30,7 +30,7 @@ NEXT = re.compile(
     r"[\s*`]*(?:,\s*and|,|and|와|과|및|/|vs\.?)[\s*`]*(?P<num>\d+(?:\.\d+)?)(?![\d.,e]*\d)"
 )
 """Another number of a list."""
-EACH = re.compile(r"\b(?:both|each|all)\b|둘 다|셋 다|모두")
+EACH = re.compile(r"both\b|each\b|all(?<!\wall)\b|둘 다|셋 다|모두")
 TOGETHER = re.compile(r"together|in total|altogether|combined|합쳐|합하|합계|총")
 DEICTIC = re.compile(
     r"^\W*(?:\d{1,2}:\d\d\S*\s+\S+\s+)?(?:아\W+)?(?:그리고 |또한? )?"

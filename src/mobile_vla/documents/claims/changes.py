@@ -9,7 +9,9 @@ import msgspec
 
 from mobile_vla.documents.claims.tokens import NUMBER, Found, reading
 
-RATIO = re.compile(rf"{NUMBER}\s*(?:×(?!\s*\d)|배(?![가-힣치])|배다|x\b|times\b)")
+RATIO = re.compile(rf"{NUMBER} ?(?:×(?!\s*\d)|배(?![가-힣치])|배다|x\b|times\b)")
+TIMES = re.compile(r"\d ?(?:×|배|x\b|times\b)")
+"""Stands in every ratio, and is found sooner."""
 PERCENT = re.compile(rf"{NUMBER}\s*%")
 RISE = re.compile(r"올랐|올라|오른|상승|증가|높|increas|higher|above|rise|rose|grew|worse")
 FALL = re.compile(

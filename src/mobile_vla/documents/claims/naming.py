@@ -28,6 +28,10 @@ LETTER = re.compile(
     r"(?<![A-Za-z0-9'])(?P<id>[A-Z])(?=\s+(?:vs|and|is|was|has|used|uses|reached|took)\b|'s\b"
     r"|[은는이가의와과](?![가-힣]))|(?<=vs )(?P<second>[A-Z])(?![A-Za-z0-9])"
 )
+WITH = re.compile(
+    r"than|below|above|unlike|versus|compared|relative|same|identical|against|as (?:in|for|with)"
+    r"|differ|apart|except|next to|(?:run|one|case) (?:before|after|preceding)"
+)
 WITH_BEFORE = re.compile(
     r"(?:\bthan|\bbelow|\babove|\bunlike|\bversus|\bcompared (?:to|with)|\brelative to"
     r"|\bsame(?: \w+)? as|\bidentical to|\bagainst|\bas (?:in|for|with)"
@@ -92,10 +96,7 @@ class Names:
             mention
             for mention in found
             if WHICH.match(text, mention[1])
-            or not (
-                WITH_BEFORE.search(text, max(0, mention[0] - 60), mention[0])
-                or WITH_AFTER.match(text, mention[1])
-            )
+            or not (_compared_before(text, mention[0]) or WITH_AFTER.match(text, mention[1]))
         ]
 
     def _mentions(self, text: str) -> Iterator[Mention]:
@@ -143,6 +144,12 @@ def one_case(found: list[Mention]) -> tuple[str, str | None] | None:
     if len({name or alias for _, _, alias, name in found}) != 1:
         return None
     return found[0][2], next((name for _, _, _, name in found if name), None)
+
+
+def _compared_before(text: str, place: int) -> bool:
+    """Whether what stands before a place says that the run there is only compared with."""
+    before = text[max(0, place - 60) : place]
+    return bool(WITH.search(small(before)) and WITH_BEFORE.search(before))
 
 
 def aliases_in(text: str) -> Iterator[tuple[int, int, str]]:

@@ -10,7 +10,7 @@ import msgspec
 
 from mobile_vla.documents.claims.naming import Names
 from mobile_vla.documents.claims.source import Piece
-from mobile_vla.documents.claims.tokens import Found, small
+from mobile_vla.documents.claims.tokens import Found, quick, small
 from mobile_vla.documents.claims.words import (
     NUMERIC,
     Key,
@@ -20,7 +20,7 @@ from mobile_vla.documents.claims.words import (
 
 Case = tuple[str, str | None]
 Bound = tuple[Piece, Found, Case | None, tuple[str, ...]]
-AGAINST = re.compile(
+AGAINST = quick(
     r"vs(?<!\wvs)\.?(?=\W)|against\b|compar(?:e|ed|able|ison)\b|pair(?<!\wpair)\b|비교|견주|[↔⇔]|<->"
 )
 QUESTION = re.compile(r"비교|comparison|question|질문")
@@ -76,7 +76,7 @@ BETTER = re.compile(
     r"|낫\w*|우수\w*|뛰어나\w*"
 )
 LESS = re.compile(r"worse|나쁘|낮|떨어")
-COMPARING = re.compile(
+COMPARING = quick(
     r"vs|↔|⇔|<->|against|compar|비교|견주|best|better|worse|outperform|beat|superior|최고|좋|낫|우수|높|낮|나쁘"
     r"|뛰어나|떨어"
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mobile_vla.documents.claims.tokens import Found
+from mobile_vla.documents.claims.tokens import Found, quick
 from mobile_vla.documents.claims.words import BOTH, WAY, ways_of
 
 FILE = r"[\w./~-]+\.(?:pt|ckpt|safetensors|bin)(?![a-z\d])"
@@ -21,7 +21,7 @@ NONE = (
 LEAD = r"(?:the |its |a |plain |original |[`*\"“])*"
 BARE = rf"(?P<w>{ROBOT}|{MODEL}|{FILE}|{NONE})"
 WEIGHTS = rf"{LEAD}{BARE}"
-BARE_WEIGHTS = re.compile(
+BARE_WEIGHTS = quick(
     r"kosmos|robovlm|paligemma|llava|openvla|qwen|smolvlm|scratch|weights|oxe(?<![a-z]oxe)"
     r"|checkpoint|가중치"
     r"|\.pt|\.ckpt|\.safetensors|\.bin"
@@ -135,11 +135,11 @@ DENIED_AFTER = re.compile(
 LAST_WAY = re.compile(
     rf"[,;(] ?{WAY}(?:[ -]only| ?만)?\)?$|^{WAY.replace('<way>', '<first>')}(?:[ -]only| ?만)?[,;]"
 )
-SAYS_WAY = re.compile(
+SAYS_WAY = quick(
     r"only|all |entirely|exclusively|모두|전부|right|오른쪽|만|전용|뿐|방향|direction|both|좌우"
     r"|양쪽|양방향|left"
 )
-TESTED = re.compile(
+TESTED = quick(
     r"worse|better|weak|나쁘|좋|약하|evaluat|평가|\btest|테스트|수집|collect|record|compar|비교"
     r"|성공|success|acc"
 )

@@ -29,7 +29,7 @@ from mobile_vla.documents.claims.times import (
     of_begin,
     times,
 )
-from mobile_vla.documents.claims.tokens import ABOUT, NUMBER, Found, is_about, reading, small
+from mobile_vla.documents.claims.tokens import ABOUT, NUMBER, SHORT, Found, is_about, reading, small
 from mobile_vla.documents.claims.words import (
     CHECKPOINT,
     FOREIGN,
@@ -118,8 +118,6 @@ OF_EPISODES = re.compile(
 OF_DRIVES = re.compile(r"성공|success|롤아웃|rollout|충돌|collision|acc(?<!\wacc)|정확도")
 DIGIT = re.compile(r"\d")
 LISTED = re.compile(r"^\s*\d+[.)]\s")
-SHORT = 300
-"""Characters up to which a text is remembered: table cells and list items are often the same."""
 BARE = re.compile(rf"[\s*`]*{ABOUT}?{NUMBER}[\s*`]*")
 ALONE = LOSSES | {"lora_r", "lora_alpha", "lora_dropout", "learning_rate", "weight_decay", "batch"}
 ALONE |= {"accumulate", "window", "chunk", "seed", "epochs", "steps", "action_dim", "hidden"}

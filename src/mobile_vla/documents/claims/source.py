@@ -113,7 +113,7 @@ def read_document(path: Path) -> Document:
     return parse_document(path, data)
 
 
-BELOW = re.compile(r"아래|다음과 같|following|\bbelow\b|as follows|이하", re.IGNORECASE)
+BELOW = re.compile(r"아래|다음과 같|following|Following|below\b|Below\b|as follows|이하")
 """What says that the line is about what stands below it."""
 
 

@@ -9,13 +9,12 @@ from functools import lru_cache
 import msgspec
 
 from mobile_vla.documents.claims.around import RUN
-from mobile_vla.documents.claims.changes import RATIO
+from mobile_vla.documents.claims.changes import TIMES
 from mobile_vla.documents.claims.fates import ANY_MARK, MARKS, state_word
 from mobile_vla.documents.claims.naming import WITH_BEFORE, Mention, Names
 from mobile_vla.documents.claims.pairs import COMPARING
-from mobile_vla.documents.claims.scan import SHORT
 from mobile_vla.documents.claims.source import Piece
-from mobile_vla.documents.claims.tokens import small
+from mobile_vla.documents.claims.tokens import SHORT, quick, small
 from mobile_vla.documents.claims.words import GUESS, INTERESTING, Key, read_key
 
 Case = tuple[str, str | None]
@@ -32,7 +31,7 @@ BESIDE = re.compile(
 """In small letters: words that may stand before a state that is said of the run spoken of."""
 FIRST = 64
 """Characters within which such a state stands."""
-TOLD_WHY = re.compile(
+TOLD_WHY = quick(
     r"\W*(?:직접 |주된 |근본 ?|실제 )?(?:원인|이유|(?:the )?(?:\w+ )?(?:cause|reason) (?:was|is)\b)"
 )
 OTHER = re.compile(
@@ -42,7 +41,7 @@ OTHER = re.compile(
 """In small letters, before a state: it may be said of something else than the run."""
 NOTE = re.compile(r"\[\^mvla-\d|note mvla-\d")
 SENTENCE = re.compile(r"[.!?。](?<!\(\d\.)(?<!^\d\.)(?<!\.[eg]\.)(?<!vs\.)[\s*_]+(?=\S)")
-ELSEWHERE = re.compile(
+ELSEWHERE = quick(
     "|".join(
         [f"{word} (?:run|case|training|experiment|baseline)"
          for word in ("older", "previous", "other", "another", "earlier")]
@@ -61,7 +60,7 @@ QUOTED = re.compile(
     r"(?:아니|틀[렸린]|거짓|사실이 아|사실과|no\b|wrong|false|not (?:true|so)\b|untrue|a myth)"
     r"|(?:라|이라)?는 (?:문장|말|주장|표현|글|대목))"
 )
-DISOWNED = re.compile(
+DISOWNED = quick(
     "|".join(
         [rf"{word} (?:is|was) (?:wrong|false|untrue|a mistake|not so|not true)\b"
          for word in ("that", "which", "it", "this")]
@@ -145,7 +144,7 @@ def _look(text: str) -> Look:
         read,
         read and unsaid(lowered),
         read and bool(COMPARING.search(lowered)),
-        read and ("%" in lowered or bool(RATIO.search(lowered))),
+        read and ("%" in lowered or bool(TIMES.search(lowered))),
         read and bool(ELSEWHERE.search(lowered)),
     )
 

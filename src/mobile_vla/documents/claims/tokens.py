@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import lru_cache
 
 import msgspec
 
+SHORT = 300
+"""Characters up to which a text is remembered: table cells and list items are often the same."""
 NUMBER = r"(?P<num>\d(?<![\d.]\d)\d*(?:(?:,\d{3})+(?:\.\d+)?|(?:\.\d+)?(?:e[-+]?\d+)?))"
 """A number, from its first digit on. Patterns that begin with a letter, a digit or a class are
 looked for several times faster than those that begin with a condition: conditions come second."""
@@ -119,12 +123,50 @@ class Found(msgspec.Struct, frozen=True):
     parts: tuple[float, ...] = ()
 
 
+def quick(pattern: str) -> re.Pattern[str]:
+    """A pattern whose alternatives are grouped by their first letters.
+
+    Where none of them stands few are tried: sre tries an alternation's branches one by one.
+    """
+    branches: dict[str, list[str]] = {}
+    for branch in _branches(pattern):
+        plain = branch[:1].isalnum() and branch[1:2] not in tuple("?*+{")
+        branches.setdefault(branch[0] if plain else branch, []).append(branch)
+    grouped = [
+        f"{first}(?:{'|'.join(branch[1:] for branch in alike)})" if len(alike) > 1 else alike[0]
+        for first, alike in branches.items()
+    ]
+    return re.compile("|".join(grouped))
+
+
+def _branches(pattern: str) -> Iterator[str]:
+    """The alternatives of a pattern, those in parentheses left together."""
+    depth, start, listed = 0, 0, False
+    for place, letter in enumerate(pattern):
+        escaped = (place - len(pattern[:place].rstrip("\\"))) % 2 == 1
+        if escaped:
+            continue
+        listed = letter == "[" or (listed and letter != "]")
+        depth += 0 if listed else (letter == "(") - (letter == ")")
+        if letter == "|" and depth == 0 and not listed:
+            yield pattern[start:place]
+            start = place + 1
+    yield pattern[start:]
+
+
 def small(text: str) -> str:
-    """Text in small letters, every character at its place."""
+    """Text in small letters, every character at its place; short ones are remembered."""
+    return (_remembered if len(text) <= SHORT else _small)(text)
+
+
+def _small(text: str) -> str:
     lowered = text.lower()
     if len(lowered) == len(text):
         return lowered
     return "".join(low if len(low := one.lower()) == 1 else one for one in text)
+
+
+_remembered = lru_cache(maxsize=8192)(_small)
 
 
 def phrase_of(word: str) -> str:
