@@ -22,7 +22,8 @@ STATES: tuple[tuple[str, str], ...] = (
         r"|\bcrash(?:ed|es)?\b"
         r"|\bdied\b|\bdead\b|\baborted\b|\bblew up\b|\bbroke (?:down|off)\b|\berrored\b"
         r"|\bfell over\b|\bbombed\b|\bterminated (?:\w+ )?with an error"
-        r"|\bexited with an? (?:error|exc)|\bstopped (?:with|by|on)\b|\bran out of (?:\w+ )?memory"
+        r"|\bexited with an? (?:error|exc)|\bstopped (?:with|on)\b|\binterrupted\b"
+        r"|\bran out of (?:\w+ )?memory"
         r"|\bended (?:in|with) an? (?:error|exception|crash|traceback)",
     ),
     ("killed", r"강제 종료|\bkilled\b"),
@@ -43,10 +44,12 @@ STATES: tuple[tuple[str, str], ...] = (
     ),
     (
         "finished",
-        r"완료|성공|끝났(?<!로 끝났)|끝남|끝$(?<=^끝)|끝냈|끝난|끝마쳤|마쳤|마침(?<=[을를] 마침)"
+        r"완료|성공|끝났(?<!로 끝났)|끝남|끝$(?<=^끝)|끝냈|끝난(?!다)|끝마쳤|마쳤"
+        r"|마침(?<=[을를] 마침)"
         r"|마침$(?<=^마침)|정상\S* 종료|마무리(?:됐|되었|됨|했|함)|다 돌았|다 돌렸"
         r"|완주"
         r"|\bdone\b(?! [\d¤])|\bfinished\b|\bcompleted?\b(?! [\d¤])|\bsucceeded\b"
+        r"|success\W*$(?<=^success)"
         r"|\bran (?:\w+ )?(?:through|to (?:the end|completion))\b"
         r"|\bmade it (?:to the end|through)\b"
         r"|\bwrapped up\b",
@@ -57,13 +60,14 @@ _ANY_STATE = quick("|".join(pattern.replace(r"\b", "") for _, pattern in STATES)
 """Stands wherever one of them does, and is found sooner."""
 ENDS = r"(?:done|finish|complet|fail|crash|died|dead|running|in progress|under ?way|success)\w*"
 THING = (
-    r"(?:analys[ie]s|comparison|evaluation|report|review|download|upload|setup|loading|render\w*"
+    r"(?:validation|epochs?|attempts?|try|half\b|analys[ie]s|comparison|evaluation|report|review"
+    r"|download|upload|setup|loading|render\w*"
     r"|conversion|copy|backup|collection|recording|annotation|paper|draft|poster|thesis|meeting"
     r"|demo|rollouts?|trials?|episodes? of|tests?|plots?|figures?|code|writing|install\w*"
     r"|preprocessing|robot|server|machine|renderer|camera|battery|simulator|sync|transfer)"
 )
 SELF = (
-    r"학습|훈련|실험|런|실행|작업|프로세스|케이스|잡|이것|이게|시도|에폭|에포크|스텝|트레이닝"
+    r"학습|훈련|실험|런|실행|작업|프로세스|케이스|잡|이것|이게|트레이닝"
     r"|없|같|많|굳|지금|현재|오늘|어제|아직|이번|에|에서|까지|부터"
 )
 LATELY = r"(?:(?:모두|이미|다|방금|또|다시|갑자기|곧바로|바로|결국|드디어) ?)?"
@@ -75,6 +79,11 @@ NEGATED = re.compile(
     r"|\b(?:can|could|to(?! do\b| the end| completion)|must|will|may|might|should|would)"
     r" (?:(?:be|get|have|been) ){0,2}\w+"
     r"|\b(?:nobody|no one|none of us) \w+(?: \ue000+ \w+)?"
+    r"|\b(?:nearly|almost|half(?!way)|partly|partially|soon) (?:been )?\w+"
+    r"|\bhad (?:been |once )?\w+"
+    r"|[0-9¤]+ ?% ?(?:complete|done|finished|완료|진행)|\bfailed (?:once|at first|first|initially)"
+    r"|\b(?:finished|completed?|done|failed) (?:the |its |all |only )*[0-9¤]"
+    r"|(?:거의|곧|절반\S*|반쯤) ?(?:다 )?(?:끝|완료)\S*|(?:끝|완료|죽|실패|멈|중단)\S*는지"
     r"|\bwas (?:still )?(?:running|training|being trained|in progress)"
     r"|\b(?:when|once|after|until|unless|before|if|while) (?:[^\s\d.,;]+ ){1,3}?"
     rf"(?:(?:is|was|has|had|still) )*{ENDS}"
@@ -167,7 +176,7 @@ _ANY_CAUSE = re.compile(
 """Stands wherever one of them is said, and is found sooner."""
 WEIGHTS_FILE = re.compile(r"\.(?:pt|ckpt|safetensors|bin)\b|checkpoint", re.IGNORECASE)
 CLAUSE = re.compile(
-    r",? (?:but|while|whereas|and) (?=\ue000)|[;,] (?=\ue000)| (?<=[고며만데] )(?=\ue000)"
+    r",? (?:but|while|whereas|where|and) (?=\ue000)|[;,] (?=\ue000)| (?<=[고며만데] )(?=\ue000)"
 )
 OF_ONE = re.compile(
     r"(?:[^\ue000]{0,24}: ?)?\W*(?:(?:[가-힣]{1,4}|also|both|then|now|today|yesterday) )*"

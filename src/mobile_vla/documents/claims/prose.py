@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from mobile_vla.documents.claims.tokens import Found, quick
+from mobile_vla.documents.claims.whole import ways_alone
 from mobile_vla.documents.claims.words import BOTH, WAY, ways_of
 
 FILE = r"[\w./~-]+\.(?:pt|ckpt|safetensors|bin)(?![a-z\d])"
@@ -58,7 +59,10 @@ PART = (
     rf"|(?:비전|시각|프로젝[션터]) ?{TOWER}?|projection|projector)"
 )
 SEES = re.compile(r"vision|visual|image|projec|비전|시각|프로젝")
-SAYS_PART = re.compile(rf"{BARE_WEIGHTS.pattern}|{SEES.pattern}|lora|full|all |전체|풀")
+OF_REGIME = re.compile(
+    r"lora|full|전체|풀|all weights|all parameters|all layers|all the |all its |all of "
+)
+SAYS_PART = re.compile(rf"{BARE_WEIGHTS.pattern}|{SEES.pattern}|{OF_REGIME.pattern}")
 FROZEN = re.compile(
     r"(?<!un)(?:froze|freez\w*|locked)|fixed|untouched|고정|동결|얼[려렸린]|\bclosed"
 )
@@ -72,7 +76,7 @@ PARTS = tuple(
     re.compile(pattern, re.ASCII)
     for pattern in (
         rf"{PART}(?P<gap>[^\d.,;:|\ue000]{{0,28}}?)(?P<how>{HOW})",
-        rf"{PART}(?:을|를|도|은|는|까지)(?P<gap> (?:[가-힣]+ ){{0,3}}?)(?P<how>{TRAINED_KO})",
+        rf"{PART}(?:을|를|도|은|는|까지)(?P<gap> (?:[가-힣\ue000]+ ){{0,3}}?)(?P<how>{TRAINED_KO})",
         rf"{PART}: (?P<gap>)(?P<how>{HOW}|{TRAINED_KO})",
         rf"(?P<how>trains|unfreezes|unfroze|opens|opened|freezes|froze|frozen|freezing|trained"
         rf"|unfrozen|fine-?tunes)"
@@ -126,9 +130,11 @@ WAYS = tuple(
 )
 DENIED_BEFORE = re.compile(
     r"(?:\b(?:not|never|no|unlike|than|versus|vs\.?|instead of|rather than|compared (?:to|with))"
-    r"|n't|안|대신) (?:\w+ ){0,2}[`*\"“]*$"
+    r"|n't|안) (?:\w+ ){0,2}[`*\"“]*$"
+    r"|\b(?:could|can|may|might|should|would) (?:be |have (?:been )?)?$|\bto the (?:\w+ )?$|[+] $"
 )
 DENIED_AFTER = re.compile(
+    r" (?:was |is )?never|(?:은|는) |[^.;,]{0,10}(?:쓴|한|된|인) ?\ue000|"
     r"[`*\"”]* ?(?:[가-힣]{0,4} ?(?:아니|아님|않|말고|대신|보다)|이?라고 부|이?라는 (?:말|건|것|소)"
     r"|[^.;]{0,16}(?:아니|지 않|지는 않|not true|is wrong))"
 )
@@ -140,7 +146,8 @@ SAYS_WAY = quick(
     r"|양쪽|양방향|left"
 )
 TESTED = quick(
-    r"worse|better|weak|나쁘|좋|약하|evaluat|평가|\btest|테스트|수집|collect|record|compar|비교"
+    r"vs\b|differ|차이|다름|다르|worse|better|weak|나쁘|좋|약하|evaluat|평가|\btest|테스트|수집"
+    r"|collect|record|compar|비교"
     r"|성공|success|acc"
 )
 
@@ -162,6 +169,8 @@ def read_prose(text: str) -> Iterator[Found]:
         match = ALL_REGIME.fullmatch(text)
         for found in [match] if match else REGIME.finditer(text):
             span = found.span("v") if match else found.span()
+            if text.find("\ue000", span[1]) >= 0 and "\ue000" not in text[: span[0]]:
+                continue  # a run that is named after it may be told from it
             if not denied(text, *span):
                 yield Found(*span, "regime")
     if SEES.search(text):
@@ -192,6 +201,8 @@ def _parts(text: str) -> Iterator[Found]:
             if NOT.search(match["gap"]) or re.match(r"(?:하|되)?(?:지[는도]?)? ?않", after):
                 frozen = FROZEN.search(match["how"])
                 name += " trained" if frozen else " frozen"
+            if text[: match.start()].endswith("+ "):
+                continue
             yield Found(*match.span("how"), "part", qualifier=name)
 
 
@@ -211,13 +222,19 @@ def part_beside(text: str, key: str) -> Iterator[Found]:
 
 def read_ways(text: str, *, keyed: bool) -> Iterator[Found]:
     """The directions that a run was trained on, where no number of episodes stands beside them."""
+    if keyed and ways_alone(text):
+        return  # read as a whole
     if keyed and (match := LAST_WAY.search(text)):
         group = "way" if match["way"] else "first"
         ways = ways_of(match[group])
         yield Found(*match.span(group), "ways", ways=ways, only=len(ways) == 1)
     elif SAYS_WAY.search(text) and not TESTED.search(text):
+        told: set[int] = set()
         for pattern in WAYS:
             for match in pattern.finditer(text):
+                if match.start("way") in told:
+                    continue
+                told.add(match.start("way"))
                 ways = ways_of(match["way"]) or ("left", "right")
                 if not denied(text, *match.span()):
                     yield Found(*match.span("way"), "ways", ways=ways, only=len(ways) == 1)

@@ -32,6 +32,7 @@ from mobile_vla.documents.claims.times import (
 from mobile_vla.documents.claims.tokens import ABOUT, NUMBER, SHORT, Found, is_about, reading, small
 from mobile_vla.documents.claims.words import (
     CHECKPOINT,
+    DISPUTED,
     FOREIGN,
     LOSSES,
     WAY,
@@ -71,6 +72,7 @@ QUOTED = re.compile(
 )
 """What somebody once wrote or called it."""
 OF_OTHERS = re.compile(rf"[^,;—{RUN}]*(?:{FOREIGN.pattern})[^,;—{RUN}]*")
+IN_DISPUTE = re.compile(rf"[^;]*?(?:{DISPUTED.pattern})[^;,]*")
 ALL = re.compile(r".+", re.DOTALL)
 
 WAY_AFTER = re.compile(
@@ -194,6 +196,8 @@ class _Scan:
             self.text = self.left = text
         if '"' in text or "“" in text:
             self._drop(QUOTED)
+        if not self.key and DISPUTED.search(text):
+            self._drop(IN_DISPUTE)
         if not self.key and FOREIGN.search(text):
             self._drop(OF_OTHERS if RUN in text else ALL)
         if DIGIT.search(self.left):

@@ -10,7 +10,7 @@ import msgspec
 
 from mobile_vla.documents.claims.around import RUN
 from mobile_vla.documents.claims.changes import TIMES
-from mobile_vla.documents.claims.fates import ANY_MARK, MARKS, state_word
+from mobile_vla.documents.claims.fates import ANY_MARK, MARKS, cause_of, state_word
 from mobile_vla.documents.claims.naming import WITH_BEFORE, Mention, Names
 from mobile_vla.documents.claims.pairs import COMPARING
 from mobile_vla.documents.claims.source import Piece
@@ -25,7 +25,7 @@ BESIDE = re.compile(
     r"|started|launched|began|there|only|unfortunately|sadly|finally|normally|since)(?![a-z])"
     r"|아직|현재|지금|이미|결과|결국|곧바로|바로|방금|또|다시|그냥|그리고|그런데|역시|시작\S*|띄\S+"
     r"|[이그] ?(?:런|실험|실행|학습)|학습|훈련|실험|실행|런"
-    r"|어제|오늘|그제|지난|새로|잘|무사히|성공적으로|도중에?|중간에|끝내|아침|오전|오후|저녁|밤"
+    r"|[해되여아어]서|때문에|gpu|cuda|어제|오늘|그제|지난|새로|잘|무사히|성공적으로|도중에?|중간에|끝내|아침|오전|오후|저녁|밤"
     r"|새벽|[년월일시분초에은는이도]"
 )
 """In small letters: words that may stand before a state that is said of the run spoken of."""
@@ -40,7 +40,7 @@ OTHER = re.compile(
 )
 """In small letters, before a state: it may be said of something else than the run."""
 NOTE = re.compile(r"\[\^mvla-\d|note mvla-\d")
-SENTENCE = re.compile(r"[.!?。](?<!\(\d\.)(?<!^\d\.)(?<!\.[eg]\.)(?<!vs\.)[\s*_]+(?=\S)")
+SENTENCE = re.compile(r"[.!?。](?<!\(\d\.)(?<!: \d\.)(?<!^\d\.)(?<!\.[eg]\.)(?<!vs\.)[\s*_]+(?=\S)")
 ELSEWHERE = quick(
     "|".join(
         [f"{word} (?:run|case|training|experiment|baseline)"
@@ -189,7 +189,10 @@ def of_run(text: str) -> bool:
     word = state_word(text[:FIRST])
     if word is None or word[0] in MARKS:
         return False
-    return len(re.findall(r"[^\W\d_]", BESIDE.sub("", lowered[: word.start()]))) <= 1
+    before = lowered[: word.start()]
+    if cause := cause_of(before):
+        before = before[: cause[1]] + before[cause[2] :]
+    return len(re.findall(r"[^\W\d_]", BESIDE.sub("", before))) <= 1
 
 
 def states_case(text: str, mentions: list[tuple[int, int, str, str | None]]) -> bool:

@@ -17,7 +17,8 @@ INTERESTING = quick(
     r"|fixed"
     r"|kosmos|paligemma|llava|openvla|qwen|smolvlm|robovlm|lora|null|none|fine-?tun|미세|파인"
     r"|메모리|경로|발산|디스크|고정|동결"
-    r"|얼[려렸린]|enable|disk|nan\b|diverg|dead|died|터[졌짐]|뻗|튕|크래시|돌[고아리]|도는 중|broke"
+    r"|얼[려렸린]|enable|disk|nan\b|diverg|dead|died|터[졌짐]|뻗|튕|크래시|성공|돌[고아리]|도는 중"
+    r"|broke"
     r"|blew"
     r"|errored|compar|train|abort|outperform|beat|fail|done|progress|finish|possible|running|kill"
     r"|oom|memory|ongoing|queued|way|path|file|파일|가중치|weights|not ?found|complet|succe|stop|끊"
@@ -54,6 +55,14 @@ FOREIGN = quick(
     r"|논문|학위|부록|선행 ?연구|문헌|옆 ?(?:연구실|랩|팀|그룹)|다른 ?(?:연구실|랩|팀|그룹)"
 )
 """In small letters: other people's work."""
+DISPUTED = re.compile(
+    r"not true|untrue|which is wrong|which was wrong|that's wrong|that is wrong|that was wrong"
+    r"|it was wrong|is mistaken|was mistaken|is false|was false|story is wrong|claim is wrong"
+    r"|thought|believed|wrote that|claimed that|rumou?r|사실이 아니|사실과 다르|줄 알았|착각"
+    r"|틀[렸린](?<=[데만은건는] 틀.)|잘못(?<=[은건] 잘못)|아니(?<=[게건] 아니)"
+    r"|아니(?<=것[이은] 아니)"
+)
+"""In small letters: what is told to be denied."""
 
 OF_PART = re.compile(
     r"^(?:(?P<do>freeze|frozen|train|unfreeze|tune|trainable)[ _-])?"
