@@ -70,6 +70,8 @@ FALSE = (
     ("part", "sim_left_20261001은 비전 인코더까지 학습했다."),
     ("part", "### sim_vision_20261005\n\n- freeze_vision: true"),
     ("part", "| 실험 | 비전 학습 |\n|--|--|\n| sim_left_20261001 | O |"),
+    ("part", "sim_left_20261001의 비전 인코더는 열려 있었다."),
+    ("part", "The vision tower of sim_vision_20261005 stays shut."),
     ("ways", "sim_live_20261004 saw only left episodes."),
     ("ways", "sim_left_20261001 was trained on left and right episodes."),
     ("ways", "The episodes of sim_live_20261004 are all left."),

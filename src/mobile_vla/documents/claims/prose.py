@@ -64,18 +64,20 @@ OF_REGIME = re.compile(
 )
 SAYS_PART = re.compile(rf"{BARE_WEIGHTS.pattern}|{SEES.pattern}|{OF_REGIME.pattern}")
 FROZEN = re.compile(
-    r"(?<!un)(?:froze|freez\w*|locked)|fixed|untouched|고정|동결|얼[려렸린]|\bclosed"
+    r"(?<!un)(?:froze|freez\w*|locked)|fixed|untouched|고정|동결|얼[려렸린]|닫[혀힌]|\bclosed|\bshut\b"
 )
 HOW = (
     r"frozen|fixed|locked|untouched|trained|trains|unfrozen|fine-?tuned|opened|unlocked|고정|동결"
-    r"|얼[려렸린]"
+    r"|얼[려렸린]|열[려린]|닫[혀힌]"
+    r"|(?<=is )open\b|(?<=was )open\b|(?<=stays )(?:open|closed|shut)\b"
 )
 FACTOR_KO = r"여부|효과|시간|손실|데이터|률|곡선|loss|(?:되는|된|한|할|하는)? ?파라|용"
 TRAINED_KO = rf"학습(?! ?(?:{FACTOR_KO}))[가-힣]*"
 PARTS = tuple(
     re.compile(pattern, re.ASCII)
     for pattern in (
-        rf"{PART}(?P<gap>[^\d.,;:|\ue000]{{0,28}}?)(?P<how>{HOW})",
+        rf"{PART}(?: (?:of|in|for) [`*]*\ue000+[`*]*)?(?P<gap>[^\d.,;:|\ue000]{{0,28}}?)"
+        rf"(?P<how>{HOW})",
         rf"{PART}(?:을|를|도|은|는|까지)(?P<gap> (?:[가-힣\ue000]+ ){{0,3}}?)(?P<how>{TRAINED_KO})",
         rf"{PART}: (?P<gap>)(?P<how>{HOW}|{TRAINED_KO})",
         rf"(?P<how>trains|unfreezes|unfroze|opens|opened|freezes|froze|frozen|freezing|trained"

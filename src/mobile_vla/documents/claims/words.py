@@ -133,7 +133,7 @@ QUANTITIES: tuple[tuple[str, str], ...] = (
     ("checkpoint", r"checkpoint|체크포인트|ckpt"),
     (
         "started",
-        r"시작 ?(시각|시간)|^시각$|^start(ed)? (time|at)$"
+        r"시작 ?(시각|시간)|실행 ?시각|^시각$|^start(ed)? (time|at)$"
         r"|^(launched|began) at$|^time of start$",
     ),
     ("date", r"\bdate\b|날짜|일자|started|시작"),
