@@ -26,7 +26,9 @@ from mobile_vla.documents.claims.model import Judged
 from mobile_vla.documents.claims.source import parse_document
 
 CORPUS = Path(__file__).parent / "corpus"
-CORPORA = tuple(CORPUS.with_name(name) for name in ("corpus", "held_out", "unseen", "blind", "fresh"))
+CORPORA = tuple(
+    CORPUS.with_name(name) for name in ("corpus", "held_out", "unseen", "blind", "fresh")
+)
 MARK = re.compile(rb"\xe2\x9f\xa6([scuat]):(.*?)\xe2\x9f\xa7", re.DOTALL)
 VERDICTS = {
     "s": "supported", "c": "contradicted", "u": "unsupported", "a": "ambiguous", "t": "stale",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from mobile_vla.documents.claims.gates import Gate
 from mobile_vla.documents.claims.tokens import PARTS
 
 UNITS = {"k": 3, "m": 6, "백만": 6, "b": 9, "kb": 3, "mb": 6, "gb": 9, "tb": 12}
@@ -34,7 +35,7 @@ EACH_BEFORE = re.compile(
     r"\s*$"
 )
 SIZED = re.compile(r"\s*(?P<unit>tb|gb|mb|kb)(?![a-z])")
-SIZE_NOUN = re.compile(r"size|크기|용량|checkpoint|체크포인트|ckpt|가중치|weights|파일|file")
+SIZE_NOUN = Gate(r"size|크기|용량|checkpoint|체크포인트|ckpt|가중치|weights|파일|file")
 NO_SIZE = re.compile(
     r"gpu|vram|ram\b|memory|메모리|data ?set|데이터|disk space|디스크|download|다운|upload|업로드"
 )

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from mobile_vla.documents.claims.tokens import quick, small
+from mobile_vla.documents.claims.gates import Gate
+from mobile_vla.documents.claims.tokens import small
 
 MARKS = {"✅": "finished", "✔": "finished", "☑": "finished", "❌": "failed", "✖": "failed",
          "✗": "failed", "✘": "failed", "💀": "failed", "☠": "failed", "⏳": "running",
@@ -56,7 +57,7 @@ STATES: tuple[tuple[str, str], ...] = (
     ),
 )
 _STATES = tuple((name, re.compile(pattern, re.ASCII)) for name, pattern in STATES)
-_ANY_STATE = quick("|".join(pattern.replace(r"\b", "") for _, pattern in STATES))
+_ANY_STATE = Gate("|".join(pattern.replace(r"\b", "") for _, pattern in STATES))
 """Stands wherever one of them does, and is found sooner."""
 ENDS = r"(?:done|finish|complet|fail|crash|died|dead|running|in progress|under ?way|success)\w*"
 THING = (

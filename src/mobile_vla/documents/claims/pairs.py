@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from mobile_vla.documents.claims.gates import Gate
 from mobile_vla.documents.claims.naming import Names
 from mobile_vla.documents.claims.source import Piece
-from mobile_vla.documents.claims.tokens import Found, quick, small
+from mobile_vla.documents.claims.tokens import Found, small
 from mobile_vla.documents.claims.words import (
     NUMERIC,
     Key,
@@ -20,7 +21,7 @@ from mobile_vla.documents.claims.words import (
 
 Case = tuple[str, str | None]
 Bound = tuple[Piece, Found, Case | None, tuple[str, ...]]
-AGAINST = quick(
+AGAINST = Gate(
     r"vs(?<!\wvs)\.?(?=\W)|against\b|compar(?:e|ed|able|ison)\b|pair(?<!\wpair)\b|비교|견주|[↔⇔]|<->"
 )
 QUESTION = re.compile(r"비교|comparison|question|질문")
@@ -76,7 +77,7 @@ BETTER = re.compile(
     r"|낫\w*|우수\w*|뛰어나\w*"
 )
 LESS = re.compile(r"worse|나쁘|낮|떨어")
-COMPARING = quick(
+COMPARING = Gate(
     r"vs|↔|⇔|<->|against|compar|비교|견주|best|better|worse|outperform|beat|superior|최고|좋|낫|우수|높|낮|나쁘"
     r"|뛰어나|떨어"
 )

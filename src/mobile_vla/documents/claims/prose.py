@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mobile_vla.documents.claims.tokens import Found, quick
+from mobile_vla.documents.claims.gates import Gate
+from mobile_vla.documents.claims.tokens import Found
 from mobile_vla.documents.claims.whole import ways_alone
 from mobile_vla.documents.claims.words import BOTH, WAY, ways_of
 
@@ -22,7 +23,7 @@ NONE = (
 LEAD = r"(?:the |its |a |plain |original |[`*\"“])*"
 BARE = rf"(?P<w>{ROBOT}|{MODEL}|{FILE}|{NONE})"
 WEIGHTS = rf"{LEAD}{BARE}"
-BARE_WEIGHTS = quick(
+BARE_WEIGHTS = Gate(
     r"kosmos|robovlm|paligemma|llava|openvla|qwen|smolvlm|scratch|weights|oxe(?<![a-z]oxe)"
     r"|checkpoint|가중치"
     r"|\.pt|\.ckpt|\.safetensors|\.bin"
@@ -58,11 +59,11 @@ PART = (
     rf"(?P<part>(?:vision|visual|image|projection)[\s-]{TOWER}|vision(?![\w-]|\s(?:run|language))"
     rf"|(?:비전|시각|프로젝[션터]) ?{TOWER}?|projection|projector)"
 )
-SEES = re.compile(r"vision|visual|image|projec|비전|시각|프로젝")
+SEES = Gate(r"vision|visual|image|projec|비전|시각|프로젝")
 OF_REGIME = re.compile(
     r"lora|full|전체|풀|all weights|all parameters|all layers|all the |all its |all of "
 )
-SAYS_PART = re.compile(rf"{BARE_WEIGHTS.pattern}|{SEES.pattern}|{OF_REGIME.pattern}")
+SAYS_PART = Gate(rf"{BARE_WEIGHTS.pattern}|{SEES.pattern}|{OF_REGIME.pattern}")
 FROZEN = re.compile(
     r"(?<!un)(?:froze|freez\w*|locked)|fixed|untouched|고정|동결|얼[려렸린]|닫[혀힌]|\bclosed|\bshut\b"
 )
@@ -105,7 +106,7 @@ LORA = (
     r"|(?<=\bwith )lora(?! (?:r|rank|alpha|dropout)\b)|(?<=\bvia )lora|(?<=is a )lora"
     r"|lora(?= ?(?:입니다|이다|야\b|임\b|였|이었|로 학습|방식|[를을] (?:썼|쓴|사용)))"
 )
-SAYS_REGIME = re.compile(
+SAYS_REGIME = Gate(
     r"lora|full|trains? all |all (?:the |its )?(?:weights|parameters|layers)|전체|풀 ?파|풀 ?미"
 )
 REGIME = re.compile(rf"{FULL}|{NO_LORA}|{LORA}")
@@ -143,11 +144,11 @@ DENIED_AFTER = re.compile(
 LAST_WAY = re.compile(
     rf"[,;(] ?{WAY}(?:[ -]only| ?만)?\)?$|^{WAY.replace('<way>', '<first>')}(?:[ -]only| ?만)?[,;]"
 )
-SAYS_WAY = quick(
+SAYS_WAY = Gate(
     r"only|all |entirely|exclusively|모두|전부|right|오른쪽|만|전용|뿐|방향|direction|both|좌우"
     r"|양쪽|양방향|left"
 )
-TESTED = quick(
+TESTED = Gate(
     r"vs\b|differ|차이|다름|다르|worse|better|weak|나쁘|좋|약하|evaluat|평가|\btest|테스트|수집"
     r"|collect|record|compar|비교"
     r"|성공|success|acc"

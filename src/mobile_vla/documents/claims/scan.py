@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import msgspec
 
-from mobile_vla.documents.claims.around import RUN, WHOLE_NUMBERS
+from mobile_vla.documents.claims.around import RUN, SIZE_NOUN, WHOLE_NUMBERS
 from mobile_vla.documents.claims.fates import (
     BECAUSE,
     MARKS,
@@ -17,6 +17,7 @@ from mobile_vla.documents.claims.fates import (
     state_word,
     states_of_each,
 )
+from mobile_vla.documents.claims.gates import Gate
 from mobile_vla.documents.claims.numbers import Numbers
 from mobile_vla.documents.claims.prose import part_beside, read_prose, read_ways
 from mobile_vla.documents.claims.times import (
@@ -29,7 +30,16 @@ from mobile_vla.documents.claims.times import (
     of_begin,
     times,
 )
-from mobile_vla.documents.claims.tokens import ABOUT, NUMBER, SHORT, Found, is_about, reading, small
+from mobile_vla.documents.claims.tokens import (
+    ABOUT,
+    ANY_WORD,
+    NUMBER,
+    SHORT,
+    Found,
+    is_about,
+    reading,
+    small,
+)
 from mobile_vla.documents.claims.words import (
     CHECKPOINT,
     DISPUTED,
@@ -114,10 +124,8 @@ NOT_READ = re.compile(
     r"|더 (?:모|필|추)"
 )
 """Episodes that were evaluated on, recorded or wanted are not those that a run was trained on."""
-OF_EPISODES = re.compile(
-    r"ep|demo|left|right|에피소드|왼쪽|오른쪽|좌측|우측|straight|직진|l/r|편|for "
-)
-OF_DRIVES = re.compile(r"성공|success|롤아웃|rollout|충돌|collision|acc(?<!\wacc)|정확도")
+OF_EPISODES = Gate(r"ep|demo|left|right|에피소드|왼쪽|오른쪽|좌측|우측|straight|직진|l/r|편|for ")
+OF_DRIVES = Gate(r"성공|success|롤아웃|rollout|충돌|collision|acc(?<!\wacc)|정확도")
 DIGIT = re.compile(r"\d")
 LISTED = re.compile(r"^\s*\d+[.)]\s")
 BARE = re.compile(rf"[\s*`]*{ABOUT}?{NUMBER}[\s*`]*")
@@ -261,7 +269,8 @@ class _Scan:
         if key and any(found.quantity == key.quantity for found in self.found):
             key = None
         counted = any(found.quantity == "episodes" for found in self.found)
-        self._take(Numbers(self.left, key, "episodes" if counted else "").read())
+        if key or counted or ANY_WORD.may(self.left) or SIZE_NOUN.may(self.left):
+            self._take(Numbers(self.left, key, "episodes" if counted else "").read())
 
     def _take(self, found: list[tuple[Found, int]]) -> None:
         for one, end in found:

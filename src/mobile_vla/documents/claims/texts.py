@@ -11,10 +11,11 @@ import msgspec
 from mobile_vla.documents.claims.around import RUN
 from mobile_vla.documents.claims.changes import TIMES
 from mobile_vla.documents.claims.fates import ANY_MARK, MARKS, cause_of, state_word
+from mobile_vla.documents.claims.gates import Gate
 from mobile_vla.documents.claims.naming import WITH_BEFORE, Mention, Names
 from mobile_vla.documents.claims.pairs import COMPARING
 from mobile_vla.documents.claims.source import Piece
-from mobile_vla.documents.claims.tokens import SHORT, quick, small
+from mobile_vla.documents.claims.tokens import SHORT, small
 from mobile_vla.documents.claims.words import GUESS, INTERESTING, Key, read_key
 
 Case = tuple[str, str | None]
@@ -31,7 +32,7 @@ BESIDE = re.compile(
 """In small letters: words that may stand before a state that is said of the run spoken of."""
 FIRST = 64
 """Characters within which such a state stands."""
-TOLD_WHY = quick(
+TOLD_WHY = re.compile(
     r"\W*(?:직접 |주된 |근본 ?|실제 )?(?:원인|이유|(?:the )?(?:\w+ )?(?:cause|reason) (?:was|is)\b)"
 )
 OTHER = re.compile(
@@ -41,7 +42,7 @@ OTHER = re.compile(
 """In small letters, before a state: it may be said of something else than the run."""
 NOTE = re.compile(r"\[\^mvla-\d|note mvla-\d")
 SENTENCE = re.compile(r"[.!?。](?<!\(\d\.)(?<!: \d\.)(?<!^\d\.)(?<!\.[eg]\.)(?<!vs\.)[\s*_]+(?=\S)")
-ELSEWHERE = quick(
+ELSEWHERE = Gate(
     "|".join(
         [f"{word} (?:run|case|training|experiment|baseline)"
          for word in ("older", "previous", "other", "another", "earlier")]
@@ -60,7 +61,7 @@ QUOTED = re.compile(
     r"(?:아니|틀[렸린]|거짓|사실이 아|사실과|no\b|wrong|false|not (?:true|so)\b|untrue|a myth)"
     r"|(?:라|이라)?는 (?:문장|말|주장|표현|글|대목))"
 )
-DISOWNED = quick(
+DISOWNED = Gate(
     "|".join(
         [rf"{word} (?:is|was) (?:wrong|false|untrue|a mistake|not so|not true)\b"
          for word in ("that", "which", "it", "this")]

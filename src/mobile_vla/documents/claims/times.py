@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mobile_vla.documents.claims.tokens import Found, quick
+from mobile_vla.documents.claims.gates import Gate
+from mobile_vla.documents.claims.tokens import Found
 
 DURATION = re.compile(
     r"(?<![\d.:])(?P<about>~|≈|약\s|about\s)?(?=\d[\d.]*\s*(?:h|시간|m|분|s|초))"
@@ -21,11 +22,11 @@ OF_EPOCH = re.compile(
 MINUTES = re.compile(r"(?P<m>\d{1,3}):(?P<s>[0-5]\d)\s*(?:min\w*|분)")
 """Such as "6:15 min"."""
 OF_STEP = re.compile(r"per\s+(?:\w+\s+)?step|스텝당|스텝 하나|step time|s/step|초/스텝")
-OF_RUN = quick(
+OF_RUN = Gate(
     r"\btook\b|\btakes\b|\blasted\b|duration|wall time|training time|trained for|ran for"
     r"|소요|걸렸|걸린|걸림|학습 시간"
 )
-NOT_YET = quick(
+NOT_YET = Gate(
     r"예상|expect|left|남음|후\b|뒤\b|추정|eta\b|download|upload|load|evaluat|render|infer|compil"
     r"|다운|업로드|로딩|평가|추론|수집|collect|record"
 )
@@ -35,7 +36,7 @@ OF_CHECK = re.compile(
 )
 """Before a time: it is the validation's."""
 CLOCK = re.compile(r"(?<![\d:])(?P<h>[01]?\d|2[0-3])(?::|시\s*)(?P<m>[0-5]\d)(?:분|(?!\d))(?!:)")
-BEGUN = quick(
+BEGUN = Gate(
     r"시작|돌렸|돌린|띄[웠운워]|걸었|걸어|started|starts|began|begun|launched|kicked off"
     r"|trained on|ran on|training since|running since|was tried"
 )

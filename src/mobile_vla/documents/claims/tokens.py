@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 
 import msgspec
+
+from mobile_vla.documents.claims.gates import Gate
 
 SHORT = 300
 """Characters up to which a text is remembered: table cells and list items are often the same."""
@@ -107,6 +108,19 @@ TOKEN = re.compile(
 )
 
 
+ANY_WORD = Gate(
+    "|".join(
+        re.escape(word)
+        for word in (
+            *{phrase.split()[0] for phrase in (*NOUNS, *QUALIFIERS)},
+            *(f"r{gap}{sign}" for gap in ("", " ") for sign in "=:은는"),
+            "weights", "trainable",
+        )
+    )
+)  # fmt: skip
+"""Stands in every text in which a number has a noun."""
+
+
 class Found(msgspec.Struct, frozen=True):
     """A value in a text: its place, quantity and reading. The fields are those of a claim."""
 
@@ -121,37 +135,6 @@ class Found(msgspec.Struct, frozen=True):
     ways: tuple[str, ...] = ()
     only: bool = False
     parts: tuple[float, ...] = ()
-
-
-def quick(pattern: str) -> re.Pattern[str]:
-    """A pattern whose alternatives are grouped by their first letters.
-
-    Where none of them stands few are tried: sre tries an alternation's branches one by one.
-    """
-    branches: dict[str, list[str]] = {}
-    for branch in _branches(pattern):
-        plain = branch[:1].isalnum() and branch[1:2] not in tuple("?*+{")
-        branches.setdefault(branch[0] if plain else branch, []).append(branch)
-    grouped = [
-        f"{first}(?:{'|'.join(branch[1:] for branch in alike)})" if len(alike) > 1 else alike[0]
-        for first, alike in branches.items()
-    ]
-    return re.compile("|".join(grouped))
-
-
-def _branches(pattern: str) -> Iterator[str]:
-    """The alternatives of a pattern, those in parentheses left together."""
-    depth, start, listed = 0, 0, False
-    for place, letter in enumerate(pattern):
-        escaped = (place - len(pattern[:place].rstrip("\\"))) % 2 == 1
-        if escaped:
-            continue
-        listed = letter == "[" or (listed and letter != "]")
-        depth += 0 if listed else (letter == "(") - (letter == ")")
-        if letter == "|" and depth == 0 and not listed:
-            yield pattern[start:place]
-            start = place + 1
-    yield pattern[start:]
 
 
 def small(text: str) -> str:

@@ -8,9 +8,9 @@ from functools import lru_cache
 
 import msgspec
 
-from mobile_vla.documents.claims.tokens import quick
+from mobile_vla.documents.claims.gates import Gate
 
-INTERESTING = quick(
+INTERESTING = re.compile(
     r"[0-9✅❌⏳✔☑✖✗✘💀☠⌛🔄🏃⭕]|끝|마쳤|마침|죽|멈|중단|정상|있음|비교|best|better|좋|낫|우수"
     r"|학습"
     r"|crash|진행|실패|완료|가능|없음|오류|left|right|왼쪽|오른쪽|양쪽|양방향|좌우|frozen|froze"
@@ -26,7 +26,7 @@ INTERESTING = quick(
     r"|both"
 )
 """What a text in small letters must hold to be worth reading."""
-GUESS = quick(
+GUESS = Gate(
     r"예상|기대|가설|추후|제안|만약|할 것|될 것|tbd|expect|hypothe|if(?<![a-z]if)\b|would\b"
     r"|could (?:be|have)\b"
     r"|should\b|might\b|plan(?:s|ning)? (?:to|for)\b|goal|목표|시나리오|scenario|propos|필요"
@@ -46,7 +46,7 @@ GUESS_HEADING = re.compile(
     r"|what if|future|outlook|wish"
     r"|^\W*(?:next(?: \w+)?|to[ -]?do|plans?|(?:다음|향후) \w+|할 일)\W*$"
 )
-FOREIGN = quick(
+FOREIGN = Gate(
     r"paper|thesis|published|et al\b|literature|\[\d+\](?!\()|recommend|'s (?:group|lab|team)"
     r"|other (?:lab|group|team)|another (?:lab|group|team)|next[ -]door|neighbou?r|다른 기관"
     r"|공개 데이터|public data|preprint|arxiv|group (?:at|in|of)\b|무관|unrelated"
