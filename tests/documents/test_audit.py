@@ -47,6 +47,14 @@ def test_pages_in_other_words_are_read_as_well(proof: Proof, name: str) -> None:
     assert found.agreement >= 0.93
 
 
+def test_thirty_pages_by_six_writers_are_read_as_they_were(proof: Proof) -> None:
+    found = corpus.measure(proof, corpus.CORPUS.with_name("fresh"))
+    assert len({one.page for one in found.marked}) == 30
+    assert len(found.wrong) <= 1, [(page, one.claim.text) for page, one in found.wrong]
+    assert found.recall >= 0.92
+    assert found.agreement >= 0.87
+
+
 @pytest.fixture(scope="module")
 def figures(proof: Proof) -> corpus.Figures:
     return corpus.measure(proof)
