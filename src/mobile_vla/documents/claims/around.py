@@ -107,3 +107,20 @@ EPISODES = re.compile(
     r"(?P<all> (?:in all|in total|altogether)\b)?"
 )
 """What may follow a number of episodes."""
+HIDDEN = tuple(
+    (sign, re.compile(pattern))
+    for sign, pattern in (
+        (":", r"\d\d?:\d{2}(?::\d{2})?"),
+        ("](", r"\]\([^)]*\)"),
+        ("[^", r"\[\^[^\]]*\]"),
+        (".h5", r"[\w=*]*\*?\.h5"),
+        ("-", r"(?<!\w)[a-z]+-\d[\w-]*|\d+-way"),
+        ("q", r"q(?<!\wq)\d+\b"),
+        ("p", r"p(?<!\wp)\d+\b"),
+        ("v", r"v(?<!\wv)\d[\w.]*"),
+        ("dof", r"\d+dof"),
+        (". ", r"^\d\.(?=\s)"),
+    )
+)
+"""Digits that count nothing: a sign that stands in each such text, and what to look for there."""
+PATHS = re.compile(r"https?://\S+|[\w.~{}-]*/[\w./{}*=~-]*[a-z_][\w./{}*=~-]*")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from mobile_vla.documents.claims.around import HIDDEN, PATHS
 from mobile_vla.documents.claims.model import Claim, Unread
 from mobile_vla.documents.claims.naming import Names
-from mobile_vla.documents.claims.scan import HIDDEN, PATHS, has_number
+from mobile_vla.documents.claims.scan import has_number
 from mobile_vla.documents.claims.source import Document, Piece
 from mobile_vla.documents.claims.texts import masked
 from mobile_vla.documents.claims.tokens import small

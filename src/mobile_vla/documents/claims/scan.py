@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import msgspec
 
-from mobile_vla.documents.claims.around import RUN, SIZE_NOUN, WHOLE_NUMBERS
+from mobile_vla.documents.claims.around import HIDDEN, PATHS, RUN, SIZE_NOUN, WHOLE_NUMBERS
 from mobile_vla.documents.claims.fates import (
     BECAUSE,
     MARKS,
@@ -57,23 +57,6 @@ IN_ALL = re.compile(r" (?:in total|in all|altogether)\b")
 STOP = r"(?![\d,.]*\d)(?!\s*(?:→|->|~|–|%|×|배|/\s*\d|\d))"
 DAY_ALONE = re.compile(rf"[\W\d]*(?:{DATE.pattern})[\W\d]*{RUN}+\W*")
 """A day and a run: when it was begun."""
-HIDDEN = tuple(
-    (sign, re.compile(pattern))
-    for sign, pattern in (
-        (":", r"\d\d?:\d{2}(?::\d{2})?"),
-        ("](", r"\]\([^)]*\)"),
-        ("[^", r"\[\^[^\]]*\]"),
-        (".h5", r"[\w=*]*\*?\.h5"),
-        ("-", r"(?<!\w)[a-z]+-\d[\w-]*|\d+-way"),
-        ("q", r"q(?<!\wq)\d+\b"),
-        ("p", r"p(?<!\wp)\d+\b"),
-        ("v", r"v(?<!\wv)\d[\w.]*"),
-        ("dof", r"\d+dof"),
-        (". ", r"^\d\.(?=\s)"),
-    )
-)
-"""Digits that count nothing: a sign that stands in each such text, and what to look for there."""
-PATHS = re.compile(r"https?://\S+|[\w.~{}-]*/[\w./{}*=~-]*[a-z_][\w./{}*=~-]*")
 STRUCK = re.compile(r"~~.*?~~(?:\[\^mvla-\d+\])?|\(was: [^)]*\)")
 QUOTED = re.compile(
     r"[\"“][^\"“”]{1,80}[\"”] ?(?:이?라고|이?라는|이?란"
