@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mobile_vla.documents.claims.gates import Gate
 from mobile_vla.documents.claims.model import Claim
 from mobile_vla.documents.claims.naming import Mention
 from mobile_vla.documents.claims.source import Piece
@@ -31,8 +30,8 @@ NEXT = re.compile(
     r"[\s*`]*(?:,\s*and|,|and|와|과|및|/|vs\.?)[\s*`]*(?P<num>\d+(?:\.\d+)?)(?![\d.,e]*\d)"
 )
 """Another number of a list."""
-EACH = Gate(r"both\b|each\b|all(?<!\wall)\b|둘 다|셋 다|모두")
-TOGETHER = Gate(r"together|in total|altogether|combined|합쳐|합하|합계|총")
+EACH = re.compile(r"both\b|each\b|all(?<!\wall)\b|둘 다|셋 다|모두")
+TOGETHER = re.compile(r"together|in total|altogether|combined|합쳐|합하|합계|총")
 DEICTIC = re.compile(
     r"^\W*(?:\d{1,2}:\d\d\S*\s+\S+\s+)?(?:아\W+)?(?:그리고 |또한? )?"
     r"(?:[이그] ?(?:실험|런|학습|케이스|모델|case|run|것)"
@@ -50,15 +49,14 @@ def says_each(text: str) -> bool:
 
 
 def claim_of(
-    piece: Piece, item: Found, case: Case | None, *, line: int, pair: tuple[str, ...],
-    time: str | None,
+    piece: Piece, item: Found, case: Case | None, *, span: tuple[int, int], line: int,
+    pair: tuple[str, ...], time: str | None,
 ) -> Claim:  # fmt: skip
-    """A value found in a piece as a claim of a run."""
-    start, end = piece.span(item.start, item.end)
+    """A value found in a piece, at a span and a line of the file, as a claim of a run."""
     return Claim(
         line=line,
-        start=start,
-        end=end,
+        start=span[0],
+        end=span[1],
         quantity=item.quantity,
         value=piece.text[item.start : item.end],
         text=piece.text.strip()[:300],

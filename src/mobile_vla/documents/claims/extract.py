@@ -301,8 +301,11 @@ class _Reader:
         plain = key is None and firmly and piece.kind != "code"
         seen = scan(masked(text, mentions), key, cased=plain and states_case(text, mentions))
         every = key is not None and key.quantity in ("episodes", "ways") and not key.ways
+        as_they_are = not offset and not alone and not every and not (key and key.qualifier)
         shifted = (
-            [
+            seen.found
+            if as_they_are
+            else [
                 msgspec.structs.replace(
                     item,
                     start=item.start + offset,
@@ -314,8 +317,6 @@ class _Reader:
                 for item in (*alone, *seen.found)
                 if item in alone or not alone or item.quantity != "ways"
             ]
-            if offset or key
-            else seen.found
         )
         self._bind(piece, shifted, case, place)
         if seen.unread and not alone:
@@ -362,13 +363,16 @@ class _Reader:
         for piece, item, case, pair in found:
             if item.quantity == "ways" and case is None:
                 continue  # of the data in general, not of a run's
-            line = self.document.line_of(piece.span(item.start, item.end)[0])
+            span = piece.span(item.start, item.end)
+            line = self.document.line_of(span[0])
             value = piece.text[item.start : item.end]
             runs = item.quantity == "status" and state_of(value) == "running"
             time = self.around.time(piece) if runs else None
             shared = self.group if case is SEVERAL and item.quantity in SETTINGS else [case]
             for of in shared or [case]:
-                self.claims.append(claim_of(piece, item, of, line=line, pair=pair, time=time))
+                self.claims.append(
+                    claim_of(piece, item, of, span=span, line=line, pair=pair, time=time)
+                )
 
     def _unread(self, piece: Piece) -> None:
         if has_number(piece.text):

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mobile_vla.casebook.foreign.claims import claimed_directions
-from mobile_vla.documents.claims.gates import Gate
 from mobile_vla.documents.claims.source import Document, Piece, Section
 from mobile_vla.documents.claims.tokens import small
 from mobile_vla.documents.claims.words import NAME, RUN_NAME, WAY, clean, ways_of
@@ -17,7 +16,7 @@ CASE = re.compile(
     r"(?P<id>\d{1,3}|(?-i:[A-Z]))(?![A-Za-z0-9]|[\d.]*\d)",
     re.IGNORECASE,
 )
-KIND = Gate(r"case|run|exp|model|케이스|실험|모델")
+KIND = re.compile(r"case|run|exp|model|케이스|실험|모델")
 """In small letters; stands in every alias, and is found sooner."""
 KINDS = {"케이스": "Case", "exp": "Experiment", "exp.": "Experiment", "실험": "Experiment",
          "모델": "Model"}  # fmt: skip
@@ -29,7 +28,7 @@ LETTER = re.compile(
     r"(?<![A-Za-z0-9'])(?P<id>[A-Z])(?=\s+(?:vs|and|is|was|has|used|uses|reached|took)\b|'s\b"
     r"|[은는이가의와과](?![가-힣]))|(?<=vs )(?P<second>[A-Z])(?![A-Za-z0-9])"
 )
-WITH = Gate(
+WITH = re.compile(
     r"than|below|above|unlike|versus|compared|relative|same|identical|against|as (?:in|for|with)"
     r"|differ|apart|except|next to|(?:run|one|case) (?:before|after|preceding)"
 )
