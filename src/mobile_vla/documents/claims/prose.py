@@ -145,8 +145,8 @@ LAST_WAY = re.compile(
     rf"[,;(] ?{WAY}(?:[ -]only| ?만)?\)?$|^{WAY.replace('<way>', '<first>')}(?:[ -]only| ?만)?[,;]"
 )
 SAYS_WAY = Gate(
-    r"only|all |entirely|exclusively|모두|전부|right|오른쪽|만|전용|뿐|방향|direction|both|좌우"
-    r"|양쪽|양방향|left"
+    r"only|all |entirely|exclusively|모두|전부|만|전용|뿐|방향|direction|both|좌우|양쪽|양방향"
+    r"|train|learn|fed|학습|사용|썼|둘 다| 다"
 )
 TESTED = Gate(
     r"vs\b|differ|차이|다름|다르|worse|better|weak|나쁘|좋|약하|evaluat|평가|\btest|테스트|수집"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 
@@ -59,6 +60,18 @@ DITTO = re.compile(r"[\s\"'〃″↑-]*|상동|위와 같음|ditto|same", re.IGN
 EPOCH_CELL = re.compile(r"\W*(?:epoch|ep|에폭|에포크)?[\s_=]*(\d+)(?!\d)", re.IGNORECASE)
 
 
+@lru_cache(maxsize=4096)
+def _plain(text: str) -> str:
+    return clean(text).lower()
+
+
+@lru_cache(maxsize=4096)
+def _bars(head: str, cell: str) -> bool:
+    """Whether a head says nothing of such a cell: a method that is none, a loss without a point."""
+    regime = OF_REGIME.match(head) and not REGIME.search(cell)
+    return bool(regime or (BARE_PLACE.fullmatch(head) and "." not in cell))
+
+
 @dataclass(slots=True)
 class Layout:
     """How a table is to be read, by its columns.
@@ -86,9 +99,7 @@ class Tables:
         """What is said of a cell: by its head, by its row's key; and the run of its column."""
         layout, row = self.layout(piece.table), self._row(piece)
         key, case = layout.heads[piece.column] if piece.column < len(layout.heads) else (None, None)
-        if key and OF_REGIME.match(self._head(piece)) and not REGIME.search(piece.text):
-            key = None
-        if key and BARE_PLACE.fullmatch(self._head(piece)) and "." not in piece.text:
+        if key and _bars(self._head(piece), piece.text):
             key = None
         if layout.epochs is not None:
             return self._of_epoch(piece, layout, key), case
@@ -141,7 +152,7 @@ class Tables:
 
     def _layout(self, table: int) -> Layout:
         rows, runs = self.document.tables[table], self._run_column(table)
-        texts = [clean(cell.text).lower() for cell in rows[0]]
+        texts = [_plain(cell.text) for cell in rows[0]]
         said = [
             n
             for n, text in enumerate(texts)
@@ -201,7 +212,7 @@ class Tables:
         rows = self.document.tables[table]
         for column in range(len(rows[0]) if len(rows) > 1 else 0):
             cells = [row[column].text for row in rows[1:] if column < len(row)]
-            head = clean(rows[0][column].text).lower()
+            head = _plain(rows[0][column].text)
             named = sum(1 for cell in cells if self.names.mentions(cell) or case_number(head, cell))
             if 2 * named >= len(rows) - 1:
                 return column
@@ -278,7 +289,7 @@ class Tables:
 
     def _text(self, table: int, column: int) -> str:
         heads = self.document.tables[table][0]
-        return clean(heads[column].text).lower() if column < len(heads) else ""
+        return _plain(heads[column].text) if column < len(heads) else ""
 
 
 def _part_of(head: str) -> str:
