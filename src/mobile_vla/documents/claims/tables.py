@@ -93,6 +93,8 @@ class Tables:
     def __init__(self, document: Document, names: Names) -> None:
         self.document, self.names = document, names
         self.layouts: dict[int, Layout] = {}
+        self.alike: dict[tuple[object, ...], Layout] = {}
+        self.intros: dict[int, Case | None] = {}
         self.rows: dict[tuple[int, int], Case | None] = {}
 
     def key(self, piece: Piece) -> tuple[Key | None, Case | None]:
@@ -129,8 +131,11 @@ class Tables:
 
     def introduced(self, table: int) -> Case | None:
         """The run that the line before a table names, where it introduces it."""
-        before = self._before(self.document.tables[table][0])
-        return self.names.only(before.text) if before and is_label(before.text) else None
+        if table not in self.intros:
+            before = self._before(self.document.tables[table][0])
+            label = before is not None and is_label(before.text)
+            self.intros[table] = self.names.only(before.text) if before and label else None
+        return self.intros[table]
 
     def remark(self, piece: Piece) -> bool:
         """Whether a cell stands under remarks."""
@@ -151,7 +156,19 @@ class Tables:
         return self.layouts[table]
 
     def _layout(self, table: int) -> Layout:
-        rows, runs = self.document.tables[table], self._run_column(table)
+        """The same for tables of the same heads that name no run, under captions that say alike."""
+        row, runs = self.document.tables[table][0], self._run_column(table)
+        if any(self.names.mentions(cell.text) for cell in row):
+            return self._read_layout(table, runs)
+        caption = self._caption(row)
+        heads = tuple(cell.text for cell in row)
+        told = (heads, loss_of(caption), bool(COUNTED.search(caption)), runs)
+        if told not in self.alike:
+            self.alike[told] = self._read_layout(table, runs)
+        return self.alike[told]
+
+    def _read_layout(self, table: int, runs: int | None) -> Layout:
+        rows = self.document.tables[table]
         texts = [_plain(cell.text) for cell in rows[0]]
         said = [
             n
