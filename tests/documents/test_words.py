@@ -184,3 +184,11 @@ def test_days_are_read_as_people_write_them(said: str, parts: list[int]) -> None
 def test_a_day_is_corrected_as_it_was_written(said: str, right: str, proof: Proof) -> None:
     (one,) = audit_text(f"sim_left_20261001 started on {said}\n", proof).claims
     assert one.fixable == right
+
+
+@pytest.mark.parametrize("said", ["VLM: Kosmos-1", "VLM init: MS Kosmos-2 (OXE)"])
+def test_another_generation_or_other_data_is_another_model(proof: Proof, said: str) -> None:
+    claims = audit_text(f"## nav_left_20251203\n\n{said}\n", proof).claims
+    assert [one.verdict for one in claims] == ["contradicted"]
+    same = audit_text("## nav_left_20251203\n\nVLM: Kosmos-2\n", proof).claims
+    assert [one.verdict for one in same] == ["supported"]

@@ -175,7 +175,7 @@ def _vlm(claim: Claim, run: RunFacts) -> Judged:
         return _say(claim, "unsupported", f"no file of {run.run.case} tells its VLM so")
     if _family(known.value) is None:
         return _say(claim, "unsupported", f"no file of {run.run.case} tells its VLM so")
-    if _family(known.value) == said:
+    if _same_model(claim.value, known.value):
         return _say(claim, "supported", "", known.value, known.evidence)
     return _say(claim, "contradicted", "", known.value, known.evidence)
 
@@ -190,7 +190,8 @@ def _init(claim: Claim, run: RunFacts) -> Judged:
     if file is not None:
         right = file[0] == started.rpartition("/")[2]
     elif nothing or said != "robovlms":
-        right = started in ("none", "") and (nothing or base is None or _family(base.value) == said)
+        same = nothing or base is None or _same_model(claim.value, base.value)
+        right = started in ("none", "") and same and (nothing or "oxe" not in claim.value.lower())
     else:
         right = _family(started) == said
     if right and "/" in claim.value and said == "robovlms" and not _same_file(claim.value, started):
@@ -279,6 +280,18 @@ def _trained(run: RunFacts) -> tuple[bool | None, float | None, Evidence | None]
     if told is None and rank is not None:
         enabled = rank.number > 0
     return enabled, count.number if count else None, at
+
+
+def _same_model(said: str, known: str) -> bool:
+    """Whether two names are of one family, and of one generation where both tell it."""
+    generation = _generation(said)
+    return _family(said) == _family(known) and generation in (None, _generation(known))
+
+
+def _generation(text: str) -> str | None:
+    """The 2 of "Kosmos-2", None where none is told."""
+    found = re.search(r"kosmos[- _]?(\d)", text.lower())
+    return found[1] if found else None
 
 
 def _family(text: str) -> str | None:
