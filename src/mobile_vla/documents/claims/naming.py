@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from mobile_vla.casebook.foreign.claims import claimed_directions
 from mobile_vla.documents.claims.source import Document, Piece, Section
-from mobile_vla.documents.claims.tokens import small
+from mobile_vla.documents.claims.tokens import SHORT, small
 from mobile_vla.documents.claims.words import NAME, RUN_NAME, WAY, clean, ways_of
 
 CASE = re.compile(
@@ -79,7 +80,7 @@ class Names:
         """Every case in a text: start, end, as written, and its training name where it is told."""
         if (found := self.cached.get(text)) is None:
             found = sorted(self._mentions(text), key=lambda mention: mention[0])
-            if len(self.cached) > 20_000:
+            if len(self.cached) > 60_000:
                 self.cached.clear()
             self.cached[text] = found
         return found
@@ -100,7 +101,7 @@ class Names:
         ]
 
     def _mentions(self, text: str) -> Iterator[Mention]:
-        found = list(aliases_in(text))
+        found = aliases_in(text)
         for start, end, alias in found:
             if alias in self.torn:
                 runs = _runs_in(self, text)
@@ -152,13 +153,24 @@ def _compared_before(text: str, place: int) -> bool:
     return bool(WITH.search(small(before)) and WITH_BEFORE.search(before))
 
 
-def aliases_in(text: str) -> Iterator[tuple[int, int, str]]:
-    """ "Case 2", "실험 A": start, end, and the alias in one spelling."""
-    for match in CASE.finditer(text) if KIND.search(small(text)) else ():
-        kind = match["kind"].lower()
-        name = KINDS.get(kind, kind.title())
-        number = str(int(match["id"])) if match["id"].isdigit() else match["id"]
-        yield match.start(), match.end(), f"{name} {number}"
+def aliases_in(text: str) -> tuple[tuple[int, int, str], ...]:
+    """ "Case 2", "실험 A": start, end, and the alias in one spelling; short texts once."""
+    return (_remembered if len(text) <= SHORT else _aliases)(text)
+
+
+def _aliases(text: str) -> tuple[tuple[int, int, str], ...]:
+    if not KIND.search(small(text)):
+        return ()
+    return tuple((match.start(), match.end(), _alias(match)) for match in CASE.finditer(text))
+
+
+_remembered = lru_cache(maxsize=16384)(_aliases)
+
+
+def _alias(match: re.Match[str]) -> str:
+    kind = match["kind"].lower()
+    number = str(int(match["id"])) if match["id"].isdigit() else match["id"]
+    return f"{KINDS.get(kind, kind.title())} {number}"
 
 
 def read_names(
@@ -196,7 +208,7 @@ def read_names(
 def _tie_by_study(names: Names, labels: Mapping[str, str]) -> None:
     for label, name in labels.items():
         if CASE.fullmatch(label):
-            names.aliases[next(aliases_in(label))[2]] = name
+            names.aliases[aliases_in(label)[0][2]] = name
 
 
 def _shorts(known: Collection[str]) -> dict[str, str]:
@@ -219,11 +231,11 @@ def _rows(document: Document) -> Iterator[tuple[str, list[str], list[Piece]]]:
         head = [clean(cell.text).lower() for cell in rows[0]] if rows else []
         cells = [[_numbered(head, n, cell.text) for n, cell in enumerate(row)] for row in rows[1:]]
         mixed = {n for texts in cells for n, text in enumerate(texts)
-                 if "_" not in text and any(aliases_in(text))}  # fmt: skip
+                 if "_" not in text and aliases_in(text)}  # fmt: skip
         for row, texts in zip(rows[1:], cells, strict=True):
             if row:
                 told = [text for n, text in enumerate(texts)
-                        if n not in mixed or any(aliases_in(text))]  # fmt: skip
+                        if n not in mixed or aliases_in(text)]  # fmt: skip
                 yield " | ".join(told), head, row
 
 
@@ -268,7 +280,7 @@ def _tie(names: Names, text: str, piece: Piece, *, weak: bool = False) -> None:
         return
     for match in SAID.finditer(text):
         if name := run_name(match["name"], names.known):
-            names.aliases.setdefault(next(aliases_in(match[0]))[2], name)
+            names.aliases.setdefault(aliases_in(match[0])[0][2], name)
     found = _runs_in(names, text)
     if len(aliases) != 1 or len(found) != 1:
         return
