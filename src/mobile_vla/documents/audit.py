@@ -12,8 +12,11 @@ from mobile_vla.casebook.casebook import Casebook
 from mobile_vla.casebook.comparison import Asked, compare_pair
 from mobile_vla.casebook.factors import planned_factors
 from mobile_vla.casebook.model import CaseView, Comparison, RunView, Value
-from mobile_vla.documents.claims.extract import read_claims
-from mobile_vla.documents.claims.model import Audit
+from mobile_vla.documents.claims.coverage import coverage
+from mobile_vla.documents.claims.extract import read_claims, read_part
+from mobile_vla.documents.claims.model import Audit, Judged, Unread
+from mobile_vla.documents.claims.naming import read_names
+from mobile_vla.documents.claims.parts import Part, parts_of
 from mobile_vla.documents.claims.source import (
     Document,
     no_collection,
@@ -21,11 +24,15 @@ from mobile_vla.documents.claims.source import (
     read_document,
 )
 from mobile_vla.documents.facts import began_of
+from mobile_vla.documents.forks import in_forks, workers
 from mobile_vla.documents.saying import language_of
 from mobile_vla.documents.verdicts import Judge
 from mobile_vla.record.errors import UserError
 from mobile_vla.study.models import NUISANCE
 from mobile_vla.study.reading import nearest
+
+LARGE = 200_000
+"""Bytes of a page from which on its parts are read by a process each."""
 
 
 class Proof(Value, frozen=True, kw_only=True):
@@ -104,15 +111,42 @@ def audit_document(document: Document, proof: Proof, judge: Judge | None = None)
     from blake3 import blake3
 
     judge = judge or proof.judge()
-    known = {case.name for case in proof.cases}
-    claims, unread = read_claims(document, known, proof.labels(), proof.starts())
+    processes = workers() if len(document.data) > LARGE else 1
+    claims, unread = _judged(document, proof, judge, processes)
     return Audit(
         document=document.path.as_posix(),
         blake3=blake3(document.data).hexdigest(),
-        claims=[judge.judge(claim) for claim in claims],
+        claims=claims,
         unread=unread,
         language=language_of(document.data[:100_000].decode("utf-8", "replace")),
     )
+
+
+def _judged(
+    document: Document, proof: Proof, judge: Judge, processes: int
+) -> tuple[list[Judged], list[Unread]]:
+    """Every claim with its verdict; the parts of a large page in a process each."""
+    known = {case.name for case in proof.cases}
+    if processes == 1:
+        read, unread = read_claims(document, known, proof.labels(), proof.starts())
+        return [judge.judge(claim) for claim in read], unread
+    names = read_names(document, known, proof.labels(), proof.starts())
+
+    def work(part: Part) -> bytes:
+        claims, unread = read_part(document, names, part)
+        return msgspec.msgpack.encode(_Read([judge.judge(claim) for claim in claims], unread))
+
+    answers = in_forks(work, parts_of(document, processes))
+    parts = [msgspec.msgpack.decode(answer, type=_Read) for answer in answers]
+    claims = [one for part in parts for one in part.claims]
+    claims.sort(key=lambda one: (one.claim.start, one.claim.end))
+    told = [line for part in parts for line in part.unread]
+    return claims, coverage(document, names, [one.claim for one in claims], told)
+
+
+class _Read(Value, frozen=True):
+    claims: list[Judged]
+    unread: list[Unread]
 
 
 def _joined(cases: Sequence[CaseView], runs: Sequence[RunView]) -> list[CaseView]:

@@ -31,6 +31,7 @@ from mobile_vla.documents.claims.pairs import (
     line_pairs,
     pair_claims,
 )
+from mobile_vla.documents.claims.parts import Part, parts_of
 from mobile_vla.documents.claims.scan import has_number, scan
 from mobile_vla.documents.claims.source import Document, Piece, Section
 from mobile_vla.documents.claims.surroundings import Surroundings
@@ -70,10 +71,18 @@ def read_claims(
     `known`: training names that evidence knows. `labels`: further names of theirs. `starts`: the
     run that began at a minute ("2025-12-03 22:56"), where it is one alone.
     """
-    reader = _Reader(document, read_names(document, known, labels, starts))
-    reader.read()
-    claims = sorted(reader.claims, key=lambda claim: (claim.start, claim.end))
-    return claims, coverage(document, reader.names, claims, reader.unread)
+    names = read_names(document, known, labels, starts)
+    (whole,) = parts_of(document, 1)
+    claims, unread = read_part(document, names, whole)
+    claims.sort(key=lambda claim: (claim.start, claim.end))
+    return claims, coverage(document, names, claims, unread)
+
+
+def read_part(document: Document, names: Names, part: Part) -> tuple[list[Claim], list[Unread]]:
+    """The claims of a part, and the lines with numbers that gave none. `names`: the whole's."""
+    reader = _Reader(document, names)
+    reader.read(part)
+    return reader.claims, reader.unread
 
 
 class _Reader:
@@ -91,9 +100,10 @@ class _Reader:
         self.against: set[int] = set()
         self.last: tuple[Section | None, Case | None] = (None, None)
 
-    def read(self) -> None:
+    def read(self, part: Part) -> None:
         """Every piece in turn; then what headings and tables disagree on."""
-        for piece in self.document.pieces:
+        for place in part.pieces:
+            piece = self.document.pieces[place]
             look = look_at(piece.text)
             if (
                 (look.read or self.asked)
@@ -105,13 +115,14 @@ class _Reader:
                 self._unread(piece)
             if piece.cut:
                 self._unread(piece)
-        for table in range(len(self.document.tables)):
+        for table in part.tables:
             self._is_pairs(table)
-        for alias, name, piece in self.names.clashes:
+        for alias, name, piece in () if part.pieces.start else self.names.clashes:
             self._add([(piece, Found(0, len(piece.text), "name"), (alias, name), ())])
 
     def _piece(self, piece: Piece, look: Look) -> None:
         if piece.kind == "heading":
+            self.asked, self.group = None, []
             self._heading(piece)
         elif self.around.guess(piece.section) or (look.guess and piece.kind == "cell"):
             self._unread(piece)
