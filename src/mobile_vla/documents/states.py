@@ -8,7 +8,7 @@ from datetime import datetime
 
 from mobile_vla.casebook.model import CheckpointView, Evidence, RunView
 from mobile_vla.documents.claims.fates import cause_of, causes_in_evidence, state_of
-from mobile_vla.documents.claims.model import Claim, ClaimVerdict, Judged
+from mobile_vla.documents.claims.model import Claim, ClaimVerdict, Judged, say
 from mobile_vla.documents.claims.prose import FROZEN, FULL, NO_LORA
 from mobile_vla.documents.claims.times import date_parts
 from mobile_vla.documents.facts import CaseFacts, RunFacts
@@ -28,7 +28,7 @@ def judge_word(claim: Claim, facts: CaseFacts) -> Judged:
     if run is None and claim.quantity == "status":
         return _without_run(claim, facts)
     if run is None:
-        return _say(claim, "unsupported", f"{facts.view.name} has no run ({facts.view.why})")
+        return say(claim, "unsupported", f"{facts.view.name} has no run ({facts.view.why})")
     if claim.quantity == "status":
         return _status(claim, facts, run)
     return JUDGES[claim.quantity](claim, run)
@@ -38,33 +38,33 @@ def _without_run(claim: Claim, facts: CaseFacts) -> Judged:
     state, why = state_of(claim.value), facts.view.why
     at = Evidence(file=f"runs/{facts.view.name}", where="no run folder")
     if state == "planned":
-        return _say(claim, "supported", why, "planned", at)
+        return say(claim, "supported", why, "planned", evidence=at)
     verdict: ClaimVerdict = "contradicted" if state in ("finished", "running") else "unsupported"
-    return _say(claim, verdict, f"it has no run ({why})", facts.view.state, at)
+    return say(claim, verdict, f"it has no run ({why})", facts.view.state, evidence=at)
 
 
 def _status(claim: Claim, facts: CaseFacts, run: RunFacts) -> Judged:  # noqa: PLR0911 - a verdict a line
     said, state = state_of(claim.value), run.run.state
     at = run.run.evidence[0] if run.run.evidence else Evidence(file=run.run.path)
     if state == "unknown":
-        return _say(claim, "unsupported", run.run.why, "unknown", at)
+        return say(claim, "unsupported", run.run.why, "unknown", evidence=at)
     waits = state in NOT_BEGUN and (said == "planned" or claim.value == "⏳")
     if said == state or (said == "failed" and state == "killed") or waits:
-        return _say(claim, "supported", run.run.why, state, at)
+        return say(claim, "supported", run.run.why, state, evidence=at)
     if said == "killed" and state == "failed":
-        return _say(claim, "ambiguous", run.run.why, state, at)
+        return say(claim, "ambiguous", run.run.why, state, evidence=at)
     if said == "running":
         return _was_running(claim, run, at)
     earlier = [one for one in facts.earlier if one.run.state == said]
     if said in ("failed", "killed") and earlier:
         before = earlier[-1].run
         told = f"{before.path} {said} ({before.why}); a later run is {state}"
-        return _say(claim, "stale", told, state, at)
+        return say(claim, "stale", told, state, evidence=at)
     if said == "planned":
-        return _say(claim, "stale", run.run.why, state, at)
+        return say(claim, "stale", run.run.why, state, evidence=at)
     if said == "finished" and state == "unverified":
-        return _say(claim, "unsupported", run.run.why, "finished, unverified", at)
-    return _say(claim, "contradicted", run.run.why, state, at)
+        return say(claim, "unsupported", run.run.why, "finished, unverified", evidence=at)
+    return say(claim, "contradicted", run.run.why, state, evidence=at)
 
 
 def _was_running(claim: Claim, run: RunFacts, at: Evidence) -> Judged:
@@ -75,29 +75,33 @@ def _was_running(claim: Claim, run: RunFacts, at: Evidence) -> Judged:
         f"; by its log it ended about {run.alive[1]:%m-%d %H:%M}" if run.alive and trained else ""
     )
     if state not in ENDED | {"stalled"}:
-        return _say(claim, "contradicted", run.run.why, state, at)
+        return say(claim, "contradicted", run.run.why, state, evidence=at)
     if not trained:
         told = f"it died before it trained: {run.run.why}"
-        return _say(claim, "contradicted", told, state, at)
+        return say(claim, "contradicted", told, state, evidence=at)
     if when and run.alive and claim.time and len(claim.time) > 10 and when > run.alive[1]:
         told = f"the document is of {claim.time}{ended}"
-        return _say(claim, "contradicted", told, state, at)
-    return _say(claim, "stale", f"{run.run.why}{ended}", state, at)
+        return say(claim, "contradicted", told, state, evidence=at)
+    return say(claim, "stale", f"{run.run.why}{ended}", state, evidence=at)
 
 
 def _reason(claim: Claim, run: RunFacts) -> Judged:
     cause = cause_of(claim.value, asked=True)
     at = run.run.evidence[0] if run.run.evidence else Evidence(file=run.run.path)
     if run.run.state not in ("failed", "killed"):
-        return _say(
-            claim, "unsupported", f"it is {run.run.state}: {run.run.why}", run.run.state, at
+        return say(
+            claim,
+            "unsupported",
+            f"it is {run.run.state}: {run.run.why}",
+            run.run.state,
+            evidence=at,
         )
     proved = causes_in_evidence(run.run.why)
     if cause and cause[0] in proved:
-        return _say(claim, "supported", run.run.why, evidence=at)
+        return say(claim, "supported", run.run.why, evidence=at)
     if not proved or cause is None:
-        return _say(claim, "unsupported", run.run.why, None, at)
-    return _say(claim, "contradicted", run.run.why, ", ".join(sorted(proved)), at)
+        return say(claim, "unsupported", run.run.why, None, evidence=at)
+    return say(claim, "contradicted", run.run.why, ", ".join(sorted(proved)), evidence=at)
 
 
 def _checkpoint(claim: Claim, run: RunFacts) -> Judged:  # noqa: PLR0911 - a verdict a line
@@ -108,22 +112,22 @@ def _checkpoint(claim: Claim, run: RunFacts) -> Judged:  # noqa: PLR0911 - a ver
     if kept is not None:
         if no or waiting:
             verdict: ClaimVerdict = "stale" if waiting else "contradicted"
-            return _say(claim, verdict, "", f"{kept.path} loads", kept.evidence)
-        return _say(claim, "supported", "", kept.path, kept.evidence)
+            return say(claim, verdict, "", f"{kept.path} loads", evidence=kept.evidence)
+        return say(claim, "supported", "", kept.path, evidence=kept.evidence)
     if views and any(view.bytes for view in views):  # there is a file, and it is not what it was
-        return _say(claim, "unsupported", _does_not_load(views[0]), None, views[0].evidence)
+        return say(claim, "unsupported", _does_not_load(views[0]), None, evidence=views[0].evidence)
     foreign = run.run.foreign
     if foreign is not None and foreign.checkpoints is None:
         return _unscanned(claim, run.run, bool(no), bool(waiting))
     at = run.run.evidence[0] if run.run.evidence else None
     why = _does_not_load(views[0]) if views else "no checkpoint of it loads"
     if no:
-        return _say(claim, "supported", why, "none", at)
+        return say(claim, "supported", why, "none", evidence=at)
     if waiting and run.run.state in ("failed", "killed"):
-        return _say(claim, "stale", run.run.why, "none", at)
+        return say(claim, "stale", run.run.why, "none", evidence=at)
     if waiting:
-        return _say(claim, "supported", why, "none", at)
-    return _say(claim, "contradicted", why, "none", at)
+        return say(claim, "supported", why, "none", evidence=at)
+    return say(claim, "contradicted", why, "none", evidence=at)
 
 
 def _does_not_load(view: CheckpointView) -> str:
@@ -135,35 +139,35 @@ def _unscanned(claim: Claim, run: RunView, no: bool, waiting: bool) -> Judged:
     at = run.evidence[0] if run.evidence else None
     if run.state == "failed" and "before any data was read" in run.why:
         if no:
-            return _say(claim, "supported", run.why, "none", at)
+            return say(claim, "supported", run.why, "none", evidence=at)
         verdict: ClaimVerdict = "stale" if waiting else "contradicted"
-        return _say(claim, verdict, run.why, "none", at)
+        return say(claim, verdict, run.why, "none", evidence=at)
     if waiting and run.state in ENDED:
-        return _say(claim, "stale", f"{run.why}", run.state, at)
-    return _say(claim, "unsupported", "no folder of its checkpoints was scanned", None, at)
+        return say(claim, "stale", f"{run.why}", run.state, evidence=at)
+    return say(claim, "unsupported", "no folder of its checkpoints was scanned", None, evidence=at)
 
 
 def _file(claim: Claim, run: RunFacts) -> Judged:
     views = [view for view in (run.run.best, run.run.latest) if view]
     scanned = run.run.foreign.checkpoints if run.run.foreign else views
     if scanned is None:
-        return _say(claim, "unsupported", "no folder of its checkpoints was scanned")
+        return say(claim, "unsupported", "no folder of its checkpoints was scanned")
     for view in [*scanned, *views]:
         if view.path.rpartition("/")[2] == claim.value.rpartition("/")[2]:
-            return _say(claim, "supported", "", view.path, view.evidence)
+            return say(claim, "supported", "", view.path, evidence=view.evidence)
     told = ", ".join(view.path for view in scanned[:3]) or "none"
-    return _say(claim, "contradicted", "its folder holds no such file", told)
+    return say(claim, "contradicted", "its folder holds no such file", told)
 
 
 def _date(claim: Claim, run: RunFacts) -> Judged:
     if not run.dates:
-        return _say(claim, "unsupported", f"no file of {run.run.case} tells its date")
+        return say(claim, "unsupported", f"no file of {run.run.case} tells its date")
     parts = date_parts(claim.value)
     for date, at in run.dates.items():
         if parts == [int(part) for part in date.split("-")][-len(parts) :]:
-            return _say(claim, "supported", "", date, at)
+            return say(claim, "supported", "", date, evidence=at)
     date, at = next(iter(run.dates.items()))
-    return _say(claim, "contradicted", "", date, at, fixable=dated(claim, date))
+    return say(claim, "contradicted", "", date, evidence=at, fixable=dated(claim, date))
 
 
 def _vlm(claim: Claim, run: RunFacts) -> Judged:
@@ -172,12 +176,12 @@ def _vlm(claim: Claim, run: RunFacts) -> Judged:
         return _init(claim, run)
     known = run.run.factors.get("vlm")
     if known is None or said is None:
-        return _say(claim, "unsupported", f"no file of {run.run.case} tells its VLM so")
+        return say(claim, "unsupported", f"no file of {run.run.case} tells its VLM so")
     if _family(known.value) is None:
-        return _say(claim, "unsupported", f"no file of {run.run.case} tells its VLM so")
+        return say(claim, "unsupported", f"no file of {run.run.case} tells its VLM so")
     if _same_model(claim.value, known.value):
-        return _say(claim, "supported", "", known.value, known.evidence)
-    return _say(claim, "contradicted", "", known.value, known.evidence)
+        return say(claim, "supported", "", known.value, evidence=known.evidence)
+    return say(claim, "contradicted", "", known.value, evidence=known.evidence)
 
 
 def _init(claim: Claim, run: RunFacts) -> Judged:
@@ -185,7 +189,7 @@ def _init(claim: Claim, run: RunFacts) -> Judged:
     said, nothing = _family(claim.value), bool(NOTHING.search(claim.value))
     file = re.search(r"[\w.-]+\.(?:pt|ckpt|safetensors|bin)\b", claim.value)
     if known is None or (said is None and not nothing and file is None):
-        return _say(claim, "unsupported", f"no file of {run.run.case} tells its weights so")
+        return say(claim, "unsupported", f"no file of {run.run.case} tells its weights so")
     at, started = known.evidence, known.value
     if file is not None:
         right = file[0] == started.rpartition("/")[2]
@@ -195,9 +199,9 @@ def _init(claim: Claim, run: RunFacts) -> Judged:
     else:
         right = _family(started) == said
     if right and "/" in claim.value and said == "robovlms" and not _same_file(claim.value, started):
-        return _say(claim, "contradicted", "another path", started, at)
+        return say(claim, "contradicted", "another path", started, evidence=at)
     shown = started if started not in ("none", "") or base is None else f"none beyond {base.value}"
-    return _say(claim, "supported" if right else "contradicted", "", shown, at)
+    return say(claim, "supported" if right else "contradicted", "", shown, evidence=at)
 
 
 def _regime(claim: Claim, run: RunFacts) -> Judged:
@@ -206,16 +210,16 @@ def _regime(claim: Claim, run: RunFacts) -> Judged:
     without = re.search(rf"{FULL}|{NO_LORA}", text)
     frozen, lora = bool(FROZEN.search(text)), "lora" in text and not without
     if not frozen and not lora and not without:
-        return _say(claim, "unsupported", "it names no regime that the files tell")
+        return say(claim, "unsupported", "it names no regime that the files tell")
     enabled, count, at = _trained(run)
     if frozen and not lora and not without:
         return _frozen_alone(claim, run, enabled, count, at)
     if enabled is None:
-        return _say(claim, "unsupported", f"no file of {run.run.case} tells what trains")
+        return say(claim, "unsupported", f"no file of {run.run.case} tells what trains")
     if lora != enabled:
-        return _say(claim, "contradicted", "", "LoRA" if enabled else "no LoRA", at)
+        return say(claim, "contradicted", "", "LoRA" if enabled else "no LoRA", evidence=at)
     shown = f"LoRA; {count:,.0f} parameters train" if count else "LoRA"
-    return _say(claim, "supported", "", shown, at)
+    return say(claim, "supported", "", shown, evidence=at)
 
 
 def _frozen_alone(
@@ -226,11 +230,13 @@ def _frozen_alone(
         inside = {part: n for part, n in parts.items() if part in ("vision", "projection", "text")}
         total = sum(inside.values())
         shown = ", ".join(f"{part} {n:,}" for part, n in inside.items())
-        return _say(claim, "contradicted" if total else "supported", "", shown, at)
+        return say(claim, "contradicted" if total else "supported", "", shown, evidence=at)
     if lora and count:
         told = f"its configuration says so, yet {count / 1e6:.1f} M parameters train by LoRA"
-        return _say(claim, "ambiguous", told, None, at)
-    return _say(claim, "unsupported", f"no file of {run.run.case} tells what trains", None, at)
+        return say(claim, "ambiguous", told, None, evidence=at)
+    return say(
+        claim, "unsupported", f"no file of {run.run.case} tells what trains", None, evidence=at
+    )
 
 
 def _part(claim: Claim, run: RunFacts) -> Judged:
@@ -239,12 +245,14 @@ def _part(claim: Claim, run: RunFacts) -> Judged:
     if claim.qualifier.startswith("backbone"):
         return _backbone(claim, run)
     if not parts:
-        return _say(claim, "unsupported", f"no file of {run.run.case} tells which parts train")
+        return say(claim, "unsupported", f"no file of {run.run.case} tells which parts train")
     part, _, said = claim.qualifier.partition(" ")
     count = parts.get(part, 0)
     frozen = bool(FROZEN.search(claim.value.lower())) if not said else said == "frozen"
     shown = f"{count:,} parameters of {part} train" if count else "none of it trains"
-    return _say(claim, "supported" if frozen == (count == 0) else "contradicted", "", shown, at)
+    return say(
+        claim, "supported" if frozen == (count == 0) else "contradicted", "", shown, evidence=at
+    )
 
 
 def _backbone(claim: Claim, run: RunFacts) -> Judged:
@@ -252,10 +260,14 @@ def _backbone(claim: Claim, run: RunFacts) -> Judged:
     settings = run.run.foreign.settings if run.run.foreign else {}
     told = settings.get("train_setup.freeze_backbone") or settings.get("freeze_backbone")
     if told is None:
-        return _say(claim, "unsupported", f"no file of {run.run.case} tells which parts train")
+        return say(claim, "unsupported", f"no file of {run.run.case} tells which parts train")
     right = claim.qualifier.endswith("frozen") == (told.value == "True")
-    return _say(
-        claim, "supported" if right else "contradicted", "", told.value.lower(), told.evidence
+    return say(
+        claim,
+        "supported" if right else "contradicted",
+        "",
+        told.value.lower(),
+        evidence=told.evidence,
     )
 
 
@@ -264,9 +276,9 @@ def _lora(claim: Claim, run: RunFacts) -> Judged:
     yes = bool(re.search(r"✅|enabled|\byes\b|사용|true|r\s*=", claim.value, re.IGNORECASE))
     no = bool(re.search(r"❌|disabled|\bno(ne)?\b|false|없음", claim.value, re.IGNORECASE))
     if enabled is None or yes == no:
-        return _say(claim, "unsupported", f"no file of {run.run.case} tells whether LoRA is on")
+        return say(claim, "unsupported", f"no file of {run.run.case} tells whether LoRA is on")
     shown = "LoRA" if enabled else "no LoRA"
-    return _say(claim, "supported" if yes == enabled else "contradicted", "", shown, at)
+    return say(claim, "supported" if yes == enabled else "contradicted", "", shown, evidence=at)
 
 
 def _trained(run: RunFacts) -> tuple[bool | None, float | None, Evidence | None]:
@@ -320,21 +332,6 @@ def _moment(text: str | None) -> datetime | None:
         except ValueError:
             continue
     return None
-
-
-def _say(
-    claim: Claim,
-    verdict: ClaimVerdict,
-    reason: str,
-    expected: str | None = None,
-    evidence: Evidence | None = None,
-    *,
-    fixable: str | None = None,
-) -> Judged:
-    return Judged(
-        claim=claim, verdict=verdict, reason=reason, expected=expected, evidence=evidence,
-        fixable=fixable,
-    )  # fmt: skip
 
 
 JUDGES: dict[str, Callable[[Claim, RunFacts], Judged]] = {
