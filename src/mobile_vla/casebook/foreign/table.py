@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mobile_vla.casebook.foreign.scan import Scanned
 from mobile_vla.casebook.model import Foreign, RunView
 from mobile_vla.casebook.table import NOTHING, draw, foreign_data, foreign_data_told, wide
-
-if TYPE_CHECKING:
-    pass
 
 
 def print_scanned(scanned: Scanned) -> None:
