@@ -36,10 +36,14 @@ LARGE = 200_000
 
 
 class Proof(Value, frozen=True, kw_only=True):
-    """What documents are held against: cases, and the folder that their paths start from."""
+    """What documents are held against: cases, and the folder that their paths start from.
+
+    `nuisance`: what may move between two runs and confound nothing, as their study declares.
+    """
 
     cases: list[CaseView]
     base: str = "."
+    nuisance: tuple[str, ...] = NUISANCE
 
     def labels(self) -> dict[str, str]:
         """Further names of cases."""
@@ -78,7 +82,7 @@ class Proof(Value, frozen=True, kw_only=True):
     ) -> Comparison:
         return compare_pair(
             Asked(
-                a=by_name[a], b=by_name[b], question=None, factor=factor, nuisance=NUISANCE,
+                a=by_name[a], b=by_name[b], question=None, factor=factor, nuisance=self.nuisance,
                 cases=self.cases, seconds_per_step=None, measure=False,
             )
         )  # fmt: skip
@@ -88,11 +92,12 @@ def gather_proof(book: Casebook | None, folders: Sequence[Path] = ()) -> Proof:
     """The cases of a casebook together with the runs found in scanned folders."""
     cases = book.cases() if book is not None else []
     base = book.workspace.as_posix() if book is not None else "."
+    nuisance = book.nuisance if book is not None else NUISANCE
     if folders:
         from mobile_vla.casebook.foreign.scan import scan
 
         cases = _joined(cases, scan(folders).runs)
-    return Proof(cases=cases, base=base)
+    return Proof(cases=cases, base=base, nuisance=nuisance)
 
 
 def audit_file(path: Path, proof: Proof, judge: Judge | None = None) -> Audit:

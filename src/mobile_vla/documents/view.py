@@ -11,7 +11,7 @@ from mobile_vla.casebook.model import CaseView, Comparison, Evidence, Plan, RunV
 from mobile_vla.casebook.statistics import wilson
 from mobile_vla.documents.claims.model import Judged
 from mobile_vla.record.results import Metric, Rollouts, Scored
-from mobile_vla.study.models import Counts, Text
+from mobile_vla.study.models import NUISANCE, Counts, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class ReportView:
 
     `note` says what the profile is (small, simulated); paths are shown relative to `workspace`.
     `wrong`: what other documents say wrongly, where they were audited. `matrix`: every pair of
-    the study's cases, None where a picture cannot show so few or so many.
+    the study's cases, None where a picture cannot show so few or so many. `nuisance`: see `Proof`.
     """
 
     workspace: Path
@@ -46,6 +46,7 @@ class ReportView:
     plan: Plan
     wrong: tuple[WrongLine, ...] = ()
     matrix: Matrix | None = None
+    nuisance: tuple[str, ...] = NUISANCE
 
     def name(self, case: str) -> str:
         """A case's label, or its name where it has none."""

@@ -36,6 +36,7 @@ def view_of(casebook: Casebook) -> ReportView:
         comparisons=casebook.comparisons(),
         plan=casebook.plan(),
         matrix=casebook.matrix() if 2 <= len(study.cases) <= MOST_CASES else None,
+        nuisance=casebook.nuisance,
     )
 
 

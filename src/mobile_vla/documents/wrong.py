@@ -29,7 +29,8 @@ def wrong_in(documents: Sequence[Path], view: ReportView) -> tuple[WrongLine, ..
     Files are named as seen from the workspace, where the report stands. One that cannot be read
     is listed as such.
     """
-    proof = Proof(cases=view.cases, base=view.workspace.as_posix())
+    base = view.workspace.as_posix()
+    proof = Proof(cases=view.cases, base=base, nuisance=view.nuisance)
     judge, found = proof.judge(), list[WrongLine]()
     for path in documents:
         name = Path(os.path.relpath(path, view.workspace)).as_posix()
