@@ -23,9 +23,9 @@ FRAMES, HEIGHT, WIDTH, SIZE, WINDOW = 18, 720, 1280, 224, 8
 MEMORY = """
 import resource, sys
 from pathlib import Path
-from mobile_vla.episodes.gather import default_jobs
-from mobile_vla.episodes.importing import import_episodes
-from mobile_vla.episodes.sources import find_sources
+from mobile_vla.episodes.scan_folder import default_jobs
+from mobile_vla.episodes.import_dataset import import_episodes
+from mobile_vla.episodes.formats.detect_format import find_sources
 if __name__ == "__main__":
     source, folder, cache = map(Path, sys.argv[1:])
     sources, jobs = find_sources(source), default_jobs()
@@ -58,8 +58,8 @@ def main(argv: Sequence[str]) -> int:
 
 def make_files(folder: Path, count: int) -> list[Path]:
     """Episodes past a box: smooth surfaces with a sensor's noise, so that gzip halves them."""
-    from mobile_vla.episodes.hdf5 import write_episode
-    from mobile_vla.episodes.schema import Episode
+    from mobile_vla.episodes.episode import Episode
+    from mobile_vla.episodes.formats.hdf5 import write_episode
 
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     paths = []
@@ -84,7 +84,7 @@ def make_files(folder: Path, count: int) -> list[Path]:
 def measure_reading(folder: Path, files: Sequence[Path], rounds: int) -> None:
     """8-frame windows at 224 px: from the store, and decoded and resized from the file."""
     from mobile_vla.episodes.dataset import load_dataset
-    from mobile_vla.episodes.frames import open_frames
+    from mobile_vla.episodes.frame_store import open_frames
 
     dataset = load_dataset(folder / "data")
     store = open_frames(dataset.manifest, dataset.folder, SIZE, folder / "cache")
@@ -106,8 +106,8 @@ def measure_reading(folder: Path, files: Sequence[Path], rounds: int) -> None:
 
 def measure_import(folder: Path, files: Sequence[Path], rounds: int) -> None:
     """Import against reading and resizing the same files and nothing else, one process each."""
-    from mobile_vla.episodes.importing import import_episodes
-    from mobile_vla.episodes.sources import find_sources
+    from mobile_vla.episodes.formats.detect_format import find_sources
+    from mobile_vla.episodes.import_dataset import import_episodes
 
     alone, whole = [], []
     for _ in range(rounds):
@@ -131,7 +131,7 @@ def measure_import(folder: Path, files: Sequence[Path], rounds: int) -> None:
 
 def measure_looking(files: Sequence[Path], rounds: int) -> None:
     """What a check does with one episode, against decompressing it and nothing else."""
-    from mobile_vla.episodes.seen import examine
+    from mobile_vla.episodes.episode_summary import examine
 
     alone, whole = [], []
     for _ in range(rounds):
@@ -147,8 +147,8 @@ def measure_looking(files: Sequence[Path], rounds: int) -> None:
 
 def measure_check(folder: Path, files: Sequence[Path], count: int) -> None:
     """`count` different episodes, checked and imported by all cores."""
-    from mobile_vla.episodes.check import check_folder
-    from mobile_vla.episodes.gather import default_jobs
+    from mobile_vla.episodes.quality.run import check_folder
+    from mobile_vla.episodes.scan_folder import default_jobs
 
     many, script, jobs = folder / "many", folder / "memory.py", default_jobs()
     copy_differing(many, files, count)
@@ -186,7 +186,7 @@ def decode_window(path: Path, start: int, count: int = WINDOW) -> np.ndarray:
     """(count, 224, 224, 3): read from the file and resized as the store does it."""
     import h5py
 
-    from mobile_vla.episodes.frames import resize
+    from mobile_vla.episodes.frame_store import resize
 
     with h5py.File(path) as file:
         images = file["images"][start : start + count]

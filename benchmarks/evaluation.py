@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mobile_vla.record.folder import RunFolder
-    from mobile_vla.record.workspace import Workspace
+    from mobile_vla.runs.folder import RunFolder
+    from mobile_vla.runs.workspace import Workspace
 
 STUDY = """
 study: benchmark
@@ -67,11 +67,11 @@ def trained_run(folder: Path) -> tuple[RunFolder, Workspace]:
     """Simulate, and train the case. The renderer is used in other processes alone."""
     import torch
 
-    from mobile_vla.record.workspace import Workspace
+    from mobile_vla.runs.workspace import Workspace
     from mobile_vla.simulator.render import choose_backend
     from mobile_vla.simulator.simulate import simulate_dataset
-    from mobile_vla.study.load import load_study, resolve
-    from mobile_vla.training.allocation import keep_freed_memory
+    from mobile_vla.study.load_study import load_study, resolve
+    from mobile_vla.training.malloc import keep_freed_memory
     from mobile_vla.training.run import begin_run, train
 
     choose_backend()

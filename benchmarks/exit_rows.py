@@ -22,12 +22,12 @@ OURS = """
 import os, signal, sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from mobile_vla.record.events import Exit, Heartbeat, Start
-from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.process import this_process
-from mobile_vla.record.workspace import Workspace
+from mobile_vla.runs.events import Exit, Heartbeat, Start
+from mobile_vla.runs.folder import RunFolder
+from mobile_vla.runs.process import this_process
+from mobile_vla.runs.workspace import Workspace
 from mobile_vla.training import run as machinery
-from mobile_vla.training.order import NotFinite
+from mobile_vla.training.schedules import NotFinite
 
 def work(session):
     back = timedelta()

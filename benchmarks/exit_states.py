@@ -33,11 +33,11 @@ from benchmarks.exit_rows import (
     until,
 )
 from benchmarks.run_folders import write_inputs
-from mobile_vla.casebook.foreign.mlflow import read_mlflow
-from mobile_vla.casebook.foreign.wandb import read_wandb
-from mobile_vla.casebook.view import view_run
-from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.process import this_process
+from mobile_vla.evidence.importers.mlflow_store import read_mlflow
+from mobile_vla.evidence.importers.wandb_files import read_wandb
+from mobile_vla.evidence.run_view import view_run
+from mobile_vla.runs.folder import RunFolder
+from mobile_vla.runs.process import this_process
 
 LIMIT = 1 << 30
 RIGHT = {

@@ -150,7 +150,7 @@ def _run(module: str, *arguments: str) -> int:
 
 def _short_episodes(workspace: Path, name: str, count: int, seed: int) -> None:
     """Simulated episodes, cut after a few frames, taken in as recordings are."""
-    from mobile_vla.episodes.hdf5 import read_episode, write_episode
+    from mobile_vla.episodes.formats.hdf5 import read_episode, write_episode
     from mobile_vla.simulator.simulate import simulate_dataset
 
     with tempfile.TemporaryDirectory() as place:
@@ -174,9 +174,9 @@ def drive(run: Path) -> None:
 
     from mobile_vla.policy.controller import Controller
     from mobile_vla.policy.memory import peak_bytes
-    from mobile_vla.record.folder import RunFolder
-    from mobile_vla.study.resolved import read_case
-    from mobile_vla.training.build import load_trained_policy
+    from mobile_vla.runs.folder import RunFolder
+    from mobile_vla.study.case_file import read_case
+    from mobile_vla.training.build_policy import load_trained_policy
 
     torch.set_flush_denormal(True)
     folder = RunFolder(run)

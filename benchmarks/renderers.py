@@ -41,7 +41,8 @@ def mujoco_shadows(height: int, width: int) -> Frame:
     choose_backend()
     import mujoco as mj
 
-    from mobile_vla.simulator import model, world
+    from mobile_vla.simulator import mujoco_model as model
+    from mobile_vla.simulator import world
 
     model._XML = model._XML.replace('shadowsize="0"', 'shadowsize="1024"').replace(
         'castshadow="false"', 'castshadow="true"'

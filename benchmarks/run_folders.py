@@ -12,15 +12,15 @@ from pathlib import Path
 from blake3 import blake3
 
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode, write_manifest
-from mobile_vla.record.environment import describe
-from mobile_vla.record.events import Checkpoint, Epoch, EventLog, Exit, Heartbeat, Start
-from mobile_vla.record.files import hash_file, write_json
-from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.load_report import LoadedSource, LoadReport, Trainable
-from mobile_vla.record.metrics import MetricsFile
-from mobile_vla.record.process import this_process
+from mobile_vla.runs.environment import describe
+from mobile_vla.runs.events import Checkpoint, Epoch, EventLog, Exit, Heartbeat, Start
+from mobile_vla.runs.files import hash_file, write_json
+from mobile_vla.runs.folder import RunFolder
+from mobile_vla.runs.load_report import LoadedSource, LoadReport, Trainable
+from mobile_vla.runs.metrics_csv import MetricsFile
+from mobile_vla.runs.process import this_process
+from mobile_vla.study.case_file import write_case
 from mobile_vla.study.models import Counts, Recipe, ResolvedCase, Robot, Source
-from mobile_vla.study.resolved import write_case
 
 EPOCHS, STEPS, EPISODES = 10, 50, 50
 

@@ -21,8 +21,8 @@ from benchmarks.run_folders import EPOCHS, make_runs
 ASK = """
 import resource, sys, time
 from pathlib import Path
-from mobile_vla.casebook.summary import summary
-from mobile_vla.casebook.table import rows
+from mobile_vla.evidence.case_listing import summary
+from mobile_vla.cli.status_table import rows
 def used():
     both = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(r.ru_utime + r.ru_stime for r in both)

@@ -22,7 +22,7 @@ from benchmarks.training_lab import SIZES, Size, open_training
 
 if TYPE_CHECKING:
     from mobile_vla.episodes.manifest import ManifestEpisode
-    from mobile_vla.training.state import Position, Training
+    from mobile_vla.training.train_state import Position, Training
 
 WINDOW = 8
 
@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
 
     import torch
 
-    from mobile_vla.training.allocation import keep_freed_memory
+    from mobile_vla.training.malloc import keep_freed_memory
 
     keep_freed_memory()
     torch.set_num_threads(options.threads)
@@ -59,8 +59,8 @@ def measure(size: Size, training: Training, rounds: int) -> None:
     """Print every figure of one size."""
     import torch
 
-    from mobile_vla.training.order import epoch_groups
-    from mobile_vla.training.state import Position
+    from mobile_vla.training.schedules import epoch_groups
+    from mobile_vla.training.train_state import Position
 
     train, position = training.manifest.split("train"), Position()
     print(f"{size.name}: {size.what}; {torch.get_num_threads()} thread, W = {WINDOW}")
@@ -103,9 +103,9 @@ def gains(training: Training) -> None:
     """What each of the recipe's two switches changes, by the measurement that a run makes."""
     from msgspec.structs import replace
 
-    from mobile_vla.training.objective import loss_sums
+    from mobile_vla.training.compile_and_checkpointing import measure_gains
+    from mobile_vla.training.losses import loss_sums
     from mobile_vla.training.preflight import Checklist
-    from mobile_vla.training.speed import measure_gains
 
     network = training.policy.backbone.network
     batch = training.tensors.batch(training.manifest.split("train")[:1])
@@ -128,7 +128,7 @@ def gains(training: Training) -> None:
 def step(training: Training, position: Position, *groups: Sequence[ManifestEpisode]) -> None:
     """One optimiser step a group as the product takes it, its loading and metrics and all."""
     from mobile_vla.training import loop
-    from mobile_vla.training.ahead import loads
+    from mobile_vla.training.prefetch import loads
 
     for load in loads(training.tensors, groups, training.recipe.batch, 0):
         loop._step(training, position, load, 0, 1000)
@@ -219,7 +219,7 @@ def product(side: int) -> Callable[[], object]:
 
 def data_wait(training: Training) -> float:
     """The share that the run's own metrics give; the last steps were taken in a row."""
-    from mobile_vla.record.metrics import read_metrics
+    from mobile_vla.runs.metrics_csv import read_metrics
 
     shares = [value for _, value in read_metrics(training.run.metrics)["data_wait_share"]]
     return median(shares[len(shares) // 2 :])

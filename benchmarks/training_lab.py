@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mobile_vla.training.state import Training
+    from mobile_vla.training.train_state import Training
 
 STUDY = """
 study: benchmark
@@ -78,14 +78,14 @@ def wide_vlm(folder: Path) -> Path:
 
 def open_training(size: Size, folder: Path, window: int) -> Training:
     """A run of the product's own on simulated episodes, ready to step."""
-    from mobile_vla.record.events import EventLog
-    from mobile_vla.record.workspace import Workspace
+    from mobile_vla.runs.events import EventLog
+    from mobile_vla.runs.workspace import Workspace
     from mobile_vla.simulator.simulate import simulate_dataset
-    from mobile_vla.study.load import load_study, resolve
+    from mobile_vla.study.load_study import load_study, resolve
     from mobile_vla.training.data import case_manifest
     from mobile_vla.training.preflight import Checklist
-    from mobile_vla.training.prepare import assemble, check_run
     from mobile_vla.training.run import begin_run
+    from mobile_vla.training.setup import assemble, check_run
 
     workspace = Workspace(folder)
     simulate_dataset(

@@ -72,10 +72,10 @@ def _captions(count: int, vlm: Path) -> float:
     """Caption loss of views that the shipped VLM's card holds out."""
     import torch
 
-    from mobile_vla.policy.loading import load_vlm
-    from mobile_vla.training.pretrain_measure import encode_views, measure_text
-    from mobile_vla.training.pretrain_views import collect_views
-    from mobile_vla.training.vlm_pretrain import HELD_OUT_VIEW
+    from mobile_vla.policy.checkpoints.load_vlm import load_vlm
+    from mobile_vla.pretraining.held_out import encode_views, measure_text
+    from mobile_vla.pretraining.labelled_arrays import collect_views
+    from mobile_vla.pretraining.pretrain import HELD_OUT_VIEW
 
     views = collect_views(HELD_OUT_VIEW, count, lambda stage, done, total: None)
     backbone = load_vlm(vlm)[0]
@@ -92,10 +92,10 @@ def _captions(count: int, vlm: Path) -> float:
 
 def _cases(folder: Path, random: Path, side: int, epochs: int) -> list[float]:
     """Best validation loss of the case from the pretrained VLM and from the random one."""
-    from mobile_vla.record.metrics import read_metrics
-    from mobile_vla.record.workspace import Workspace
+    from mobile_vla.runs.metrics_csv import read_metrics
+    from mobile_vla.runs.workspace import Workspace
     from mobile_vla.simulator.simulate import simulate_dataset
-    from mobile_vla.study.load import load_study, resolve
+    from mobile_vla.study.load_study import load_study, resolve
     from mobile_vla.training.run import begin_run, train
 
     workspace, study_file = Workspace(folder), folder / "study.yaml"

@@ -50,10 +50,10 @@ def main() -> int:
 
 def take_demo(workspace: Path) -> None:
     """Keep the rows of a demo's table, and the picture of one case's rollouts."""
-    from mobile_vla.casebook.casebook import Casebook
-    from mobile_vla.casebook.table import rows
-    from mobile_vla.record.files import write_atomic
-    from mobile_vla.study.load import find_study, load_study
+    from mobile_vla.analysis.casebook import Casebook
+    from mobile_vla.cli.status_table import rows
+    from mobile_vla.runs.files import write_atomic
+    from mobile_vla.study.load_study import find_study, load_study
 
     study = find_study("left_right")
     book = Casebook(workspace, load_study(study), "laptop", study_path=study)
@@ -70,8 +70,8 @@ def table() -> str:
     """The table of the demo that `--from` took."""
     from rich.console import Console
 
-    from mobile_vla.casebook.measured import Rate
-    from mobile_vla.casebook.table import print_table
+    from mobile_vla.analysis.headline_metrics import Rate
+    from mobile_vla.cli.status_table import print_table
 
     kept = msgspec.json.decode((DEMO / "rows.json").read_bytes())
     for row in kept:

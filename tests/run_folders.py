@@ -12,16 +12,16 @@ import msgspec
 import pytest
 from blake3 import blake3
 
-from mobile_vla.casebook.casebook import Casebook
+from mobile_vla.analysis.casebook import Casebook
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode, write_manifest
-from mobile_vla.record.environment import Environment
-from mobile_vla.record.events import AnyEvent, Checkpoint, Epoch, EventLog, Exit, Heartbeat, Start
-from mobile_vla.record.files import hash_file, write_json
-from mobile_vla.record.folder import RunFolder, new_run
-from mobile_vla.record.load_report import LoadedSource, LoadReport, Trainable
-from mobile_vla.record.metrics import MetricsFile
-from mobile_vla.record.process import Process, boot_id, this_process
-from mobile_vla.record.results import (
+from mobile_vla.runs.environment import Environment
+from mobile_vla.runs.events import AnyEvent, Checkpoint, Epoch, EventLog, Exit, Heartbeat, Start
+from mobile_vla.runs.files import hash_file, write_json
+from mobile_vla.runs.folder import RunFolder, new_run
+from mobile_vla.runs.load_report import LoadedSource, LoadReport, Trainable
+from mobile_vla.runs.metrics_csv import MetricsFile
+from mobile_vla.runs.process import Process, boot_id, this_process
+from mobile_vla.runs.results import (
     EpisodeScore,
     EpisodeSet,
     Metric,
@@ -31,9 +31,9 @@ from mobile_vla.record.results import (
     Scored,
     Swap,
 )
-from mobile_vla.study.load import load_study, resolve
+from mobile_vla.study.case_file import write_case
+from mobile_vla.study.load_study import load_study, resolve
 from mobile_vla.study.models import ResolvedCase, Study
-from mobile_vla.study.resolved import write_case
 
 STUDY = """
 study: small

@@ -22,17 +22,17 @@ import msgspec
 import pytest
 from safetensors.numpy import load_file
 
-from mobile_vla.casebook.casebook import Casebook
-from mobile_vla.casebook.model import RunView
-from mobile_vla.record.events import AnyEvent, decode_events
-from mobile_vla.record.folder import RunFolder, find_runs
-from mobile_vla.record.metrics import read_metrics
-from mobile_vla.record.workspace import Workspace
-from mobile_vla.study.load import load_study, resolve
+from mobile_vla.analysis.casebook import Casebook
+from mobile_vla.evidence.model import RunView
+from mobile_vla.runs.events import AnyEvent, decode_events
+from mobile_vla.runs.folder import RunFolder, find_runs
+from mobile_vla.runs.metrics_csv import read_metrics
+from mobile_vla.runs.workspace import Workspace
+from mobile_vla.study.load_study import load_study, resolve
 from mobile_vla.study.models import ResolvedCase
 
 if TYPE_CHECKING:
-    from mobile_vla.training.state import Training
+    from mobile_vla.training.train_state import Training
 
 DEADLINE = 120.0
 POLL = 0.001
@@ -76,7 +76,7 @@ def run_main(arguments: Sequence[str], folder: Path) -> None:
     """A process of its own group: `mvla ARGUMENTS`, its output in `folder`."""
     import torch
 
-    from mobile_vla.cli import main
+    from mobile_vla.cli.main import main
 
     os.setsid()
     torch.set_num_threads(1)
@@ -190,11 +190,11 @@ class Lab:
 
     def training(self, case: str = "both_20") -> Training:
         """A new run of the case in this process, prepared and not begun."""
-        from mobile_vla.record.events import EventLog
+        from mobile_vla.runs.events import EventLog
         from mobile_vla.training.data import case_manifest
         from mobile_vla.training.preflight import Checklist
-        from mobile_vla.training.prepare import assemble, check_run
         from mobile_vla.training.run import begin_run
+        from mobile_vla.training.setup import assemble, check_run
 
         resolved = self.resolved(case)
         run = begin_run(resolved, self.workspace)
@@ -249,7 +249,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(shared: Path) -> Any:
     """Where processes are forked from; the renderer is chosen by now."""
-    from mobile_vla.commands.queue import PRELOADED
+    from mobile_vla.cli.train_queue import PRELOADED
 
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*PRELOADED, "small_lab", "mobile_vla.evaluation.offline"])

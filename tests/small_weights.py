@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mobile_vla.policy.initial import read_init
+from mobile_vla.policy.checkpoints.initial_weights import read_init
 from mobile_vla.policy.policy import Policy
 from mobile_vla.policy.small_vlm import save_vlm, small_network, small_processor
-from mobile_vla.record.load_report import LoadedSource
+from mobile_vla.runs.load_report import LoadedSource
 
 
 def build_small_vlm(out: Path, seed: int) -> Path:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mobile_vla.episodes.dataset import build_manifest
-from mobile_vla.episodes.hdf5 import write_episode
+from mobile_vla.episodes.episode import Episode
+from mobile_vla.episodes.formats.hdf5 import write_episode
 from mobile_vla.episodes.manifest import write_manifest
-from mobile_vla.episodes.schema import Episode
 
 FRAMES = 6
 

@@ -9,13 +9,13 @@ import h5py
 import numpy as np
 import pytest
 
-from mobile_vla.cli import main
-from mobile_vla.episodes.check import Checked, check_folder
+from mobile_vla.cli.main import main
 from mobile_vla.episodes.dataset import build_manifest
 from mobile_vla.episodes.findings import Finding
-from mobile_vla.episodes.hdf5 import read_episode, write_episode
+from mobile_vla.episodes.formats.hdf5 import read_episode, write_episode
 from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
-from mobile_vla.record.errors import UserError
+from mobile_vla.episodes.quality.run import Checked, check_folder
+from mobile_vla.messages.errors import UserError
 
 SPEED = 1.15
 
@@ -288,7 +288,7 @@ def test_the_command_says_it_and_exits_one(clean, tmp_path: Path, capsys) -> Non
     assert main(["episodes", "check", str(clean), "--json"]) == 1
     import msgspec
 
-    from mobile_vla.episodes.check import CheckReport
+    from mobile_vla.episodes.quality.run import CheckReport
 
     report = msgspec.json.decode(capsys.readouterr().out, type=CheckReport)
     assert isinstance(Checked(report, []), Checked)

@@ -1,9 +1,9 @@
 import msgspec
 import pytest
 
-from mobile_vla.cli import main
+from mobile_vla.cli.main import main
 from mobile_vla.episodes.dataset import build_manifest
-from mobile_vla.episodes.diff import describe, diff_manifests
+from mobile_vla.episodes.dataset_diff import describe, diff_manifests
 from mobile_vla.episodes.manifest import Manifest, write_manifest
 
 

@@ -1,8 +1,8 @@
 from pathlib import Path
 from typing import get_args
 
+from mobile_vla.episodes.filename_pattern import LAB_PATTERN
 from mobile_vla.episodes.findings import MEANING, Check
-from mobile_vla.episodes.naming import LAB_PATTERN
 
 PAGE = Path(__file__).parents[2] / "docs" / "episodes.md"
 

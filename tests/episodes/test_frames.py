@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from mobile_vla.episodes.dataset import build_manifest, load_dataset
-from mobile_vla.episodes.frames import open_frames
-from mobile_vla.episodes.hdf5 import read_episode, write_episode
+from mobile_vla.episodes.formats.hdf5 import read_episode, write_episode
+from mobile_vla.episodes.frame_store import open_frames
 from mobile_vla.episodes.manifest import write_manifest
-from mobile_vla.episodes.show import _families, draw_episode
+from mobile_vla.episodes.plot_episode import _families, draw_episode
 from mobile_vla.episodes.splits import select
-from mobile_vla.record.errors import UserError
+from mobile_vla.messages.errors import UserError
 
 
 @pytest.fixture

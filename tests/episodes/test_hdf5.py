@@ -6,10 +6,10 @@ import h5py
 import numpy as np
 import pytest
 
-from mobile_vla.episodes import texts
-from mobile_vla.episodes.hdf5 import read_episode, write_episode
-from mobile_vla.episodes.sound import EpisodeError
-from mobile_vla.record.errors import UserError
+from mobile_vla.episodes.formats import hdf5_strings as texts
+from mobile_vla.episodes.formats.hdf5 import read_episode, write_episode
+from mobile_vla.episodes.formats.validation import EpisodeError
+from mobile_vla.messages.errors import UserError
 
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
@@ -248,7 +248,7 @@ def test_links_in_a_loop_and_dangling_are_told(tmp_path: Path) -> None:
 
 
 def test_a_file_that_changes_under_the_reader_is_told(tmp_path: Path, make_episode) -> None:
-    from mobile_vla.episodes.hdf5 import _opened
+    from mobile_vla.episodes.formats.hdf5 import _opened
 
     path = tmp_path / "a.h5"
     write_episode(path, make_episode())

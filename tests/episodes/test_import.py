@@ -13,18 +13,18 @@ import h5py
 import numpy as np
 import pytest
 
-from mobile_vla.cli import main
-from mobile_vla.episodes import texts
-from mobile_vla.episodes.check import check_folder
+from mobile_vla.cli.main import main
 from mobile_vla.episodes.dataset import build_manifest, load_dataset
-from mobile_vla.episodes.frames import open_frames, store_folder
-from mobile_vla.episodes.hdf5 import read_episode, write_episode
-from mobile_vla.episodes.importing import LEDGER_FILE, import_episodes, read_ledger
+from mobile_vla.episodes.filename_pattern import Naming
+from mobile_vla.episodes.formats import hdf5_strings as texts
+from mobile_vla.episodes.formats.detect_format import find_sources
+from mobile_vla.episodes.formats.hdf5 import read_episode, write_episode
+from mobile_vla.episodes.formats.import_source import Choice
+from mobile_vla.episodes.frame_store import open_frames, store_folder
+from mobile_vla.episodes.import_dataset import LEDGER_FILE, import_episodes, read_ledger
 from mobile_vla.episodes.manifest import read_manifest, write_manifest
-from mobile_vla.episodes.naming import Naming
-from mobile_vla.episodes.recording import Choice
-from mobile_vla.episodes.sources import find_sources
-from mobile_vla.record.errors import UserError
+from mobile_vla.episodes.quality.run import check_folder
+from mobile_vla.messages.errors import UserError
 
 
 def bring(source: Path, folder: Path, choice: Choice | None = None, **options):
@@ -79,8 +79,8 @@ def test_killed_outright_it_goes_on(make_folder, tmp_path: Path) -> None:
     program = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from mobile_vla.episodes.importing import import_episodes\n"
-        "from mobile_vla.episodes.sources import find_sources\n"
+        "from mobile_vla.episodes.import_dataset import import_episodes\n"
+        "from mobile_vla.episodes.formats.detect_format import find_sources\n"
         "import_episodes(find_sources(Path(sys.argv[1])), Path(sys.argv[2]), seed=1, size=8,\n"
         "    cache_dir=Path(sys.argv[3]), progress=lambda d, t: d == 3 and os.kill(os.getpid(), 9))"
     )
@@ -228,7 +228,7 @@ def test_a_full_disk_is_told_and_what_was_taken_is_kept(make_folder, tmp_path: P
     source, folder = make_folder(2, 2), tmp_path / "data"
     program = (
         "import resource, signal, sys\n"
-        "from mobile_vla.cli import main\n"
+        "from mobile_vla.cli.main import main\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
         "sys.exit(main(sys.argv[1:]))"

@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobile_vla.cli import main
+from mobile_vla.cli.main import main
 from mobile_vla.episodes.dataset import Dataset, build_manifest, load_dataset
-from mobile_vla.episodes.hdf5 import write_episode
-from mobile_vla.episodes.importing import import_episodes
-from mobile_vla.episodes.lerobot_files import CAMERA
-from mobile_vla.episodes.lerobot_write import export_lerobot
+from mobile_vla.episodes.episode import Episode
+from mobile_vla.episodes.export_lerobot import export_lerobot
+from mobile_vla.episodes.formats.detect_format import find_sources
+from mobile_vla.episodes.formats.hdf5 import write_episode
+from mobile_vla.episodes.formats.lerobot_files import CAMERA
+from mobile_vla.episodes.formats.lerobot_statistics import PictureStatistics, of_numbers
+from mobile_vla.episodes.import_dataset import import_episodes
 from mobile_vla.episodes.manifest import write_manifest
-from mobile_vla.episodes.schema import Episode
-from mobile_vla.episodes.sources import find_sources
-from mobile_vla.episodes.statistics import PictureStatistics, of_numbers
-from mobile_vla.record.errors import UserError
+from mobile_vla.messages.errors import UserError
 
 pytest.importorskip("pyarrow")
 pytest.importorskip("av")

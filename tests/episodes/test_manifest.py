@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from mobile_vla.episodes.dataset import build_manifest, load_dataset
-from mobile_vla.episodes.hdf5 import read_episode, write_episode
+from mobile_vla.episodes.formats.hdf5 import read_episode, write_episode
 from mobile_vla.episodes.manifest import read_manifest, write_manifest
 from mobile_vla.episodes.splits import select
-from mobile_vla.record.errors import UserError
+from mobile_vla.messages.errors import UserError
 
 
 def test_a_manifest_pins_content_and_not_files(make_folder, make_episode) -> None:

@@ -1,8 +1,8 @@
 import pytest
 
 from mobile_vla.episodes.direction import ask_witnesses
-from mobile_vla.episodes.naming import LAB_NAMES, NameParts, Naming
-from mobile_vla.record.errors import UserError
+from mobile_vla.episodes.filename_pattern import LAB_NAMES, NameParts, Naming
+from mobile_vla.messages.errors import UserError
 
 
 @pytest.mark.parametrize(

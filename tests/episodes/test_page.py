@@ -9,12 +9,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from mobile_vla.cli import main
-from mobile_vla.episodes import korean
-from mobile_vla.episodes.check import check_folder
-from mobile_vla.episodes.hdf5 import read_episode, write_episode
-from mobile_vla.episodes.korean import in_korean
-from mobile_vla.episodes.page import Ground, render_page
+from mobile_vla.cli.main import main
+from mobile_vla.episodes.formats.hdf5 import read_episode, write_episode
+from mobile_vla.episodes.quality import korean
+from mobile_vla.episodes.quality.contact_sheet import Ground, render_page
+from mobile_vla.episodes.quality.korean import in_korean
+from mobile_vla.episodes.quality.run import check_folder
 
 SPEED = 1.15
 

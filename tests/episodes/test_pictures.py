@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from mobile_vla.episodes.dataset import load_dataset
-from mobile_vla.episodes.importing import import_episodes
-from mobile_vla.episodes.sources import find_sources
+from mobile_vla.episodes.formats.detect_format import find_sources
+from mobile_vla.episodes.import_dataset import import_episodes
 
 
 def write_pictures(folder: Path, episode, rows: dict | None = None) -> None:

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from mobile_vla.episodes.dataset import load_dataset
-from mobile_vla.episodes.importing import import_episodes
-from mobile_vla.episodes.recording import Choice
-from mobile_vla.episodes.rosbag import BagSource
-from mobile_vla.episodes.sound import EpisodeError
-from mobile_vla.episodes.sources import find_sources
+from mobile_vla.episodes.formats.detect_format import find_sources
+from mobile_vla.episodes.formats.import_source import Choice
+from mobile_vla.episodes.formats.rosbag import BagSource
+from mobile_vla.episodes.formats.validation import EpisodeError
+from mobile_vla.episodes.import_dataset import import_episodes
 
 pytest.importorskip("rosbags")
 STEP = 400_000_000

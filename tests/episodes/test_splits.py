@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobile_vla.episodes.near import near_groups, near_pairs
+from mobile_vla.episodes.near_duplicates import near_groups, near_pairs
 from mobile_vla.episodes.splits import Arrival, place
 
 SIDES = st.sampled_from(["left", "right"])

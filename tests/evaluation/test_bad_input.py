@@ -14,16 +14,16 @@ import pytest
 import torch
 
 from mobile_vla.episodes.dataset import load_dataset
-from mobile_vla.episodes.hdf5 import read_episode, write_episode
+from mobile_vla.episodes.formats.hdf5 import read_episode, write_episode
 from mobile_vla.episodes.manifest import Manifest, write_manifest
 from mobile_vla.evaluation.offline import Trained, evaluate_offline, load_run
 from mobile_vla.evaluation.rollouts import evaluate_rollouts
+from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.controller import Controller
-from mobile_vla.record.errors import UserError
-from mobile_vla.record.results import Offline, read_result
-from mobile_vla.simulator.environment import MAX_STEPS
+from mobile_vla.runs.results import Offline, read_result
 from mobile_vla.simulator.expert import demonstrate
 from mobile_vla.simulator.scene import sample_scene
+from mobile_vla.simulator.task import MAX_STEPS
 from small_lab import Lab, furnish
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from scipy.stats import binomtest
 
-from mobile_vla.record.results import Offline, Rollouts, read_result
+from mobile_vla.runs.results import Offline, Rollouts, read_result
 from mobile_vla.simulator.simulate import simulate_dataset
 from small_lab import Lab, furnish
 

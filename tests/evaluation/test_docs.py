@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mobile_vla.casebook import faults
+from mobile_vla.analysis import diagnostics as faults
 
 PAGE = Path(__file__).parents[2] / "docs" / "evaluation.md"
 

@@ -15,14 +15,14 @@ import torch
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
 from mobile_vla.evaluation import rollouts
-from mobile_vla.evaluation.leaks import near_copies
+from mobile_vla.evaluation.leakage import near_copies
 from mobile_vla.evaluation.offline import Trained, _recorded, evaluate_offline, load_run
 from mobile_vla.evaluation.predictions import predict
 from mobile_vla.evaluation.rollouts import evaluate_rollouts
+from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.controller import Controller
-from mobile_vla.record.errors import UserError
-from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.results import Offline, Rollouts, read_result
+from mobile_vla.runs.folder import RunFolder
+from mobile_vla.runs.results import Offline, Rollouts, read_result
 from mobile_vla.simulator.scene import Scene
 from small_lab import Lab, furnish
 
@@ -127,7 +127,7 @@ def test_another_checkpoint_is_evaluated_beside_the_best(lab: Lab) -> None:
 
 
 def test_what_is_written_names_its_set_and_its_checkpoint(trained: Trained) -> None:
-    from mobile_vla.record.files import hash_file
+    from mobile_vla.runs.files import hash_file
 
     result = read_result(trained.run.offline, Offline)
     assert result.checkpoint_blake3 == hash_file(trained.run.path / result.checkpoint)
@@ -186,7 +186,7 @@ def test_near_duplicates_of_training_episodes_are_found_by_their_pictures(
 
 def test_a_prediction_is_what_the_controller_does(trained: Trained, lab: Lab) -> None:
     """Frame by frame with its carried history, as on the robot."""
-    from mobile_vla.episodes.frames import open_frames
+    from mobile_vla.episodes.frame_store import open_frames
 
     manifest = load_dataset(lab.workspace.data("small_eval")).manifest
     first = Manifest.of(manifest.name, manifest.step, manifest.episodes[:1])

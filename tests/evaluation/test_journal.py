@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mobile_vla.evaluation.journal import Heading, Journal
-from mobile_vla.evaluation.pictures import draw_gif, draw_paths, ending_of
-from mobile_vla.record.results import Rollout
+from mobile_vla.evaluation.rollout_images import draw_gif, draw_paths, ending_of
+from mobile_vla.evaluation.rollout_log import Heading, Journal
+from mobile_vla.runs.results import Rollout
 from mobile_vla.simulator.scene import sample_scene
 
 HEADING = Heading(checkpoint_blake3="a", simulator="s", max_steps=25, image_size=(8, 8))

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from mobile_vla.casebook.faults import faults
+from mobile_vla.analysis.diagnostics import faults
 from mobile_vla.episodes.dataset import build_manifest, load_dataset
-from mobile_vla.episodes.hdf5 import read_episode, write_episode
+from mobile_vla.episodes.formats.hdf5 import read_episode, write_episode
 from mobile_vla.episodes.manifest import Manifest, write_manifest
 from mobile_vla.evaluation import predictions
 from mobile_vla.evaluation.offline import evaluate_offline, load_run
+from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
-from mobile_vla.record.errors import UserError
 from mobile_vla.training.preflight import Checklist
 from mobile_vla.training.run import begin_run, train
 from small_lab import Lab, json_of

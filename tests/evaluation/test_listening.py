@@ -6,11 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from mobile_vla.evaluation.listening import Listener, as_swap, hearing_tests, sided, swapped
+from mobile_vla.evaluation.instruction_probes import (
+    Listener,
+    as_swap,
+    hearing_tests,
+    sided,
+    swapped,
+)
 from mobile_vla.evaluation.metrics import Prediction
 from mobile_vla.evaluation.predictions import Recorded
-from mobile_vla.evaluation.spread import spans, training_split
-from mobile_vla.record.errors import UserError
+from mobile_vla.evaluation.training_coverage import spans, training_split
+from mobile_vla.messages.errors import UserError
 from mobile_vla.simulator.instructions import PARAPHRASES, instruction
 
 SPEED = 1.15

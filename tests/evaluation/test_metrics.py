@@ -16,7 +16,7 @@ from mobile_vla.evaluation.metrics import (
     score,
     sideways,
 )
-from mobile_vla.record.results import Metric, Scored
+from mobile_vla.runs.results import Metric, Scored
 
 NAMES = ("linear_x", "linear_y")
 SPEED = 1.0

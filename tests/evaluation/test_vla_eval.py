@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mobile_vla.record.errors import UserError
-from mobile_vla.record.results import Rollouts, read_result
+from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.results import Rollouts, read_result
 from small_lab import Lab
 
 vla_eval = pytest.importorskip("vla_eval")

@@ -11,7 +11,7 @@ import torch
 
 from mobile_vla.policy.head import build_head
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
-from mobile_vla.policy.normalise import action_statistics
+from mobile_vla.policy.normalisation import action_statistics
 from mobile_vla.policy.policy import Policy
 from mobile_vla.policy.small_vlm import small_network, small_processor
 from small_weights import build_small_vlm

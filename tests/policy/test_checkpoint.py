@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from mobile_vla.policy.checkpoint import load_policy, load_trained, read_info, save_policy
+from mobile_vla.messages.errors import UserError
+from mobile_vla.policy.checkpoints.load_vlm import load_vlm
+from mobile_vla.policy.checkpoints.policy_checkpoint import (
+    load_policy,
+    load_trained,
+    read_info,
+    save_policy,
+)
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
-from mobile_vla.policy.loading import load_vlm
 from mobile_vla.policy.lora import add_lora
 from mobile_vla.policy.policy import Policy
-from mobile_vla.record.errors import UserError
 from small_weights import build_small_vlm
 
 

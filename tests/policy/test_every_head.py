@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from mobile_vla.policy.checkpoints.load_vlm import load_vlm
 from mobile_vla.policy.controller import Controller
 from mobile_vla.policy.head import build_head
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
-from mobile_vla.policy.loading import load_vlm
 from mobile_vla.policy.lora import add_lora, hash_base
-from mobile_vla.policy.normalise import action_statistics
+from mobile_vla.policy.normalisation import action_statistics
 from mobile_vla.policy.policy import Policy
 
 LEFT = "go around the box on the left, to the basket"

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.head import build_head
 from mobile_vla.policy.loss import action_loss_sums, chunk_targets
-from mobile_vla.policy.normalise import ActionStatistics, action_statistics
-from mobile_vla.record.errors import UserError
+from mobile_vla.policy.normalisation import ActionStatistics, action_statistics
 
 
 @pytest.mark.parametrize(("kind", "layers"), [("lstm", 1), ("lstm", 3), ("mlp", 1)])

@@ -10,14 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from mobile_vla.policy.formats import read_checkpoint
+from mobile_vla.messages.errors import UserError
+from mobile_vla.policy.checkpoints.load_vlm import load_report, load_vlm
+from mobile_vla.policy.checkpoints.suggest_path import require_path
+from mobile_vla.policy.checkpoints.tensor_files import read_checkpoint
 from mobile_vla.policy.key_match import match_keys, nearest_renaming
-from mobile_vla.policy.loading import load_report, load_vlm
 from mobile_vla.policy.lora import add_lora, hash_base, hash_tensors
-from mobile_vla.policy.paths import require_path
 from mobile_vla.policy.policy import Policy
 from mobile_vla.policy.small_vlm import small_network, small_processor
-from mobile_vla.record.errors import UserError
 from small_weights import load_init
 
 

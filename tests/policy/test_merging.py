@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from mobile_vla.policy import merging
-from mobile_vla.policy.checkpoint import load_policy
-from mobile_vla.policy.loading import load_vlm
+from mobile_vla.messages.errors import UserError
+from mobile_vla.policy.checkpoints import merge_lora as merging
+from mobile_vla.policy.checkpoints.load_vlm import load_vlm
+from mobile_vla.policy.checkpoints.merge_lora import POLICY, write_merged
+from mobile_vla.policy.checkpoints.policy_checkpoint import load_policy
 from mobile_vla.policy.lora import add_lora, hash_base, merge_adapters
-from mobile_vla.policy.merging import POLICY, write_merged
 from mobile_vla.policy.policy import Policy
-from mobile_vla.record.errors import UserError
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.controller import Controller
+from mobile_vla.policy.instruction_gradient import instruction_reach
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
 from mobile_vla.policy.lora import add_lora, hash_base
 from mobile_vla.policy.policy import Policy, unfold_windows
-from mobile_vla.policy.reach import instruction_reach
-from mobile_vla.record.errors import UserError
 
 LEFT = "go around the box on the left, to the basket"
 RIGHT = "go around the box on the right, to the basket"

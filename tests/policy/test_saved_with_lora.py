@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
 from mobile_vla.policy.lora import add_lora, hash_base
 from mobile_vla.policy.policy import Policy
 from mobile_vla.policy.small_vlm import small_network, small_processor
-from mobile_vla.record.errors import UserError
 from small_weights import load_init
 
 PARTS = ("vision", "projection", "text")

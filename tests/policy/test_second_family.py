@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from mobile_vla.policy.checkpoint import load_policy, save_policy
-from mobile_vla.policy.families import image_size
+from mobile_vla.messages.errors import UserError
+from mobile_vla.policy.checkpoints.load_vlm import load_vlm
+from mobile_vla.policy.checkpoints.policy_checkpoint import load_policy, save_policy
 from mobile_vla.policy.head import build_head
-from mobile_vla.policy.loading import load_vlm
+from mobile_vla.policy.instruction_gradient import instruction_reach
 from mobile_vla.policy.lora import add_lora, hash_base
-from mobile_vla.policy.normalise import action_statistics
+from mobile_vla.policy.normalisation import action_statistics
 from mobile_vla.policy.policy import Policy
-from mobile_vla.policy.reach import instruction_reach
-from mobile_vla.record.errors import UserError
+from mobile_vla.policy.vlm_registry import image_size
 from tiny_smolvlm import build_smolvlm
 
 LEFT = "go around the box on the left, to the basket"

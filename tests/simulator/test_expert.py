@@ -3,11 +3,11 @@ import math
 import numpy as np
 import pytest
 
-from mobile_vla.record.errors import UserError
-from mobile_vla.simulator.environment import DriveEnv
+from mobile_vla.messages.errors import UserError
 from mobile_vla.simulator.expert import KEYS, demonstrate, film
+from mobile_vla.simulator.labelled_views import label_view, sample_view
 from mobile_vla.simulator.scene import sample_scene
-from mobile_vla.simulator.views import label_view, sample_view
+from mobile_vla.simulator.task import DriveEnv
 from mobile_vla.simulator.world import World
 
 

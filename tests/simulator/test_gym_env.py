@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from mobile_vla.record.errors import UserError
+from mobile_vla.messages.errors import UserError
 from mobile_vla.simulator import gym_env
-from mobile_vla.simulator.environment import DriveEnv
 from mobile_vla.simulator.expert import demonstrate
 from mobile_vla.simulator.scenarios import SCENARIOS, read_scenario, scenario_scene
 from mobile_vla.simulator.scene import sample_scene
+from mobile_vla.simulator.task import DriveEnv
 from mobile_vla.simulator.world import World
 
 ID = "mobile_vla/LeftRight-v0"

@@ -7,7 +7,7 @@ import pytest
 
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.direction import ask_witnesses
-from mobile_vla.record.errors import UserError
+from mobile_vla.messages.errors import UserError
 from mobile_vla.simulator import render
 from mobile_vla.simulator.simulate import plan_drives, simulate_dataset
 

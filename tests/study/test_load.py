@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobile_vla.cli import main
-from mobile_vla.record.errors import UserError
-from mobile_vla.study.load import case_of, find_study, load_study, profile_of, resolve
+from mobile_vla.cli.main import main
+from mobile_vla.messages.errors import UserError
+from mobile_vla.study.case_file import read_case, write_case
+from mobile_vla.study.load_study import case_of, find_study, load_study, profile_of, resolve
 from mobile_vla.study.models import Counts, Study
-from mobile_vla.study.resolved import read_case, write_case
 from small_lab import STUDY
 
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from mobile_vla.record.errors import UserError
+from mobile_vla.messages.errors import UserError
+from mobile_vla.study.case_file import read_case
 from mobile_vla.study.plain_yaml import load_plain
-from mobile_vla.study.resolved import read_case
 
 SCALARS = (
     st.none()

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mobile_vla.record.errors import UserError
-from mobile_vla.study.load import load_study
-from mobile_vla.study.reading import read_yaml
+from mobile_vla.messages.errors import UserError
+from mobile_vla.study.load_study import load_study
+from mobile_vla.study.strict_yaml import read_yaml
 from small_lab import STUDY
 
 Place = tuple[str | int, ...]

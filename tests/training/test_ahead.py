@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mobile_vla.training.ahead import loads
+from mobile_vla.training.prefetch import loads
 from small_lab import until
 
 GROUPS: Any = [["a", "bb"], ["c"], ["d", "e", "f"]]

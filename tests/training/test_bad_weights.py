@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mobile_vla.policy import assets
-from mobile_vla.record.events import Exit, Preflight
-from mobile_vla.record.load_report import LoadReport, table
+from mobile_vla.runs.events import Exit, Preflight
+from mobile_vla.runs.load_report import LoadReport, table
 from mobile_vla.training import devices
 from mobile_vla.training.run import Refused, begin_run, train
 from small_lab import Lab, events_of, furnish

@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from mobile_vla.record.errors import UserError
-from mobile_vla.record.events import Checkpoint
-from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.metrics import MetricsFile, read_metrics
-from mobile_vla.training.curves import Curves, TensorBoard
+from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.events import Checkpoint
+from mobile_vla.runs.folder import RunFolder
+from mobile_vla.runs.metrics_csv import MetricsFile, read_metrics
+from mobile_vla.training.loggers import Curves, TensorBoard
 from mobile_vla.training.run import begin_run, train
 from small_lab import Lab, events_of, furnish
 
@@ -166,7 +166,7 @@ def test_checkpoints_within_an_epoch(tmp_path: Path, shared: Path) -> None:
 
 
 def test_a_checkpoint_of_another_version_is_said(here: Lab) -> None:
-    from mobile_vla.training.checkpoints import RESUME, read_resume
+    from mobile_vla.training.run_checkpoints import RESUME, read_resume
 
     run = trained(here)
     folder, state = read_resume(run)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobile_vla.record.events import Checkpoint, Epoch, Exit, Preflight, Start
-from mobile_vla.record.folder import RunFolder
+from mobile_vla.runs.events import Checkpoint, Epoch, Exit, Preflight, Start
+from mobile_vla.runs.folder import RunFolder
 from small_lab import Lab, events_of, json_of
 
 LONG = ("epochs: 3", "epochs: 2000")

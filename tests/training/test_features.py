@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from mobile_vla.episodes.manifest import ManifestEpisode
-from mobile_vla.training import features
-from mobile_vla.training.features import Features, features_folder
-from mobile_vla.training.state import Training
+from mobile_vla.training import feature_store as features
+from mobile_vla.training.feature_store import Features, features_folder
+from mobile_vla.training.train_state import Training
 from small_lab import Lab
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from mobile_vla.record.events import Start
-from mobile_vla.record.folder import RunFolder
+from mobile_vla.runs.events import Start
+from mobile_vla.runs.folder import RunFolder
 from small_lab import Lab, _dismiss, events_of, furnish, require_same, until
 
 CASE = "both_20"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mobile_vla.record.events import Preflight
-from mobile_vla.record.folder import RunFolder
-from mobile_vla.training.checkpoints import prune
+from mobile_vla.runs.events import Preflight
+from mobile_vla.runs.folder import RunFolder
+from mobile_vla.training.run_checkpoints import prune
 from small_lab import Lab, events_of
 
 

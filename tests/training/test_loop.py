@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 import torch
 
+from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.lora import base_tensors, hash_base
 from mobile_vla.policy.loss import action_loss_sums, chunk_targets
-from mobile_vla.record.errors import UserError
-from mobile_vla.record.events import Checkpoint, Epoch
-from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.metrics import read_metrics
+from mobile_vla.runs.events import Checkpoint, Epoch
+from mobile_vla.runs.folder import RunFolder
+from mobile_vla.runs.metrics_csv import read_metrics
 from mobile_vla.training import loop
 from mobile_vla.training.data import case_manifest
 from mobile_vla.training.loop import fit
-from mobile_vla.training.objective import Validation, validate
-from mobile_vla.training.order import NotFinite
-from mobile_vla.training.state import Position, Training
+from mobile_vla.training.losses import Validation, validate
+from mobile_vla.training.schedules import NotFinite
+from mobile_vla.training.train_state import Position, Training
 from small_lab import Lab, events_of
 
 

@@ -11,10 +11,10 @@ import torch
 
 from mobile_vla.episodes.manifest import ManifestEpisode
 from mobile_vla.policy.backbone import TextTokens
-from mobile_vla.policy.sequence import SequenceBackbone
+from mobile_vla.policy.causal_backbone import SequenceBackbone
 from mobile_vla.training import loop
-from mobile_vla.training.ahead import loads
-from mobile_vla.training.state import Position, Training
+from mobile_vla.training.prefetch import loads
+from mobile_vla.training.train_state import Position, Training
 from small_lab import Lab
 
 

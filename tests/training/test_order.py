@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobile_vla.training.order import epoch_groups, learning_rate, steps_per_epoch
+from mobile_vla.training.schedules import epoch_groups, learning_rate, steps_per_epoch
 
 EPISODES = st.integers(1, 300)
 PER_STEP = st.integers(1, 40)

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from mobile_vla.record.errors import UserError
-from mobile_vla.record.events import Exit
-from mobile_vla.record.load_report import LoadReport
-from mobile_vla.record.metrics import read_metrics
-from mobile_vla.training.build import load_trained_policy
-from mobile_vla.training.checkpoints import POLICY
+from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.events import Exit
+from mobile_vla.runs.load_report import LoadReport
+from mobile_vla.runs.metrics_csv import read_metrics
+from mobile_vla.training.build_policy import load_trained_policy
 from mobile_vla.training.run import Refused, begin_run, train
+from mobile_vla.training.run_checkpoints import POLICY
 from small_lab import Lab, events_of
 from tiny_smolvlm import build_smolvlm
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.metrics import read_metrics
+from mobile_vla.runs.folder import RunFolder
+from mobile_vla.runs.metrics_csv import read_metrics
 from mobile_vla.training import devices
 from mobile_vla.training.run import begin_run, train
 from small_lab import Lab

@@ -8,16 +8,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from mobile_vla.policy import assets, loading
-from mobile_vla.record.events import Check, Epoch, Exit, Preflight
-from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.metrics import read_metrics
-from mobile_vla.training import loop, rehearsal
-from mobile_vla.training.build import load_trained_policy
-from mobile_vla.training.checkpoints import POLICY
-from mobile_vla.training.rehearsal import Rehearsal
+from mobile_vla.policy import assets
+from mobile_vla.policy.checkpoints import load_vlm as loading
+from mobile_vla.runs.events import Check, Epoch, Exit, Preflight
+from mobile_vla.runs.folder import RunFolder
+from mobile_vla.runs.metrics_csv import read_metrics
+from mobile_vla.training import dry_run as rehearsal
+from mobile_vla.training import loop
+from mobile_vla.training.build_policy import load_trained_policy
+from mobile_vla.training.dry_run import Rehearsal
 from mobile_vla.training.run import Refused, begin_run, train
-from mobile_vla.training.state import Position, Training
+from mobile_vla.training.run_checkpoints import POLICY
+from mobile_vla.training.train_state import Position, Training
 from small_lab import Lab, events_of
 
 TIME_FACTOR, MEMORY_FACTOR = 4.0, 1.3

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mobile_vla.record.events import Checkpoint, Epoch, Exit, Start
-from mobile_vla.record.folder import RunFolder
+from mobile_vla.runs.events import Checkpoint, Epoch, Exit, Start
+from mobile_vla.runs.folder import RunFolder
 from small_lab import Lab, Started, events_of, require_same, until
 
 CASE = "both_20"

@@ -8,13 +8,13 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from mobile_vla.record.events import Check, Preflight
-from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.metrics import read_metrics
+from mobile_vla.runs.events import Check, Preflight
+from mobile_vla.runs.folder import RunFolder
+from mobile_vla.runs.metrics_csv import read_metrics
 from mobile_vla.training import loop
-from mobile_vla.training.ahead import loads
+from mobile_vla.training.compile_and_checkpointing import checkpoint_layers
+from mobile_vla.training.prefetch import loads
 from mobile_vla.training.run import begin_run, train
-from mobile_vla.training.speed import checkpoint_layers
 from small_lab import Lab, events_of
 
 CASE = "both_20"

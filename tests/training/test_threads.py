@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from mobile_vla.training.allocation import SMALL, fit_threads
+from mobile_vla.training.malloc import SMALL, fit_threads
 
 
 @pytest.fixture(autouse=True)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobile_vla.training.ahead import loads
-from mobile_vla.training.features import Features
+from mobile_vla.training.augmentation import show, view_of
+from mobile_vla.training.feature_store import Features
+from mobile_vla.training.prefetch import loads
 from mobile_vla.training.run import begin_run, train
-from mobile_vla.training.views import show, view_of
 from small_lab import Lab
 
 CONTENT = st.text("0123456789abcdef", min_size=64, max_size=64)

@@ -11,7 +11,7 @@ import torch
 from mobile_vla.policy.loss import chunk_targets
 from mobile_vla.training import loop
 from mobile_vla.training.data import Batch
-from mobile_vla.training.state import Training
+from mobile_vla.training.train_state import Training
 from small_lab import Lab
 
 LENGTHS = (18, 11, 8, 5, 1)

@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mobile_vla.episodes.direction_type import Direction
+from mobile_vla.episodes.episode import STEP_SECONDS, Episode
+from mobile_vla.episodes.episode_summary import Seen
 from mobile_vla.episodes.findings import Finding
-from mobile_vla.episodes.gather import fitting, look_at_folder
-from mobile_vla.episodes.hdf5 import read_episode
+from mobile_vla.episodes.formats.hdf5 import read_episode
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode, Split, read_manifest
-from mobile_vla.episodes.near import near_groups
-from mobile_vla.episodes.schema import STEP_SECONDS, Episode
-from mobile_vla.episodes.seen import Seen
+from mobile_vla.episodes.near_duplicates import near_groups
+from mobile_vla.episodes.scan_folder import fitting, look_at_folder
 from mobile_vla.episodes.splits import Arrival, place
-from mobile_vla.episodes.words import Direction
-from mobile_vla.record.errors import UserError
+from mobile_vla.messages.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)

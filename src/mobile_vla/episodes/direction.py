@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mobile_vla.episodes.naming import LAB_NAMES, Naming
-from mobile_vla.episodes.words import Direction
+from mobile_vla.episodes.direction_type import Direction
+from mobile_vla.episodes.filename_pattern import LAB_NAMES, Naming
 
 ASIDE = 0.3
 """Metres to one side from which a motion counts as going round something."""

@@ -11,9 +11,9 @@ from typing import Literal
 
 import msgspec
 
-from mobile_vla.episodes.words import Direction
-from mobile_vla.record.errors import UserError
-from mobile_vla.record.files import write_json
+from mobile_vla.episodes.direction_type import Direction
+from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.files import write_json
 
 MANIFEST_FILE = "manifest.json"
 VERSION = 1

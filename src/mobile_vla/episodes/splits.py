@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mobile_vla.episodes.direction_type import Direction
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode, Split
-from mobile_vla.episodes.words import Direction
-from mobile_vla.record.errors import UserError
+from mobile_vla.messages.errors import UserError
 
 BLOCK = 5
 """Of every five episodes of a stratum, in order of arrival, exactly one validates.

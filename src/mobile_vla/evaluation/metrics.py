@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mobile_vla.record.results import EpisodeScore, Metric, Scored
+from mobile_vla.runs.results import EpisodeScore, Metric, Scored
 
 KEY_THRESHOLD = 0.5
 """Share of full speed from which an action counts as a pressed key."""

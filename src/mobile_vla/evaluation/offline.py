@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mobile_vla.episodes.dataset import load_dataset
-from mobile_vla.episodes.frames import open_frames
+from mobile_vla.episodes.frame_store import open_frames
 from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
 from mobile_vla.evaluation.baselines import (
     Baseline,
@@ -17,22 +17,28 @@ from mobile_vla.evaluation.baselines import (
     replay_by_step,
     replay_by_step_and_instruction,
 )
-from mobile_vla.evaluation.leaks import near_copies
-from mobile_vla.evaluation.listening import Listener, as_swap, hearing_tests, sided, swapped
+from mobile_vla.evaluation.instruction_probes import (
+    Listener,
+    as_swap,
+    hearing_tests,
+    sided,
+    swapped,
+)
+from mobile_vla.evaluation.leakage import near_copies
 from mobile_vla.evaluation.metrics import Prediction, score
 from mobile_vla.evaluation.predictions import Recorded, Remembered, mean_latents
-from mobile_vla.evaluation.spread import spans, training_split
+from mobile_vla.evaluation.training_coverage import spans, training_split
+from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.policy import Policy
-from mobile_vla.record.errors import UserError
-from mobile_vla.record.files import hash_file, write_json
-from mobile_vla.record.folder import RunFolder
-from mobile_vla.record.results import EpisodeSet, Hearing, Offline, Scored
-from mobile_vla.record.workspace import Workspace
+from mobile_vla.runs.files import hash_file, write_json
+from mobile_vla.runs.folder import RunFolder
+from mobile_vla.runs.results import EpisodeSet, Hearing, Offline, Scored
+from mobile_vla.runs.workspace import Workspace
+from mobile_vla.study.case_file import read_case
 from mobile_vla.study.models import ResolvedCase
-from mobile_vla.study.resolved import read_case
-from mobile_vla.training.build import load_trained_policy
-from mobile_vla.training.checkpoints import POLICY
-from mobile_vla.training.features import Features
+from mobile_vla.training.build_policy import load_trained_policy
+from mobile_vla.training.feature_store import Features
+from mobile_vla.training.run_checkpoints import POLICY
 
 
 @dataclass(frozen=True, slots=True)

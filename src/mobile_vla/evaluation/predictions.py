@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.policy import Policy
-from mobile_vla.record.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,9 @@ import torch
 
 from mobile_vla import __version__
 from mobile_vla.episodes.dataset import load_dataset
-from mobile_vla.episodes.frames import resize
-from mobile_vla.evaluation.journal import Heading, Journal
+from mobile_vla.episodes.frame_store import resize
 from mobile_vla.evaluation.offline import Trained
-from mobile_vla.evaluation.pictures import (
+from mobile_vla.evaluation.rollout_images import (
     Film,
     draw_gif,
     draw_paths,
@@ -25,13 +24,14 @@ from mobile_vla.evaluation.pictures import (
     ending_of,
     film_frame,
 )
+from mobile_vla.evaluation.rollout_log import Heading, Journal
+from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.controller import Controller
-from mobile_vla.record.errors import UserError
-from mobile_vla.record.files import write_json
-from mobile_vla.record.results import Rollout, Rollouts
-from mobile_vla.record.workspace import Workspace
-from mobile_vla.simulator.environment import MAX_STEPS, DriveEnv
+from mobile_vla.runs.files import write_json
+from mobile_vla.runs.results import Rollout, Rollouts
+from mobile_vla.runs.workspace import Workspace
 from mobile_vla.simulator.scene import sample_scene
+from mobile_vla.simulator.task import MAX_STEPS, DriveEnv
 from mobile_vla.simulator.world import Side, has_rendered
 
 FIRST_SCENE = 9_000_000

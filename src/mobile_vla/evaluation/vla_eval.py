@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mobile_vla.record.errors import UserError
-from mobile_vla.record.folder import RunFolder
+from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.folder import RunFolder
 from mobile_vla.simulator.render import choose_backend
 
 try:
@@ -115,7 +115,7 @@ class PolicyServer(PredictModelServer):  # type: ignore[misc]
 
     def predict(self, obs: Values, ctx: SessionContext) -> Values:
         """The next velocities, (A,) m/s and rad/s. A server drives one session at a time."""
-        from mobile_vla.episodes.frames import resize
+        from mobile_vla.episodes.frame_store import resize
 
         if ctx.is_first:
             self._controller.reset([obs["task_description"]])

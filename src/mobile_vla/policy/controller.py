@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.backbone import TextTokens
 from mobile_vla.policy.policy import Policy
-from mobile_vla.record.errors import UserError
 
 
 class Controller:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from mobile_vla.record.errors import UserError
+from mobile_vla.messages.errors import UserError
 
 
 class LstmHead(nn.Module):

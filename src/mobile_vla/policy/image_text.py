@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.backbone import TextTokens
+from mobile_vla.policy.causal_backbone import SequenceBackbone
 from mobile_vla.policy.key_match import part_of
-from mobile_vla.policy.sequence import SequenceBackbone
-from mobile_vla.record.errors import UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

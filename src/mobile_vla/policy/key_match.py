@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mobile_vla.record.load_report import Keys
+from mobile_vla.runs.load_report import Keys
 
 Shape = tuple[int, ...]
 WRAPPERS = ("module.",)

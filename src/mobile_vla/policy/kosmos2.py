@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.backbone import PARTS, PROMPT, TextTokens
-from mobile_vla.policy.sequence import SequenceBackbone
-from mobile_vla.record.errors import UserError
+from mobile_vla.policy.causal_backbone import SequenceBackbone
 
 if TYPE_CHECKING:
     from transformers import Kosmos2ForConditionalGeneration, PreTrainedTokenizerBase

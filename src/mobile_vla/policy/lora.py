@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.backbone import Backbone
-from mobile_vla.record.errors import UserError
-from mobile_vla.record.load_report import Trainable
+from mobile_vla.runs.load_report import Trainable
 
 ADAPTER = ".lora_"
 BASE = ".base_layer."

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.backbone import Backbone, TextTokens
 from mobile_vla.policy.head import Head
 from mobile_vla.policy.lora import train_adapters, trainable_report
-from mobile_vla.policy.normalise import ActionStatistics
-from mobile_vla.record.errors import UserError
-from mobile_vla.record.load_report import Trainable
+from mobile_vla.policy.normalisation import ActionStatistics
+from mobile_vla.runs.load_report import Trainable
 
 
 class Windows(NamedTuple):

@@ -8,8 +8,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.key_match import plain_names
-from mobile_vla.record.errors import UserError
 
 PREFIX = "act_head."
 

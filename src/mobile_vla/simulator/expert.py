@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mobile_vla.record.errors import UserError
+from mobile_vla.messages.errors import UserError
 from mobile_vla.simulator.geometry import ROBOT_RADIUS, clearance, extent, from_frame, to_frame
 from mobile_vla.simulator.scene import Pose, Scene
 from mobile_vla.simulator.world import FULL_SPEED, STEP_SECONDS, Side, World

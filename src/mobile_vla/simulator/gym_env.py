@@ -13,11 +13,11 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from mobile_vla.record.errors import UserError
-from mobile_vla.simulator.environment import MAX_STEPS, DriveEnv, Outcome
+from mobile_vla.messages.errors import UserError
 from mobile_vla.simulator.instructions import Tongue, instruction
 from mobile_vla.simulator.scenarios import lab_text, read_scenario, scenario_scene
 from mobile_vla.simulator.scene import GOALS, Goal
+from mobile_vla.simulator.task import MAX_STEPS, DriveEnv, Outcome
 from mobile_vla.simulator.world import FULL_SPEED, STEP_SECONDS, Side
 
 ENV_ID = "mobile_vla/LeftRight-v0"

@@ -7,7 +7,7 @@ import functools
 import os
 from typing import TYPE_CHECKING, Any
 
-from mobile_vla.record.errors import UserError
+from mobile_vla.messages.errors import UserError
 
 if TYPE_CHECKING:
     import mujoco

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from mobile_vla.record.errors import UserError
+from mobile_vla.messages.errors import UserError
 from mobile_vla.simulator.instructions import SIDE_WORDS, Tongue
 from mobile_vla.simulator.scene import Goal, Look, Scene, Thing, sample_rgb, sample_scene
 from mobile_vla.simulator.world import Side

@@ -12,12 +12,12 @@ import numpy as np
 
 from mobile_vla.episodes.dataset import build_manifest
 from mobile_vla.episodes.direction import direction_of_motion
-from mobile_vla.episodes.gather import Progress, spread
-from mobile_vla.episodes.hdf5 import write_episode
+from mobile_vla.episodes.episode import Episode
+from mobile_vla.episodes.formats.hdf5 import write_episode
 from mobile_vla.episodes.manifest import MANIFEST_FILE, write_manifest
-from mobile_vla.episodes.schema import Episode
-from mobile_vla.record.errors import UserError
-from mobile_vla.record.files import explain_os_error, write_json
+from mobile_vla.episodes.scan_folder import Progress, spread
+from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.files import explain_os_error, write_json
 from mobile_vla.simulator.expert import Demonstration, demonstrate, film
 from mobile_vla.simulator.instructions import instruction
 from mobile_vla.simulator.scene import Scene, sample_scene

@@ -111,7 +111,7 @@ class _Stage:
         choose_backend()
         import mujoco
 
-        from mobile_vla.simulator.model import build_model, label_table
+        from mobile_vla.simulator.mujoco_model import build_model, label_table
 
         self.model = build_model()
         self.data = mujoco.MjData(self.model)
@@ -136,7 +136,7 @@ class _Stage:
     def _look(self, scene: Scene, pose: Pose, height: int, width: int) -> mujoco.Renderer:
         import mujoco
 
-        from mobile_vla.simulator.model import write_scene
+        from mobile_vla.simulator.mujoco_model import write_scene
         from mobile_vla.simulator.render import make_renderer
 
         if scene is not self._scene:

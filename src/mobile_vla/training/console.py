@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from mobile_vla.record.files import explain_os_error
+from mobile_vla.runs.files import explain_os_error
 
 LOG = 2
 """The descriptor that leads to the log alone while `console_to` is in force."""

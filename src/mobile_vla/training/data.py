@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode
 from mobile_vla.episodes.splits import select
-from mobile_vla.record.errors import Faults, UserError
-from mobile_vla.record.workspace import Workspace
+from mobile_vla.messages.errors import Faults, UserError
+from mobile_vla.runs.workspace import Workspace
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from mobile_vla.episodes.frames import FrameStore
+    from mobile_vla.episodes.frame_store import FrameStore
     from mobile_vla.policy.policy import Policy
     from mobile_vla.study.models import Recipe, ResolvedCase
-    from mobile_vla.training.features import Features
+    from mobile_vla.training.feature_store import Features
 
 
 def case_manifest(case: ResolvedCase, workspace: Workspace) -> Manifest:
@@ -48,7 +48,7 @@ def open_case_frames(
     progress: Callable[[int, int], None] | None = None,
 ) -> FrameStore:
     """The case's own frames, in the store that all cases share: others' files may be damaged."""
-    from mobile_vla.episodes.frames import open_frames
+    from mobile_vla.episodes.frame_store import open_frames
 
     return open_frames(manifest, workspace.data(case.train_data), size, workspace.cache, progress)
 
@@ -60,8 +60,8 @@ def recorded_actions(
 
     From the store of frames at `size` pixels where it holds the episode, else from its file.
     """
-    from mobile_vla.episodes.frames import FrameStore, store_folder, stored
-    from mobile_vla.episodes.hdf5 import read_actions
+    from mobile_vla.episodes.formats.hdf5 import read_actions
+    from mobile_vla.episodes.frame_store import FrameStore, store_folder, stored
 
     store, folder = store_folder(workspace.cache, size or 0), workspace.data(case.train_data)
     kept = [e for e in manifest.episodes if stored(store, e.hash)]
@@ -110,7 +110,7 @@ class EpisodeTensors:
         import torch
 
         from mobile_vla.policy.loss import chunk_targets
-        from mobile_vla.training.views import view_of
+        from mobile_vla.training.augmentation import view_of
 
         many = 1 if epoch is None else self._recipe.views
         views = [view_of(e.hash, epoch or 0, many) for e in episodes]

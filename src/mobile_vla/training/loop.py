@@ -10,11 +10,13 @@ from collections.abc import Sequence
 import torch
 
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode
-from mobile_vla.record.errors import UserError
-from mobile_vla.record.events import Checkpoint, CheckpointFailed, Epoch, Heartbeat
+from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.events import Checkpoint, CheckpointFailed, Epoch, Heartbeat
 from mobile_vla.study.models import Recipe
-from mobile_vla.training.ahead import Load, loads
-from mobile_vla.training.checkpoints import (
+from mobile_vla.training.data import Batch
+from mobile_vla.training.losses import Validation, loss_sums, loss_weight, validate
+from mobile_vla.training.prefetch import Load, loads
+from mobile_vla.training.run_checkpoints import (
     POLICY,
     checkpoint_bytes,
     policy_hash,
@@ -22,15 +24,13 @@ from mobile_vla.training.checkpoints import (
     random_state,
     write_checkpoint,
 )
-from mobile_vla.training.data import Batch
-from mobile_vla.training.objective import Validation, loss_sums, loss_weight, validate
-from mobile_vla.training.order import (
+from mobile_vla.training.schedules import (
     NotFinite,
     epoch_groups,
     learning_rate,
     steps_per_epoch,
 )
-from mobile_vla.training.state import Position, Training
+from mobile_vla.training.train_state import Position, Training
 
 HEARTBEAT_SECONDS = 1.0
 

@@ -15,23 +15,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobile_vla.record.errors import UserError
-from mobile_vla.record.events import Check
-from mobile_vla.training.build import (
+from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.events import Check
+from mobile_vla.training.build_policy import (
     Weights,
     image_size,
     read_case_init,
     read_case_vlm,
     weights_path,
 )
-from mobile_vla.training.curves import require_installed
+from mobile_vla.training.loggers import require_installed
 
 if TYPE_CHECKING:
     from mobile_vla.episodes.manifest import Manifest
-    from mobile_vla.policy.initial import InitialWeights
-    from mobile_vla.policy.loading import VlmWeights
-    from mobile_vla.policy.normalise import ActionStatistics
-    from mobile_vla.record.workspace import Workspace
+    from mobile_vla.policy.checkpoints.initial_weights import InitialWeights
+    from mobile_vla.policy.checkpoints.load_vlm import VlmWeights
+    from mobile_vla.policy.normalisation import ActionStatistics
+    from mobile_vla.runs.workspace import Workspace
     from mobile_vla.study.models import ResolvedCase
 
 CHECKPOINTS_AT_ONCE = 3
@@ -158,7 +158,7 @@ def _check_files(
     checklist: Checklist, case: ResolvedCase, manifest: Manifest, workspace: Workspace
 ) -> ActionStatistics | None:
     """Whether each episode's file can be read; the statistics of the training split's actions."""
-    from mobile_vla.policy.normalise import action_statistics
+    from mobile_vla.policy.normalisation import action_statistics
     from mobile_vla.training.data import recorded_actions
 
     found: list[ActionStatistics] = []

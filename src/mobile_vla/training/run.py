@@ -14,21 +14,21 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
-from mobile_vla.record.errors import UserError
-from mobile_vla.record.events import EventLog, Exit, Preflight, Start
-from mobile_vla.record.folder import RunFolder, new_run
-from mobile_vla.record.process import this_process
-from mobile_vla.record.workspace import Workspace
+from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.events import EventLog, Exit, Preflight, Start
+from mobile_vla.runs.folder import RunFolder, new_run
+from mobile_vla.runs.process import this_process
+from mobile_vla.runs.workspace import Workspace
+from mobile_vla.study.case_file import read_case, write_case
 from mobile_vla.study.models import ResolvedCase
-from mobile_vla.study.resolved import read_case, write_case
-from mobile_vla.training.allocation import keep_freed_memory
 from mobile_vla.training.console import LOG, console_to
 from mobile_vla.training.data import case_manifest
+from mobile_vla.training.malloc import keep_freed_memory
 from mobile_vla.training.preflight import Checklist, Found, Refused, check_paths, check_trackers
 
 if TYPE_CHECKING:
-    from mobile_vla.training.prepare import Checked
-    from mobile_vla.training.state import Position, Progress
+    from mobile_vla.training.setup import Checked
+    from mobile_vla.training.train_state import Position, Progress
 
 
 def begin_run(case: ResolvedCase, workspace: Workspace) -> RunFolder:
@@ -130,7 +130,7 @@ def _all_checks(session: Session, checklist: Checklist) -> Checked:
     tracked = check_trackers(checklist, case)
     if not (tracked and all(there)) and not session.check_only:
         checklist.refuse()  # at once: torch and the other weights take their time
-    from mobile_vla.training.prepare import check_run
+    from mobile_vla.training.setup import check_run
 
     goes_on = session.goes_on
     return check_run(run, case, manifest, workspace, checklist, there=there, resume=goes_on)
@@ -139,7 +139,7 @@ def _all_checks(session: Session, checklist: Checklist) -> Checked:
 def _fit(session: Session, checked: Checked) -> Exit:
     from mobile_vla.policy.lora import hash_base
     from mobile_vla.training.loop import fit, total_steps
-    from mobile_vla.training.prepare import assemble
+    from mobile_vla.training.setup import assemble
 
     run, case, workspace = session.run, session.case, session.workspace
     training, position = assemble(
@@ -195,7 +195,7 @@ def _pin(session: Session, manifest: Manifest) -> None:
 
 def _ending(error: BaseException, step: int) -> Exit:
     """How the run ended, as its record says it."""
-    from mobile_vla.training.order import NotFinite
+    from mobile_vla.training.schedules import NotFinite
 
     name = type(error).__name__
     if isinstance(error, Refused):

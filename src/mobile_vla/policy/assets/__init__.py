@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mobile_vla.record.errors import UserError
+from mobile_vla.messages.errors import UserError
 
 NAMES = {"kosmos2-tiny": "kosmos2-tiny", "robovlms-tiny": "robovlms-tiny.pt"}
 

@@ -1,0 +1,1 @@
+"""What follows from the evidence: factors, comparisons, statistics, the design and the plan."""

@@ -1,0 +1,285 @@
+"""May A and B be compared, for which factor, and if not, what moved as well or is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from mobile_vla.analysis.control_runs import missing_runs, would_part
+from mobile_vla.analysis.effects import measure_effects, metric_faults
+from mobile_vla.analysis.evaluation_leakage import leakage, scored
+from mobile_vla.analysis.model import Comparison, Effect, Factor, Missing, Relation, Verdict
+from mobile_vla.analysis.seeds import FOLLOW_SEED, Arms, arms, seeds_of
+from mobile_vla.evidence.flatten import NONE
+from mobile_vla.evidence.model import CaseView, Known, RunView
+from mobile_vla.evidence.run_factors import DERIVED, IMPLIED, SETTING, planned_factors
+from mobile_vla.messages.errors import UserError
+from mobile_vla.study.models import Question
+
+NEVER_CONFOUND = frozenset({"validation_set"})
+"""A run's own validation set matters to its validation loss only, which is no effect here."""
+
+NEEDED = (
+    "data_amount",
+    "direction_balance",
+    "optimiser_steps",
+    "vlm",
+    "initial_weights",
+    "robot",
+    "code",
+    "seed",
+)
+"""Factors without which nothing is compared, where neither side tells them."""
+
+MEASURED_ON = frozenset({"evaluation_set", "evaluation_scenes"})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A pair and what is asked of it. `cases`: all there are. `measure`: effects are wanted too."""
+
+    a: CaseView
+    b: CaseView
+    question: Question | None
+    factor: str | None
+    nuisance: tuple[str, ...]
+    cases: Sequence[CaseView]
+    seconds_per_step: float | None
+    exploratory: bool = False
+    measure: bool = True
+
+
+def compare_pair(asked: Asked) -> Comparison:
+    """The verdict on a pair, with the factors side by side.
+
+    Errors: `UserError` where both arms are one and the same.
+    """
+    a, b = asked.a, asked.b
+    if a.name == b.name:
+        raise UserError(f"{a.name} cannot be compared with itself: name two cases.")
+    absent = [_why_absent(case) for case in (a, b)]
+    if a.run is None or b.run is None or any(absent):
+        return _without_runs(asked, [reason for reason in absent if reason])
+    sides = arms(a, b, asked.nuisance)
+    factors = _with_seeds(pair_factors(sides.a[-1], sides.b[-1], asked.nuisance), sides)
+    factor = asked.factor or _inferred(factors)
+    if not any(f.relation == "moved" and not f.nuisance for f in factors):
+        _refuse_identical(asked, factors)
+    return _judged(asked, sides, factors, factor)
+
+
+def pair_factors(a: RunView, b: RunView, nuisance: Sequence[str]) -> list[Factor]:
+    """Every factor that either run tells, side by side; the derived ones stand last.
+
+    Another program's further settings are held against those of the same program only.
+    """
+    names = sorted(dict.fromkeys([*a.factors, *b.factors]), key=lambda name: name in DERIVED)
+    if not (a.foreign and b.foreign and a.foreign.maker == b.foreign.maker):
+        names = [name for name in names if not name.startswith(SETTING)]
+    return [_side_by_side(name, a, b, name in nuisance) for name in names]
+
+
+def confounds_of(factors: Sequence[Factor], factor: str | None) -> list[str]:
+    """Names of the factors that moved beyond the one in question and what it implies."""
+    allowed = IMPLIED.get(factor or "", frozenset()) | {factor} | NEVER_CONFOUND
+    return [
+        f.name
+        for f in factors
+        if f.relation == "moved" and not f.nuisance and f.name not in allowed
+    ]
+
+
+def _side_by_side(name: str, a: RunView, b: RunView, nuisance: bool) -> Factor:
+    of_a, of_b = a.factors.get(name), b.factors.get(name)
+    return Factor(
+        name=name,
+        a=of_a.value if of_a else None,
+        b=of_b.value if of_b else None,
+        relation=_relation(of_a, of_b),
+        derived=name in DERIVED,
+        nuisance=nuisance,
+        evidence_a=of_a.evidence if of_a else None,
+        evidence_b=of_b.evidence if of_b else None,
+    )
+
+
+def _relation(a: Known | None, b: Known | None) -> Relation:
+    """Names that prove nothing, such as paths of weights, tell apart from none at all only."""
+    if a is None or b is None:
+        return "unknown"
+    if (a.exact and b.exact) or (NONE in (a.value, b.value) and a.value != b.value):
+        return "held" if a.value == b.value else "moved"
+    return "unknown"
+
+
+def _inferred(factors: Sequence[Factor]) -> str | None:
+    """The one underived factor that moved, where nobody asked for another."""
+    moved = [f.name for f in factors if f.relation == "moved" and not f.nuisance and not f.derived]
+    return moved[0] if len(moved) == 1 else None
+
+
+def _refuse_identical(asked: Asked, factors: Sequence[Factor]) -> None:
+    if not _unknown(factors, None, asked.nuisance):
+        raise UserError(
+            f"{asked.a.name} and {asked.b.name} are one and the same in every factor: "
+            "there is nothing to compare; name a case that differs."
+        )
+
+
+def _with_seeds(factors: list[Factor], sides: Arms) -> list[Factor]:
+    """Where each side has several seeds, they are trials within it, and no factor between."""
+    if not sides.replicated:
+        return factors
+    a, b = seeds_of(sides.a), seeds_of(sides.b)
+    return [
+        msgspec.structs.replace(f, a=a, b=b, relation="held" if a == b else "moved", nuisance=True)
+        if f.name == "seed"
+        else msgspec.structs.replace(f, nuisance=f.nuisance or (f.name in FOLLOW_SEED and a != b))
+        for f in factors
+    ]
+
+
+def _judged(asked: Asked, sides: Arms, factors: list[Factor], factor: str | None) -> Comparison:
+    confounds = confounds_of(factors, factor)
+    leaked, leak_reasons = leakage(sides.a, sides.b)
+    blocking = _blocking((*sides.a, *sides.b), factors, asked, leaked)
+    shared, faults = metric_faults(sides.a[-1], sides.b[-1])
+    reasons = [*blocking, *leak_reasons, *faults]
+    unknown = _unknown(factors, factor, asked.nuisance)
+    verdict: Verdict = "valid"
+    if blocking:
+        verdict = "not_comparable"
+    elif confounds:
+        verdict = "confounded"
+        reasons.append(_also_moved(factors, confounds))
+    elif unknown or not shared:
+        verdict = "evidence_missing"
+    if unknown and verdict in ("confounded", "evidence_missing"):
+        reasons.append(f"unknown on one side at least: {', '.join(unknown)}")
+    shown = asked.measure and (verdict == "valid" or asked.exploratory)
+    return Comparison(
+        question=asked.question,
+        a=asked.a.name,
+        b=asked.b.name,
+        verdict=verdict,
+        factors=factors,
+        confounds=confounds,
+        reasons=reasons,
+        effects=[_marked(e, verdict) for e in measure_effects(sides, leaked)] if shown else [],
+        would_settle=_settled_by(asked, verdict, factor, confounds),
+        exploratory=asked.exploratory and verdict != "valid",
+        factor=factor,
+    )
+
+
+def _marked(effect: Effect, verdict: Verdict) -> Effect:
+    return effect if verdict == "valid" else msgspec.structs.replace(effect, exploratory=True)
+
+
+def _settled_by(
+    asked: Asked, verdict: Verdict, factor: str | None, confounds: list[str]
+) -> list[Missing]:
+    if verdict != "confounded" or factor is None:
+        return []
+    return would_part((asked.a, asked.b), factor, confounds, asked.cases, asked.seconds_per_step)
+
+
+def _blocking(
+    runs: Sequence[RunView],
+    factors: Sequence[Factor],
+    asked: Asked,
+    leaked: frozenset[str],
+) -> list[str]:
+    """Why no number of these two may stand side by side for this question."""
+    relation = {f.name: f.relation for f in factors}
+    found = []
+    if relation.get("robot") == "moved":
+        found.append("their actions differ in dimensions, step length or full speed")
+    factor = asked.factor
+    if factor is not None and relation.get(factor) == "held":
+        found.append(f"{factor} is the same in both, so nothing about it can be read from them")
+        if not _varies(asked.cases, factor):
+            found.append(f"no case varies {factor}: plan one that does")
+    measured = scored(runs)
+    if measured and not measured - leaked:
+        found.append("every evaluation episode is one that one of them trained on")
+    return found
+
+
+def _varies(cases: Sequence[CaseView], factor: str) -> bool:
+    """Whether any two cases differ in a factor, as planned or as run."""
+    planned = {planned_factors(case.planned).get(factor) for case in cases if case.planned}
+    run = {
+        case.run.factors[factor].value for case in cases if case.run and factor in case.run.factors
+    }
+    return len(planned) > 1 or len(run) > 1
+
+
+def _unknown(factors: Sequence[Factor], factor: str | None, nuisance: Sequence[str]) -> list[str]:
+    """Unknown factors that bear on the question; measured on nothing is unknown too."""
+    allowed = IMPLIED.get(factor or "", frozenset()) | NEVER_CONFOUND
+    missing = [
+        f.name
+        for f in factors
+        if f.relation == "unknown" and not f.nuisance and f.name not in allowed
+    ]
+    told = {f.name for f in factors}
+    if not told & MEASURED_ON:
+        missing.append("evaluation_set")
+    return missing + [name for name in NEEDED if name not in told and name not in nuisance]
+
+
+def _also_moved(factors: Sequence[Factor], confounds: list[str]) -> str:
+    told = [f"{f.name} ({f.a} against {f.b})" for f in factors if f.name in confounds]
+    return f"moved as well: {', '.join(told)}"
+
+
+def _why_absent(case: CaseView) -> str | None:
+    """Why a case has no run that can be compared, None where it has one."""
+    name = case.label or case.name
+    if case.run is None:
+        return f"{name} has no run ({case.why})"
+    if case.run.state != "finished":
+        return f"{name} is {case.run.state}: {case.run.why}"
+    return None
+
+
+def _without_runs(asked: Asked, reasons: list[str]) -> Comparison:
+    """What can be said before both arms have finished: what is missing, and what the plan moves."""
+    planned = _planned_pair(asked)
+    confounds = confounds_of(planned, asked.factor) if asked.factor else []
+    if confounds:
+        reasons = [*reasons, f"as the study plans them, {', '.join(confounds)} would move as well"]
+    return Comparison(
+        question=asked.question,
+        a=asked.a.name,
+        b=asked.b.name,
+        verdict="evidence_missing",
+        factors=[],
+        confounds=confounds,
+        reasons=reasons,
+        effects=[],
+        would_settle=missing_runs((asked.a, asked.b), asked.seconds_per_step),
+        exploratory=False,
+        factor=asked.factor,
+    )
+
+
+def _planned_pair(asked: Asked) -> list[Factor]:
+    a, b = asked.a.planned, asked.b.planned
+    if a is None or b is None:
+        return []
+    of_a, of_b = planned_factors(a), planned_factors(b)
+    return [
+        Factor(
+            name=name,
+            a=of_a[name],
+            b=of_b[name],
+            relation="held" if of_a[name] == of_b[name] else "moved",
+            derived=name in DERIVED,
+            nuisance=name in asked.nuisance,
+        )
+        for name in of_a
+    ]

@@ -1,0 +1,199 @@
+"""Intervals, tests and smallest detectable differences; pure functions of counts and values.
+
+scipy and statsmodels do the work and are imported late: they cost a second that `status` has not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from mobile_vla.analysis.model import Finding
+
+Z95 = 1.959963984540054
+POWER_Z = 0.8416212335729143
+LEVEL = 0.05
+RESAMPLES = 9999
+SEED = 20251204
+Interval = tuple[float, float]
+
+
+def wilson(successes: int, n: int) -> Interval:
+    """Wilson's 95 % score interval of a rate (Wilson 1927), for 0 <= successes <= n, n >= 1.
+
+    In closed form, because the table of every `mvla status` shows it.
+    """
+    if not 0 <= successes <= n or n < 1:
+        raise ValueError(f"{successes} successes of {n} trials")
+    share = successes / n
+    centre = share + Z95**2 / (2 * n)
+    half = Z95 * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n * n))
+    scale = 1 + Z95**2 / n
+    low = 0.0 if successes == 0 else (centre - half) / scale
+    return low, 1.0 if successes == n else (centre + half) / scale
+
+
+def paired_bootstrap(differences: Sequence[float]) -> Interval | None:
+    """95 % percentile interval of the mean difference over resampled pairs, seeded.
+
+    None for fewer than two pairs, where no interval can be told.
+    """
+    if len(differences) < 2:
+        return None
+    if len(set(differences)) == 1:
+        return differences[0], differences[0]
+    import numpy as np
+    from scipy.stats import bootstrap
+
+    found = bootstrap(
+        (np.asarray(differences, dtype=float),),
+        np.mean,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(SEED),
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def paired_permutation(differences: Sequence[float]) -> float | None:
+    """Two-sided p of a mean difference of 0, by flipping signs of pairs, seeded; None below two."""
+    if len(differences) < 2:
+        return None
+    if not any(differences):
+        return 1.0
+    import numpy as np
+    from scipy.stats import permutation_test
+
+    found = permutation_test(
+        (np.asarray(differences, dtype=float),),
+        lambda values, axis: np.mean(values, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        rng=np.random.default_rng(SEED),
+    )
+    return float(found.pvalue)
+
+
+def welch(a: Sequence[float], b: Sequence[float]) -> tuple[Interval, float, float] | None:
+    """Of mean B minus mean A of independent seeds (Welch 1947): interval, p, detectable.
+
+    A 95 % interval, a two-sided p, and the smallest difference that so many seeds show with 80 %
+    power at 5 %. Where the seeds of each side agree exactly there is no variance to go by: the
+    interval has no width and p is that of the exact permutation test. None for fewer than two on
+    a side.
+    """
+    if min(len(a), len(b)) < 2:
+        return None
+    a, b = _settled(a), _settled(b)
+    if len(set(a)) == 1 and len(set(b)) == 1:
+        difference = b[0] - a[0]
+        ways = math.comb(len(a) + len(b), len(a))
+        return (difference, difference), 1.0 if difference == 0 else 2 / ways, 0.0
+    import warnings
+
+    from scipy.stats import t, ttest_ind
+
+    with warnings.catch_warnings():  # that one side's seeds agree exactly is no news here
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = ttest_ind(b, a, equal_var=False)
+    interval = found.confidence_interval(0.95)
+    low, high, reach = float(interval.low), float(interval.high), float(t.ppf(0.975, found.df))
+    least = (reach + float(t.ppf(0.8, found.df))) * (high - low) / 2 / reach
+    return (low, high), float(found.pvalue), least
+
+
+def _settled(values: Sequence[float]) -> list[float]:
+    """Without the last digits, so that rounding is never taken for a variance."""
+    return [round(value, 12) for value in values]
+
+
+def newcombe_paired(both: int, only_a: int, only_b: int, neither: int) -> Interval:
+    """95 % interval of rate B minus rate A over pairs (Newcombe 1998, square-and-add, method 10).
+
+    Neither scipy nor statsmodels has it; the tests hold it against published tables.
+    """
+    n = both + only_a + only_b + neither
+    rate_a, rate_b = (both + only_a) / n, (both + only_b) / n
+    low_a, high_a = wilson(both + only_a, n)
+    low_b, high_b = wilson(both + only_b, n)
+    phi = _correlation(both, only_a, only_b, neither)
+    down_b, up_b, down_a, up_a = rate_b - low_b, high_b - rate_b, rate_a - low_a, high_a - rate_a
+    below = math.sqrt(max(0.0, down_b**2 - 2 * phi * down_b * up_a + up_a**2))
+    above = math.sqrt(max(0.0, up_b**2 - 2 * phi * up_b * down_a + down_a**2))
+    return max(-1.0, rate_b - rate_a - below), min(1.0, rate_b - rate_a + above)
+
+
+def _correlation(both: int, only_a: int, only_b: int, neither: int) -> float:
+    """phi of the paired table, towards 0 by half the number of pairs, as method 10 has it."""
+    a, b = both + only_a, both + only_b
+    c, d = only_b + neither, only_a + neither
+    if not a * b * c * d:
+        return 0.0
+    cross = both * neither - only_a * only_b
+    if cross > 0:
+        cross = max(0.0, cross - (both + only_a + only_b + neither) / 2)  # type: ignore[assignment]
+    return cross / math.sqrt(a * b * c * d)
+
+
+def mcnemar(only_a: int, only_b: int) -> float:
+    """Two-sided exact McNemar p of the discordant pairs; 1 where there are none."""
+    if only_a + only_b == 0:
+        return 1.0
+    from statsmodels.stats.contingency_tables import mcnemar as test
+
+    return min(1.0, float(test([[0, only_a], [only_b, 0]], exact=True).pvalue))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjusted p values, in the order given."""
+    if not p_values:
+        return []
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+
+
+def detectable_mean(differences: Sequence[float]) -> float | None:
+    """Smallest mean difference shown with 80 % power at 5 %, from the pairs' own deviation."""
+    n = len(differences)
+    if n < 2:
+        return None
+    mean = math.fsum(differences) / n
+    variance = math.fsum((value - mean) ** 2 for value in differences) / (n - 1)
+    return (Z95 + POWER_Z) * math.sqrt(variance / n)
+
+
+def detectable_rate(pairs: int) -> float | None:
+    """Smallest true difference of rates that so many pairs show with 80 % power at 5 %.
+
+    For exact McNemar in the most favourable case, all discordant pairs one way: fewer than six
+    can never show anything, so fewer than six pairs give None.
+    """
+    needed = 6
+    if pairs < needed:
+        return None
+    from scipy.optimize import brentq
+    from scipy.stats import binom
+
+    power = 1 - 0.2
+    return float(brentq(lambda d: binom.sf(needed - 1, pairs, d) - power, 0.0, 1.0))
+
+
+def finding_of_seeds(whole: Finding, pairs: Finding) -> Finding:
+    """What pairs and seeds show together, and else what the pairs alone suggest."""
+    if whole != "no_difference_found":
+        return whole
+    return "suggestive" if pairs in ("difference", "suggestive") else whole
+
+
+def finding(interval: Interval | None, p_value: float | None, seeds: int) -> Finding:
+    """What an interval and its p (adjusted where several questions were asked) amount to.
+
+    A claim about a method counts training seeds: one on each side is suggestive at most.
+    """
+    if interval is None or p_value is None:
+        return "not_estimated"
+    if interval[0] <= 0 <= interval[1] or p_value >= LEVEL:
+        return "no_difference_found"
+    return "difference" if seeds > 1 else "suggestive"

@@ -1,1 +1,0 @@
-"""What the evidence says: status, factors, comparison, statistics and the plan."""

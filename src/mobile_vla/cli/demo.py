@@ -1,0 +1,98 @@
+"""`mvla demo`: the whole study at laptop scale, from nothing to the report."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+from mobile_vla.cli.run_options import Setting, answering, cores, print_json, progress, setting
+from mobile_vla.study.load_study import case_counts
+from mobile_vla.study.models import Counts
+
+if TYPE_CHECKING:
+    from mobile_vla.cli.schema import Demonstrated
+
+IMAGE_SIZE = (128, 128)
+TRAIN_SEED = 1
+EVALUATION_SEED = 2
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Simulate, train, evaluate, judge and report; started again, it goes on where it was."""
+    from mobile_vla.cli.train_queue import train_all
+    from mobile_vla.simulator.render import choose_backend
+
+    began = time.monotonic()
+    chosen = setting(options)
+    with answering(options):
+        print(f"{chosen.study.title.en}: {chosen.profile.note.en}.")
+        print(f"Renderer: {choose_backend()}. Workspace: {chosen.workspace.path}\n", flush=True)
+        jobs = options.jobs or cores()
+        simulate_study(chosen, jobs)
+        failed = train_all(chosen, jobs)
+        judged = _judged(chosen)
+    if options.json:
+        print_json(judged)
+    else:
+        _tell(judged)
+        print(f"\nThis took {time.monotonic() - began:.0f} s.")
+    return failed
+
+
+def simulate_study(chosen: Setting, jobs: int) -> None:
+    """The episodes that the cases need and the held-out set, each made once."""
+    from mobile_vla.simulator.simulate import simulate_dataset
+
+    sets = (
+        (chosen.study.data.train, _needed(chosen), TRAIN_SEED, True),
+        (chosen.study.data.evaluation, chosen.profile.evaluation, EVALUATION_SEED, False),
+    )
+    for name, counts, seed, split in sets:
+        with progress(f"simulating {name}") as report:
+            simulate_dataset(
+                chosen.workspace.data(name),
+                left=counts.left,
+                right=counts.right,
+                seed=seed,
+                image_size=IMAGE_SIZE,
+                jobs=jobs,
+                split=split,
+                progress=report,
+            )
+        print(f"{name}: {counts.left} left and {counts.right} right episodes", flush=True)
+
+
+def _needed(chosen: Setting) -> Counts:
+    """For each direction, as many episodes as the largest case takes."""
+    counts = [case_counts(case, chosen.profile) for case in chosen.study.cases]
+    return Counts(left=max(c.left for c in counts), right=max(c.right for c in counts))
+
+
+def _judged(chosen: Setting) -> Demonstrated:
+    from mobile_vla.cli.schema import Demonstrated
+    from mobile_vla.cli.select_run import book_of
+    from mobile_vla.report.write_report import write_report
+
+    book = book_of(chosen)
+    return Demonstrated(
+        cases=book.cases(),
+        comparisons=book.comparisons(),
+        plan=book.plan(),
+        reports=[str(path.resolve()) for path in write_report(chosen.workspace.path, book)],
+    )
+
+
+def _tell(judged: Demonstrated) -> None:
+    from mobile_vla.cli.compare import print_comparisons
+    from mobile_vla.cli.plan import print_plan
+    from mobile_vla.cli.status import print_cases
+
+    print()
+    print_cases(judged.cases)
+    print_comparisons(judged.comparisons, judged.cases)
+    print()
+    print_plan(judged.plan)
+    print("\nReports:")
+    for path in judged.reports:
+        print(f"  {path}")

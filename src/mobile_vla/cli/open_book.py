@@ -1,0 +1,43 @@
+"""The casebook that a command line names, with the folders that are to be scanned."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mobile_vla.cli.run_options import Setting, setting
+from mobile_vla.cli.select_run import book_of
+from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.folder import find_runs
+from mobile_vla.runs.workspace import DEFAULT, Workspace
+
+if TYPE_CHECKING:
+    from mobile_vla.analysis.casebook import Casebook
+
+
+def casebook(options: argparse.Namespace) -> Casebook:
+    """The casebook that a command line names."""
+    return book_of(setting(options))
+
+
+def scanning_book(options: argparse.Namespace) -> Casebook:
+    """The casebook that a command line names, with the folders that are to be scanned."""
+    return book_of(*places(options))
+
+
+def places(options: argparse.Namespace, folder: str | None = None) -> tuple[Setting, list[Path]]:
+    """The setting in `folder`, else in what the command line names, and what is to be scanned.
+
+    That are the folders of `--evidence`, and a workspace that holds no run of ours but something.
+    Errors: `UserError` for a folder that does not exist.
+    """
+    named = list(options.evidence)
+    base = Path(folder or options.workspace or (named[0] if named else DEFAULT))
+    if not os.path.isdir(base):  # noqa: PTH112  # which never raises
+        raise UserError(f"There is no workspace {base}: run `mvla demo`, or name another.")
+    options.workspace = str(base)
+    if not named and next(find_runs(Workspace(base).runs), None) is None and os.listdir(base):  # noqa: PTH208
+        named = [base]
+    return setting(options), [Path(one) for one in named]

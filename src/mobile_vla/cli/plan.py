@@ -1,0 +1,47 @@
+"""`mvla plan`: what is done, running, to do and blocked, and the next steps."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from mobile_vla.cli.compare import print_design
+from mobile_vla.cli.open_book import casebook
+from mobile_vla.cli.run_options import print_json
+
+if TYPE_CHECKING:
+    from mobile_vla.analysis.model import Plan
+
+
+def plan(options: argparse.Namespace) -> None:
+    """The plan of the study."""
+    book = casebook(options)
+    made = book.plan()
+    if options.json:
+        print_json(made)
+        return
+    print_plan(made)
+    if made.design is not None:
+        print_design(made.design, book)
+
+
+def print_plan(made: Plan) -> None:
+    """Each case's line, then the next steps in order, then where the study's page is wrong."""
+    from mobile_vla.analysis.wording import duration
+    from mobile_vla.analysis.wording_design import fault_sentence
+
+    for item in made.items:
+        left = " to go" if item.state == "running" else ""
+        cost = f", about {duration(item.seconds, 'en')}{left}" if item.seconds else ""
+        share = f" {100 * item.progress:.0f} %" if item.state == "running" and item.progress else ""
+        state = item.state.replace("_", " ")
+        print(f"{state:8}{share} {item.label or item.case}: {item.why}{cost}")
+    if made.next_steps:
+        print("\nNext:")
+    for number, step in enumerate(made.next_steps, 1):
+        print(f"{number}. {step}")
+    names = {item.case: item.label or item.case for item in made.items}
+    if made.faults:
+        print("\nWhat the study's page asks of the wrong pair:")
+    for fault in made.faults:
+        print(f"- {fault_sentence(fault, names, 'en')}")

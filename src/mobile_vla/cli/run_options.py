@@ -1,0 +1,112 @@
+"""What several commands need: the study, the workspace, JSON and progress."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from mobile_vla.runs.workspace import Workspace
+from mobile_vla.study.load_study import find_study, load_study, profile_of
+from mobile_vla.study.models import Profile, Study
+
+LINE_EVERY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The study, profile and workspace that a command line names."""
+
+    study: Study
+    path: Path
+    profile_name: str
+    profile: Profile
+    workspace: Workspace
+
+
+def setting(options: argparse.Namespace) -> Setting:
+    """Read the study and check the profile's name."""
+    path = find_study(options.study)
+    study = load_study(path)
+    profile = profile_of(study, options.profile, path)
+    return Setting(study, path, options.profile, profile, Workspace(Path(options.workspace)))
+
+
+def print_json(value: Any) -> None:
+    """Print a struct, or anything of plain values and paths, as indented JSON."""
+    import msgspec
+
+    data = msgspec.json.encode(value, enc_hook=os.fspath)
+    print(msgspec.json.format(data, indent=2).decode())
+
+
+@contextmanager
+def answering(options: argparse.Namespace) -> Iterator[None]:
+    """With `--json`, what is printed meanwhile goes to stderr, by libraries and processes too."""
+    if not options.json:
+        yield
+        return
+    sys.stdout.flush()
+    out = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(out, 1)
+        os.close(out)
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+class Reports(Protocol):
+    """Tells how far something is."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """`done` of `total`, with a short note."""
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Reports]:
+    """A progress bar on a terminal; elsewhere a line now and then."""
+    if not sys.stderr.isatty():
+        yield _lines(title)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(title, total=None, note="")
+
+        def report(done: int, total: int, note: str = "") -> None:
+            bars.update(task, completed=done, total=total, note=note)
+
+        yield report
+
+
+def _lines(title: str) -> Reports:
+    last = time.monotonic()
+
+    def report(done: int, total: int, note: str = "") -> None:
+        nonlocal last
+        if time.monotonic() - last >= LINE_EVERY_SECONDS:
+            last = time.monotonic()
+            print(f"{title}: {done} of {total} {note}".rstrip(), file=sys.stderr, flush=True)
+
+    return report

@@ -1,0 +1,124 @@
+"""`mvla weights inspect`, `diff` and `merge`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mobile_vla.cli.run_options import print_json
+
+if TYPE_CHECKING:
+    from mobile_vla.policy.checkpoints.inspect_weights import WeightsDiff, WeightsView
+
+SHOWN = 5
+NUMBERS = ("tensors", "parameters", "bytes")
+
+
+def inspect(options: argparse.Namespace) -> int:
+    """Say what each checkpoint holds; exit 1 where one holds NaN or infinity."""
+    from mobile_vla.policy.checkpoints.inspect_weights import inspect_weights
+
+    views = [inspect_weights(Path(file)) for file in options.file]
+    if options.json:
+        print_json(views)
+    else:
+        for view in views:
+            _show(view)
+    return int(any(view.not_finite for view in views))
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Say in what two checkpoints differ; exit 1 where they do."""
+    from mobile_vla.policy.checkpoints.inspect_weights import diff_weights
+
+    found = diff_weights(Path(options.a), Path(options.b))
+    if options.json:
+        print_json(found)
+    else:
+        _show_diff(found)
+    return int(not found.same)
+
+
+def merge(options: argparse.Namespace) -> None:
+    """Write a run's best policy with its adapters merged; exit 1 where it then acts otherwise."""
+    from mobile_vla.policy.checkpoints.merge_lora import POLICY, write_merged
+    from mobile_vla.policy.checkpoints.policy_checkpoint import read_info
+    from mobile_vla.runs.folder import RunFolder
+    from mobile_vla.study.case_file import read_case
+    from mobile_vla.training.build_policy import load_trained_policy, weights_path
+
+    run, out = RunFolder(Path(options.run_folder)), Path(options.out)
+    case, checkpoint = read_case(run.case_yaml), run.best / POLICY
+    policy = load_trained_policy(case, checkpoint)
+    metadata = read_info(checkpoint).metadata
+    merged = write_merged(policy, weights_path(case.vlm, "The VLM"), out, metadata)
+    if options.json:
+        print_json(merged)
+        return
+    print(
+        f"{merged.folder}: {merged.layers} LoRA layers of {case.case} (step {metadata['step']}) "
+        f"merged; read again, its actions are within {merged.apart:.1g} of full speed of those "
+        "with adapters"
+    )
+
+
+def _show(view: WeightsView) -> None:
+    from rich.table import Table
+
+    from mobile_vla.cli.status_table import wide
+
+    shards = f", {view.files} files" if view.files > 1 else ""
+    print(f"{view.path}: {view.format}{shards}, {view.bytes:,} bytes, sha256 {view.sha256}")
+    table = Table(box=None, pad_edge=False)
+    for heading in ("part", "tensors", "parameters", "bytes", "type", "blake3"):
+        table.add_column(heading, justify="right" if heading in NUMBERS else "left")
+    for name, part in view.parts.items():
+        numbers = (f"{getattr(part, column):,}" for column in NUMBERS)
+        table.add_row(name, *numbers, ", ".join(part.types), part.blake3[:16])
+    totals = (sum(getattr(part, column) for part in view.parts.values()) for column in NUMBERS)
+    table.add_row("in all", *(f"{total:,}" for total in totals), end_section=True)
+    sys.stdout.flush()
+    wide().print(table)
+    for line in _notes(view):
+        print(line)
+    print()
+
+
+def _notes(view: WeightsView) -> list[str]:
+    """What a reader must know before loading it."""
+    prefixed = [f'"{prefix}" {count}' for prefix, count in view.prefixes.items() if prefix]
+    lora = [f"{count} of rank {rank}" for rank, count in view.lora.items()]
+    notes = [
+        ("names begin with", prefixed),
+        ("saved twice", [f"{view.twice} tensors"] if view.twice else []),
+        ("adapters in place, layers", lora),
+        ("NOT FINITE", list(view.not_finite)),
+        ("beside the tensors", list(view.beside)),
+    ]
+    return [f"{what}: {_some(found)}" for what, found in notes if found]
+
+
+def _show_diff(found: WeightsDiff) -> None:
+    print(f"A = {found.a}\nB = {found.b}\n{found.equal} tensors are equal")
+    lines = [
+        ("only in A", found.only_a),
+        ("only in B", found.only_b),
+        ("other shape", [f"{n} {a} and {b}" for n, (a, b) in found.shapes.items()]),
+        ("other type", [f"{n} {a} and {b}" for n, (a, b) in found.types.items()]),
+    ]
+    for what, names in lines:
+        if names:
+            print(f"{what}: {len(names)} ({_some(names)})")
+    for part, count in sorted(Counter(change.part for change in found.values).items()):
+        largest = max((c for c in found.values if c.part == part), key=lambda c: c.largest)
+        apart = f"{largest.largest:.3g} ({largest.name})"
+        print(f"other values: {part}: {count}, apart by up to {apart}")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

@@ -1,1 +1,0 @@
-"""One module a group of commands: join what the wings offer, and show it."""

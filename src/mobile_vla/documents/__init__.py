@@ -1,1 +1,0 @@
-"""The report in Korean and English, and the wording of results."""

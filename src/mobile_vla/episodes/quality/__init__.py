@@ -1,0 +1,1 @@
+"""The checks of a data set, and the contact sheet that shows what they find."""

@@ -1,0 +1,35 @@
+"""A checkpoint's whole evaluation: offline metrics, then rollouts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mobile_vla.runs.folder import RunFolder
+from mobile_vla.runs.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mobile_vla.runs.results import Offline, Rollouts
+
+
+def evaluate_run(
+    run: RunFolder,
+    workspace: Workspace,
+    scenes: int,
+    report: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    checkpoint: str = "best",
+    jobs: int = 1,
+) -> tuple[Offline, Rollouts]:
+    """Offline metrics and rollouts of a run's checkpoint, `jobs` processes driving."""
+    from mobile_vla.simulator.render import choose_backend
+
+    choose_backend()
+    from mobile_vla.evaluation.offline import evaluate_offline, load_run
+    from mobile_vla.evaluation.rollouts import evaluate_rollouts
+    from mobile_vla.training.malloc import keep_freed_memory
+
+    keep_freed_memory()
+    trained = load_run(run, checkpoint)
+    offline = evaluate_offline(trained, workspace)
+    return offline, evaluate_rollouts(trained, workspace, scenes, report, jobs)

@@ -1,0 +1,118 @@
+"""Does the policy listen: other texts on the same frames, beside a blind and a deaf policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mobile_vla.evaluation.metrics import sideways
+from mobile_vla.evaluation.predictions import Recorded
+from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.results import Hearing, Swap
+from mobile_vla.simulator.instructions import OTHER_OBJECTS, PARAPHRASES, Phrase, instruction
+from mobile_vla.simulator.world import Side
+
+OTHER: dict[str, Side] = {"left": "right", "right": "left"}
+SIDES: dict[str, Side] = {"left": "left", "right": "right"}
+STANDING = 0.05
+"""Share of full speed below which an action does not move sideways."""
+Predict = Callable[[Recorded, str], np.ndarray]
+"""An episode and a text to executed actions (T, A), m/s (rad/s)."""
+Test = Literal["swapped", "blank", "paraphrased", "other_object"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A policy, or one that cannot see or hear, and the episodes it is asked about.
+
+    Only episodes that go left or right are asked; `predict` may keep what it has computed.
+    """
+
+    series: str
+    predict: Predict
+    episodes: Sequence[Recorded]
+    full_speed: float
+
+    def ask(self, test: Test, text: str, told: Callable[[str], str], side: int) -> Hearing:
+        """One test: `told` makes the text for an episode's direction.
+
+        `side`: + 1 where the text tells the recorded side, - 1 the other, 0 none.
+        """
+        rows = []
+        for episode in self.episodes:
+            try:
+                now = self.predict(episode, told(episode.direction))
+            except UserError as error:
+                return Hearing(series=self.series, test=test, text=text, refused=str(error))
+            rows.append(self._row(self.predict(episode, episode.instruction), now, episode))
+        change, turns, mirrored = (np.array(column) for column in zip(*rows, strict=True))
+        pointed = turns[np.isfinite(turns)]
+        recorded = float(np.mean(pointed > 0)) if len(pointed) else None
+        other = float(np.mean(pointed < 0)) if len(pointed) else None
+        frames = mirrored[np.isfinite(mirrored)]
+        return Hearing(
+            series=self.series,
+            test=test,
+            text=text,
+            change=float(change.mean()),
+            turns=recorded,
+            follows=recorded if side > 0 else other if side < 0 else None,
+            mirrored=float(frames.mean()) if test == "swapped" and len(frames) else None,
+            n=len(rows),
+        )
+
+    def _row(
+        self, before: np.ndarray, now: np.ndarray, episode: Recorded
+    ) -> tuple[float, float, float]:
+        side = sideways(now, episode.actions, self.full_speed)
+        moving = np.abs(before[:, 1]) > STANDING * self.full_speed
+        turned = before * np.array([1, -1, *[1] * (before.shape[1] - 2)])
+        same = np.abs(turned - now)[:, :2].max(1) < 1e-3 * self.full_speed
+        return (
+            float(np.linalg.norm(before - now, axis=1).mean()),
+            np.nan if side is None else side,
+            float(same[moving].mean()) if moving.any() else np.nan,
+        )
+
+
+def sided(episodes: Sequence[Recorded]) -> list[Recorded]:
+    """The episodes that go left or right; a `UserError` where there is none."""
+    found = [episode for episode in episodes if episode.direction in OTHER]
+    if not found:
+        raise UserError("No evaluation episode goes left or right: swapping cannot be measured.")
+    return found
+
+
+def swapped(listener: Listener) -> Hearing:
+    """The task's sentence with the other side."""
+    return listener.ask(
+        "swapped", instruction_template(), lambda side: instruction(OTHER[side]), -1
+    )
+
+
+def hearing_tests(listener: Listener) -> list[Hearing]:
+    """Swapped, blank, paraphrased and other objects, in this order."""
+    found = [swapped(listener), listener.ask("blank", "", lambda side: "", 0)]
+    for test, phrases in (("paraphrased", PARAPHRASES), ("other_object", OTHER_OBJECTS)):
+        found += [_phrased(listener, test, phrase) for phrase in phrases]  # type: ignore[arg-type]
+    return found
+
+
+def as_swap(hearing: Hearing) -> Swap:
+    """The swap of instructions in short, with its share over all asked."""
+    return Swap(change=hearing.change or 0.0, follows=hearing.follows or 0.0, n=hearing.n)
+
+
+def instruction_template() -> str:
+    """The task's sentence with a place for the side."""
+    return instruction("left").replace("left", "{side}")
+
+
+def _phrased(listener: Listener, test: Test, phrase: Phrase) -> Hearing:
+    import msgspec
+
+    found = listener.ask(test, phrase.text, lambda side: phrase.told(SIDES[side]), 1)
+    return msgspec.structs.replace(found, language=phrase.language)

@@ -1,0 +1,29 @@
+"""Which evaluation episodes a run has seen: the same content, or almost the same pictures."""
+
+from __future__ import annotations
+
+from mobile_vla.episodes.dataset import load_dataset
+from mobile_vla.episodes.episode_summary import shrink
+from mobile_vla.episodes.frame_store import open_frames
+from mobile_vla.episodes.manifest import Manifest, ManifestEpisode
+from mobile_vla.episodes.near_duplicates import near_pairs
+from mobile_vla.runs.workspace import Workspace
+
+
+def near_copies(
+    held_out: list[ManifestEpisode], own: Manifest, data: tuple[str, str], workspace: Workspace,
+    size: int,
+) -> list[str]:  # fmt: skip
+    """Hashes of held-out episodes that show almost what an episode of `own` shows.
+
+    `data`: names of the evaluation's and the training's data set. `size`: of the stored frames
+    that are compared, in px.
+    """
+    thumbs = []
+    for name, episodes in zip(data, (held_out, own.episodes), strict=True):
+        folder = workspace.data(name)
+        frames = open_frames(load_dataset(folder).manifest, folder, size, workspace.cache)
+        thumbs += [shrink(frames[episode.id]) for episode in episodes]
+    count = len(held_out)
+    near = {one for one, other, _ in near_pairs(thumbs) if one < count <= other}
+    return [held_out[index].hash for index in sorted(near)]

@@ -1,0 +1,81 @@
+"""Drives noted as they end, so that an interrupted evaluation goes on and repeats no scene."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from mobile_vla.runs.files import explain_os_error
+from mobile_vla.runs.results import Rollout, Stored
+
+
+class Heading(Stored, frozen=True, kw_only=True):
+    """What the drives below were driven with; another heading begins another journal."""
+
+    checkpoint_blake3: str
+    simulator: str
+    max_steps: int
+    image_size: tuple[int, int]
+
+
+class Journal:
+    """`rollouts.jsonl`: a heading, then one drive a line, appended a whole batch at a time."""
+
+    def __init__(self, path: Path, heading: Heading) -> None:
+        """Take up the journal of that heading, or begin it."""
+        self._path, self._heading = path, heading
+        self.drives = self._read()
+
+    def note(self, drives: Sequence[Rollout]) -> None:
+        """Append drives in one write, on the disk when this returns."""
+        text = b"".join(msgspec.json.encode(drive) + b"\n" for drive in drives)
+        try:
+            with open(self._path, "ab") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise explain_os_error(error, self._path) from error
+        self.drives += drives
+
+    def keep(self, count: int) -> None:
+        """Forget all drives but the first `count`: what a kill left of an unfinished batch."""
+        if self.drives[:count] == self.drives and self._whole:
+            return
+        self.drives, kept = [], self.drives[:count]
+        self._begin()
+        self.note(kept)
+
+    def close(self) -> None:
+        """The drives stand elsewhere now."""
+        self._path.unlink(missing_ok=True)
+
+    def _read(self) -> list[Rollout]:
+        self._whole = True
+        lines = self._path.read_bytes().split(b"\n") if self._path.exists() else []
+        try:
+            if not lines or msgspec.json.decode(lines[0], type=Heading) != self._heading:
+                return self._begin()
+        except msgspec.DecodeError:
+            return self._begin()
+        found: list[Rollout] = []
+        for line in lines[1:-1]:
+            try:
+                found.append(msgspec.json.decode(line, type=Rollout))
+            except msgspec.DecodeError:
+                self._whole = False
+                return found
+        self._whole = not lines[-1]  # what stands after the last newline was being written
+        return found
+
+    def _begin(self) -> list[Rollout]:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.write_bytes(msgspec.json.encode(self._heading) + b"\n")
+        except OSError as error:
+            raise explain_os_error(error, self._path) from error
+        self._whole = True
+        return []

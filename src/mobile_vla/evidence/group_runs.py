@@ -1,0 +1,163 @@
+"""Runs gathered under their cases: which run speaks, and what is planned, blocked or queued."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import mobile_vla
+from mobile_vla.evidence.model import CaseView, RunView, State
+from mobile_vla.study.load_study import profile_of, resolve
+from mobile_vla.study.models import Case, ResolvedCase, Study
+
+PACKAGE = "package:"
+
+
+def gather(
+    runs: Sequence[RunView], study: Study | None, profile: str | None, study_path: Path
+) -> list[CaseView]:
+    """The study's cases in its order, then cases that only runs know, by name.
+
+    Runs of another profile are listed with their case and never speak for it.
+    """
+    ordered = sorted(runs, key=lambda run: (run.case, run.foreign is None, _began(run), run.path))
+    by_case: dict[str, list[RunView]] = {}
+    for run in ordered:
+        by_case.setdefault(run.case, []).append(run)
+    views: list[CaseView] = []
+    if study is not None and profile is not None:
+        profile_of(study, profile, study_path)
+        found: dict[str, CaseView] = {}
+        for case in _after_their_needs(study):
+            own = by_case.pop(case.name, [])
+            coming = next_attempts(study, case, profile, study_path, len(of_profile(own, profile)))
+            waits = _before(case, coming, found)
+            found[case.name] = _planned_view(case, coming[-1], own, waits)
+        views = [found[case.name] for case in study.cases]
+    return views + [_unplanned_view(name, own, profile) for name, own in sorted(by_case.items())]
+
+
+def speaking(runs: Sequence[RunView], profile: str | None) -> RunView | None:
+    """The run that speaks for its case: the latest finished, else the latest.
+
+    Runs of our own stand behind scanned ones; of those, one that ended in some way speaks first.
+    """
+    own = of_profile(runs, profile)
+    finished = [run for run in own if run.state == "finished"]
+    told = [run for run in own if run.foreign is None or run.state != "unknown"]
+    chosen = finished or told or own
+    return chosen[-1] if chosen else None
+
+
+def of_profile(runs: Sequence[RunView], profile: str | None) -> list[RunView]:
+    """The runs of one profile; all where None is asked, and runs that tell none."""
+    return [
+        run
+        for run in runs
+        if profile is None or run.resolved is None or run.resolved.profile == profile
+    ]
+
+
+def next_attempts(
+    study: Study, case: Case, profile: str, path: Path, done: int
+) -> list[ResolvedCase]:
+    """The attempts that the study still has after `done` runs; the last one where none is left."""
+    first = min(done, len(case.attempts) - 1)
+    return [resolve(study, case, profile, n, path) for n in range(first, len(case.attempts))]
+
+
+def missing_weights(case: ResolvedCase) -> str | None:
+    """The first of a case's weights that lies nowhere, as it is written; None where all exist."""
+    for source in (case.vlm, case.init):
+        if source is not None and (source.path is None or not _exists(source.path)):
+            return f"{source.name} at {source.path or 'no path'}"
+    return None
+
+
+def _exists(written: str) -> bool:
+    """As training looks for them: with the package, or from the folder the command runs in."""
+    if written.startswith(PACKAGE):
+        package = Path(mobile_vla.__file__).parent
+        return (package / "policy" / "assets" / Path(written.removeprefix(PACKAGE)).name).exists()
+    return os.path.exists(written)  # noqa: PTH110  # `Path` raises where it may not look
+
+
+def _began(run: RunView) -> str:
+    return run.started.isoformat() if run.started else Path(run.path).name
+
+
+def _after_their_needs(study: Study) -> list[Case]:
+    """The cases, each behind those it comes after (a study has no cycle)."""
+    done: dict[str, Case] = {}
+    waiting = list(study.cases)
+    while waiting:
+        ready = [case for case in waiting if all(name in done for name in case.after)]
+        done |= {case.name: case for case in ready or waiting}
+        waiting = [case for case in waiting if case.name not in done]
+    return list(done.values())
+
+
+def _planned_view(
+    case: Case, planned: ResolvedCase, runs: list[RunView], waits: tuple[State, str]
+) -> CaseView:
+    run = speaking(runs, planned.profile)
+    state, why = (run.state, run.why) if run else waits
+    return CaseView(
+        name=case.name,
+        label=case.label,
+        role=case.role,
+        planned=planned,
+        after=list(case.after),
+        attempts=len(case.attempts),
+        runs=runs,
+        run=run,
+        state=state,
+        why=why,
+        seeds=[attempt.seed for attempt in case.attempts if attempt.seed is not None],
+    )
+
+
+def _before(
+    case: Case, coming: Sequence[ResolvedCase], others: Mapping[str, CaseView]
+) -> tuple[State, str]:
+    """Why a case without a run has not begun."""
+    reason = waits_for(case.after, others)
+    if reason:
+        return "blocked", reason
+    absent = [missing_weights(attempt) for attempt in coming]
+    if all(absent):
+        return "blocked", f"its weights do not exist: {absent[-1]}"
+    if absent[0]:
+        return "planned", (
+            f"not begun; attempt 1 of {len(absent)} will be refused, since its "
+            f"weights do not exist: {absent[0]}"
+        )
+    return "planned", "not begun"
+
+
+def waits_for(after: Sequence[str], others: Mapping[str, CaseView]) -> str | None:
+    """Which case must finish first, and how that one stands; None where all have."""
+    for name in after:
+        other = others.get(name)
+        if other is None or other.state != "finished":
+            label = (other.label or name) if other else name
+            return f"after {label}, which is {other.state if other else 'no case'}"
+    return None
+
+
+def _unplanned_view(name: str, runs: list[RunView], profile: str | None) -> CaseView:
+    run = speaking(runs, profile)
+    resolved = next((r.resolved for r in reversed(runs) if r.resolved), None)
+    return CaseView(
+        name=name,
+        label=resolved.label if resolved else None,
+        role=resolved.role if resolved else "case",
+        planned=None,
+        after=[],
+        attempts=1,
+        runs=runs,
+        run=run,
+        state=run.state if run else "unknown",
+        why=run.why if run else "it has runs of another profile only",
+    )

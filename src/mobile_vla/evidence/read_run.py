@@ -1,0 +1,235 @@
+"""A run folder as facts. Nothing in it can make this fail: what cannot be read is a problem."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from blake3 import blake3
+
+from mobile_vla.episodes.manifest import Manifest, parse_manifest
+from mobile_vla.evidence.flatten import flat
+from mobile_vla.evidence.model import CheckpointView, Evidence
+from mobile_vla.evidence.verify_checkpoint import linked, read_checkpoints, relative
+from mobile_vla.messages.errors import UserError, reason_of
+from mobile_vla.runs.environment import Environment
+from mobile_vla.runs.events import AnyEvent, Checkpoint, Exit, Line, decode_events, skim_events
+from mobile_vla.runs.folder import RunFolder
+from mobile_vla.runs.load_report import LoadReport
+from mobile_vla.runs.metrics_csv import read_column
+from mobile_vla.runs.results import Offline, Rollouts
+from mobile_vla.study.models import ResolvedCase
+from mobile_vla.study.plain_yaml import load_plain
+
+CONSOLE_TAIL = 256 * 1024
+CASE_LIMIT = 64 * 1024
+HASH_LIMIT = 256 * 1024 * 1024
+EXCEPTION = re.compile(rb"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:: .*)?$")
+TRACEBACK = b"Traceback (most recent call last):"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleError:
+    """The last uncaught exception printed in `console.log`."""
+
+    text: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a run folder says. A file that is missing or broken is None or empty here.
+
+    `name`: of the folder, relative to the workspace. `case_keys`: those that `case.yaml` has, the
+    others of `case` are defaults. `events`: (line number, event). `val_losses`:
+    (line, value) of `metrics.csv`. `hashes`: of the files that were read, by name.
+    """
+
+    folder: RunFolder
+    name: str
+    case: ResolvedCase | None
+    case_keys: frozenset[str]
+    events: list[tuple[int, AnyEvent]]
+    manifest: Manifest | None
+    load_report: LoadReport | None
+    environment: Environment | None
+    val_losses: list[tuple[int, float]]
+    offline: Offline | None
+    rollouts: Rollouts | None
+    checkpoints: list[CheckpointView]
+    best: CheckpointView | None
+    latest: CheckpointView | None
+    console: ConsoleError | None
+    hashes: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def at(self, file: str, where: str = "") -> Evidence:
+        """Evidence in one of the run's files."""
+        return Evidence(file=f"{self.name}/{file}", where=where, blake3=self.hashes.get(file, ""))
+
+
+class _Reader:
+    """Reads one file after another and keeps what went wrong. `hashed`: for citing them."""
+
+    def __init__(self, folder: RunFolder, base: Path, *, hashed: bool) -> None:
+        self.folder, self.name = str(folder.path), relative(folder.path, base)
+        self.hashed = hashed
+        self.hashes: dict[str, str] = {}
+        self.problems: list[str] = []
+
+    def read(
+        self, file: str, how: Callable[[bytes], T], large: Callable[[Path], T] | None = None
+    ) -> T | None:
+        """`how` of the bytes, read once; None with a problem where broken, alone where missing.
+
+        `large` reads files above `HASH_LIMIT` by their path, whose hash stays empty.
+        """
+        path, name = f"{self.folder}/{file}", f"{self.name}/{file}"
+        try:
+            data = self._bytes(path, file)
+            if data is not None:
+                return how(data)
+            if file not in self.hashes:
+                return None
+            if large is None:
+                raise ValueError("it is too large")
+            return large(Path(path))
+        except UserError as error:
+            self.problems.append(str(error).replace(path, name))
+        except (OSError, ValueError, csv.Error, msgspec.MsgspecError, RecursionError) as error:
+            self.problems.append(f"{name} cannot be read: {reason_of(error)}")
+        return None
+
+    def _bytes(self, path: str, file: str) -> bytes | None:
+        """What the file holds; None where it is missing, no file, or too large to hash."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            if os.path.islink(path):  # noqa: PTH114
+                self.problems.append(f"{self.name}/{file} is not a file")
+            return None
+        try:
+            told = os.fstat(descriptor)
+            if not stat.S_ISREG(told.st_mode):
+                self.problems.append(f"{self.name}/{file} is not a file")
+                return None
+            small = told.st_size <= HASH_LIMIT
+            data = _whole(descriptor, told.st_size) if small else None
+        finally:
+            os.close(descriptor)
+        self.hashes[file] = blake3(data).hexdigest() if self.hashed and data is not None else ""
+        return data
+
+
+def _whole(descriptor: int, size: int) -> bytes:
+    """All bytes of an open file, which may grow meanwhile: up to its size when it was opened."""
+    data = os.read(descriptor, size)
+    while len(data) < size and (more := os.read(descriptor, size - len(data))):
+        data += more
+    return data
+
+
+def read_run(folder: RunFolder, base: Path, *, results: bool = True, hashed: bool = True) -> Facts:
+    """Everything readable in a run folder. `base`: the workspace, to which files are relative.
+
+    `results`: its evaluation too, which no state rests on. `hashed`: to cite its files by hash.
+    """
+    reader = _Reader(folder, base, hashed=hashed)
+    events = _good_lines(reader, reader.read("events.jsonl", decode_events, skim_events) or [])
+    written = [(line, event) for line, event in events if isinstance(event, Checkpoint)]
+    checkpoints = read_checkpoints(folder, written, reader.name)
+    told = bool(events) and isinstance(events[-1][1], Exit)
+    case, keys = reader.read("case.yaml", _case) or (None, frozenset[str]())
+    return Facts(
+        folder=folder,
+        name=reader.name,
+        case=case,
+        case_keys=keys,
+        events=events,
+        manifest=reader.read("manifest.json", partial(parse_manifest, folder.manifest)),
+        load_report=reader.read("load_report.json", _load_report),
+        environment=reader.read("environment.json", _environment),
+        val_losses=reader.read("metrics.csv", _val_losses) or [],
+        offline=reader.read("evaluation/offline.json", _offline) if results else None,
+        rollouts=reader.read("evaluation/rollouts.json", _rollouts) if results else None,
+        checkpoints=checkpoints,
+        best=linked(folder, "best", checkpoints),
+        latest=linked(folder, "latest", checkpoints),
+        console=None if told else _console_error(reader),
+        hashes=reader.hashes,
+        problems=reader.problems,
+    )
+
+
+def _good_lines(reader: _Reader, lines: list[Line]) -> list[tuple[int, AnyEvent]]:
+    good = []
+    for line in lines:
+        if line.event is None:
+            told = f"line {line.number} of {reader.name}/events.jsonl is no event: {line.problem}"
+            reader.problems.append(told)
+        else:
+            good.append((line.number, line.event))
+    return good
+
+
+def _val_losses(data: bytes) -> list[tuple[int, float]]:
+    return read_column(data, "val_loss")
+
+
+_load_report = msgspec.json.Decoder(LoadReport).decode
+_environment = msgspec.json.Decoder(Environment).decode
+_offline = msgspec.json.Decoder(Offline).decode
+_rollouts = msgspec.json.Decoder(Rollouts).decode
+
+
+@lru_cache(maxsize=1024)
+def _case(data: bytes) -> tuple[ResolvedCase, frozenset[str]]:
+    if len(data) > CASE_LIMIT:
+        raise ValueError("it is far too long for a resolved case")
+    try:
+        content = load_plain(data)
+        return msgspec.convert(content, ResolvedCase), frozenset(key for key, _ in flat(content))
+    except ValueError as error:
+        raise ValueError(f"it is no resolved case: {error}") from error
+
+
+def _console_error(reader: _Reader) -> ConsoleError | None:
+    """The last traceback's exception; only the log's end is read, however long it is."""
+    file = "console.log"
+    tail = reader.read(file, lambda data: _lines_of(data[-CONSOLE_TAIL:], len(data)), _tail)
+    if tail is None:
+        return None
+    first, lines = tail
+    starts = [i for i, line in enumerate(lines) if line.strip().endswith(TRACEBACK)]
+    if not starts:
+        return None
+    for offset, line in enumerate(lines[starts[-1] + 1 :], starts[-1] + 1):
+        if EXCEPTION.match(line):
+            where = f"line {first + offset}" if first else "near its end"
+            digest = reader.hashes[file]
+            evidence = Evidence(file=f"{reader.name}/{file}", where=where, blake3=digest)
+            return ConsoleError(line.decode("utf-8", "replace"), evidence)
+    return None
+
+
+def _tail(path: Path) -> tuple[int, list[bytes]]:
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - CONSOLE_TAIL))
+        return _lines_of(file.read(), size)
+
+
+def _lines_of(tail: bytes, size: int) -> tuple[int, list[bytes]]:
+    """The last lines, carriage returns counted as line ends; 1 where they are all, else 0."""
+    return int(size <= CONSOLE_TAIL), [
+        line.rstrip(b"\r").rpartition(b"\r")[2] for line in tail.split(b"\n")
+    ]

@@ -1,0 +1,248 @@
+"""A disposable index of judged runs, so that the table of many runs is there at once.
+
+It holds nothing that cannot be read again: `<workspace>/cache/status.sqlite` may be deleted at any
+time, and where it is missing, of another program or machine, or broken, it is made anew. A run is
+taken from it only while inode, size and change time of its files are those it was judged by, and
+only where its state cannot change without them: what may live is judged at every asking.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+import mobile_vla
+from mobile_vla.evidence.model import RunView
+from mobile_vla.evidence.run_state import DOUBLE, FUTURE
+from mobile_vla.runs.process import boot_id
+from mobile_vla.runs.results import Offline, Rollouts, Scored
+from mobile_vla.study.models import ResolvedCase
+
+FILES = (
+    "events.jsonl",
+    "case.yaml",
+    "manifest.json",
+    "load_report.json",
+    "environment.json",
+    "metrics.csv",
+    "console.log",
+)
+RESULTS = ("evaluation/offline.json", "evaluation/rollouts.json")
+PACK = struct.Struct("<3q").pack
+TABLES = """
+CREATE TABLE about (made_by TEXT);
+CREATE TABLE resolved (id INTEGER PRIMARY KEY, content BLOB UNIQUE);
+CREATE TABLE runs (path TEXT PRIMARY KEY, shallow BLOB, whole BLOB, results BLOB, names TEXT,
+                   case_name TEXT, state TEXT, why TEXT, started TEXT, resolved INTEGER);
+CREATE TABLE views (path TEXT PRIMARY KEY, view BLOB);
+"""
+"""Views lie apart: choosing among a hundred thousand runs must not read past them."""
+
+
+class Entry(NamedTuple):
+    """A judged run: what it was judged by, and what is needed to choose which run speaks.
+
+    `results` is empty where its evaluation was not read.
+    """
+
+    path: str
+    shallow: bytes
+    whole: bytes
+    results: bytes
+    names: str
+    case: str
+    state: str
+    why: str
+    started: str | None
+    resolved: int | None
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """A run judged now: its light view, its checkpoints' names, its files' signatures before."""
+
+    view: RunView
+    names: str
+    shallow: bytes
+    whole: bytes
+    results: bytes
+
+
+class Index:
+    """The index of one workspace. Where it cannot be opened, it is empty and keeps nothing."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.file = workspace / "cache" / "status.sqlite"
+        self._resolved: dict[int, ResolvedCase] = {}
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self.db = self._open()
+        except (sqlite3.Error, OSError):
+            self.db = sqlite3.connect(":memory:")
+            self.db.executescript(TABLES)
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._checked()
+        except sqlite3.DatabaseError:
+            self.file.unlink(missing_ok=True)
+            return self._checked()
+
+    def _checked(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.file, timeout=1.0, isolation_level=None)
+        db.execute("PRAGMA synchronous = OFF")
+        made = db.execute("SELECT name FROM sqlite_master WHERE name = 'about'").fetchone()
+        by = db.execute("SELECT made_by FROM about").fetchone() if made else None
+        if by is None or by[0] != _maker():
+            db.execute("BEGIN IMMEDIATE")
+            for table in ("about", "resolved", "runs", "views"):
+                db.execute(f"DROP TABLE IF EXISTS {table}")
+            for statement in TABLES.strip().split(";")[:-1]:
+                db.execute(statement)
+            db.execute("INSERT INTO about VALUES (?)", (_maker(),))
+            db.execute("COMMIT")
+        return db
+
+    def entries(self) -> dict[str, Entry]:
+        """Every run that is known, by path."""
+        columns = "path, shallow, whole, results, names, case_name, state, why, started, resolved"
+        try:
+            return {row[0]: Entry(*row) for row in self.db.execute(f"SELECT {columns} FROM runs")}
+        except sqlite3.Error:
+            return {}
+
+    def view(self, path: str) -> RunView | None:
+        """The light view of a known run."""
+        with contextlib.suppress(sqlite3.Error, msgspec.MsgspecError):
+            row = self.db.execute("SELECT view FROM views WHERE path = ?", (path,)).fetchone()
+            return msgspec.msgpack.decode(row[0], type=RunView) if row else None
+        return None
+
+    def resolved(self, number: int | None) -> ResolvedCase | None:
+        """A resolved case by its number; equal ones are one object."""
+        if number is not None and number not in self._resolved:
+            for key, content in self.db.execute("SELECT id, content FROM resolved"):
+                self._resolved[key] = msgspec.msgpack.decode(content, type=ResolvedCase)
+        return None if number is None else self._resolved[number]
+
+    def keep(self, judged: Sequence[Judged]) -> None:
+        """Store settled runs."""
+        with contextlib.suppress(sqlite3.Error):
+            self.db.execute("BEGIN IMMEDIATE")
+            marks = ",".join("?" * len(Entry._fields))
+            rows = [self._row(one) for one in judged]
+            views = [(one.view.path, msgspec.msgpack.encode(one.view)) for one in judged]
+            self.db.executemany(f"INSERT OR REPLACE INTO runs VALUES ({marks})", rows)
+            self.db.executemany("INSERT OR REPLACE INTO views VALUES (?,?)", views)
+            self.db.execute("COMMIT")
+
+    def forget(self, paths: Sequence[str]) -> None:
+        """Drop runs that are gone."""
+        with contextlib.suppress(sqlite3.Error):
+            for table in ("runs", "views"):
+                gone = [(path,) for path in paths]
+                self.db.executemany(f"DELETE FROM {table} WHERE path = ?", gone)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.db.close()
+
+    def _row(self, one: Judged) -> Entry:
+        view = one.view
+        started = view.started.isoformat() if view.started else None
+        number = self._number(view.resolved)
+        return Entry(view.path, one.shallow, one.whole, one.results, one.names, view.case,
+                     view.state, view.why, started, number)  # fmt: skip
+
+    def _number(self, resolved: ResolvedCase | None) -> int | None:
+        if resolved is None:
+            return None
+        content = msgspec.msgpack.encode(resolved)
+        self.db.execute("INSERT OR IGNORE INTO resolved (content) VALUES (?)", (content,))
+        found = self.db.execute("SELECT id FROM resolved WHERE content = ?", (content,)).fetchone()
+        return int(found[0])
+
+
+def settled(view: RunView) -> bool:
+    """Whether its state cannot change unless its files do."""
+    passing = any(DOUBLE in conflict or FUTURE in conflict for conflict in view.conflicts)
+    return view.state not in ("running", "stalled") and not passing
+
+
+def shallow_signature(folder: str) -> bytes:
+    """Inode, size and change time (which a permission moves too) of events and checkpoints."""
+    return _stat(f"{folder}/events.jsonl") + _stat(f"{folder}/checkpoints")
+
+
+def whole_signature(folder: str, names: str) -> bytes:
+    """The same of every file that a state rests on; `names`: its checkpoints."""
+    parts = [_stat(f"{folder}/{name}") for name in FILES]
+    parts.append(_stat(f"{folder}/checkpoints"))
+    parts += [_stat(f"{folder}/checkpoints/{name}/policy.safetensors") for name in names.split("/")]
+    return b"".join(parts)
+
+
+def results_signature(folder: str) -> bytes:
+    """The same of its evaluation."""
+    return b"".join(_stat(f"{folder}/{name}") for name in RESULTS)
+
+
+def checkpoint_names(folder: str) -> str:
+    """Names in the checkpoints' folder, parted by slashes."""
+    with contextlib.suppress(OSError):
+        return "/".join(sorted(entry.name for entry in os.scandir(f"{folder}/checkpoints")))
+    return ""
+
+
+def light(view: RunView) -> RunView:
+    """A run without what no table shows: hashes of episodes, factors, paths of drives."""
+    replace = msgspec.structs.replace
+    return replace(
+        view, evidence=[], train_hashes=[], validation_hashes=[], factors={}, checkpoints=[],
+        offline=_light_offline(view.offline), rollouts=_light_rollouts(view.rollouts),
+    )  # fmt: skip
+
+
+def _light_offline(offline: Offline | None) -> Offline | None:
+    if offline is None:
+        return None
+    replace = msgspec.structs.replace
+    return replace(
+        offline,
+        set=replace(offline.set, episodes=[], leaked=[]),
+        policy=_light_scored(offline.policy),
+        baselines=[_light_scored(baseline) for baseline in offline.baselines],
+    )
+
+
+def _light_scored(scored: Scored) -> Scored:
+    return msgspec.structs.replace(scored, by_direction={}, episodes=[])
+
+
+def _light_rollouts(rollouts: Rollouts | None) -> Rollouts | None:
+    if rollouts is None:
+        return None
+    drives = [msgspec.structs.replace(drive, path=[]) for drive in rollouts.rollouts]
+    return msgspec.structs.replace(rollouts, rollouts=drives)
+
+
+def _stat(path: str) -> bytes:
+    try:
+        found = os.stat(path)  # noqa: PTH116  # a hundred thousand of them
+    except OSError as error:
+        return PACK(-1, error.errno or 0, 0)
+    return PACK(found.st_ino, found.st_size, found.st_ctime_ns)
+
+
+def _maker() -> str:
+    """Which program judged, for whom, on which boot of which machine: another judges anew."""
+    package = Path(__file__).parents[1]
+    sources = [file for room in ("evidence", "runs") for file in (package / room).glob("*.py")]
+    changed = max(source.stat().st_mtime_ns for source in sources)
+    return f"{mobile_vla.__version__} {changed} {os.uname().nodename} {boot_id()} {os.geteuid()}"

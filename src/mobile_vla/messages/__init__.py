@@ -1,0 +1,1 @@
+"""Reasons and their words; errors that a user is meant to read."""

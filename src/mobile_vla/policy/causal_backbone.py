@@ -1,0 +1,114 @@
+"""What all families share: frames to pixels, texts to tokens, the action token's place."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from mobile_vla.messages.errors import UserError
+from mobile_vla.policy.backbone import PARTS, TextTokens
+from mobile_vla.policy.key_match import part_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class SequenceBackbone(nn.Module, ABC):
+    """A causal decoder over image latents, text and one action token.
+
+    Each row's action token follows its own text directly, so padding, which stands after it,
+    changes nothing. A family adds `encode_frames`, `embed`, `decode` and `lora_pattern`.
+    """
+
+    def __init__(
+        self,
+        network: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        mean: Sequence[float],
+        std: Sequence[float],
+        pad: int,
+        prompt: str,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.tokenizer = tokenizer
+        self.image_size: int = network.config.vision_config.image_size
+        self._pad = pad
+        self._prompt = prompt
+        self.register_buffer("_mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("_std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def preprocess(self, frames: torch.Tensor) -> torch.Tensor:
+        """Frames (N, H, W, 3) uint8 RGB to pixels (N, 3, H, W), the VLM's mean and deviation."""
+        expected = (self.image_size, self.image_size, 3)
+        if frames.ndim != 4 or tuple(frames.shape[1:]) != expected or frames.dtype != torch.uint8:
+            raise UserError(
+                f"The VLM takes uint8 frames of shape (N, {expected[0]}, {expected[1]}, 3) but got "
+                f"{frames.dtype} of shape {tuple(frames.shape)}: resize the frames first."
+            )
+        pixels = frames.to(self._mean.device).permute(0, 3, 1, 2).to(self._mean.dtype) / 255.0
+        return (pixels - self._mean) / self._std
+
+    def tokenize(self, instructions: Sequence[str]) -> TextTokens:
+        """Prompts as `TextTokens`; a word the tokenizer does not know is a `UserError`."""
+        return self.tokenize_text([self._prompt.format(instruction=i) for i in instructions])
+
+    def tokenize_text(self, texts: Sequence[str]) -> TextTokens:
+        """Any texts as `TextTokens`, without `<s>` and `</s>`."""
+        rows = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        for text, row in zip(texts, rows, strict=True):
+            if self.tokenizer.unk_token_id in row:
+                raise UserError(
+                    f'The VLM\'s tokenizer does not know every word of "{text}": use other words, '
+                    "or a VLM whose tokenizer knows them."
+                )
+        ids = torch.full((len(rows), max(map(len, rows))), self._pad)
+        mask = torch.zeros(ids.shape, dtype=torch.bool)
+        for index, row in enumerate(rows):
+            ids[index, : len(row)] = torch.tensor(row)
+            mask[index, : len(row)] = True
+        device = self._mean.device
+        return TextTokens(ids.to(device), mask.to(device))
+
+    def action_states(
+        self, latents: torch.Tensor, text: TextTokens, action_token: torch.Tensor
+    ) -> torch.Tensor:
+        """The decoder's last state (N, D) at the action token; see `Backbone.action_states`."""
+        embedded = self.embed(latents, text)
+        count, length, width = embedded.shape
+        place = length - text.ids.shape[1] + text.mask.sum(1)
+        rows = torch.arange(count, device=embedded.device)
+        sequence = torch.cat([embedded, embedded.new_zeros(count, 1, width)], dim=1)
+        token = action_token.to(sequence.dtype).expand(count, -1)
+        sequence = sequence.index_put((rows, place), token)
+        return self.decode_at(sequence, place).to(action_token.dtype)
+
+    @abstractmethod
+    def encode_frames(self, pixels: torch.Tensor) -> torch.Tensor:
+        """See `Backbone.encode_frames`."""
+
+    @abstractmethod
+    def embed(self, latents: torch.Tensor, text: TextTokens) -> torch.Tensor:
+        """What stands first, latents (N, L, D) and text, as embeddings (N, P, D); text last."""
+
+    @abstractmethod
+    def decode(self, embedded: torch.Tensor) -> torch.Tensor:
+        """Embeddings (N, P, D) to last states (N, P, D); the language head is left out."""
+
+    def decode_at(self, embedded: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+        """The last states (N, D) at `place` (N,) alone, by whatever shortcut the family knows."""
+        return self.decode(embedded)[torch.arange(len(embedded)), place]
+
+    @abstractmethod
+    def lora_pattern(self, parts: Collection[str]) -> str:
+        """See `Backbone.lora_pattern`."""
+
+    def parts(self) -> dict[str, list[str]]:
+        """Parameter names of `network` by part."""
+        names = [name for name, _ in self.network.named_parameters()]
+        return {part: [n for n in names if part_of(n) == part] for part in PARTS}

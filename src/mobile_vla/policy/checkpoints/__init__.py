@@ -1,0 +1,1 @@
+"""Checkpoints: read, held against a model, merged and reported."""

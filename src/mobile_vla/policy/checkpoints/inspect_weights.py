@@ -1,0 +1,187 @@
+"""What a checkpoint holds, told from the file alone: no model is built, nothing is executed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+import torch
+
+from mobile_vla.policy.checkpoints.lora_checkpoint import DOWN
+from mobile_vla.policy.checkpoints.tensor_files import Checkpoint, read_checkpoint
+from mobile_vla.policy.key_match import part_of, plain_names
+from mobile_vla.policy.lora import hash_tensors
+
+
+class TensorView(msgspec.Struct, frozen=True, kw_only=True):
+    """One tensor: its name in the file, the plain one, and the blake3 of its bytes."""
+
+    name: str
+    plain: str
+    part: str
+    shape: tuple[int, ...]
+    type: str
+    bytes: int
+    blake3: str
+    finite: bool
+
+
+class PartView(msgspec.Struct, frozen=True, kw_only=True):
+    """The tensors of one part together; `blake3` is over their plain names and contents."""
+
+    tensors: int
+    parameters: int
+    bytes: int
+    types: tuple[str, ...]
+    blake3: str
+
+
+class WeightsView(msgspec.Struct, frozen=True, kw_only=True):
+    """A checkpoint as its files tell it.
+
+    `prefixes` counts what stands before the plain names; `twice` counts plain names saved more
+    than once; `lora` counts adapted layers by rank; `beside` are the keys of what is no tensor.
+    """
+
+    path: str
+    format: str
+    files: int
+    bytes: int
+    sha256: str
+    parts: dict[str, PartView]
+    prefixes: dict[str, int]
+    twice: int
+    lora: dict[str, int]
+    not_finite: tuple[str, ...]
+    beside: tuple[str, ...]
+    tensors: tuple[TensorView, ...]
+
+
+class ValueChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A tensor of equal shape and other values; `largest` is the largest absolute difference."""
+
+    name: str
+    part: str
+    largest: float
+
+
+class WeightsDiff(msgspec.Struct, frozen=True, kw_only=True):
+    """Two checkpoints by plain name. `shapes` and `types` give both sides' values."""
+
+    a: str
+    b: str
+    equal: int
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+    shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    types: dict[str, tuple[str, str]]
+    values: tuple[ValueChange, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether names, shapes, types and every value agree."""
+        return not (self.only_a or self.only_b or self.shapes or self.types or self.values)
+
+
+def inspect_weights(path: Path) -> WeightsView:
+    """Everything a checkpoint holds; a `UserError` where it cannot be read safely."""
+    checkpoint = read_checkpoint(path)
+    plain = plain_names(checkpoint.tensors)
+    views = tuple(
+        _view(name, plain[name], tensor) for name, tensor in sorted(checkpoint.tensors.items())
+    )
+    repeats = Counter(plain.values())
+    ranks = Counter(
+        str(rank) for rank in {v.plain: v.shape[0] for v in views if DOWN in v.name}.values()
+    )
+    return WeightsView(
+        path=str(path),
+        format=checkpoint.format,
+        files=len(checkpoint.files),
+        bytes=checkpoint.bytes,
+        sha256=checkpoint.sha256,
+        parts=_parts(checkpoint, views),
+        prefixes=dict(Counter(v.name.removesuffix(v.plain) for v in views)),
+        twice=sum(count > 1 for count in repeats.values()),
+        lora=dict(ranks),
+        not_finite=tuple(view.name for view in views if not view.finite),
+        beside=tuple(sorted(checkpoint.other)),
+        tensors=views,
+    )
+
+
+def diff_weights(a: Path, b: Path) -> WeightsDiff:
+    """Compare two checkpoints of any formats, name by plain name, value by value."""
+    left, right = _plain(read_checkpoint(a)), _plain(read_checkpoint(b))
+    both = sorted(left.keys() & right.keys())
+    shapes = {
+        n: (tuple(left[n].shape), tuple(right[n].shape))
+        for n in both
+        if left[n].shape != right[n].shape
+    }
+    alike = [name for name in both if name not in shapes]
+    types = {n: (_type(left[n]), _type(right[n])) for n in alike if left[n].dtype != right[n].dtype}
+    values = tuple(change for name in alike if (change := _change(name, left[name], right[name])))
+    changed = {change.name for change in values}
+    return WeightsDiff(
+        a=str(a),
+        b=str(b),
+        equal=sum(name not in types and name not in changed for name in alike),
+        only_a=tuple(sorted(left.keys() - right.keys())),
+        only_b=tuple(sorted(right.keys() - left.keys())),
+        shapes=shapes,
+        types=types,
+        values=values,
+    )
+
+
+def _view(name: str, plain: str, tensor: torch.Tensor) -> TensorView:
+    return TensorView(
+        name=name,
+        plain=plain,
+        part=part_of(plain),
+        shape=tuple(tensor.shape),
+        type=_type(tensor),
+        bytes=tensor.numel() * tensor.element_size(),
+        blake3=hash_tensors([("", tensor)]),
+        finite=not tensor.is_floating_point() or bool(torch.isfinite(tensor).all()),
+    )
+
+
+def _parts(checkpoint: Checkpoint, views: Iterable[TensorView]) -> dict[str, PartView]:
+    groups: dict[str, dict[str, TensorView]] = {}
+    for view in views:
+        groups.setdefault(view.part, {})[view.plain] = view
+    return {part: _part(checkpoint, group) for part, group in sorted(groups.items())}
+
+
+def _part(checkpoint: Checkpoint, group: Mapping[str, TensorView]) -> PartView:
+    """Each plain name once, so that a tensor saved twice is counted once."""
+    tensors = {plain: checkpoint.tensors[view.name] for plain, view in group.items()}
+    return PartView(
+        tensors=len(group),
+        parameters=sum(tensor.numel() for tensor in tensors.values()),
+        bytes=sum(view.bytes for view in group.values()),
+        types=tuple(sorted({view.type for view in group.values()})),
+        blake3=hash_tensors(sorted(tensors.items())),
+    )
+
+
+def _plain(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
+    names = plain_names(checkpoint.tensors)
+    return {names[name]: tensor for name, tensor in checkpoint.tensors.items()}
+
+
+def _type(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _change(name: str, left: torch.Tensor, right: torch.Tensor) -> ValueChange | None:
+    """How far values lie apart; NaN on both sides is no difference, on one side infinitely far."""
+    a, b = left.double(), right.double()
+    if torch.equal(a, b) or bool(((a == b) | (a.isnan() & b.isnan())).all()):
+        return None
+    apart = torch.where(a == b, 0.0, (a - b).abs()).nan_to_num(nan=torch.inf)
+    return ValueChange(name=name, part=part_of(name), largest=float(apart.max()))

@@ -1,0 +1,214 @@
+"""A VLM from its folder, whole or not at all, with a report of what was loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import nn
+
+from mobile_vla.messages.errors import Faults, UserError
+from mobile_vla.policy.backbone import PARTS, Backbone
+from mobile_vla.policy.checkpoints.suggest_path import require_path
+from mobile_vla.policy.checkpoints.tensor_files import Checkpoint, read_checkpoint
+from mobile_vla.policy.key_match import (
+    NOT_WEIGHTS,
+    KeyMatch,
+    Shape,
+    by_part,
+    match_keys,
+    matches_any,
+    nearest_renaming,
+    part_of,
+)
+from mobile_vla.policy.lora import hash_base
+from mobile_vla.policy.memory import available_bytes
+from mobile_vla.policy.policy import Policy
+from mobile_vla.policy.vlm_registry import (
+    build_backbone,
+    load_tokenizer,
+    network_class,
+    read_config,
+)
+from mobile_vla.runs.load_report import LoadedSource, LoadReport
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class VlmWeights:
+    """A VLM's folder that was read and found whole, before a network is built of it."""
+
+    config: PreTrainedConfig
+    tokenizer: PreTrainedTokenizerBase
+    checkpoint: Checkpoint
+    dtype: torch.dtype
+    source: LoadedSource
+
+    def build(self) -> Backbone:
+        """The network with these weights, frozen and in evaluation mode, behind its family."""
+        path = self.checkpoint.path
+        network = network_class(self.config).from_pretrained(
+            None, config=self.config, state_dict=dict(self.checkpoint.tensors), dtype=self.dtype
+        )
+        if self.dtype == torch.float16:  # whose largest number is 65,504
+            refuse_nan(network.state_dict(), path, "float16")
+        return build_backbone(network.eval().requires_grad_(False), self.tokenizer, path)
+
+
+def load_vlm(path: Path, *, dtype: torch.dtype = torch.float32) -> tuple[Backbone, LoadedSource]:
+    """`read_vlm`, and the network built."""
+    found = read_vlm(path, dtype=dtype)
+    return found.build(), found.source
+
+
+def read_vlm(path: Path, *, dtype: torch.dtype = torch.float32) -> VlmWeights:
+    """A VLM from its Hugging Face folder, to be held as `dtype`.
+
+    Every weight of the model must be in the folder with its shape and be finite, the tokenizer
+    must be its own, and the machine must have room; the `UserError` holds all that is wrong.
+    The files are read once.
+    """
+    require_path(path)
+    config = read_config(path)
+    empty = _empty(config)
+    faults = Faults()
+    tokenizer = faults.of(load_tokenizer, path, config)
+    faults.of(_require_room, empty, path, dtype)
+    checkpoint = faults.of(read_checkpoint, path)
+    match = None
+    if checkpoint is not None:
+        tensors = with_tied(checkpoint.tensors, empty)
+        match = faults.of(fit_keys, tensors, expected_shapes(empty), path, frozenset())
+        faults.of(refuse_nan, checkpoint.tensors, path)
+    faults.refuse()
+    assert tokenizer is not None and checkpoint is not None and match is not None
+    return VlmWeights(config, tokenizer, checkpoint, dtype, source_of("vlm", checkpoint, match))
+
+
+def empty_network(path: Path) -> PreTrainedModel:
+    """The network of a VLM's folder with names and shapes and no weights (torch's meta device)."""
+    return _empty(read_config(path))
+
+
+def _empty(config: PreTrainedConfig) -> PreTrainedModel:
+    with torch.device("meta"):
+        network: PreTrainedModel = network_class(config)(config)
+    return network
+
+
+def _require_room(empty: PreTrainedModel, path: Path, dtype: torch.dtype) -> None:
+    need = sum(p.numel() for p in empty.parameters()) * dtype.itemsize
+    have = available_bytes()
+    if need > have:
+        raise UserError(
+            f"{path} takes {need / 2**30:.1f} GiB as {str(dtype).removeprefix('torch.')} but "
+            f"{have / 2**30:.1f} GiB of memory are free: end other programs, set frozen_dtype to "
+            "bfloat16, or use a larger machine."
+        )
+
+
+def load_report(policy: Policy, sources: Sequence[LoadedSource]) -> LoadReport:
+    """The report of a policy as it stands: its sources, its tensors' hash, what trains."""
+    return LoadReport(
+        sources=tuple(sources),
+        tensors_hash=hash_base(policy.backbone),
+        trainable=policy.trainable(),
+    )
+
+
+def expected_shapes(network: nn.Module) -> dict[str, Shape]:
+    """Every tensor's shape by the model's own name."""
+    return _shapes(network.state_dict())
+
+
+def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, Shape]:
+    return {name: tuple(value.shape) for name, value in tensors.items()}
+
+
+def with_tied(
+    tensors: Mapping[str, torch.Tensor], network: PreTrainedModel
+) -> dict[str, torch.Tensor]:
+    """With the language head, which is the embedding table: a file may hold it once or twice."""
+    tied = network.all_tied_weights_keys
+    present = {alias: tensors[source] for alias, source in tied.items() if source in tensors}
+    return {**present, **tensors}
+
+
+def fit_keys(
+    tensors: Mapping[str, torch.Tensor],
+    expected: Mapping[str, Shape],
+    path: Path,
+    allowed: Collection[str],
+) -> KeyMatch:
+    """A `UserError` unless all of the model's tensors load and no VLM tensor is left over."""
+    found = _shapes(tensors)
+    match = match_keys(expected, found)
+    missing = [name for name in match.missing if name not in allowed]
+    left_over = [
+        name
+        for name in match.unexpected
+        if part_of(name) in PARTS and not matches_any(name, NOT_WEIGHTS)
+    ]
+    faults = []
+    if missing:
+        faults.append(f"{len(missing)} of {len(expected)} tensors are missing{_some(missing)}")
+    if match.mismatched:
+        name = match.mismatched[0]
+        faults.append(
+            f"{len(match.mismatched)} differ in shape (such as {name}: {found[name]} in the file, "
+            f"{expected[name]} in the model)"
+        )
+    if left_over:
+        faults.append(f"{len(left_over)} fit nothing in the model{_some(left_over)}")
+    if faults:
+        unused = {name: shape for name, shape in found.items() if name in match.unexpected}
+        lacking = {name: shape for name, shape in expected.items() if name in match.missing}
+        near = nearest_renaming(lacking, unused)
+        advice = near or "give the checkpoint of this VLM, or list in the case what it `may_miss`"
+        raise UserError(f"{path} does not fit the VLM: {'; '.join(faults)}: {advice}.")
+    return match
+
+
+def _some(names: Sequence[str]) -> str:
+    return f" (such as {', '.join(names[:SHOWN])})"
+
+
+def refuse_nan(tensors: Mapping[str, torch.Tensor], path: Path, as_type: str = "") -> None:
+    """A `UserError` where a value is not finite, as it is or as the type it is held in."""
+    bad = [n for n, v in tensors.items() if v.is_floating_point() and not torch.isfinite(v).all()]
+    if bad:
+        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+        where = f", held as {as_type}," if as_type else ""
+        raise UserError(
+            f"{path}{where} holds NaN or infinity in {bad[0]}{more}: use another "
+            f"{'type' if as_type else 'checkpoint'}."
+        )
+
+
+def source_of(
+    role: Literal["vlm", "init"],
+    checkpoint: Checkpoint,
+    match: KeyMatch,
+    note: str = "",
+    may_miss: Sequence[str] = (),
+) -> LoadedSource:
+    """The load report of one source."""
+    return LoadedSource(
+        role=role,
+        path=str(checkpoint.path),
+        format=f"{checkpoint.format}, {note}" if note else checkpoint.format,
+        bytes=checkpoint.bytes,
+        sha256=checkpoint.sha256,
+        loaded={part: keys.count for part, keys in by_part(match.loaded).items()},
+        missing=by_part(match.missing),
+        unexpected=by_part(match.unexpected),
+        mismatched=by_part(match.mismatched),
+        may_miss=tuple(may_miss),
+    )

@@ -1,0 +1,1 @@
+"""The small VLMs: how they are made."""

@@ -1,0 +1,1 @@
+"""The lab's page, written from evidence."""

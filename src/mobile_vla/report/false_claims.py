@@ -1,0 +1,44 @@
+"""What other documents say wrongly, for part 3 of the report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from mobile_vla.audit.audit_document import Proof, audit_file
+from mobile_vla.messages.errors import UserError
+from mobile_vla.report.report_data import ReportView, WrongLine
+
+
+def wrong_lines(folder: Path, view: ReportView, own: Collection[Path]) -> tuple[WrongLine, ...]:
+    """What the Markdown below a folder says wrongly, by file and line.
+
+    `own`: reports of our own, which are not judged. Errors: `UserError` where `folder` is none.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder: name the one that holds the documents.")
+    ours = {report.resolve() for report in own}
+    return wrong_in([path for path in sorted(folder.rglob("*.md")) if path.resolve() not in ours],
+                    view)  # fmt: skip
+
+
+def wrong_in(documents: Sequence[Path], view: ReportView) -> tuple[WrongLine, ...]:
+    """Every claim of these files that is contradicted, or was so and is no longer.
+
+    Files are named as seen from the workspace, where the report stands. One that cannot be read
+    is listed as such.
+    """
+    base = view.workspace.as_posix()
+    proof = Proof(cases=view.cases, base=base, nuisance=view.nuisance)
+    judge, found = proof.judge(), list[WrongLine]()
+    for path in documents:
+        name = Path(os.path.relpath(path, view.workspace)).as_posix()
+        try:
+            claims = audit_file(path, proof, judge).claims
+        except UserError as error:
+            found.append(WrongLine(name, 1, None, str(error)))
+            continue
+        wrong = [one for one in claims if one.verdict in ("contradicted", "stale")]
+        found += [WrongLine(name, one.claim.line, one) for one in wrong]
+    return tuple(found)

@@ -1,0 +1,71 @@
+"""Write the report's files into a workspace, each whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mobile_vla.analysis.casebook import Casebook
+from mobile_vla.analysis.pairwise import MOST_CASES
+from mobile_vla.analysis.wording import LANGUAGES, Language
+from mobile_vla.messages.errors import UserError
+from mobile_vla.report.html_page import report_html
+from mobile_vla.report.markdown_report import report_markdown
+from mobile_vla.report.report_data import ReportView
+from mobile_vla.runs.files import write_atomic
+
+
+def view_of(casebook: Casebook) -> ReportView:
+    """What a report of this casebook is written from, read now.
+
+    Errors: `UserError` where the casebook has no study: its questions and title are the page's.
+    """
+    study, profile = casebook.study, casebook.profile
+    if study is None or profile is None:
+        raise UserError(
+            f"A report of {casebook.workspace} needs a study: name one, as `--study left_right`."
+        )
+    return ReportView(
+        workspace=casebook.workspace,
+        study=study.study,
+        title=study.title,
+        profile=profile,
+        note=study.profiles[profile].note,
+        cases=casebook.cases(),
+        comparisons=casebook.comparisons(),
+        plan=casebook.plan(),
+        matrix=casebook.matrix() if 2 <= len(study.cases) <= MOST_CASES else None,
+        nuisance=casebook.nuisance,
+    )
+
+
+def write_report(
+    workspace: Path,
+    casebook: Casebook,
+    languages: Sequence[Language] = LANGUAGES,
+    html: bool = True,
+    documents: Path | None = None,
+) -> list[Path]:
+    """Write `report.md`, `report.ko.md` and, with `html`, a page for each; return their paths.
+
+    `documents`: a folder whose Markdown is audited; what it says wrongly is listed in part 3.
+    English files carry no language in their names. Everything is rendered before the first file
+    is written.
+    """
+    view = view_of(casebook)
+    if documents is not None:
+        from mobile_vla.report.false_claims import wrong_lines
+
+        own = {name for name in workspace.glob("report*.md")}
+        view = replace(view, wrong=wrong_lines(documents, view, own))
+    texts: dict[str, str] = {}
+    for language in languages:
+        suffix = "" if language == "en" else f".{language}"
+        texts[f"report{suffix}.md"] = report_markdown(view, language)
+        if html:
+            texts[f"report{suffix}.html"] = report_html(view, language)
+    paths = [workspace / name for name in texts]
+    for path, text in zip(paths, texts.values(), strict=True):
+        write_atomic(path, text.encode())
+    return paths

@@ -1,0 +1,214 @@
+"""`events.jsonl`: what happened in a run, one JSON object a line, only ever appended."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from mobile_vla.runs.files import explain_os_error
+from mobile_vla.runs.process import Process
+
+
+class Event(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="event"
+):
+    """`time`: UTC, ISO 8601."""
+
+    time: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
+
+
+class Start(Event, frozen=True, kw_only=True, tag="start"):
+    """A process began (or resumed) the run."""
+
+    process: Process
+    argv: list[str]
+    total_steps: int | None = None
+    resumed_at_step: int | None = None
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One finding of the preflight, with what was measured."""
+
+    name: str
+    passed: bool
+    detail: str
+    values: dict[str, float] = {}
+
+
+class Preflight(Event, frozen=True, kw_only=True, tag="preflight"):
+    """Everything checked before the first optimiser step."""
+
+    checks: list[Check]
+    total_steps: int | None = None
+
+
+class Heartbeat(Event, frozen=True, kw_only=True, tag="heartbeat"):
+    """The process was alive and had finished `step` optimiser steps."""
+
+    step: int
+    epoch: int
+
+
+class Epoch(Event, frozen=True, kw_only=True, tag="epoch"):
+    """An epoch (from 0) ended after optimiser step `step`."""
+
+    epoch: int
+    step: int
+    train_loss: float
+    val_loss: float | None
+    val_mae: float | None = None
+    seconds: float
+
+
+class Checkpoint(Event, frozen=True, kw_only=True, tag="checkpoint"):
+    """A checkpoint was written, synced and renamed. `path` is relative to the run folder.
+
+    `best`: whether `best_by`, the recipe's metric, was the lowest so far.
+    """
+
+    path: str
+    step: int
+    epoch: int
+    bytes: int
+    blake3: str
+    val_loss: float | None
+    val_mae: float | None = None
+    best: bool
+    best_by: str = "val_loss"
+
+
+class CheckpointFailed(Event, frozen=True, kw_only=True, tag="checkpoint_failed"):
+    """A checkpoint could not be written; the older ones stand."""
+
+    step: int
+    reason: str
+
+
+class Exit(Event, frozen=True, kw_only=True, tag="exit"):
+    """The process left the run in an orderly way and says how. `pid`: which; the log adds it."""
+
+    outcome: Literal["finished", "refused", "exception", "interrupted", "nan"]
+    step: int
+    reason: str
+    exception: str | None = None
+    pid: int | None = None
+
+
+AnyEvent = Start | Preflight | Heartbeat | Epoch | Checkpoint | CheckpointFailed | Exit
+_decoder = msgspec.json.Decoder(AnyEvent)
+HEARTBEAT = b'{"event":"heartbeat"'
+RESERVE_BYTES = 64 << 10
+BLOCK, LONGEST, MOST_BAD = 8 << 20, 1 << 20, 20
+
+
+class EventLog:
+    """Appends events; each line is written whole and synced, heartbeats are not synced.
+
+    From its start to its exit a run keeps `RESERVE_BYTES` set aside, so that on a disk filled to
+    the last byte there is room to say so.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._reserve = path.with_name(".reserve")
+
+    def append(self, event: AnyEvent) -> None:
+        """Write one event as one line. Errors: `UserError` for a full disk and the like."""
+        if isinstance(event, Exit):
+            event = msgspec.structs.replace(event, pid=os.getpid())
+        try:
+            if isinstance(event, Start):
+                self._reserve.write_bytes(os.urandom(RESERVE_BYTES))
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                self._write(descriptor, event)
+            finally:
+                os.close(descriptor)
+            if isinstance(event, Exit):
+                self._reserve.unlink(missing_ok=True)
+        except OSError as error:
+            raise explain_os_error(error, self.path) from error
+
+    def _write(self, descriptor: int, event: AnyEvent) -> None:
+        line = _end_of_broken_line(self.path) + msgspec.json.encode(event) + b"\n"
+        while line:
+            try:
+                line = line[os.write(descriptor, line) :]
+            except OSError as error:
+                full = error.errno in (errno.ENOSPC, errno.EDQUOT) and self._reserve.exists()
+                if not full or isinstance(event, Heartbeat):  # which is not worth the last room
+                    raise
+                self._reserve.unlink()
+        if not isinstance(event, Heartbeat):
+            os.fsync(descriptor)
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A line of `events.jsonl`: its number from 1, and the event, or why it is none."""
+
+    number: int
+    event: AnyEvent | None
+    problem: str | None = None
+
+
+def decode_events(data: bytes) -> list[Line]:
+    """Every line that is not blank. A half-written or foreign one is a problem, not an error."""
+    with contextlib.suppress(msgspec.DecodeError):
+        events = _decoder.decode_lines(data)
+        if len(events) == data.count(b"\n") == data.count(b"\n{") + data.startswith(b"{"):
+            return [Line(number, event) for number, event in enumerate(events, 1)]
+    return [_line(n, raw) for n, raw in enumerate(data.split(b"\n"), 1) if raw.strip()]
+
+
+def skim_events(path: Path) -> list[Line]:
+    """A file of any size in bounded memory: of heartbeats in a row only the last, few bad lines."""
+    found: list[Line] = []
+    beat: tuple[int, bytes] | None = None
+    bad = 0
+    for number, raw in _long_lines(path):
+        if raw.startswith(HEARTBEAT):
+            beat = (number, raw)
+            continue
+        found += [_line(*beat)] if beat else []
+        line, beat = _line(number, raw), None
+        bad += line.event is None
+        if line.event is not None or bad <= MOST_BAD:
+            found.append(line)
+    return found + ([_line(*beat)] if beat else [])
+
+
+def _long_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not blank with their numbers; of a line without end, its beginning."""
+    number, rest = 0, b""
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK):
+            *lines, last = (rest + block).split(b"\n")
+            rest = last[:LONGEST]
+            for number, raw in enumerate(lines, number + 1):  # noqa: B020
+                if raw.strip():
+                    yield number, raw
+    if rest.strip():
+        yield number + 1, rest
+
+
+def _line(number: int, raw: bytes) -> Line:
+    try:
+        return Line(number, _decoder.decode(raw))
+    except msgspec.DecodeError as error:
+        return Line(number, None, str(error))
+
+
+def _end_of_broken_line(path: Path) -> bytes:
+    """What ends the half line that a process killed in a write left, so the next stands alone."""
+    with open(path, "rb") as file:
+        if not file.seek(0, os.SEEK_END):
+            return b""
+        file.seek(-1, os.SEEK_END)
+        return b"" if file.read(1) == b"\n" else b"\n"

@@ -1,0 +1,121 @@
+"""`metrics.csv`: the training curves, and what each column means."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from pathlib import Path
+
+import msgspec
+
+from mobile_vla.runs.files import explain_os_error, write_atomic
+
+
+class Definition(msgspec.Struct, frozen=True):
+    """What a number is and its unit."""
+
+    definition: str
+    unit: str
+
+
+LOSS = "weighted Huber loss of normalised action chunks over all stride-1 windows"
+COLUMNS: dict[str, Definition] = {
+    "epoch": Definition("epoch, from 0", "1"),
+    "step": Definition("optimiser steps done", "1"),
+    "train_loss": Definition(f"{LOSS} of this step's episodes", "1"),
+    "val_loss": Definition(f"{LOSS} of the run's own validation episodes", "1"),
+    "val_mae": Definition(
+        "mean absolute error of the chunk's first action over the frames of the validation "
+        "episodes' stride-1 windows",
+        "m/s (rad/s)",
+    ),
+    "learning_rate": Definition("learning rate of this step", "1"),
+    "grad_norm": Definition("gradient norm before clipping", "1"),
+    "frames_per_second": Definition("frames trained a second of this step", "1/s"),
+    "data_wait_share": Definition("share of the step spent waiting for data", "1"),
+    "memory_mb": Definition("peak resident memory of the process, or of the GPU", "MB"),
+}
+
+
+class MetricsFile:
+    """Appends rows; a resumed run first drops the rows after its checkpoint, and keeps columns."""
+
+    def __init__(self, path: Path, *, keep_to_step: int | None = None) -> None:
+        self.path = path
+        if keep_to_step is None or not path.exists():
+            self._columns = list(COLUMNS)
+            write_atomic(path, (",".join(COLUMNS) + "\r\n").encode())
+        else:
+            self._columns = self._keep(keep_to_step)
+
+    def append(self, **values: float) -> None:
+        """Add one row; columns not given stay empty."""
+        row = [_text(values.get(name)) for name in self._columns]
+        try:
+            with open(self.path, "a", newline="") as file:
+                csv.writer(file).writerow(row)
+        except OSError as error:
+            raise explain_os_error(error, self.path) from error
+
+    def sync(self) -> None:
+        """Force the rows to the disk."""
+        with open(self.path, "rb") as file:
+            os.fsync(file.fileno())
+
+    def _keep(self, step: int) -> list[str]:
+        lines = self.path.read_text().splitlines()
+        columns = lines[0].split(",")
+        kept = [lines[0]] + [line for line in lines[1:] if _step_of(line, len(columns)) <= step]
+        write_atomic(self.path, ("\r\n".join(kept) + "\r\n").encode())
+        return columns
+
+
+def read_metrics(path: Path) -> dict[str, list[tuple[int, float]]]:
+    """Curves by column: (line number from 1, value) of every cell that holds a number."""
+    curves: dict[str, list[tuple[int, float]]] = {}
+    with open(path, newline="", encoding="utf-8", errors="replace") as file:
+        for number, row in enumerate(csv.DictReader(file), 2):
+            for name, cell in row.items():
+                value = _number(cell)
+                if name and value is not None:
+                    curves.setdefault(name, []).append((number, value))
+    return curves
+
+
+def read_column(data: bytes, name: str) -> list[tuple[int, float]]:
+    """One column of a metrics file's bytes: (line number from 1, value) of every number in it.
+
+    Errors: `ValueError` where the file has no such column.
+    """
+    lines = data.decode("utf-8", "replace").splitlines()
+    header = lines[0].split(",") if lines else []
+    if name not in header:
+        raise ValueError(f"it has no column {name}")
+    index, found = header.index(name), []
+    for number, line in enumerate(lines[1:], 2):
+        cells = line.split(",", index + 1)
+        value = _number(cells[index].strip('"')) if len(cells) > index else None
+        if value is not None:
+            found.append((number, value))
+    return found
+
+
+def _text(value: float | None) -> str:
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int) else format(value, ".6g")
+
+
+def _number(cell: object) -> float | None:
+    try:
+        return float(cell) if isinstance(cell, str) and cell else None
+    except ValueError:
+        return None
+
+
+def _step_of(line: str, columns: int) -> float:
+    """The step of a row; a row cut short counts as past every step."""
+    cells = line.split(",")
+    step = _number(cells[1]) if len(cells) == columns else None
+    return math.inf if step is None else step

@@ -1,0 +1,167 @@
+"""`evaluation/*.json`: what a checkpoint did on a named set of episodes and scenes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from mobile_vla.messages.errors import UserError
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of what is stored."""
+
+
+class Metric(Stored, frozen=True, kw_only=True):
+    """A number that carries its definition, its unit and how many trials it rests on."""
+
+    name: str
+    definition: str
+    unit: str
+    value: float
+    n: int
+
+
+class EpisodeSet(Stored, frozen=True, kw_only=True):
+    """An evaluation set by content. `hash` is its manifest's identity.
+
+    `leaked`: episodes left out because the run has seen them; `near`: those of them that show
+    almost the same pictures as one it has seen.
+    """
+
+    name: str
+    hash: str
+    episodes: list[str]
+    left: int
+    right: int
+    leaked: list[str] = []
+    near: list[str] = []
+
+
+class EpisodeScore(Stored, frozen=True, kw_only=True):
+    """One episode's values, for comparisons paired by episode. `episode` is its content hash."""
+
+    episode: str
+    direction: str
+    values: dict[str, float]
+
+
+class Scored(Stored, frozen=True, kw_only=True):
+    """A policy or a baseline on the evaluation set: in all and by direction."""
+
+    name: str
+    metrics: list[Metric]
+    by_direction: dict[str, list[Metric]]
+    episodes: list[EpisodeScore]
+
+
+class Swap(Stored, frozen=True, kw_only=True):
+    """The same frames under the other instruction. `change`: mean |difference| in m/s."""
+
+    change: float
+    follows: float
+    n: int
+
+
+class Hearing(Stored, frozen=True, kw_only=True):
+    """Another text in the recorded instruction's place, on the same frames of `n` episodes.
+
+    `series`: policy, blind (mean image in place of every frame) or deaf (text left out). `test`:
+    swapped (the other side), blank, paraphrased or other_object. `change`: mean |difference| of
+    the executed action to that under the recorded instruction, m/s. `turns`: share of episodes
+    whose predicted linear_y over the recorded manoeuvre points to the recorded side. `follows`:
+    the share that points to the side that the text tells, None where it tells none. `mirrored`:
+    share of frames whose action is the recorded instruction's with linear_y's sign turned, as a
+    rule on the words would do; where the action moves sideways at all. `refused`: why it was not
+    measured, such as a word that the tokenizer does not know; then n is 0.
+    """
+
+    series: str
+    test: Literal["swapped", "blank", "paraphrased", "other_object"]
+    text: str
+    language: Literal["en", "ko"] | None = None
+    change: float | None = None
+    turns: float | None = None
+    follows: float | None = None
+    mirrored: float | None = None
+    n: int = 0
+    refused: str | None = None
+
+
+class Span(Stored, frozen=True, kw_only=True):
+    """Largest magnitudes of one action dimension, m/s (rad/s), and what normalises it."""
+
+    name: str
+    trained: float
+    recorded: float
+    predicted: float
+    beyond: float
+    """Share of the recorded frames beyond what training saw, by more than 2 %."""
+
+
+class TrainingSplit(Stored, frozen=True, kw_only=True):
+    """What the baselines were made from, by direction.
+
+    `common_sequence`: the share of the direction's episodes that press its most common key
+    sequence; `count`: its episodes.
+    """
+
+    episodes: int
+    common_sequence: dict[str, float]
+    count: dict[str, int]
+
+
+class Offline(Stored, frozen=True, kw_only=True):
+    """`offline.json`: a checkpoint and its baselines on one evaluation set."""
+
+    time: datetime
+    checkpoint: str
+    checkpoint_blake3: str
+    set: EpisodeSet
+    policy: Scored
+    baselines: list[Scored]
+    swap: Swap
+    hearing: list[Hearing] = []
+    spans: list[Span] = []
+    training: TrainingSplit | None = None
+
+
+class Rollout(Stored, frozen=True, kw_only=True):
+    """One drive in the simulator: `scene` is its seed, `path` the positions in m."""
+
+    scene: int
+    direction: Literal["left", "right"]
+    success: bool
+    collision: bool
+    side: Literal["left", "right"] | None
+    path_length: float
+    steps: int
+    path: list[tuple[float, float]]
+
+
+class Rollouts(Stored, frozen=True, kw_only=True):
+    """`rollouts.json`: paired scenes, each driven under both instructions."""
+
+    time: datetime
+    checkpoint: str
+    checkpoint_blake3: str
+    simulator: str
+    max_steps: int
+    rollouts: list[Rollout]
+    pictures: list[str] = []
+
+
+Result = TypeVar("Result", Offline, Rollouts)
+
+
+def read_result(path: Path, kind: type[Result]) -> Result:
+    """Read `offline.json` or `rollouts.json`; `UserError` where it is missing or broken."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError as error:
+        raise UserError(f"There is no {path}: run `mvla evaluate` on its case.") from error
+    except msgspec.DecodeError as error:
+        raise UserError(f"{path} cannot be read ({error}): evaluate the case again.") from error

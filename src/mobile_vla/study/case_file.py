@@ -1,0 +1,44 @@
+"""A run's `case.yaml`: the resolved case, written for people, read back whole."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import msgspec
+
+from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.files import write_atomic
+from mobile_vla.study.models import ResolvedCase
+from mobile_vla.study.plain_yaml import load_plain
+
+
+def write_case(path: Path, case: ResolvedCase) -> None:
+    """Write the resolved case as block-style YAML."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    text = io.StringIO()
+    yaml.dump(msgspec.to_builtins(case), text)
+    write_atomic(path, text.getvalue().encode())
+
+
+def read_case(path: Path) -> ResolvedCase:
+    """Read a run's `case.yaml` (some hundred microseconds).
+
+    Errors: `UserError` that says what is wrong with the file.
+    """
+    try:
+        return parse_case(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} is no resolved case: {reason}.") from error
+
+
+def parse_case(data: bytes) -> ResolvedCase:
+    """A resolved case from its bytes. Errors: `ValueError` (`msgspec.ValidationError` is one)."""
+    return msgspec.convert(load_plain(data), ResolvedCase)

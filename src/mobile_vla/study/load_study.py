@@ -1,0 +1,204 @@
+"""Find a study, read it whole, and resolve one case of it for one profile and attempt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from mobile_vla.messages.errors import Faults, UserError
+from mobile_vla.study.models import (
+    Case,
+    Counts,
+    InitialSource,
+    Profile,
+    Recipe,
+    ResolvedCase,
+    Source,
+    Study,
+)
+from mobile_vla.study.strict_yaml import convert, nearest, read_yaml
+
+DEFAULT_STUDY = "left_right"
+
+
+def find_study(name: str) -> Path:
+    """Path of a study by file path, folder, or name (`./studies`, then those shipped).
+
+    Errors: `UserError` with the studies there are.
+    """
+    given = Path(name)
+    if given.suffix in (".yaml", ".yml"):
+        return given
+    folders = [Path("studies"), *shipped_studies()]
+    for candidate in (given / "study.yaml", *(folder / name / "study.yaml" for folder in folders)):
+        if candidate.is_file():
+            return candidate
+    known = sorted({path.parent.name for folder in folders for path in folder.glob("*/study.yaml")})
+    raise UserError(f"There is no study {name}: {nearest(name, known)}")
+
+
+def shipped_studies() -> list[Path]:
+    """Folders of the studies that come with the package (installed, or a checkout's)."""
+    package = Path(__file__).resolve().parents[1]
+    return [package / "studies", package.parents[1] / "studies"]
+
+
+def load_study(path: Path) -> Study:
+    """Read and check a study file, every recipe in it included.
+
+    Errors: `UserError` with the first wrong key of the study, else with all the names that do not
+    fit and the first wrong key of each recipe.
+    """
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds no keys: a study starts with `study: NAME`.")
+    study = convert(content, Study, path)
+    faults = Faults()
+    faults.sentences += [f"{path}: {fault}" for fault in _faults(study)]
+    for where, recipe in _recipes(study):  # merged, what fits alone fits too
+        faults.of(convert, recipe, Recipe, path, where)
+    faults.refuse()
+    return study
+
+
+def resolve(study: Study, case: Case, profile_name: str, attempt: int, path: Path) -> ResolvedCase:
+    """The case as run number `attempt` (from 0) trains it with a profile's weights and counts."""
+    profile = profile_of(study, profile_name, path)
+    change = case.attempts[min(attempt, len(case.attempts) - 1)]
+    recipe = _recipe(study, profile, case, path)
+    if change.seed is not None:
+        recipe = msgspec.structs.replace(recipe, seed=change.seed)
+    init = None
+    if case.init is not None:
+        path_of_init = change.init_path or profile.inits.get(case.init)
+        init = InitialSource(name=case.init, path=path_of_init, may_miss=case.may_miss)
+    return ResolvedCase(
+        study=study.study,
+        profile=profile_name,
+        case=case.name,
+        label=case.label,
+        role=case.role,
+        attempt=attempt,
+        note=change.note,
+        vlm=Source(name=case.vlm, path=profile.vlms.get(case.vlm)),
+        init=init,
+        data=case_counts(case, profile),
+        train_data=study.data.train,
+        evaluation_data=study.data.evaluation,
+        robot=study.robot,
+        recipe=recipe,
+        record=profile.record,
+    )
+
+
+def case_counts(case: Case, profile: Profile) -> Counts:
+    """Episodes by direction after the profile's share."""
+    return case.data.scaled(profile.episodes)
+
+
+def case_of(study: Study, name: str, path: Path) -> Case:
+    """The case called `name` (or labelled so), else a `UserError` naming the nearest."""
+    case = study.case(name)
+    if case is None:
+        known = [c.name for c in study.cases] + [c.label for c in study.cases if c.label]
+        raise UserError(f"{path} has no case {name!r}: {nearest(name, known)}")
+    return case
+
+
+def profile_of(study: Study, name: str, path: Path) -> Profile:
+    """The profile called `name`, else a `UserError` naming the nearest."""
+    if name not in study.profiles:
+        raise UserError(f"{path} has no profile {name!r}: {nearest(name, list(study.profiles))}")
+    return study.profiles[name]
+
+
+def _recipe(study: Study, profile: Profile, case: Case, path: Path) -> Recipe:
+    """Base, then profile, then case; nested mappings are merged key by key."""
+    merged: dict[str, object] = {}
+    for layer in (study.base, profile.recipe, case.recipe):
+        merged = _merge(merged, layer)
+    recipe = convert(merged, Recipe, path, where=f"recipe of {case.name}: ")
+    epochs = max(1, round(recipe.epochs * case.epochs_share))
+    return msgspec.structs.replace(recipe, epochs=epochs)
+
+
+def _recipes(study: Study) -> Iterator[tuple[str, dict[str, object]]]:
+    yield "base: ", study.base
+    for name, profile in study.profiles.items():
+        yield f"recipe of profile {name}: ", profile.recipe
+    for case in study.cases:
+        yield f"recipe of {case.name}: ", case.recipe
+
+
+def _merge(below: dict[str, object], above: dict[str, object]) -> dict[str, object]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = _merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _faults(study: Study) -> Iterator[str]:
+    """What is wrong with the names in a study, each in a sentence."""
+    names = [case.name for case in study.cases]
+    labels = [case.label for case in study.cases if case.label]
+    for name, times in Counter(names + labels).items():
+        if times > 1:
+            yield f"two cases are called {name!r}: give one another name."
+    for case in study.cases:
+        yield from _weight_faults(study, case)
+        for needed in case.after:
+            if needed not in names:
+                yield (
+                    f"{case.name} comes after {needed!r}, which is no case: "
+                    f"{nearest(needed, names)}"
+                )
+    cycles = (_cycle(study, case) for case in study.cases)
+    yield from islice(filter(None, cycles), 1)  # each case of a circle would tell the same one
+    for question in study.questions:
+        for name in (*question.pair, *(question.fair_pair or ())):
+            if name not in names:
+                yield (
+                    f"question {question.name} names {name!r}, which is no case: "
+                    f"{nearest(name, names)}"
+                )
+
+
+def _weight_faults(study: Study, case: Case) -> Iterator[str]:
+    if case.may_miss and case.init is None:
+        yield (
+            f"{case.name} says what its initial checkpoint may miss but has none: "
+            "name one under `init`, or take `may_miss` out."
+        )
+    for name, profile in study.profiles.items():
+        if case.vlm not in profile.vlms:
+            yield (
+                f"profile {name} has no VLM {case.vlm!r} for {case.name}: "
+                f"{nearest(case.vlm, list(profile.vlms))}"
+            )
+        if case.init is not None and case.init not in profile.inits:
+            yield (
+                f"profile {name} has no initial weights {case.init!r} for {case.name}: "
+                f"{nearest(case.init, list(profile.inits))}"
+            )
+
+
+def _cycle(study: Study, case: Case) -> str | None:
+    """How a case comes after itself; None where it does not."""
+    after = {other.name: other.after for other in study.cases}
+    seen: list[str] = [case.name]
+    waiting = list(case.after)
+    while waiting:
+        name = waiting.pop()
+        if name == case.name:
+            through = " after ".join(seen)
+            return f"{case.name} comes after itself, through {through}: take one `after` out."
+        if name not in seen:
+            seen.append(name)
+            waiting.extend(after.get(name, ()))
+    return None

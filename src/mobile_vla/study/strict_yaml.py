@@ -1,0 +1,117 @@
+"""YAML into strict models, with the line and the nearest known key in every complaint."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from mobile_vla.messages.errors import UserError
+from mobile_vla.study.plain_yaml import load_plain
+
+Model = TypeVar("Model")
+UNKNOWN_FIELD = re.compile(r"unknown field `(?P<key>[^`]+)`(?: - at `(?P<path>[^`]+)`)?")
+AT = re.compile(r" - at `(?P<path>[^`]+)`")
+
+
+def read_yaml(path: Path) -> Any:
+    """The plain content of a YAML file; duplicate keys and syntax errors name their line.
+
+    The quick reader does where the file is plain; the slow one knows anchors, and complains better.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        data = path.read_bytes()
+        with contextlib.suppress(ValueError):
+            return load_plain(data)
+        return YAML(typ="safe", pure=True).load(data.decode("utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"There is no file {path}: check the path{_beside(path)}.") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path} is a folder: name the YAML file in it.") from error
+    except PermissionError as error:
+        raise UserError(f"No permission to read {path}: change its mode or owner.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 at byte {error.start}: save it as UTF-8.") from error
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        problem = str(error.problem).splitlines()[0]
+        raise UserError(f"{path}:{line}: not valid YAML ({problem}): mend that line.") from error
+    except YAMLError as error:
+        raise UserError(f"{path}: not valid YAML ({str(error).splitlines()[0]}).") from error
+
+
+def convert(value: Any, model: type[Model], path: Path, where: str = "") -> Model:
+    """`value` as `model`, or a `UserError` naming file, line, key and the nearest known key."""
+    try:
+        return msgspec.convert(value, model)
+    except msgspec.ValidationError as error:
+        raise UserError(_complaint(str(error), model, path, where)) from error
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """ ", did you mean `x`?" for the nearest known word, else the list of them."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean `{close[0]}`?" if close else f"known are {', '.join(sorted(known))}."
+
+
+def _complaint(message: str, model: type, path: Path, where: str) -> str:
+    unknown = UNKNOWN_FIELD.search(message)
+    if unknown is None:
+        place = AT.search(message)
+        key = place["path"].rsplit(".", 1)[-1] if place else ""
+        line = _line_of(path, key.split("[")[0])
+        return f"{path}{line}: {where}{message}: correct the value."
+    key = unknown["key"]
+    fields = _fields_at(model, unknown["path"] or "$")
+    return f"{path}{_line_of(path, key)}: {where}unknown key `{key}`: {nearest(key, fields)}"
+
+
+def _fields_at(model: type, path: str) -> list[str]:
+    """Names of the keys allowed at a msgspec path such as `$.cases[...].data`."""
+    info: Any = msgspec.inspect.type_info(model)
+    for part in re.findall(r"\.([A-Za-z_]+)|(\[)", path):
+        info = _inner(info, part[0])
+    info = _struct(info)
+    return [field.encode_name for field in info.fields] if info else []
+
+
+def _inner(info: Any, name: str) -> Any:
+    if not name:
+        return getattr(info, "item_type", None) or getattr(info, "value_type", None) or info
+    struct = _struct(info)
+    for field in struct.fields if struct else ():
+        if field.encode_name == name:
+            return field.type
+    return info
+
+
+def _struct(info: Any) -> Any:
+    if isinstance(info, msgspec.inspect.UnionType):
+        return next((kind for kind in info.types if hasattr(kind, "fields")), None)
+    return info if hasattr(info, "fields") else None
+
+
+def _line_of(path: Path, key: str) -> str:
+    """ ":12" for the first line of the file on which the key stands."""
+    if not key or not path.is_file():
+        return ""
+    pattern = re.compile(rf"(^|[\s{{,]){re.escape(key)}\s*:")
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if pattern.search(line):
+            return f":{number}"
+    return ""
+
+
+def _beside(path: Path) -> str:
+    """What lies near a missing path: the most alike YAML below its nearest existing folder."""
+    folder = next((parent for parent in path.absolute().parents if parent.is_dir()), None)
+    found = [str(file) for file in sorted(folder.glob("**/*.yaml"))[:200]] if folder else []
+    close = difflib.get_close_matches(str(path.absolute()), found, n=1, cutoff=0.0)
+    return f"; the nearest that exists is {close[0]}" if close else ""

@@ -1,0 +1,38 @@
+"""In which order episodes are trained: a pure function of seed and epoch.
+
+Nothing of it needs saving, so a resumed run sees exactly what the uninterrupted one would have.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mobile_vla.messages.errors import UserError
+
+
+class NotFinite(UserError):
+    """A loss or gradient that is NaN or infinite; the message names step and episodes."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, exit_code=1)
+
+
+def epoch_groups(episodes: int, per_step: int, seed: int, epoch: int) -> list[list[int]]:
+    """Indices of the episodes of each optimiser step of an epoch; the last group may be short."""
+    order = np.random.default_rng((seed, epoch)).permutation(episodes).tolist()
+    return [order[start : start + per_step] for start in range(0, episodes, per_step)]
+
+
+def steps_per_epoch(episodes: int, per_step: int) -> int:
+    """Optimiser steps in one epoch."""
+    return math.ceil(episodes / per_step)
+
+
+def learning_rate(step: int, total: int, peak: float, warmup: int) -> float:
+    """Rate of optimiser step `step` (from 0): linear warm-up, then a cosine to 2 % of `peak`."""
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    share = (step - warmup) / max(1, total - warmup)
+    return peak * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))

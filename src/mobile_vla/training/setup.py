@@ -1,0 +1,192 @@
+"""From a run's folder to everything the loop works with."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from lightning.fabric import Fabric
+
+from mobile_vla.episodes.frame_store import FrameStore
+from mobile_vla.episodes.manifest import Manifest
+from mobile_vla.messages.errors import Faults
+from mobile_vla.policy.checkpoints.load_vlm import load_report
+from mobile_vla.policy.checkpoints.policy_checkpoint import load_trained, require_base
+from mobile_vla.policy.policy import Policy
+from mobile_vla.runs.environment import describe
+from mobile_vla.runs.events import EventLog
+from mobile_vla.runs.files import write_json
+from mobile_vla.runs.folder import RunFolder
+from mobile_vla.runs.load_report import LoadedSource, table
+from mobile_vla.runs.workspace import Workspace
+from mobile_vla.study.models import ResolvedCase
+from mobile_vla.training.build_policy import build_policy
+from mobile_vla.training.compile_and_checkpointing import speed_up
+from mobile_vla.training.data import EpisodeTensors, open_case_frames
+from mobile_vla.training.dry_run import Rehearsal
+from mobile_vla.training.feature_store import Features
+from mobile_vla.training.loggers import open_curves
+from mobile_vla.training.preflight import Checklist, Found, Ready, Refused, check_inputs
+from mobile_vla.training.run_checkpoints import POLICY, read_resume, restore_random
+from mobile_vla.training.train_state import Model, Position, Progress, Training
+
+ADAM_BETAS = (0.9, 0.999)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A run that nothing speaks against: its model, and where training stands."""
+
+    model: Model
+    position: Position
+    manifest: Manifest
+    resume: bool
+
+
+def check_run(
+    run: RunFolder,
+    case: ResolvedCase,
+    manifest: Manifest | None,
+    workspace: Workspace,
+    checklist: Checklist,
+    *,
+    there: tuple[bool, bool],
+    resume: bool,
+) -> Checked:
+    """Check everything, build the model, and record what was loaded and what trains.
+
+    What is found goes into `checklist`, which may hold findings already, and does where `manifest`
+    is None; `there` is what `check_paths` answered. No frame is stored and no curve begun. A run
+    that goes on is not measured again.
+
+    Errors: `Refused` where a check failed.
+    """
+    ready = check_inputs(checklist, case, manifest, workspace, there)
+    assert manifest is not None
+    model = _model(checklist, case, ready)
+    position = _position(checklist, run, model) if resume else Position()
+    sources = ready.weights.sources
+    del ready  # a VLM's file as it was read takes as much memory as the model
+    if resume:
+        speed_up(model.policy.backbone.network, case.recipe)
+    else:
+        _record(run, model, sources)
+        Rehearsal(checklist, model, case, manifest, workspace).check(run.path)
+    checklist.refuse()
+    return Checked(model, position, manifest, resume)
+
+
+def assemble(
+    checked: Checked,
+    run: RunFolder,
+    case: ResolvedCase,
+    workspace: Workspace,
+    events: EventLog,
+    *,
+    stop: threading.Event,
+    progress: Progress,
+) -> tuple[Training, Position]:
+    """Store the frames, begin the curves, and hand out everything the loop works with.
+
+    Errors: `Refused` where an instruction has a word that the VLM does not know; `UserError`
+    where a file is not the one pinned, or the disk is full.
+    """
+    model, position, manifest = checked.model, checked.position, checked.manifest
+    size, stored = model.policy.backbone.image_size, partial(_tell_frames, progress)
+    frames = open_case_frames(case, manifest, workspace, size, stored)
+    _require_words(model.policy, frames, manifest)
+    features = Features(model.policy, frames, workspace.cache)
+    resumed_at = position.step if checked.resume else None
+    training = Training(
+        fabric=model.fabric,
+        run=run,
+        recipe=case.recipe,
+        checkpoint_seconds=60 * case.record.checkpoint_minutes,
+        keep_epochs=case.record.keep_epochs,
+        manifest=manifest,
+        policy=model.policy,
+        module=model.module,
+        optimizer=model.optimizer,
+        tensors=EpisodeTensors(model.policy, case.recipe, frames, features),
+        events=events,
+        metrics=open_curves(run, case, workspace, resumed_at=resumed_at),
+        metadata={"case": case.case, "study": case.study, "manifest": manifest.hash},
+        stop=stop,
+        progress=progress,
+    )
+    return training, position
+
+
+def _tell_frames(progress: Progress, done: int, total: int) -> None:
+    progress(done, total, "episodes' frames stored")
+
+
+def _model(checklist: Checklist, case: ResolvedCase, ready: Ready) -> Model:
+    """The policy on its device, with its optimiser."""
+    torch.set_flush_denormal(True)
+    found: list[Model] = []
+
+    def build() -> Found:
+        policy = build_policy(case, ready.statistics, ready.weights)
+        fabric = Fabric(accelerator="auto", devices=1, precision=case.recipe.precision)
+        fabric.to_device(policy)
+        module, optimizer = fabric.setup(policy, _optimizer(policy, case))
+        found.append(Model(fabric, policy, module, optimizer))
+        trained = policy.trainable()
+        counts = {part: float(one.parameters) for part, one in trained.items()}
+        return f"{sum(counts.values()):.0f} parameters train", counts
+
+    checklist.run("policy", build)
+    checklist.refuse()
+    return found[0]
+
+
+def _require_words(policy: Policy, frames: FrameStore, run: Manifest) -> None:
+    """`Refused` where the VLM does not know a word; the rehearsal read a few episodes' alone."""
+    faults = Faults()
+    for instruction in sorted({frames.instruction(episode.id) for episode in run.episodes}):
+        faults.of(policy.backbone.tokenize, [instruction])
+    if faults.sentences:
+        raise Refused(*faults.sentences)
+
+
+def _record(run: RunFolder, model: Model, sources: Sequence[LoadedSource]) -> None:
+    """Which weights stand in the model, on the console too, and what it runs on."""
+    loaded = load_report(model.policy, sources)
+    write_json(run.load_report, loaded)
+    print(table(loaded))
+    device = str(model.fabric.device)
+    write_json(run.environment, describe(device=device, threads=torch.get_num_threads()))
+
+
+def _optimizer(policy: Policy, case: ResolvedCase) -> torch.optim.Optimizer:
+    recipe = case.recipe
+    return torch.optim.AdamW(
+        policy.trained_parameters(),
+        lr=recipe.learning_rate,
+        betas=ADAM_BETAS,
+        weight_decay=recipe.weight_decay,
+    )
+
+
+def _position(checklist: Checklist, run: RunFolder, model: Model) -> Position:
+    """Policy, optimiser, scaler, random state and position as the latest checkpoint left them."""
+    found: list[Position] = []
+
+    def resume() -> Found:
+        folder, state = read_resume(run)
+        require_base(model.policy.backbone, folder / POLICY)
+        load_trained(model.policy, folder / POLICY)
+        model.optimizer.load_state_dict(state["optimizer"])
+        restore_random(state["random"])
+        model.fabric.strategy.precision.load_state_dict(state["scaler"])
+        losses = list(state["epoch_losses"])
+        found.append(Position(step=state["step"], epoch_losses=losses, best=state["best"]))
+        return f"goes on from step {state['step']}", {}
+
+    checklist.run("checkpoint", resume)
+    checklist.refuse()
+    return found[0]

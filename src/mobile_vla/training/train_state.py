@@ -1,0 +1,61 @@
+"""What training works with, and where it stands: handed about by the loop and its neighbours."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lightning.fabric import Fabric
+
+from mobile_vla.episodes.manifest import Manifest
+from mobile_vla.policy.policy import Policy
+from mobile_vla.runs.events import EventLog
+from mobile_vla.runs.folder import RunFolder
+from mobile_vla.study.models import Recipe
+from mobile_vla.training.data import EpisodeTensors
+from mobile_vla.training.loggers import Curves
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A policy and what trains it; `module` is the policy as Fabric wraps it."""
+
+    fabric: Fabric
+    policy: Policy
+    module: Any
+    optimizer: Any
+
+
+@dataclass(slots=True)
+class Position:
+    """Where training stands: optimiser steps done, losses of the epoch begun, best validation."""
+
+    step: int = 0
+    epoch_losses: list[float] = field(default_factory=list)
+    best: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Everything the loop works with."""
+
+    fabric: Fabric
+    run: RunFolder
+    recipe: Recipe
+    checkpoint_seconds: float
+    keep_epochs: int
+    manifest: Manifest
+    policy: Policy
+    module: Any
+    optimizer: Any
+    tensors: EpisodeTensors
+    events: EventLog
+    metrics: Curves
+    metadata: dict[str, str]
+    stop: threading.Event
+    progress: Progress

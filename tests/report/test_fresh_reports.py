@@ -1,0 +1,166 @@
+"""A report just written over real run folders holds in every state; a gone checkpoint is none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mobile_vla.analysis.casebook import Casebook
+from mobile_vla.audit.audit_document import audit_file, audit_text, gather_proof
+from mobile_vla.claims.model import Audit
+from mobile_vla.claims.source import read_document
+from mobile_vla.report.self_audit import audit_all
+from mobile_vla.report.write_report import write_report
+from mobile_vla.runs.events import Heartbeat
+from mobile_vla.runs.process import this_process
+
+if TYPE_CHECKING:
+    from run_folders import Maker, RunMaker
+
+
+def audited(book: Casebook, page: Path) -> Audit:
+    (found,) = audit_all([read_document(page)], [audit_file(page, gather_proof(book))], book)
+    return found
+
+
+def running(maker: Maker, name: str) -> RunMaker:
+    run = maker.begin(name, process=this_process())
+    run.log(Heartbeat(step=3, epoch=0), seconds=3500)
+    return run
+
+
+def queued(maker: Maker) -> None:
+    """Prepared, and begun by nobody."""
+    maker.begin("left_10").folder.events.unlink()
+
+
+def killed(maker: Maker) -> None:
+    run = maker.begin("left_10")
+    run.train(epochs=4)
+
+
+def killed_before_its_checkpoint_was_told(maker: Maker) -> None:
+    run = maker.begin("left_10")
+    run.log(Heartbeat(step=3, epoch=0))
+    weights = run.folder.checkpoints / "step-000003" / "policy.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(maker.safetensors([1.0]))
+    run.folder.latest.symlink_to("step-000003")
+
+
+def failed(maker: Maker) -> None:
+    maker.begin("left_10").exit("exception", "RuntimeError: CUDA out of memory", step=7)
+
+
+def its_weights_gone(maker: Maker) -> None:
+    run = maker.finish("left_10")
+    for weights in run.folder.checkpoints.glob("*/policy.safetensors"):
+        weights.unlink()
+
+
+def its_weights_changed(maker: Maker) -> None:
+    run = maker.finish("left_10")
+    for weights in run.folder.checkpoints.glob("*/policy.safetensors"):
+        weights.write_bytes(maker.safetensors([7.0]))
+
+
+def finished_and_running_again(maker: Maker) -> None:
+    maker.finish("left_10")
+    running(maker, "left_10")
+
+
+def finished_after_a_refusal(maker: Maker) -> None:
+    maker.begin("robot_10").exit("refused", "no/such.pt does not exist", step=0)
+    maker.finish("robot_10", attempt=1)
+    maker.finish("left_10")
+
+
+STATES: tuple[Callable[[Maker], object], ...] = (
+    lambda maker: None, queued, lambda maker: running(maker, "left_10"), killed,
+    killed_before_its_checkpoint_was_told, failed, its_weights_gone, its_weights_changed,
+    finished_and_running_again, finished_after_a_refusal,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_report_just_written_is_supported_in_every_state(
+    maker: Maker, state: Callable[[Maker], object]
+) -> None:
+    state(maker)
+    for page in write_report(maker.workspace, maker.book("laptop"), html=False):
+        found = audited(maker.book("laptop"), page)
+        assert [one for one in found.claims if one.verdict != "supported"] == []
+        assert found.unread == []
+        assert len(found.claims) > 10
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_what_moved_on_since_is_stale_and_never_false(maker: Maker, *, ends: bool) -> None:
+    maker.finish("both_20")
+    run = running(maker, "left_10")
+    pages = write_report(maker.workspace, maker.book("laptop"), html=False)
+    if ends:
+        run.train()
+        run.exit("finished")
+        run.evaluate()
+    else:
+        run.log(Heartbeat(step=5, epoch=0))
+    for page in pages:
+        found = audited(maker.book("laptop"), page)
+        assert found.counts()["contradicted"] == 0, [
+            one for one in found.claims if one.verdict == "contradicted"
+        ]
+        assert found.counts()["stale"] > 0
+        page.write_text(
+            page.read_text().replace("40 / 80", "41 / 80").replace("80 / 80", "81 / 80")
+        )
+        assert audited(maker.book("laptop"), page).counts()["contradicted"] > 0  # of the one done
+
+
+def test_weights_that_are_gone_never_load(maker: Maker) -> None:
+    run = maker.finish("left_10")
+    page = "## left_10\n\n- Checkpoint: yes\n- Checkpoint: none\n- Checkpoint: ✅\n"
+    verdicts = [one.verdict for one in audit_text(page, gather_proof(maker.book())).claims]
+    assert verdicts == ["supported", "contradicted", "supported"]
+    shutil.rmtree(run.folder.checkpoints / "step-000040")
+    (run.folder.checkpoints / "step-000040").mkdir()
+    found = audit_text(page, gather_proof(maker.book())).claims
+    assert [one.verdict for one in found] == ["contradicted", "supported", "contradicted"]
+    assert not any("loads" in (one.expected or "") for one in found)
+    assert "cannot be read" in found[0].reason
+    shutil.rmtree(run.folder.checkpoints)
+    found = audit_text(page, gather_proof(maker.book())).claims
+    assert [one.verdict for one in found] == ["contradicted", "supported", "contradicted"]
+
+
+def test_a_report_names_no_checkpoint_that_does_not_load(maker: Maker) -> None:
+    its_weights_gone(maker)
+    page, _ = write_report(maker.workspace, maker.book("laptop"), html=False)
+    result = next(x for x in page.read_text().splitlines() if x.startswith("- **Result**: ⚠️"))
+    assert "step-000040" not in result
+    assert "cannot be read" in page.read_text()
+
+
+def test_what_other_documents_say_wrongly_is_held_against_them(maker: Maker) -> None:
+    maker.finish("left_10")
+    notes = maker.workspace / "docs" / "notes.md"
+    notes.parent.mkdir()
+    notes.write_text("## left_10\n\n- epochs: 77\n")
+    pages = write_report(maker.workspace, maker.book("laptop"), html=False, documents=notes.parent)
+    for page in pages:
+        assert "[notes.md line 3](docs/notes.md): `left_10" in page.read_text()
+        found = audited(maker.book("laptop"), page)
+        assert {one.verdict for one in found.claims} == {"supported"}
+        assert found.unread == []
+        head = next(x for x in page.read_text().splitlines() if "(docs/notes.md)" in x)
+        page.write_text(page.read_text().replace(head, f"{head}\n- left_10: 99 epochs\n"))
+        (wrong,) = [
+            x for x in audited(maker.book("laptop"), page).claims if x.verdict != "supported"
+        ]
+        assert (wrong.verdict, wrong.claim.value) == ("contradicted", "99")
+    notes.write_text("## left_10\n\n- epochs: 10\n")
+    assert audited(maker.book("laptop"), pages[0]).counts()["stale"] == 1
