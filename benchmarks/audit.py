@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 from benchmarks.audit_evidence import make_proof, many_cases
 from mobile_vla.audit.audit_document import Proof, audit_document
-from mobile_vla.claims.model import Judged
-from mobile_vla.claims.source import parse_document
+from mobile_vla.old_claims.model import Judged
+from mobile_vla.old_claims.source import parse_document
 
 CORPUS = Path(__file__).parent / "corpus"
 CORPORA = tuple(

@@ -11,9 +11,9 @@ import pytest
 
 from mobile_vla.audit.audit_document import audit_text, gather_proof
 from mobile_vla.audit.fix import fix_document, write_fixed
-from mobile_vla.claims.source import read_document
 from mobile_vla.cli.main import main
 from mobile_vla.messages.errors import UserError
+from mobile_vla.old_claims.source import read_document
 
 if TYPE_CHECKING:
     from run_folders import Maker

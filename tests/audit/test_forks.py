@@ -11,8 +11,8 @@ import pytest
 from mobile_vla.audit import audit_document as audit
 from mobile_vla.audit.audit_document import Proof, audit_document
 from mobile_vla.audit.process_pool import in_forks
-from mobile_vla.claims.parts import parts_of
-from mobile_vla.claims.source import parse_document
+from mobile_vla.old_claims.parts import parts_of
+from mobile_vla.old_claims.source import parse_document
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks import audit as corpus

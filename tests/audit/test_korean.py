@@ -13,8 +13,8 @@ from mobile_vla.analysis.korean_reasons import RULES, korean_reason
 from mobile_vla.analysis.wording import FORBIDDEN
 from mobile_vla.audit.audit_document import audit_document
 from mobile_vla.audit.audit_messages import shown
-from mobile_vla.claims.model import Claim, Judged
-from mobile_vla.claims.source import parse_document
+from mobile_vla.old_claims.model import Claim, Judged
+from mobile_vla.old_claims.source import parse_document
 from mobile_vla.study.load_study import find_study, load_study
 
 sys.path.insert(0, str(Path(__file__).parents[2]))

@@ -11,7 +11,7 @@ from sarif_pydantic import Sarif
 
 from mobile_vla.audit.audit_document import Proof, audit_document
 from mobile_vla.audit.sarif import sarif_log
-from mobile_vla.claims.source import parse_document
+from mobile_vla.old_claims.source import parse_document
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.audit_evidence import make_proof

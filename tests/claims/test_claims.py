@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from mobile_vla.audit.audit_document import Proof, audit_text
 from mobile_vla.audit.audit_messages import language_of, message, reason
-from mobile_vla.claims import scan as scanning
-from mobile_vla.claims.scan import ALONE, scan
-from mobile_vla.claims.words import Key
+from mobile_vla.old_claims import scan as scanning
+from mobile_vla.old_claims.scan import ALONE, scan
+from mobile_vla.old_claims.words import Key
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.audit_evidence import make_proof

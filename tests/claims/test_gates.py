@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mobile_vla.audit.audit_document  # noqa: F401 - every gate is made by it
-from mobile_vla.claims import gates
-from mobile_vla.claims.gates import Gate, branches, first_words
-from mobile_vla.claims.tokens import small
+from mobile_vla.old_claims import gates
+from mobile_vla.old_claims.gates import Gate, branches, first_words
+from mobile_vla.old_claims.tokens import small
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks import audit as corpus

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mobile_vla.claims import source
-from mobile_vla.claims.extract import read_claims
-from mobile_vla.claims.source import parse_document, read_document
 from mobile_vla.messages.errors import UserError
+from mobile_vla.old_claims import source
+from mobile_vla.old_claims.extract import read_claims
+from mobile_vla.old_claims.source import parse_document, read_document
 
 
 @pytest.mark.parametrize("of", [

@@ -11,8 +11,8 @@ import pytest
 
 from mobile_vla.analysis.casebook import Casebook
 from mobile_vla.audit.audit_document import audit_file, audit_text, gather_proof
-from mobile_vla.claims.model import Audit
-from mobile_vla.claims.source import read_document
+from mobile_vla.old_claims.model import Audit
+from mobile_vla.old_claims.source import read_document
 from mobile_vla.report.self_audit import audit_all
 from mobile_vla.report.write_report import write_report
 from mobile_vla.runs.events import Heartbeat

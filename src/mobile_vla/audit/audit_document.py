@@ -14,21 +14,21 @@ from mobile_vla.analysis.model import Comparison
 from mobile_vla.audit.audit_messages import language_of
 from mobile_vla.audit.judge import Judge
 from mobile_vla.audit.process_pool import in_forks, workers
-from mobile_vla.claims.coverage import coverage
-from mobile_vla.claims.extract import read_claims, read_part
-from mobile_vla.claims.model import Audit, Judged, Unread
-from mobile_vla.claims.naming import read_names
-from mobile_vla.claims.parts import Part, parts_of
-from mobile_vla.claims.source import (
+from mobile_vla.evidence.facts import began_of
+from mobile_vla.evidence.model import CaseView, RunView, Value
+from mobile_vla.evidence.run_factors import planned_factors
+from mobile_vla.messages.errors import UserError
+from mobile_vla.old_claims.coverage import coverage
+from mobile_vla.old_claims.extract import read_claims, read_part
+from mobile_vla.old_claims.model import Audit, Judged, Unread
+from mobile_vla.old_claims.naming import read_names
+from mobile_vla.old_claims.parts import Part, parts_of
+from mobile_vla.old_claims.source import (
     Document,
     no_collection,
     parse_document,
     read_document,
 )
-from mobile_vla.evidence.facts import began_of
-from mobile_vla.evidence.model import CaseView, RunView, Value
-from mobile_vla.evidence.run_factors import planned_factors
-from mobile_vla.messages.errors import UserError
 from mobile_vla.study.models import NUISANCE
 from mobile_vla.study.strict_yaml import nearest
 

@@ -14,7 +14,7 @@ from mobile_vla.analysis.wording import (
     state_word,
     verdict_word,
 )
-from mobile_vla.claims.model import Claim, Judged
+from mobile_vla.old_claims.model import Claim, Judged
 
 HANGUL = re.compile(r"[가-힣\u1100-\u11ff]")
 TIMES = ("duration", "epoch_time", "step_time")

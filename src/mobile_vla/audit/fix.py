@@ -16,10 +16,10 @@ from mobile_vla.audit.corrections import replacement
 from mobile_vla.audit.judge import Judge
 from mobile_vla.audit.markup_context import Inside
 from mobile_vla.audit.table_alignment import aligned, is_aligned
-from mobile_vla.claims.model import Audit, Judged
-from mobile_vla.claims.source import Document, parse_document
 from mobile_vla.evidence.model import Value
 from mobile_vla.messages.errors import UserError
+from mobile_vla.old_claims.model import Audit, Judged
+from mobile_vla.old_claims.source import Document, parse_document
 from mobile_vla.runs.files import write_atomic
 
 NOTE = re.compile(rb"mvla-(\d+)")

@@ -16,10 +16,10 @@ from mobile_vla.audit.judge_counts import judge_episodes
 from mobile_vla.audit.judge_pairs import Compare, judge_better, judge_pair
 from mobile_vla.audit.judge_setup import judge_word
 from mobile_vla.audit.tolerance import MEASURED, agrees
-from mobile_vla.claims.model import Claim, ClaimVerdict, Judged, say
-from mobile_vla.claims.words import LOSSES
 from mobile_vla.evidence.facts import CaseFacts, Fact, RunFacts, case_facts
 from mobile_vla.evidence.model import CaseView
+from mobile_vla.old_claims.model import Claim, ClaimVerdict, Judged, say
+from mobile_vla.old_claims.words import LOSSES
 
 TIMES = frozenset({"duration", "epoch_time", "step_time"})
 NEARLY = 0.2

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from mobile_vla.analysis.wording import plain
 from mobile_vla.audit.tolerance import agrees
-from mobile_vla.claims.model import Claim, Judged, say
 from mobile_vla.evidence.facts import CaseFacts, Fact
+from mobile_vla.old_claims.model import Claim, Judged, say
 
 Look = Callable[[str], CaseFacts | None]
 ALONG = {"fall": (("initial", "final"), ("initial", "best")),

@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from typing import Any, Literal
 
-from mobile_vla.claims.source import body_of
+from mobile_vla.old_claims.source import body_of
 
 How = Literal["markup", "words", "not"]
 """How a value can be corrected at a place: struck through, in words alone, or not at all."""

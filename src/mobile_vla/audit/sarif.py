@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import mobile_vla
 from mobile_vla.audit.audit_messages import message
-from mobile_vla.claims.model import VERDICTS, Audit, Judged
-from mobile_vla.claims.source import BOM, Document
+from mobile_vla.old_claims.model import VERDICTS, Audit, Judged
+from mobile_vla.old_claims.source import BOM, Document
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {

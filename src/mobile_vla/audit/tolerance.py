@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from mobile_vla.claims.model import Claim
 from mobile_vla.evidence.facts import Fact
+from mobile_vla.old_claims.model import Claim
 
 MEASURED = frozenset(
     {"val_loss", "train_loss", "rmse", "params", "size", "share", "ratio", "percent",

@@ -1,120 +1,124 @@
-"""What an audit is made of: claims, verdicts, coverage."""
+"""Claims, the names they are about, and what of a page was not read: plain frozen values."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from mobile_vla.evidence.model import Evidence, Value
+import msgspec
 
-ClaimVerdict = Literal["supported", "contradicted", "stale", "unsupported", "ambiguous"]
-VERDICTS: tuple[ClaimVerdict, ...] = (
-    "contradicted",
-    "stale",
-    "ambiguous",
-    "unsupported",
-    "supported",
-)
+from mobile_vla.messages.reason import Reason
+
+Kind = Literal[
+    "value",  # one run, one quantity, one value: "best val loss 0.027"
+    "comparison",  # two runs, one quantity: "A's val loss is 3× lower than B's", "A is best"
+    "difference",  # two runs and their settings: "only the data differs", "same but for chunk"
+    "arithmetic",  # the page's own numbers: a total, a share, a ratio of numbers beside it
+]
+Comparator = Literal[
+    "equal", "about", "at_most", "at_least",  # kind "value"
+    "lower", "higher", "better", "worse", "lowest", "highest", "best",  # kind "comparison"
+    "times",  # kind "comparison": `number` is the ratio owner / other
+    "comparable", "not_comparable",  # kind "comparison": may the two be compared at all
+    "same", "differs", "only_differs", "same_except",  # kind "difference": `factors` names them
+    "sum", "share", "ratio",  # kind "arithmetic": `terms` are the numbers it is made of
+]  # fmt: skip
+HowSure = Literal["exact", "confirmed", "safe", "candidate", "none"]
+"""Of a binding. `exact`: the page writes the run's own name. `confirmed`: a person said so, in the
+study or in a comment of the page. `safe`: found by evidence that leaves no other run. `candidate`:
+several runs are possible, or the evidence is too thin. `none`: nothing speaks for any run."""
 
 
-class Claim(Value, frozen=True, kw_only=True):
-    """One statement of a document.
-
-    `start` and `end`: the value's bytes in the file. `line` counts from 1. `case` is the case as
-    the document calls it, `name` the training name that the document gives it; None where it
-    gives none. `qualifier`: "best", "final", "initial" or "epoch 9"; `split`: "train" or "val".
-    `value` as written; `number` as read, in base units; `step`: the worth of its last digit;
-    `about`: marked as approximate. `ways`: directions stated. `parts`: the numbers of all
-    directions stated together, itself included. `pair`: the cases of a comparison. `time`: when
-    the document says that it was written.
-    """
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where in the file: line from 1, and bytes from `start` up to `end`."""
 
     line: int
     start: int
     end: int
-    quantity: str
+
+
+class Term(msgspec.Struct, frozen=True, kw_only=True):
+    """A number of the page that another is made of, or that stands beside it."""
+
+    place: Place
     value: str
-    text: str
-    case: str | None = None
-    name: str | None = None
-    qualifier: str = ""
-    split: str = ""
-    number: float | None = None
-    step: float = 0.0
-    about: bool = False
-    ways: tuple[str, ...] = ()
-    only: bool = False
-    parts: tuple[float, ...] = ()
-    pair: tuple[str, ...] = ()
-    time: str | None = None
-
-    @property
-    def what(self) -> str:
-        """What is claimed, in words: "best val loss at epoch 8", "train episodes"."""
-        name, _, epoch = self.qualifier.partition(" at ")
-        quantity = "steps" if self.quantity == "any_steps" else self.quantity.replace("_", " ")
-        name = "" if name == "part" else name
-        split = "" if quantity.startswith(self.split) else self.split
-        parts = (split, name, quantity, f"at {epoch}" if epoch else "")
-        return " ".join(part for part in parts if part)
+    number: float
 
 
-class Judged(Value, frozen=True, kw_only=True):
-    """A claim with what the evidence says. `expected`: the evidence's value, None where none.
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """One statement of a document that evidence can decide.
 
-    `fixable`: the value as it should stand in the document, None where nothing can be put there.
+    `place`: of the value alone; `quote`: the cell, item or sentence it stands in, as written.
+    `quantity`: a key of the lexicon, such as "val_loss", "episodes", "state", "trained_part".
+    `value`: as written. `number`: in the quantity's base unit, None for words; `step`: the worth of
+    its last written digit, in the base unit. `word`: the lexicon's key for a value in words.
+    `qualifier`: "", "best", "final", "initial", "planned" or "done". `epoch` counts as the page
+    does. `split`: "", "train" or "val". `group`: a direction or group of episodes, or a part of
+    the model. `owner`: the name on the page, `run`: the run that it is bound to, and `sure` how.
+    `other_owner` and `other_run`: the second run of a comparison; None where it is not named.
+    `factors`: settings named by a difference. `terms`: numbers that belong together with this one.
+    `whole`: the value is all of its cell or of what follows its key, so it can be replaced.
+    `read_by`: "structure" or the name of the reader that proposed it.
     """
 
-    claim: Claim
-    verdict: ClaimVerdict
-    reason: str
-    expected: str | None = None
-    fixable: str | None = None
-    evidence: Evidence | None = None
+    place: Place
+    quote: str
+    kind: Kind = "value"
+    quantity: str
+    value: str
+    number: float | None = None
+    step: float = 0.0
+    word: str = ""
+    comparator: Comparator = "equal"
+    qualifier: str = ""
+    epoch: int | None = None
+    split: str = ""
+    group: str = ""
+    owner: str | None = None
+    run: str | None = None
+    sure: HowSure = "none"
+    other_owner: str | None = None
+    other_run: str | None = None
+    factors: tuple[str, ...] = ()
+    terms: tuple[Term, ...] = ()
+    whole: bool = False
+    read_by: str = "structure"
 
 
-def say(
-    claim: Claim,
-    verdict: ClaimVerdict,
-    reason: str,
-    expected: str | None = None,
-    fixable: str | None = None,
-    *,
-    evidence: Evidence | None = None,
-) -> Judged:
-    """A claim with its verdict."""
-    return Judged(
-        claim=claim, verdict=verdict, reason=reason, expected=expected, fixable=fixable,
-        evidence=evidence,
-    )  # fmt: skip
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that a name may mean, and why."""
+
+    run: str
+    why: list[Reason]
 
 
-class Unread(Value, frozen=True, kw_only=True):
-    """A line with numbers of which none was read as a claim."""
+class Binding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a name on a page means. `run` is None where no run is sure; `claims` hang on it."""
+
+    name: str
+    places: list[Place]
+    run: str | None
+    sure: HowSure
+    why: list[Reason]
+    candidates: list[Candidate] = []
+    claims: int = 0
+
+
+class Unread(msgspec.Struct, frozen=True, kw_only=True):
+    """A line with numbers, marks or states of which nothing was read, and why not."""
 
     line: int
     text: str
+    why: Reason
 
 
-class Audit(Value, frozen=True, kw_only=True):
-    """All claims of one document, judged, in its order; and what was not read.
-
-    `language`: the document's, in which people are told what was found.
-    """
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """All that was read of one document. `written`: the page's own date, ISO, None where unknown."""
 
     document: str
     blake3: str
-    claims: list[Judged]
+    language: Literal["en", "ko", "other"]
+    written: str | None
+    claims: list[Claim]
+    bindings: list[Binding]
     unread: list[Unread]
-    language: Literal["en", "ko"] = "en"
-
-    def counts(self) -> dict[str, int]:
-        """Claims by verdict, every verdict named."""
-        told = [judged.verdict for judged in self.claims]
-        return {verdict: told.count(verdict) for verdict in VERDICTS}
-
-    @property
-    def unchecked(self) -> bool:
-        """Whether it says something, and nothing of that could be held against evidence."""
-        held = ("supported", "contradicted", "stale")
-        said = bool(self.claims or self.unread)
-        return said and not any(judged.verdict in held for judged in self.claims)
+    refused: list[Unread] = []

@@ -9,8 +9,8 @@ from mobile_vla.analysis.headline_metrics import Rate
 from mobile_vla.analysis.model import Comparison, Plan
 from mobile_vla.analysis.pairwise import Matrix
 from mobile_vla.analysis.statistics import wilson
-from mobile_vla.claims.model import Judged
 from mobile_vla.evidence.model import CaseView, Evidence, RunView
+from mobile_vla.old_claims.model import Judged
 from mobile_vla.runs.results import Metric, Rollouts, Scored
 from mobile_vla.study.models import NUISANCE, Counts, Text
 

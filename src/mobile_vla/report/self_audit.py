@@ -18,10 +18,10 @@ import msgspec
 
 from mobile_vla.analysis.casebook import Casebook
 from mobile_vla.analysis.wording import LANGUAGES, SIGNS, Language, state_word
-from mobile_vla.claims.model import Audit, Claim, Judged
-from mobile_vla.claims.source import Document, parse_document
-from mobile_vla.claims.surroundings import QUOTED
 from mobile_vla.evidence.model import CaseView, Evidence, State
+from mobile_vla.old_claims.model import Audit, Claim, Judged
+from mobile_vla.old_claims.source import Document, parse_document
+from mobile_vla.old_claims.surroundings import QUOTED
 from mobile_vla.report.false_claims import wrong_in
 from mobile_vla.report.headings import text
 from mobile_vla.report.markdown_page import escape

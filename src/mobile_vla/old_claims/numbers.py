@@ -6,10 +6,10 @@ import re
 
 import msgspec
 
-from mobile_vla.claims import around
-from mobile_vla.claims.around import RUN
-from mobile_vla.claims.frame import Frame
-from mobile_vla.claims.tokens import (
+from mobile_vla.old_claims import around
+from mobile_vla.old_claims.around import RUN
+from mobile_vla.old_claims.frame import Frame
+from mobile_vla.old_claims.tokens import (
     ABOUT_BEFORE,
     PARTS,
     QUALIFIERS,
@@ -18,7 +18,7 @@ from mobile_vla.claims.tokens import (
     Found,
     reading,
 )
-from mobile_vla.claims.words import LOSSES
+from mobile_vla.old_claims.words import LOSSES
 
 
 class Numbers(Frame):

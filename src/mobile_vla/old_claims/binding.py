@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mobile_vla.claims.model import Claim
-from mobile_vla.claims.naming import Mention
-from mobile_vla.claims.source import Piece
-from mobile_vla.claims.tokens import Found, small
+from mobile_vla.old_claims.model import Claim
+from mobile_vla.old_claims.naming import Mention
+from mobile_vla.old_claims.source import Piece
+from mobile_vla.old_claims.tokens import Found, small
 
 Case = tuple[str, str | None]
 SEVERAL: Case = ("several runs", None)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from mobile_vla.claims.naming import Names
-from mobile_vla.claims.source import Document, Piece, Section
-from mobile_vla.claims.tokens import small
-from mobile_vla.claims.words import GUESS_HEADING
+from mobile_vla.old_claims.naming import Names
+from mobile_vla.old_claims.source import Document, Piece, Section
+from mobile_vla.old_claims.tokens import small
+from mobile_vla.old_claims.words import GUESS_HEADING
 
 Case = tuple[str, str | None]
 QUOTING = re.compile(r"^#+ (What documents say wrongly|문서가 잘못 말하는 것)")

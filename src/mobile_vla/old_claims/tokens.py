@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
-from mobile_vla.claims.gates import Gate
+from mobile_vla.old_claims.gates import Gate
 
 SHORT = 300
 """Characters up to which a text is remembered: table cells and list items are often the same."""

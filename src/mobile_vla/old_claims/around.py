@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mobile_vla.claims.gates import Gate
-from mobile_vla.claims.tokens import PARTS
+from mobile_vla.old_claims.gates import Gate
+from mobile_vla.old_claims.tokens import PARTS
 
 UNITS = {"k": 3, "m": 6, "백만": 6, "b": 9, "kb": 3, "mb": 6, "gb": 9, "tb": 12}
 EPOCH_WORD = r"(?:epoch\b|에폭|에포크)"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from mobile_vla.claims.gates import Gate
-from mobile_vla.claims.tokens import small
+from mobile_vla.old_claims.gates import Gate
+from mobile_vla.old_claims.tokens import small
 
 MARKS = {"✅": "finished", "✔": "finished", "☑": "finished", "❌": "failed", "✖": "failed",
          "✗": "failed", "✘": "failed", "💀": "failed", "☠": "failed", "⏳": "running",

@@ -6,9 +6,9 @@ import re
 
 import msgspec
 
-from mobile_vla.claims.times import CLOCK, since_midnight
-from mobile_vla.claims.tokens import Found, small
-from mobile_vla.claims.words import Key
+from mobile_vla.old_claims.times import CLOCK, since_midnight
+from mobile_vla.old_claims.tokens import Found, small
+from mobile_vla.old_claims.words import Key
 
 WAYS = {
     "left": ("left",), "l": ("left",), "왼쪽": ("left",), "좌측": ("left",), "좌": ("left",),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from mobile_vla.claims.binding import (
+from mobile_vla.old_claims.binding import (
     SETTINGS,
     SEVERAL,
     bind,
@@ -14,12 +14,12 @@ from mobile_vla.claims.binding import (
     goes_on,
     says_each,
 )
-from mobile_vla.claims.changes import OTHERS, SELF, THAN, changes
-from mobile_vla.claims.coverage import coverage
-from mobile_vla.claims.fates import state_of
-from mobile_vla.claims.model import Claim, Unread
-from mobile_vla.claims.naming import Names, one_case, read_names
-from mobile_vla.claims.pairs import (
+from mobile_vla.old_claims.changes import OTHERS, SELF, THAN, changes
+from mobile_vla.old_claims.coverage import coverage
+from mobile_vla.old_claims.fates import state_of
+from mobile_vla.old_claims.model import Claim, Unread
+from mobile_vla.old_claims.naming import Names, one_case, read_names
+from mobile_vla.old_claims.pairs import (
     AGAINST,
     Asked,
     answered,
@@ -31,12 +31,12 @@ from mobile_vla.claims.pairs import (
     line_pairs,
     pair_claims,
 )
-from mobile_vla.claims.parts import Part, parts_of
-from mobile_vla.claims.scan import has_number, scan
-from mobile_vla.claims.source import Document, Piece, Section
-from mobile_vla.claims.surroundings import Surroundings
-from mobile_vla.claims.tables import Tables
-from mobile_vla.claims.texts import (
+from mobile_vla.old_claims.parts import Part, parts_of
+from mobile_vla.old_claims.scan import has_number, scan
+from mobile_vla.old_claims.source import Document, Piece, Section
+from mobile_vla.old_claims.surroundings import Surroundings
+from mobile_vla.old_claims.tables import Tables
+from mobile_vla.old_claims.texts import (
     Look,
     epoch_of_file,
     keyed_by,
@@ -48,9 +48,9 @@ from mobile_vla.claims.texts import (
     states_case,
     unsaid,
 )
-from mobile_vla.claims.tokens import Found, small
-from mobile_vla.claims.whole import ways_alone, whole_values
-from mobile_vla.claims.words import (
+from mobile_vla.old_claims.tokens import Found, small
+from mobile_vla.old_claims.whole import ways_alone, whole_values
+from mobile_vla.old_claims.words import (
     LOSSES,
     Key,
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mobile_vla.claims.gates import Gate
-from mobile_vla.claims.tokens import Found
-from mobile_vla.claims.whole import ways_alone
-from mobile_vla.claims.words import BOTH, WAY, ways_of
+from mobile_vla.old_claims.gates import Gate
+from mobile_vla.old_claims.tokens import Found
+from mobile_vla.old_claims.whole import ways_alone
+from mobile_vla.old_claims.words import BOTH, WAY, ways_of
 
 FILE = r"[\w./~-]+\.(?:pt|ckpt|safetensors|bin)(?![a-z\d])"
 MODEL = (

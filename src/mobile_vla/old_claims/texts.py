@@ -8,15 +8,15 @@ from functools import lru_cache
 
 import msgspec
 
-from mobile_vla.claims.around import RUN
-from mobile_vla.claims.changes import TIMES
-from mobile_vla.claims.fates import ANY_MARK, MARKS, cause_of, state_word
-from mobile_vla.claims.gates import Gate
-from mobile_vla.claims.naming import WITH_BEFORE, Mention, Names
-from mobile_vla.claims.pairs import COMPARING
-from mobile_vla.claims.source import Piece
-from mobile_vla.claims.tokens import SHORT, small
-from mobile_vla.claims.words import GUESS, INTERESTING, Key, read_key
+from mobile_vla.old_claims.around import RUN
+from mobile_vla.old_claims.changes import TIMES
+from mobile_vla.old_claims.fates import ANY_MARK, MARKS, cause_of, state_word
+from mobile_vla.old_claims.gates import Gate
+from mobile_vla.old_claims.naming import WITH_BEFORE, Mention, Names
+from mobile_vla.old_claims.pairs import COMPARING
+from mobile_vla.old_claims.source import Piece
+from mobile_vla.old_claims.tokens import SHORT, small
+from mobile_vla.old_claims.words import GUESS, INTERESTING, Key, read_key
 
 Case = tuple[str, str | None]
 BESIDE = re.compile(

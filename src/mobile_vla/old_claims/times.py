@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mobile_vla.claims.gates import Gate
-from mobile_vla.claims.tokens import Found
+from mobile_vla.old_claims.gates import Gate
+from mobile_vla.old_claims.tokens import Found
 
 DURATION = re.compile(
     r"(?<![\d.:])(?P<about>~|≈|약\s|about\s)?(?=\d[\d.]*\s*(?:h|시간|m|분|s|초))"

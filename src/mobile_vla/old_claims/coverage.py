@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mobile_vla.claims.around import HIDDEN, PATHS
-from mobile_vla.claims.model import Claim, Unread
-from mobile_vla.claims.naming import Names
-from mobile_vla.claims.scan import has_number
-from mobile_vla.claims.source import Document, Piece
-from mobile_vla.claims.texts import masked
-from mobile_vla.claims.tokens import small
+from mobile_vla.old_claims.around import HIDDEN, PATHS
+from mobile_vla.old_claims.model import Claim, Unread
+from mobile_vla.old_claims.naming import Names
+from mobile_vla.old_claims.scan import has_number
+from mobile_vla.old_claims.source import Document, Piece
+from mobile_vla.old_claims.texts import masked
+from mobile_vla.old_claims.tokens import small
 
 DAY = re.compile(r"20\d{2}[-./]\d{1,2}[-./]\d{1,2}(?:[ t,(]*\d{1,2}:\d{2})?")
 HEADED = re.compile(r"^#+\s*(?:[\d.]+[.)]?\s)?")

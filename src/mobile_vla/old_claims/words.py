@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import msgspec
 
-from mobile_vla.claims.gates import Gate
+from mobile_vla.old_claims.gates import Gate
 
 INTERESTING = re.compile(
     r"[0-9✅❌⏳✔☑✖✗✘💀☠⌛🔄🏃⭕]|끝|마쳤|마침|죽|멈|중단|정상|있음|비교|best|better|좋|낫|우수"

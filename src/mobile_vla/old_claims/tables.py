@@ -9,10 +9,10 @@ from functools import lru_cache
 
 import msgspec
 
-from mobile_vla.claims.naming import Names, case_number
-from mobile_vla.claims.source import Document, Piece, is_label
-from mobile_vla.claims.tokens import PARTS, small
-from mobile_vla.claims.words import (
+from mobile_vla.old_claims.naming import Names, case_number
+from mobile_vla.old_claims.source import Document, Piece, is_label
+from mobile_vla.old_claims.tokens import PARTS, small
+from mobile_vla.old_claims.words import (
     LOSSES,
     Key,
     clean,

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from itertools import pairwise
 from typing import NamedTuple
 
-from mobile_vla.claims.source import Document
+from mobile_vla.old_claims.source import Document
 
 
 class Part(NamedTuple):

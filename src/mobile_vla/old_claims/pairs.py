@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from mobile_vla.claims.gates import Gate
-from mobile_vla.claims.naming import Names
-from mobile_vla.claims.source import Piece
-from mobile_vla.claims.tokens import Found, small
-from mobile_vla.claims.words import (
+from mobile_vla.old_claims.gates import Gate
+from mobile_vla.old_claims.naming import Names
+from mobile_vla.old_claims.source import Piece
+from mobile_vla.old_claims.tokens import Found, small
+from mobile_vla.old_claims.words import (
     NUMERIC,
     Key,
     clean,

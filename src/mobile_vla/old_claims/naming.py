@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from mobile_vla.claims.source import Document, Piece, Section
-from mobile_vla.claims.tokens import SHORT, small
-from mobile_vla.claims.words import NAME, RUN_NAME, WAY, clean, ways_of
 from mobile_vla.evidence.importers.name_conflicts import claimed_directions
+from mobile_vla.old_claims.source import Document, Piece, Section
+from mobile_vla.old_claims.tokens import SHORT, small
+from mobile_vla.old_claims.words import NAME, RUN_NAME, WAY, clean, ways_of
 
 CASE = re.compile(
     r"(?<![a-z])(?P<kind>case|케이스|run|experiment|exp\.?|실험|model|모델)\s*#?\s*"

@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import msgspec
 
-from mobile_vla.claims.around import HIDDEN, PATHS, RUN, SIZE_NOUN, WHOLE_NUMBERS
-from mobile_vla.claims.fates import (
+from mobile_vla.old_claims.around import HIDDEN, PATHS, RUN, SIZE_NOUN, WHOLE_NUMBERS
+from mobile_vla.old_claims.fates import (
     BECAUSE,
     MARKS,
     cause_of,
@@ -17,10 +17,10 @@ from mobile_vla.claims.fates import (
     state_word,
     states_of_each,
 )
-from mobile_vla.claims.gates import Gate
-from mobile_vla.claims.numbers import Numbers
-from mobile_vla.claims.prose import part_beside, read_prose, read_ways
-from mobile_vla.claims.times import (
+from mobile_vla.old_claims.gates import Gate
+from mobile_vla.old_claims.numbers import Numbers
+from mobile_vla.old_claims.prose import part_beside, read_prose, read_ways
+from mobile_vla.old_claims.times import (
     BEGUN,
     DATE,
     DATED,
@@ -30,7 +30,7 @@ from mobile_vla.claims.times import (
     of_begin,
     times,
 )
-from mobile_vla.claims.tokens import (
+from mobile_vla.old_claims.tokens import (
     ABOUT,
     ANY_WORD,
     NUMBER,
@@ -40,7 +40,7 @@ from mobile_vla.claims.tokens import (
     reading,
     small,
 )
-from mobile_vla.claims.words import (
+from mobile_vla.old_claims.words import (
     CHECKPOINT,
     DISPUTED,
     FOREIGN,

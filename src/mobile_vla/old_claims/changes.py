@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from mobile_vla.claims.tokens import NUMBER, Found, reading
+from mobile_vla.old_claims.tokens import NUMBER, Found, reading
 
 RATIO = re.compile(rf"{NUMBER} ?(?:×(?!\s*\d)|배(?![가-힣치])|배다|x\b|times\b)")
 TIMES = re.compile(r"\d ?(?:×|배|x\b|times\b)")

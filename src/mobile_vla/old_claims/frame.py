@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mobile_vla.claims import around
-from mobile_vla.claims.tokens import (
+from mobile_vla.old_claims import around
+from mobile_vla.old_claims.tokens import (
     NOUNS,
     PARTS,
     QUALIFIERS,
@@ -15,7 +15,7 @@ from mobile_vla.claims.tokens import (
     Found,
     phrase_of,
 )
-from mobile_vla.claims.words import LOSSES, NUMERIC, Key
+from mobile_vla.old_claims.words import LOSSES, NUMERIC, Key
 
 
 class Frame:

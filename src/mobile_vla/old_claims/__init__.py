@@ -1,0 +1,1 @@
+"""What a document says: claims with their place, their owner and their value."""
