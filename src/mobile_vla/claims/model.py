@@ -112,7 +112,7 @@ class Unread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """All that was read of one document. `written`: the page's own date, ISO, None where unknown."""
+    """All that was read of one document. `written`: the date of the page, ISO, or None."""
 
     document: str
     blake3: str
