@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from mobile_vla.runs.files import explain_os_error
+from mobile_vla.runs.files import explain_os_error, open_own
 from mobile_vla.runs.process import Process
 
 
@@ -70,7 +70,9 @@ class Epoch(Event, frozen=True, kw_only=True, tag="epoch"):
 class Checkpoint(Event, frozen=True, kw_only=True, tag="checkpoint"):
     """A checkpoint was written, synced and renamed. `path` is relative to the run folder.
 
-    `best`: whether `best_by`, the recipe's metric, was the lowest so far.
+    `best`: whether `best_by`, the recipe's metric, was the lowest so far. `reconciled`: the process
+    that wrote the checkpoint was killed before it wrote this event; a later one wrote it from what
+    stands in the folder.
     """
 
     path: str
@@ -82,6 +84,7 @@ class Checkpoint(Event, frozen=True, kw_only=True, tag="checkpoint"):
     val_mae: float | None = None
     best: bool
     best_by: str = "val_loss"
+    reconciled: bool = False
 
 
 class CheckpointFailed(Event, frozen=True, kw_only=True, tag="checkpoint_failed"):
@@ -125,8 +128,8 @@ class EventLog:
             event = msgspec.structs.replace(event, pid=os.getpid())
         try:
             if isinstance(event, Start):
-                self._reserve.write_bytes(os.urandom(RESERVE_BYTES))
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+                self._set_aside()
+            descriptor = open_own(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
             try:
                 self._write(descriptor, event)
             finally:
@@ -136,8 +139,17 @@ class EventLog:
         except OSError as error:
             raise explain_os_error(error, self.path) from error
 
+    def _set_aside(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._reserve.unlink()  # a link of that name too, and not what it points to
+        descriptor = open_own(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            os.write(descriptor, os.urandom(RESERVE_BYTES))
+        finally:
+            os.close(descriptor)
+
     def _write(self, descriptor: int, event: AnyEvent) -> None:
-        line = _end_of_broken_line(self.path) + msgspec.json.encode(event) + b"\n"
+        line = _end_of_broken_line(descriptor) + msgspec.json.encode(event) + b"\n"
         while line:
             try:
                 line = line[os.write(descriptor, line) :]
@@ -160,7 +172,7 @@ class Line(msgspec.Struct, frozen=True):
 
 def decode_events(data: bytes) -> list[Line]:
     """Every line that is not blank. A half-written or foreign one is a problem, not an error."""
-    with contextlib.suppress(msgspec.DecodeError):
+    with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
         events = _decoder.decode_lines(data)
         if len(events) == data.count(b"\n") == data.count(b"\n{") + data.startswith(b"{"):
             return [Line(number, event) for number, event in enumerate(events, 1)]
@@ -201,14 +213,11 @@ def _long_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def _line(number: int, raw: bytes) -> Line:
     try:
         return Line(number, _decoder.decode(raw))
-    except msgspec.DecodeError as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         return Line(number, None, str(error))
 
 
-def _end_of_broken_line(path: Path) -> bytes:
+def _end_of_broken_line(descriptor: int) -> bytes:
     """What ends the half line that a process killed in a write left, so the next stands alone."""
-    with open(path, "rb") as file:
-        if not file.seek(0, os.SEEK_END):
-            return b""
-        file.seek(-1, os.SEEK_END)
-        return b"" if file.read(1) == b"\n" else b"\n"
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    return b"" if not size or os.pread(descriptor, 1, size - 1) == b"\n" else b"\n"

@@ -1,11 +1,21 @@
-"""Files that are whole or absent: written beside, synced, renamed."""
+"""Files and folders that are complete or absent: written beside, synced, then exchanged.
+
+Names beside are `.NAME.PID-TOKEN.part`, so no two processes share one. A folder that is replaced
+lies at `.NAME.old` for a moment where the system cannot exchange two folders in one step;
+`recover` puts it back after a kill in that moment.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
+import re
+import secrets
 import shutil
+import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,20 +25,46 @@ from mobile_vla.messages.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
+PART = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)-[0-9a-f]{8}\.part")
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
+
+
+def open_own(path: Path, flags: int, mode: int = 0o644) -> int:
+    """A descriptor of a file that this program writes: a regular file, reached by no link.
+
+    Raises: OSError (ELOOP) where `path` is a link, OSError (EINVAL) where it is no regular file.
+    """
+    descriptor = os.open(path, flags | NO_FOLLOW | getattr(os, "O_NONBLOCK", 0), mode)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return descriptor
+
+
+def part_name(path: Path) -> Path:
+    """A new name beside `path` that belongs to this process alone."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+
 
 @contextlib.contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
     """Yield a temporary path in `path`'s folder; sync and rename it to `path` when the block ends.
 
     Where the block raises, `path` keeps what it held. A full disk, a missing permission or a
-    read-only file system becomes a `UserError` that names the path.
+    read-only file system becomes a `UserError` that names the path. A link at `path` is replaced,
+    never followed.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = part_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
-        with open(beside, "rb") as file:
-            os.fsync(file.fileno())
+        descriptor = open_own(beside, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         beside.replace(path)
         sync_folder(path.parent)
     except OSError as error:
@@ -39,13 +75,13 @@ def written_beside(path: Path) -> Iterator[Path]:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, whole or not at all."""
+    """Write `data` to `path`, completely or not at all."""
     with written_beside(path) as beside:
         beside.write_bytes(data)
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
-    """Write an array as `.npy`, whole or not at all.
+    """Write an array as `.npy`, completely or not at all.
 
     `np.save` does not say that it was a full disk that stopped it.
     """
@@ -60,27 +96,121 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 @contextlib.contextmanager
 def folder_beside(path: Path) -> Iterator[Path]:
-    """Yield a new folder that takes `path`'s place when the block ends well, else is removed."""
-    beside = path.with_name(f".{path.name}.part")
+    """Yield a new folder that takes `path`'s place when the block ends well, else is removed.
+
+    At every moment one complete folder, the old or the new, can be had: at `path`, or by
+    `recover(path)` after a kill.
+    """
+    beside = part_name(path)
     try:
-        shutil.rmtree(beside, ignore_errors=True)
+        recover(path)
+        sweep_parts(path.parent)
         beside.mkdir(parents=True)
         yield beside
-        if path.exists():
-            shutil.rmtree(path)
-        beside.replace(path)
-        sync_folder(path.parent)
+        for folder, _, files in os.walk(beside):
+            for name in files:
+                _sync_file(Path(folder, name))
+            sync_folder(Path(folder))
+        _take_place(beside, path)
     except OSError as error:
         raise explain_os_error(error, path) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
+def _take_place(new: Path, path: Path) -> None:
+    if not os.path.lexists(path):
+        new.replace(path)
+    elif not path.is_symlink() and _exchange(new, path):
+        pass  # the old folder now lies at `new` and is removed there
+    else:
+        old = _old_name(path)
+        path.replace(old)
+        sync_folder(path.parent)
+        new.replace(path)
+        sync_folder(path.parent)
+        _remove(old)
+    sync_folder(path.parent)
+
+
+def recover(path: Path) -> None:
+    """Put back what a kill between two renames left at `.NAME.old`; remove it where not needed."""
+    old = _old_name(path)
+    if not os.path.lexists(old):
+        return
+    if os.path.lexists(path):
+        _remove(old)
+    else:
+        old.replace(path)
+        sync_folder(path.parent)
+
+
+def sweep_parts(folder: Path) -> None:
+    """Remove names beside (`….part`) whose process is gone."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return
+    for name in names:
+        match = PART.fullmatch(name)
+        if match and int(match["pid"]) != os.getpid() and not _lives(int(match["pid"])):
+            _remove(folder / name)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _old_name(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Exchange two names in one step (Linux `renameat2`); False where the system cannot."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    done = rename(AT_FDCWD, os.fsencode(a), AT_FDCWD, os.fsencode(b), RENAME_EXCHANGE)
+    if done == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EXDEV):
+        return False
+    raise OSError(code, os.strerror(code), str(b))
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write a msgspec struct or plain value as indented JSON, whole or not at all."""
+    """Write a msgspec struct or plain value as indented JSON, completely or not at all."""
     import msgspec
 
     write_atomic(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+
+def _sync_file(path: Path) -> None:
+    if path.is_symlink():
+        return
+    descriptor = open_own(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:
@@ -113,6 +243,11 @@ def explain_os_error(error: OSError, path: Path) -> UserError:
         return UserError(
             f"The disk is full, so {path} was not written (what stood there is kept): "
             "free some space and run the same command again."
+        )
+    if error.errno == errno.ELOOP:
+        return UserError(
+            f"{error.filename or path} is a link, and links are not followed when writing: "
+            "remove it and run the same command again."
         )
     if isinstance(error, NotADirectoryError | FileExistsError):
         return UserError(f"{path} cannot be made below a file: choose a folder instead.")

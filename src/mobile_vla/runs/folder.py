@@ -59,10 +59,20 @@ class RunFolder:
 
     @property
     def latest_step(self) -> int | None:
-        """Optimiser steps done at the newest whole checkpoint, None where there is none."""
+        """Optimiser steps done at the newest complete checkpoint, None where there is none.
+
+        Raises: UserError where `latest` leads to anything but a `step-…` folder beside it.
+        """
         if not self.latest.exists():
             return None
-        return int(self.latest.resolve().name.removeprefix("step-"))
+        folder = self.latest.resolve()
+        step = folder.name.removeprefix("step-")
+        if folder.parent != self.checkpoints.resolve() or not (step.isascii() and step.isdigit()):
+            raise UserError(
+                f"{self.latest} leads to {folder}, which is no step-… folder of this run: point it "
+                "at one, or train the case anew."
+            )
+        return int(step)
 
     @property
     def best(self) -> Path:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 from pathlib import Path
 
 import msgspec
 
-from mobile_vla.runs.files import explain_os_error, write_atomic
+from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.files import explain_os_error, open_own, write_atomic
 
 
 class Definition(msgspec.Struct, frozen=True):
@@ -51,10 +53,12 @@ class MetricsFile:
 
     def append(self, **values: float) -> None:
         """Add one row; columns not given stay empty."""
-        row = [_text(values.get(name)) for name in self._columns]
+        row = io.StringIO(newline="")
+        csv.writer(row).writerow(_text(values.get(name)) for name in self._columns)
         try:
-            with open(self.path, "a", newline="") as file:
-                csv.writer(file).writerow(row)
+            descriptor = open_own(self.path, os.O_WRONLY | os.O_APPEND)
+            with open(descriptor, "ab", buffering=0) as file:
+                file.write(row.getvalue().encode())
         except OSError as error:
             raise explain_os_error(error, self.path) from error
 
@@ -64,8 +68,13 @@ class MetricsFile:
             os.fsync(file.fileno())
 
     def _keep(self, step: int) -> list[str]:
-        lines = self.path.read_text().splitlines()
-        columns = lines[0].split(",")
+        lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        columns = lines[0].split(",") if lines else []
+        if not {"epoch", "step"} <= set(columns):
+            raise UserError(
+                f"{self.path} has no head with `epoch` and `step`, so the curves up to step {step} "
+                "are lost: put the file back, or train the case anew."
+            )
         kept = [lines[0]] + [line for line in lines[1:] if _step_of(line, len(columns)) <= step]
         write_atomic(self.path, ("\r\n".join(kept) + "\r\n").encode())
         return columns

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from mobile_vla.runs.files import explain_os_error
+from mobile_vla.runs.files import explain_os_error, open_own
 
 LOG = 2
 """The descriptor that leads to the log alone while `console_to` is in force."""
@@ -23,7 +23,8 @@ def console_to(path: Path, *, also_terminal: bool) -> Iterator[None]:
     Lines that a full disk has no room for are lost; that alone stops nothing.
     """
     try:
-        log = open(path, "ab", buffering=0)  # noqa: SIM115  # closed by the `with` below
+        descriptor = open_own(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        log = open(descriptor, "ab", buffering=0)  # noqa: SIM115  # closed by the `with` below
     except OSError as error:
         raise explain_os_error(error, path) from error
     sys.stdout.flush()

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
 from mobile_vla.messages.errors import UserError
-from mobile_vla.runs.events import EventLog, Exit, Preflight, Start
+from mobile_vla.runs.events import EventLog, Exit, Preflight, Start, skim_events
 from mobile_vla.runs.folder import RunFolder, new_run
+from mobile_vla.runs.locks import sole_writer
 from mobile_vla.runs.process import this_process
 from mobile_vla.runs.workspace import Workspace
 from mobile_vla.study.case_file import read_case, write_case
@@ -83,7 +84,11 @@ def train(
     case = read_case(run.case_yaml)
     events = EventLog(run.events)
     session = Session(run, case, workspace, events, resume, check_only, progress)
-    with console_to(run.console, also_terminal=terminal), _stop_on_signals(session.stop):
+    with (
+        sole_writer(run.path, f"training {case.case}"),
+        console_to(run.console, also_terminal=terminal),
+        _stop_on_signals(session.stop),
+    ):
         try:
             ended = _work(session)
         except BaseException as error:
@@ -98,11 +103,22 @@ def train(
 def _work(session: Session) -> Exit:
     step = session.run.latest_step if session.resume else None
     session.events.append(Start(process=this_process(), argv=sys.argv, resumed_at_step=step))
+    if session.resume:
+        _reconcile(session)
     checked = _checked(session)
     session.position = checked.position
     if session.check_only:
         return Exit(outcome="finished", step=0, reason="preflight only, nothing was trained")
     return _fit(session, checked)
+
+
+def _reconcile(session: Session) -> None:
+    """Record the latest checkpoint where a kill came between its folder and its event."""
+    from mobile_vla.training.run_checkpoints import unrecorded_checkpoint
+
+    events = [line.event for line in skim_events(session.run.events) if line.event is not None]
+    if (event := unrecorded_checkpoint(session.run, events)) is not None:
+        session.events.append(event)
 
 
 def _checked(session: Session) -> Checked:

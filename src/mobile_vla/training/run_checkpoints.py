@@ -11,16 +11,26 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mobile_vla.messages.errors import UserError
-from mobile_vla.policy.checkpoints.policy_checkpoint import save_policy
+from mobile_vla.messages.errors import UserError, reason_of
+from mobile_vla.policy.checkpoints.policy_checkpoint import read_info, save_policy
 from mobile_vla.policy.policy import Policy
-from mobile_vla.runs.files import explain_os_error, folder_beside, hash_file, sync_folder
+from mobile_vla.runs.events import AnyEvent, Checkpoint, Epoch
+from mobile_vla.runs.files import (
+    explain_os_error,
+    folder_beside,
+    hash_file,
+    part_name,
+    sweep_parts,
+    sync_folder,
+)
 from mobile_vla.runs.folder import RunFolder
+from mobile_vla.study.case_file import read_case
 
 POLICY = "policy.safetensors"
 RESUME = "resume.pt"
@@ -71,14 +81,54 @@ def read_resume(run: RunFolder) -> tuple[Path, dict[str, Any]]:
         state = torch.load(folder / RESUME, weights_only=True)
     except FileNotFoundError as error:
         raise UserError(
-            f"{run.path} has no whole checkpoint to resume from: train the case anew."
+            f"{run.path} has no complete checkpoint to resume from: train the case anew."
         ) from error
-    if missing := sorted(RESUME_KEYS - state.keys()):
+    except Exception as error:  # whatever unpickling damaged bytes raises
+        raise UserError(
+            f"{folder / RESUME} is damaged ({reason_of(error)}): train the case anew, or point "
+            f"{run.latest} at an older step-… folder that holds a {RESUME}."
+        ) from error
+    if not isinstance(state, dict) or (missing := sorted(RESUME_KEYS - state.keys())):
+        missing = missing if isinstance(state, dict) else ["its keys"]
         raise UserError(
             f"{folder / RESUME} lacks {', '.join(missing)}, so another version of this program "
             "wrote it: go on with that version, or train the case anew."
         )
     return folder.resolve(strict=True), state
+
+
+def unrecorded_checkpoint(run: RunFolder, events: Iterable[AnyEvent]) -> Checkpoint | None:
+    """The event that is missing of the latest checkpoint, made of what stands in its folder.
+
+    A process that is killed between the move of `latest` and the event leaves such a checkpoint.
+    None where `latest` is recorded, or where there is none.
+
+    Raises: UserError where the checkpoint cannot be read.
+    """
+    if run.latest_step is None:
+        return None
+    folder = run.latest.resolve(strict=True)
+    path = f"checkpoints/{folder.name}/{POLICY}"
+    written = list(events)
+    digest = policy_hash(folder)
+    if any(isinstance(e, Checkpoint) and (e.path, e.blake3) == (path, digest) for e in written):
+        return None
+    metadata = read_info(folder / POLICY).metadata
+    step, epoch = int(metadata["step"]), int(metadata["epoch"])
+    validated = [e for e in written if isinstance(e, Epoch) and e.step == step]
+    last = validated[-1] if validated else None
+    return Checkpoint(
+        path=path,
+        step=step,
+        epoch=epoch,
+        bytes=checkpoint_bytes(folder),
+        blake3=digest,
+        val_loss=last.val_loss if last else None,
+        val_mae=last.val_mae if last else None,
+        best=run.best.exists() and run.best.resolve() == folder,
+        best_by=read_case(run.case_yaml).recipe.best_by,
+        reconciled=True,
+    )
 
 
 def random_state() -> dict[str, Any]:
@@ -95,8 +145,7 @@ def restore_random(state: dict[str, Any]) -> None:
 
 
 def _point(link: Path, target: Path) -> None:
-    beside = link.with_name(f".{link.name}.part")
-    beside.unlink(missing_ok=True)
+    beside = part_name(link)
     beside.symlink_to(target.name)
     beside.replace(link)
     sync_folder(link.parent)
@@ -115,5 +164,4 @@ def prune(run: RunFolder, keep_steps: int = 0) -> None:
             (folder / RESUME).unlink(missing_ok=True)
         else:
             shutil.rmtree(folder, ignore_errors=True)
-    for beside in run.checkpoints.glob(".step-*.part"):
-        shutil.rmtree(beside, ignore_errors=True)
+    sweep_parts(run.checkpoints)
