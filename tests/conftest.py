@@ -1,5 +1,5 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "reliability")]
 pytest_plugins = ["run_folders", "small_lab"]

@@ -29,6 +29,7 @@ from mobile_vla.evidence.status_cache import (
     shallow_signature,
     whole_signature,
 )
+from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.folder import RunFolder, find_runs
 from mobile_vla.runs.workspace import Workspace
 from mobile_vla.study.models import ResolvedCase, Study
@@ -54,6 +55,11 @@ def summary(
     collecting = gc.isenabled()
     gc.disable()  # values that all live: with many runs it would walk them over and over
     try:
+        return _Summary(workspace, index).cases(study, profile, study_path)
+    except UserError:
+        raise
+    except Exception:  # a damaged index may raise anything; the run folders are the truth
+        index.discard()
         return _Summary(workspace, index).cases(study, profile, study_path)
     finally:
         index.close()

@@ -36,6 +36,8 @@ FILES = (
 )
 RESULTS = ("evaluation/offline.json", "evaluation/rollouts.json")
 PACK = struct.Struct("<3q").pack
+APPLICATION_ID = 0x6D766C61
+"""The mark in the file's header: "mvla"."""
 TABLES = """
 CREATE TABLE about (made_by TEXT);
 CREATE TABLE resolved (id INTEGER PRIMARY KEY, content BLOB UNIQUE);
@@ -75,7 +77,10 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 class Index:
-    """The index of one workspace. Where it cannot be opened, it is empty and keeps nothing."""
+    """The index of one workspace. Where its file cannot be opened, it is empty and keeps nothing.
+
+    A file that is a link, no regular file, or no index of this program is left as it is.
+    """
 
     def __init__(self, workspace: Path) -> None:
         self.file = workspace / "cache" / "status.sqlite"
@@ -83,37 +88,44 @@ class Index:
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             self.db = self._open()
-        except (sqlite3.Error, OSError):
-            self.db = sqlite3.connect(":memory:")
-            self.db.executescript(TABLES)
+        except (sqlite3.Error, OSError, ValueError):
+            self.db = _in_memory()
 
     def _open(self) -> sqlite3.Connection:
-        try:
-            return self._checked()
-        except sqlite3.DatabaseError:
-            self.file.unlink(missing_ok=True)
-            return self._checked()
+        if self.file.is_symlink() or (self.file.exists() and not self.file.is_file()):
+            raise OSError(f"{self.file} is no regular file")
+        db = self._connect()
+        if _is_current(db):
+            return db
+        is_ours = _is_ours(db)
+        db.close()
+        if not is_ours:
+            raise ValueError(f"{self.file} is another program's")
+        self.file.unlink(missing_ok=True)
+        db = self._connect()
+        _create(db)
+        return db
 
-    def _checked(self) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.file, timeout=1.0, isolation_level=None)
         db.execute("PRAGMA synchronous = OFF")
-        made = db.execute("SELECT name FROM sqlite_master WHERE name = 'about'").fetchone()
-        by = db.execute("SELECT made_by FROM about").fetchone() if made else None
-        if by is None or by[0] != _maker():
-            db.execute("BEGIN IMMEDIATE")
-            for table in ("about", "resolved", "runs", "views"):
-                db.execute(f"DROP TABLE IF EXISTS {table}")
-            for statement in TABLES.strip().split(";")[:-1]:
-                db.execute(statement)
-            db.execute("INSERT INTO about VALUES (?)", (_maker(),))
-            db.execute("COMMIT")
         return db
+
+    def discard(self) -> None:
+        """Go on in memory alone, and remove the file if it is an index of this program."""
+        with contextlib.suppress(sqlite3.Error, OSError):
+            is_ours = not self.file.is_symlink() and _is_ours(self.db)
+            self.db.close()
+            if is_ours:
+                self.file.unlink(missing_ok=True)
+        self.db, self._resolved = _in_memory(), {}
 
     def entries(self) -> dict[str, Entry]:
         """Every run that is known, by path."""
         columns = "path, shallow, whole, results, names, case_name, state, why, started, resolved"
         try:
-            return {row[0]: Entry(*row) for row in self.db.execute(f"SELECT {columns} FROM runs")}
+            rows = self.db.execute(f"SELECT {columns} FROM runs")
+            return {row[0]: msgspec.convert(row, Entry) for row in rows}
         except sqlite3.Error:
             return {}
 
@@ -167,6 +179,48 @@ class Index:
         self.db.execute("INSERT OR IGNORE INTO resolved (content) VALUES (?)", (content,))
         found = self.db.execute("SELECT id FROM resolved WHERE content = ?", (content,)).fetchone()
         return int(found[0])
+
+
+def _in_memory() -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:")
+    db.executescript(TABLES)
+    return db
+
+
+def _create(db: sqlite3.Connection) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    for statement in _statements():
+        db.execute(statement)
+    db.execute("INSERT INTO about VALUES (?)", (_maker(),))
+    db.execute("COMMIT")
+
+
+def _statements() -> list[str]:
+    return [statement.strip() for statement in TABLES.split(";")[:-1]]
+
+
+def _is_ours(db: sqlite3.Connection) -> bool:
+    """Whether the file is empty, bears this program's mark, or is no database any more."""
+    try:
+        (mark,) = db.execute("PRAGMA application_id").fetchone()
+        empty = db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+    except sqlite3.DatabaseError:
+        return True
+    return mark == APPLICATION_ID or (mark == 0 and empty)
+
+
+def _is_current(db: sqlite3.Connection) -> bool:
+    """Whether it holds exactly our tables, made by this very program."""
+    try:
+        (mark,) = db.execute("PRAGMA application_id").fetchone()
+        listed = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
+        schema = {sql for (sql,) in db.execute(listed)}
+        if mark != APPLICATION_ID or schema != set(_statements()):
+            return False
+        return db.execute("SELECT made_by FROM about").fetchall() == [(_maker(),)]
+    except sqlite3.DatabaseError:
+        return False
 
 
 def settled(view: RunView) -> bool:

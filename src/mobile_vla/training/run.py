@@ -154,13 +154,16 @@ def _all_checks(session: Session, checklist: Checklist) -> Checked:
 
 def _fit(session: Session, checked: Checked) -> Exit:
     from mobile_vla.policy.lora import hash_base
-    from mobile_vla.training.loop import fit, total_steps
+    from mobile_vla.training.loop import epoch_steps, fit, total_steps
+    from mobile_vla.training.run_checkpoints import prune
     from mobile_vla.training.setup import assemble
 
     run, case, workspace = session.run, session.case, session.workspace
     training, position = assemble(
         checked, run, case, workspace, session.events, stop=session.stop, progress=session.progress
     )
+    if session.goes_on:  # what a kill between the checkpoint and its pruning left
+        prune(run, training.keep_epochs * epoch_steps(training.recipe, training.manifest))
     print(training.tensors.told())
     total = total_steps(training.recipe, training.manifest)
     frozen = hash_base(training.policy.backbone)
