@@ -21,6 +21,8 @@ from mobile_vla.cli.select_run import book_of, run_to_train
 from mobile_vla.evidence.model import CaseView
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.folder import RunFolder
+from mobile_vla.runs.locks import sole_writer
+from mobile_vla.runs.process import end_with_parent
 from mobile_vla.runs.workspace import Workspace
 
 PRELOADED = [
@@ -44,7 +46,15 @@ class Job:
 
 
 def train_all(chosen: Setting, jobs: int) -> int:
-    """Work until nothing more can be done; 1 where a case failed for good, else 0."""
+    """Work until nothing more can be done; 1 where a case failed for good, else 0.
+
+    Raises: UserError where another process works on all cases of this workspace.
+    """
+    with sole_writer(chosen.workspace.path / "queue", "training all cases"):
+        return _work_through(chosen, jobs)
+
+
+def _work_through(chosen: Setting, jobs: int) -> int:
     from mobile_vla.simulator.render import choose_backend
 
     choose_backend()  # its variables must be set before the server starts
@@ -178,6 +188,7 @@ def work(
     from mobile_vla.evaluation.evaluate import evaluate_run
     from mobile_vla.training.run import train as train_run
 
+    end_with_parent()
     torch.set_num_threads(1)
     run, workspace = RunFolder(run_path), Workspace(workspace_path)
     count = _Throttle(sender)

@@ -17,6 +17,7 @@ from mobile_vla.episodes.filename_pattern import LAB_NAMES, Naming
 from mobile_vla.episodes.find_episodes import find_episodes
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.process import end_with_parent
 
 Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
@@ -94,7 +95,9 @@ def spread(one: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> I
     if jobs <= 1 or len(items) < WORTH_PROCESSES:
         yield from map(one, items)
         return
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent
+    )
     try:
         yield from pool.map(one, items)
     except BrokenProcessPool as error:

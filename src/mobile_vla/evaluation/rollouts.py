@@ -28,6 +28,7 @@ from mobile_vla.evaluation.rollout_log import Heading, Journal
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.controller import Controller
 from mobile_vla.runs.files import write_json
+from mobile_vla.runs.process import end_with_parent
 from mobile_vla.runs.results import Rollout, Rollouts
 from mobile_vla.runs.workspace import Workspace
 from mobile_vla.simulator.scene import sample_scene
@@ -132,6 +133,7 @@ _forked: list[tuple[Trained, tuple[int, int]]] = []
 
 def _begin(trained: Trained, size: tuple[int, int]) -> None:
     """In a forked process: what it drives with, copied with the process and never pickled."""
+    end_with_parent()
     torch.set_num_threads(1)
     _forked.append((trained, size))
 

@@ -31,6 +31,7 @@ from mobile_vla.evidence.status_cache import (
 )
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.folder import RunFolder, find_runs
+from mobile_vla.runs.process import end_with_parent
 from mobile_vla.runs.workspace import Workspace
 from mobile_vla.study.models import ResolvedCase, Study
 
@@ -189,7 +190,7 @@ def _judge_all(base: Path, paths: Sequence[str], results: bool) -> Iterator[list
     size = max(32, min(512, len(paths) // (8 * cores)))
     pieces = [(base, paths[start : start + size], results) for start in range(0, len(paths), size)]
     decode = msgspec.msgpack.Decoder(list[Judged]).decode
-    with multiprocessing.get_context("fork").Pool(cores) as pool:
+    with multiprocessing.get_context("fork").Pool(cores, end_with_parent) as pool:
         yield from map(decode, pool.imap_unordered(_piece, pieces))
 
 

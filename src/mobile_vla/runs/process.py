@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import socket
+import sys
+import threading
+import time
 from pathlib import Path
 
 import msgspec
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+PR_SET_PDEATHSIG = 1
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,3 +74,20 @@ def is_alive(process: Process) -> bool | None:
     if process.boot != boot_id():
         return False
     return start_ticks(process.pid) == process.started
+
+
+def end_with_parent(number: int = signal.SIGTERM) -> None:
+    """Have this worker process receive the signal `number` when its parent process is gone."""
+    parent = os.getppid()
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number))
+    else:
+        threading.Thread(target=_watch, args=(parent, number), daemon=True).start()
+    if os.getppid() != parent:  # it died before the kernel was asked
+        os.kill(os.getpid(), number)
+
+
+def _watch(parent: int, number: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os.kill(os.getpid(), number)
