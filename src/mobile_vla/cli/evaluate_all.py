@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from mobile_vla.analysis.offline_vs_rollout import Trust, driven, trust
+from mobile_vla.analysis.offline_vs_rollout import Trust, evaluated_checkpoints, trust
 from mobile_vla.analysis.wording import metric_name
 from mobile_vla.cli.run_options import Setting, progress
 from mobile_vla.cli.select_run import book_of
@@ -27,7 +27,7 @@ def evaluate_all(chosen: Setting, scenes: int, jobs: int) -> list[Trust]:
     for case in book_of(chosen).cases():
         if case.run is not None and case.run.foreign is None:
             _evaluate_rest(case, chosen, scenes, jobs)
-    found = trust(driven(book_of(chosen).cases(), base))
+    found = trust(evaluated_checkpoints(book_of(chosen).cases(), base))
     if not found:
         raise UserError(
             "Fewer than two checkpoints were evaluated and driven, so no number can be held "
@@ -43,7 +43,7 @@ def _evaluate_rest(case: CaseView, chosen: Setting, scenes: int, jobs: int) -> N
     from mobile_vla.evaluation.evaluate import evaluate_run
 
     assert case.run is not None
-    known = {one.checkpoint for one in driven([case], chosen.workspace.path)}
+    known = {one.checkpoint for one in evaluated_checkpoints([case], chosen.workspace.path)}
     run = RunFolder(chosen.workspace.path / case.run.path)
     for view in case.run.checkpoints:
         name = Path(view.path).name
