@@ -87,7 +87,7 @@ class Casebook:
     def case(self, name: str) -> CaseView:
         """The case of that name or label, or of one run's path, which then speaks alone.
 
-        Errors: `UserError` naming the nearest.
+        Raises: UserError that names the nearest case.
         """
         return _find(self.cases(), name)
 
@@ -96,7 +96,7 @@ class Casebook:
     ) -> Comparison:
         """The verdict on a pair, for a question of the study or a factor by name.
 
-        Errors: `UserError` for an unknown case or question, and for identical arms.
+        Raises: UserError for an unknown case or question, and for identical arms.
         """
         cases = self._comparable()
         studied, factor = self._question(question, cases)
@@ -108,7 +108,7 @@ class Casebook:
         """All the study's questions: the page's pair of each, then its fair pair where it has one.
 
         p values are corrected by Holm's method over the valid ones. `question` asks for one of
-        them alone. Errors: `UserError` for a question that the study does not ask.
+        them alone. Raises: UserError for a question that the study does not ask.
         """
         questions = self._asked_of_study(question)
         return adjust(self._answers(self._comparable(), questions, exploratory=exploratory))
@@ -218,7 +218,10 @@ class Casebook:
         )
 
     def _comparable(self) -> list[CaseView]:
-        """The cases; what the study declares to be no factor is one, and no question asks of it."""
+        """The cases, after checking the study's nuisances.
+
+        Raises: UserError for a nuisance that is no factor, or that a question asks about.
+        """
         cases = self.cases()
         factors = _factor_names(cases) | {*NUISANCE, *DERIVED, *NEEDED, "packages", "device"}
         for name in self.nuisance:

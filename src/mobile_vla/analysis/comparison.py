@@ -116,7 +116,7 @@ def _side_by_side(name: str, a: RunView, b: RunView, nuisance: bool) -> Factor:
 
 
 def _relation(a: Known | None, b: Known | None) -> Relation:
-    """Names that prove nothing, such as paths of weights, tell apart from none at all only."""
+    """A weight path without a hash can only be distinguished from no weights."""
     if a is None or b is None:
         return "unknown"
     if (a.exact and b.exact) or (NONE in (a.value, b.value) and a.value != b.value):
@@ -125,7 +125,7 @@ def _relation(a: Known | None, b: Known | None) -> Relation:
 
 
 def _inferred(factors: Sequence[Factor]) -> str | None:
-    """The one underived factor that moved, where nobody asked for another."""
+    """The only factor that moved and is not derived; None where several did."""
     moved = [f.name for f in factors if f.relation == "moved" and not f.nuisance and not f.derived]
     return moved[0] if len(moved) == 1 else None
 

@@ -43,7 +43,8 @@ class Trust(Value, frozen=True, kw_only=True):
 
     `rank_correlation`: Spearman's, + 1 where the better number always drives better; None where
     all values are one. `low`, `high`: its 95 % interval, a bootstrap over cases. `p_adjusted`: of
-    a one-sided permutation of cases, each with its mean ranks, Holm-corrected over the numbers.
+    a one-sided permutation of cases, each with its mean ranks (exact for up to seven cases),
+    Holm-corrected over the numbers.
     `mmrv`: mean maximum rank violation (Li et al. 2024), a share of success, 0 is best.
     `trusted`: the adjusted p is below 5 %, over at least five cases.
 
@@ -141,8 +142,8 @@ def _results(run: RunView, folder: Path) -> Iterator[tuple[str, Offline, Rollout
 class _Draws:
     """Resamples and permutations of one set of checkpoints, drawn once for all its numbers.
 
-    `weights`: how often each point is drawn when cases are. `whole`: whose success each case is
-    given; `within`: whose success each point is given, of its own case's.
+    `weights` (RESAMPLES, N): how often each point is drawn when cases are drawn. `within`
+    (PERMUTATIONS, N): whose success each point gets, among the points of its own case.
     """
 
     def __init__(self, points: Sequence[EvaluatedCheckpoint]) -> None:
@@ -157,8 +158,6 @@ class _Draws:
         times = (picks[:, :, None] == np.arange(self.cases)).sum(1)
         self.weights = times[:, self.case]
         rows = [np.flatnonzero(self.case == number) for number in range(self.cases)]
-        order = np.tile(np.arange(self.cases), (PERMUTATIONS, 1))
-        self.whole = rng.permuted(order, axis=1)
         self.within = np.empty((PERMUTATIONS, len(points)), int)
         for members in rows:
             self.within[:, members] = rng.permuted(np.tile(members, (PERMUTATIONS, 1)), axis=1)
@@ -206,8 +205,27 @@ def _across(
     resampled = _spearman(np.array(scores), draws.rates, draws.weights)
     low, high = np.quantile(resampled[np.isfinite(resampled)], [0.025, 0.975])
     a, b = (draws.by_case(_centred(np.array(values))) for values in (scores, draws.rates))
-    a, b = a - a.mean(), b - b.mean()
-    return float(rho), float(low), float(high), _share_beyond(b[draws.whole] @ a, float(b @ a))
+    return float(rho), float(low), float(high), _p_across(a - a.mean(), b - b.mean())
+
+
+def _p_across(ranks: np.ndarray, rates: np.ndarray) -> float:
+    """One-sided p of mean ranks (C,) against rates (C,) by permuting the C cases.
+
+    Exact where there are at most `PERMUTATIONS` orders of the cases, else drawn with a seed.
+    """
+    import numpy as np
+    from scipy.stats import permutation_test
+
+    result = permutation_test(
+        (rates,),
+        lambda values, axis: (values * ranks).sum(axis),
+        permutation_type="pairings",
+        vectorized=True,
+        n_resamples=PERMUTATIONS,
+        alternative="greater",
+        rng=np.random.default_rng(SEED),
+    )
+    return float(result.pvalue)
 
 
 def _within(scores: Sequence[float], draws: _Draws) -> tuple[float, int, float | None]:

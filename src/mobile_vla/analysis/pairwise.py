@@ -30,7 +30,7 @@ class Matrix(Value, frozen=True, kw_only=True):
 def verdict_matrix(names: Sequence[str], judge: Callable[[str, str], Comparison]) -> Matrix:
     """Judge every pair once; a verdict does not depend on which case stands first.
 
-    Errors: `UserError` for fewer than two cases, and for more than a picture can show.
+    Raises: UserError for fewer than two cases, and for more than a picture can show.
     """
     if not 2 <= len(names) <= MOST_CASES:
         raise UserError(

@@ -130,7 +130,7 @@ def sketch(entry: Entry, resolved: ResolvedCase | None) -> RunView:
 
 
 def _unchanged(base: Path, entry: Entry | None) -> bool:
-    return entry is not None and entry.whole == whole_signature(f"{base}/{entry.path}", entry.names)
+    return entry is not None and entry.full == whole_signature(f"{base}/{entry.path}", entry.names)
 
 
 def _wholly_unchanged(base: Path, entry: Entry) -> bool:
@@ -200,5 +200,7 @@ def _judged(base: Path, path: str, results: bool) -> Judged:
     names = checkpoint_names(folder)
     shallow, full = shallow_signature(folder), whole_signature(folder, names)
     evaluation = results_signature(folder) if results else b""
-    view = view_run(RunFolder(base / path), base, datetime.now(UTC), results=results, whole=False)
+    view = view_run(
+        RunFolder(base / path), base, datetime.now(UTC), results=results, with_factors=False
+    )
     return Judged(light(view), names, shallow, full, evaluation)

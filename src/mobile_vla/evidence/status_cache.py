@@ -55,7 +55,7 @@ class Entry(NamedTuple):
 
     path: str
     shallow: bytes
-    whole: bytes
+    full: bytes
     results: bytes
     names: str
     case: str
@@ -74,7 +74,7 @@ class Judged(msgspec.Struct, frozen=True):
     view: RunView
     names: str
     shallow: bytes
-    whole: bytes
+    full: bytes
     results: bytes
 
 
@@ -161,7 +161,7 @@ class Index:
         view = judged.view
         started = view.started.isoformat() if view.started else None
         number = self._number(view.resolved)
-        return Entry(view.path, judged.shallow, judged.whole, judged.results, judged.names,
+        return Entry(view.path, judged.shallow, judged.full, judged.results, judged.names,
                      view.case, view.state, msgspec.msgpack.encode(view.why), started,
                      number)  # fmt: skip
 

@@ -50,9 +50,9 @@ class Span(Generic[Column]):
     def tied(self) -> list[set[Column]]:
         """Columns that stand or fall together: the connected components of their dependences.
 
-        A column that is in none is told by the rows apart from all others. (Two columns are
-        connected where a circuit of the column matroid holds both; the components are read off
-        the reduced form, whose other columns each make one circuit with their pivots.)
+        Columns outside every group are identifiable. Two columns are connected where a circuit
+        of the column matroid holds both. In the reduced form each column without a pivot makes
+        one circuit with its pivots, and the groups are the unions of circuits that overlap.
         """
         circuits: dict[Column, set[Column]] = {}
         for pivot, row in self._rows.items():
