@@ -141,3 +141,10 @@ def test_the_report_ends_with_what_may_be_trusted(whole_study: Any) -> None:
         part = page[page.index(f"### {title}") :]
         for line in trust_lines(trust(evaluated_checkpoints(view.cases, view.workspace)), language):
             assert line in part
+
+
+def test_few_cases_are_permuted_exactly() -> None:
+    """Three cases in the same order by number and by success: one of six orders is as good."""
+    points = [point(case, case / 4, mae=-case) for case in range(3)]
+    (ranking,) = trust(points)
+    assert ranking.p_adjusted == pytest.approx(1 / 6)
