@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mobile_vla.analysis.control_runs import missing_runs, would_part
+from mobile_vla.analysis.control_runs import control_run_for, missing_runs
 from mobile_vla.analysis.effects import measure_effects, metric_faults
 from mobile_vla.analysis.evaluation_leakage import leakage, scored
 from mobile_vla.analysis.model import Comparison, Effect, Factor, Missing, Relation, Verdict
@@ -15,7 +15,9 @@ from mobile_vla.analysis.seeds import FOLLOW_SEED, Arms, arms, seeds_of
 from mobile_vla.evidence.flatten import NONE
 from mobile_vla.evidence.model import CaseView, Known, RunView
 from mobile_vla.evidence.run_factors import DERIVED, IMPLIED, SETTING, planned_factors
+from mobile_vla.messages.catalogue import sentence
 from mobile_vla.messages.errors import UserError
+from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.study.models import Question
 
 NEVER_CONFOUND = frozenset({"validation_set"})
@@ -37,7 +39,7 @@ MEASURED_ON = frozenset({"evaluation_set", "evaluation_scenes"})
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ComparisonRequest:
     """A pair and what is asked of it. `cases`: all there are. `measure`: effects are wanted too."""
 
     a: CaseView
@@ -51,23 +53,31 @@ class Asked:
     measure: bool = True
 
 
-def compare_pair(asked: Asked) -> Comparison:
+class NotComparable(UserError):
+    """A pair that nobody can compare: both arms are the same. `why` says so."""
+
+    def __init__(self, why: Reason) -> None:
+        super().__init__(f"{sentence(why, 'en')}.")
+        self.why = why
+
+
+def compare_pair(request: ComparisonRequest) -> Comparison:
     """The verdict on a pair, with the factors side by side.
 
-    Errors: `UserError` where both arms are one and the same.
+    Raises: NotComparable where both arms are the same.
     """
-    a, b = asked.a, asked.b
+    a, b = request.a, request.b
     if a.name == b.name:
-        raise UserError(f"{a.name} cannot be compared with itself: name two cases.")
+        raise NotComparable(reason("compare.with_itself", case=a.name))
     absent = [_why_absent(case) for case in (a, b)]
     if a.run is None or b.run is None or any(absent):
-        return _without_runs(asked, [reason for reason in absent if reason])
-    sides = arms(a, b, asked.nuisance)
-    factors = _with_seeds(pair_factors(sides.a[-1], sides.b[-1], asked.nuisance), sides)
-    factor = asked.factor or _inferred(factors)
+        return _without_runs(request, [why for why in absent if why])
+    sides = arms(a, b, request.nuisance)
+    factors = _with_seeds(pair_factors(sides.a[-1], sides.b[-1], request.nuisance), sides)
+    factor = request.factor or _inferred(factors)
     if not any(f.relation == "moved" and not f.nuisance for f in factors):
-        _refuse_identical(asked, factors)
-    return _judged(asked, sides, factors, factor)
+        _refuse_identical(request, factors)
+    return _judged(request, sides, factors, factor)
 
 
 def pair_factors(a: RunView, b: RunView, nuisance: Sequence[str]) -> list[Factor]:
@@ -106,7 +116,7 @@ def _side_by_side(name: str, a: RunView, b: RunView, nuisance: bool) -> Factor:
 
 
 def _relation(a: Known | None, b: Known | None) -> Relation:
-    """Names that prove nothing, such as paths of weights, tell apart from none at all only."""
+    """A weight path without a hash can only be distinguished from no weights."""
     if a is None or b is None:
         return "unknown"
     if (a.exact and b.exact) or (NONE in (a.value, b.value) and a.value != b.value):
@@ -115,17 +125,14 @@ def _relation(a: Known | None, b: Known | None) -> Relation:
 
 
 def _inferred(factors: Sequence[Factor]) -> str | None:
-    """The one underived factor that moved, where nobody asked for another."""
+    """The only factor that moved and is not derived; None where several did."""
     moved = [f.name for f in factors if f.relation == "moved" and not f.nuisance and not f.derived]
     return moved[0] if len(moved) == 1 else None
 
 
-def _refuse_identical(asked: Asked, factors: Sequence[Factor]) -> None:
-    if not _unknown(factors, None, asked.nuisance):
-        raise UserError(
-            f"{asked.a.name} and {asked.b.name} are one and the same in every factor: "
-            "there is nothing to compare; name a case that differs."
-        )
+def _refuse_identical(request: ComparisonRequest, factors: Sequence[Factor]) -> None:
+    if not _unknown(factors, None, request.nuisance):
+        raise NotComparable(reason("compare.identical", a=request.a.name, b=request.b.name))
 
 
 def _with_seeds(factors: list[Factor], sides: Arms) -> list[Factor]:
@@ -141,13 +148,15 @@ def _with_seeds(factors: list[Factor], sides: Arms) -> list[Factor]:
     ]
 
 
-def _judged(asked: Asked, sides: Arms, factors: list[Factor], factor: str | None) -> Comparison:
+def _judged(
+    request: ComparisonRequest, sides: Arms, factors: list[Factor], factor: str | None
+) -> Comparison:
     confounds = confounds_of(factors, factor)
     leaked, leak_reasons = leakage(sides.a, sides.b)
-    blocking = _blocking((*sides.a, *sides.b), factors, asked, leaked)
+    blocking = _blocking((*sides.a, *sides.b), factors, request, leaked)
     shared, faults = metric_faults(sides.a[-1], sides.b[-1])
     reasons = [*blocking, *leak_reasons, *faults]
-    unknown = _unknown(factors, factor, asked.nuisance)
+    unknown = _unknown(factors, factor, request.nuisance)
     verdict: Verdict = "valid"
     if blocking:
         verdict = "not_comparable"
@@ -157,19 +166,19 @@ def _judged(asked: Asked, sides: Arms, factors: list[Factor], factor: str | None
     elif unknown or not shared:
         verdict = "evidence_missing"
     if unknown and verdict in ("confounded", "evidence_missing"):
-        reasons.append(f"unknown on one side at least: {', '.join(unknown)}")
-    shown = asked.measure and (verdict == "valid" or asked.exploratory)
+        reasons.append(reason("compare.unknown_factors", factors=[*unknown]))
+    shown = request.measure and (verdict == "valid" or request.exploratory)
     return Comparison(
-        question=asked.question,
-        a=asked.a.name,
-        b=asked.b.name,
+        question=request.question,
+        a=request.a.name,
+        b=request.b.name,
         verdict=verdict,
         factors=factors,
         confounds=confounds,
         reasons=reasons,
         effects=[_marked(e, verdict) for e in measure_effects(sides, leaked)] if shown else [],
-        would_settle=_settled_by(asked, verdict, factor, confounds),
-        exploratory=asked.exploratory and verdict != "valid",
+        would_settle=_settled_by(request, verdict, factor, confounds),
+        exploratory=request.exploratory and verdict != "valid",
         factor=factor,
     )
 
@@ -179,33 +188,35 @@ def _marked(effect: Effect, verdict: Verdict) -> Effect:
 
 
 def _settled_by(
-    asked: Asked, verdict: Verdict, factor: str | None, confounds: list[str]
+    request: ComparisonRequest, verdict: Verdict, factor: str | None, confounds: list[str]
 ) -> list[Missing]:
     if verdict != "confounded" or factor is None:
         return []
-    return would_part((asked.a, asked.b), factor, confounds, asked.cases, asked.seconds_per_step)
+    return control_run_for(
+        (request.a, request.b), factor, confounds, request.cases, request.seconds_per_step
+    )
 
 
 def _blocking(
     runs: Sequence[RunView],
     factors: Sequence[Factor],
-    asked: Asked,
+    request: ComparisonRequest,
     leaked: frozenset[str],
-) -> list[str]:
+) -> list[Reason]:
     """Why no number of these two may stand side by side for this question."""
     relation = {f.name: f.relation for f in factors}
-    found = []
+    reasons = []
     if relation.get("robot") == "moved":
-        found.append("their actions differ in dimensions, step length or full speed")
-    factor = asked.factor
+        reasons.append(reason("compare.robot_differs"))
+    factor = request.factor
     if factor is not None and relation.get(factor) == "held":
-        found.append(f"{factor} is the same in both, so nothing about it can be read from them")
-        if not _varies(asked.cases, factor):
-            found.append(f"no case varies {factor}: plan one that does")
+        reasons.append(reason("compare.same_in_both", factor=factor))
+        if not _varies(request.cases, factor):
+            reasons.append(reason("compare.no_case_varies", factor=factor))
     measured = scored(runs)
     if measured and not measured - leaked:
-        found.append("every evaluation episode is one that one of them trained on")
-    return found
+        reasons.append(reason("compare.all_leaked"))
+    return reasons
 
 
 def _varies(cases: Sequence[CaseView], factor: str) -> bool:
@@ -225,50 +236,55 @@ def _unknown(factors: Sequence[Factor], factor: str | None, nuisance: Sequence[s
         for f in factors
         if f.relation == "unknown" and not f.nuisance and f.name not in allowed
     ]
-    told = {f.name for f in factors}
-    if not told & MEASURED_ON:
+    listed = {f.name for f in factors}
+    if not listed & MEASURED_ON:
         missing.append("evaluation_set")
-    return missing + [name for name in NEEDED if name not in told and name not in nuisance]
+    return missing + [name for name in NEEDED if name not in listed and name not in nuisance]
 
 
-def _also_moved(factors: Sequence[Factor], confounds: list[str]) -> str:
-    told = [f"{f.name} ({f.a} against {f.b})" for f in factors if f.name in confounds]
-    return f"moved as well: {', '.join(told)}"
+def _also_moved(factors: Sequence[Factor], confounds: list[str]) -> Reason:
+    levels = [
+        reason("compare.factor_levels", factor=f.name, a=f.a or "", b=f.b or "")
+        for f in factors
+        if f.name in confounds
+    ]
+    return reason("compare.also_moved", factors=[*levels])
 
 
-def _why_absent(case: CaseView) -> str | None:
+def _why_absent(case: CaseView) -> Reason | None:
     """Why a case has no run that can be compared, None where it has one."""
     name = case.label or case.name
     if case.run is None:
-        return f"{name} has no run ({case.why})"
+        return reason("compare.no_run", case=name, cause=case.why)
     if case.run.state != "finished":
-        return f"{name} is {case.run.state}: {case.run.why}"
+        state, cause = case.run.state, case.run.why
+        return reason("compare.not_finished", case=name, state=state, cause=cause)
     return None
 
 
-def _without_runs(asked: Asked, reasons: list[str]) -> Comparison:
+def _without_runs(request: ComparisonRequest, reasons: list[Reason]) -> Comparison:
     """What can be said before both arms have finished: what is missing, and what the plan moves."""
-    planned = _planned_pair(asked)
-    confounds = confounds_of(planned, asked.factor) if asked.factor else []
+    planned = _planned_pair(request)
+    confounds = confounds_of(planned, request.factor) if request.factor else []
     if confounds:
-        reasons = [*reasons, f"as the study plans them, {', '.join(confounds)} would move as well"]
+        reasons = [*reasons, reason("compare.would_move", factors=[*confounds])]
     return Comparison(
-        question=asked.question,
-        a=asked.a.name,
-        b=asked.b.name,
+        question=request.question,
+        a=request.a.name,
+        b=request.b.name,
         verdict="evidence_missing",
         factors=[],
         confounds=confounds,
         reasons=reasons,
         effects=[],
-        would_settle=missing_runs((asked.a, asked.b), asked.seconds_per_step),
+        would_settle=missing_runs((request.a, request.b), request.seconds_per_step),
         exploratory=False,
-        factor=asked.factor,
+        factor=request.factor,
     )
 
 
-def _planned_pair(asked: Asked) -> list[Factor]:
-    a, b = asked.a.planned, asked.b.planned
+def _planned_pair(request: ComparisonRequest) -> list[Factor]:
+    a, b = request.a.planned, request.b.planned
     if a is None or b is None:
         return []
     of_a, of_b = planned_factors(a), planned_factors(b)
@@ -279,7 +295,7 @@ def _planned_pair(asked: Asked) -> list[Factor]:
             b=of_b[name],
             relation="held" if of_a[name] == of_b[name] else "moved",
             derived=name in DERIVED,
-            nuisance=name in asked.nuisance,
+            nuisance=name in request.nuisance,
         )
         for name in of_a
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mobile_vla.cli.open_book import scanning_book
 from mobile_vla.cli.run_options import print_json
+from mobile_vla.messages.catalogue import sentence
 from mobile_vla.messages.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ def compare(options: argparse.Namespace) -> int:
     if len(options.cases) != 2:
         raise UserError("Name two cases to compare, or --all.")
     a, b = options.cases
-    found = book.compare(a, b, options.question, options.exploratory)
+    comparison = book.compare(a, b, options.question, options.exploratory)
     if options.json:
-        print_json([found])
+        print_json([comparison])
     else:
-        print_comparisons([found], book.cases())
-    return int(found.verdict != "valid")
+        print_comparisons([comparison], book.cases())
+    return int(comparison.verdict != "valid")
 
 
 def _draw_matrix(book: Casebook, options: argparse.Namespace) -> None:
@@ -54,11 +55,11 @@ def _draw_matrix(book: Casebook, options: argparse.Namespace) -> None:
 
     if options.exploratory:
         raise UserError("A matrix shows verdicts and no numbers: leave --exploratory out.")
-    found = book.matrix(() if options.all else options.cases, options.question)
+    matrix = book.matrix(() if options.all else options.cases, options.question)
     names = {case.name: case.label or case.name for case in book.cases()}
-    write_matrix(Path(options.matrix), found, names, "en")
+    write_matrix(Path(options.matrix), matrix, names, "en")
     if options.json:
-        print_json(found)
+        print_json(matrix)
     else:
         print(options.matrix)
 
@@ -114,9 +115,9 @@ def _comparison_lines(comparison: Comparison, names: Mapping[str, str]) -> Itera
     title = comparison.question.title.en if comparison.question else None
     yield f"{title or 'comparison'}: {a} vs {b}: {comparison.verdict.replace('_', ' ')}"
     yield f"  {verdict_sentence(comparison.verdict, title, comparison.confounds, 'en')}"
-    for reason in comparison.reasons:
-        if not reason.startswith("moved as well: "):  # the sentence above has named what moved
-            yield f"  {reason}"
+    for why in comparison.reasons:
+        if why.code != "compare.also_moved":  # the sentence above has named what moved
+            yield f"  {sentence(why, 'en')}"
     yield from _factor_lines(comparison)
     if comparison.effects:
         yield from _effect_lines(comparison, a, b)
@@ -173,7 +174,7 @@ def _effect_lines(comparison: Comparison, a: str, b: str) -> Iterator[str]:
             found_words(effect, b, "en"),
         )
     console = wide()
-    with console.capture() as drawn:
+    with console.capture() as output:
         console.print(table)
-    yield from drawn.get().splitlines()
+    yield from output.get().splitlines()
     yield f"  {effect_sentence(comparison.effects[0], a, b, 'en')}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mobile_vla.cli.open_book import places, scanning_book
 from mobile_vla.cli.run_options import Setting, print_json
 from mobile_vla.cli.select_run import book_of
+from mobile_vla.messages.catalogue import sentence
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.workspace import Workspace
 
@@ -37,13 +38,16 @@ def status(options: argparse.Namespace) -> int:
     cases: list[CaseView] = []
     for path in options.path or [None]:
         chosen, scanned = places(options, path)
-        whole = options.json or scanned
-        found = book_of(chosen, scanned).survey() if whole else _surveyed(chosen)
-        cases += found.cases
+        complete = options.json or scanned
+        survey = book_of(chosen, scanned).survey() if complete else _surveyed(chosen)
+        cases += survey.cases
         if not options.json:
-            print_cases(found.cases)
-        for problem in found.problems:
-            print(f"not read: {problem}", file=sys.stderr if options.json else sys.stdout)
+            print_cases(survey.cases)
+        for problem in survey.problems:
+            print(
+                f"not read: {sentence(problem, 'en')}",
+                file=sys.stderr if options.json else sys.stdout,
+            )
     if options.json:
         print_json(cases)
     return 0
@@ -70,14 +74,14 @@ def _status_of(options: argparse.Namespace) -> int:
 
     book = scanning_book(options)
     case = book.case(options.path[0])
-    found = _verified(case, book.workspace) if options.verify_metrics else []
+    recomputed = _verified(case, book.workspace) if options.verify_metrics else []
     if options.json:
-        print_json({"case": case, "verified": found} if options.verify_metrics else case)
+        print_json({"case": case, "verified": recomputed} if options.verify_metrics else case)
     else:
         print("\n".join(dossier(case, book.workspace)))
-        for checked in found:
+        for checked in recomputed:
             print(checked.sentence())
-    return int(any(not checked.agrees for checked in found))
+    return int(any(not checked.agrees for checked in recomputed))
 
 
 def _verified(case: CaseView, workspace: Path) -> list[Recomputed]:

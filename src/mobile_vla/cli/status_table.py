@@ -15,6 +15,7 @@ from mobile_vla.analysis.headline_metrics import (
 )
 from mobile_vla.evidence.flatten import NONE
 from mobile_vla.evidence.model import CaseView, RunView
+from mobile_vla.messages.catalogue import sentence
 from mobile_vla.study.models import Counts
 
 if TYPE_CHECKING:
@@ -78,11 +79,14 @@ def _row(case: CaseView) -> Row:
         "checkpoint": verified,
         "val_loss": run.best_val_loss if run and verified else None,
         "state": case.state,
-        "why": case.why,
+        "why": sentence(case.why, "en"),
         "profile": resolved.profile if resolved else None,
         "runs": len(case.runs),
-        "earlier": [f"earlier run {r.path} {r.state}: {r.why}" for r in _others(case)],
-        "conflicts": list(run.conflicts) if run else [],
+        "earlier": [
+            f"earlier run {run.path} {run.state}: {sentence(run.why, 'en')}"
+            for run in _others(case)
+        ],
+        "conflicts": [sentence(why, "en") for why in run.conflicts] if run else [],
         "success_left": success(rollouts, "left"),
         "success_right": success(rollouts, "right"),
         "mae": mean_error(offline),
@@ -102,24 +106,24 @@ def _others(case: CaseView) -> list[RunView]:
 
 def foreign_data(run: RunView) -> str | None:
     """Episodes that a foreign run read, for example "200+50, directions unknown"."""
-    found = run.foreign
-    if found is None or found.train is None:
+    foreign = run.foreign
+    if foreign is None or foreign.train is None:
         return None
-    held = found.validation.episodes if found.validation else "?"
-    return f"{found.train.episodes}+{held}, directions unknown"
+    held = foreign.validation.episodes if foreign.validation else "?"
+    return f"{foreign.train.episodes}+{held}, directions unknown"
 
 
 def foreign_data_told(run: RunView) -> str | None:
     """The same in a sentence, with the glob, the samples of an epoch, and where it was read."""
-    found = run.foreign
-    if found is None or found.train is None:
+    foreign = run.foreign
+    if foreign is None or foreign.train is None:
         return None
-    train, held = found.train, found.validation
-    steps = f"; {found.steps_per_epoch} steps an epoch × batch {train.batch} = "
+    train, held = foreign.train, foreign.validation
+    steps = f"; {foreign.steps_per_epoch} steps an epoch × batch {train.batch} = "
     return (
         f"{train.episodes} training and {held.episodes if held else 'an unknown number of'} "
         f"validation episodes by the glob {train.pattern}, directions unknown"
-        f"{f'{steps}{found.samples_per_epoch} samples' if found.samples_per_epoch else ''} "
+        f"{f'{steps}{foreign.samples_per_epoch} samples' if foreign.samples_per_epoch else ''} "
         f"({train.evidence.file} {train.evidence.where})"
     )
 
@@ -132,8 +136,8 @@ def _date(run: RunView | None) -> str | None:
 
 def _told(run: RunView | None, factor: str) -> str | None:
     """A foreign run's weights by the last part of their path; None where there are none."""
-    known = run.factors.get(factor) if run and run.foreign else None
-    name = known.value.rstrip("/").rpartition("/")[2] if known else ""
+    value = run.factors.get(factor) if run and run.foreign else None
+    name = value.value.rstrip("/").rpartition("/")[2] if value else ""
     return name if name not in ("", NONE) else None
 
 
@@ -213,9 +217,9 @@ def draw(console: Console, table: Sequence[Any], columns: dict[str, Any], title:
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(title=title, title_justify="left")
+    printed = Table(title=title, title_justify="left")
     for heading in columns:
-        drawn.add_column(heading, overflow="fold")
+        printed.add_column(heading, overflow="fold")
     for row in table:
-        drawn.add_row(*(Text(str(cell(row))) for cell in columns.values()))
-    console.print(drawn)
+        printed.add_row(*(Text(str(cell(row))) for cell in columns.values()))
+    console.print(printed)

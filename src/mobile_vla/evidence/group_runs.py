@@ -8,13 +8,14 @@ from pathlib import Path
 
 import mobile_vla
 from mobile_vla.evidence.model import CaseView, RunView, State
+from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.study.load_study import profile_of, resolve
 from mobile_vla.study.models import Case, ResolvedCase, Study
 
 PACKAGE = "package:"
 
 
-def gather(
+def group_by_case(
     runs: Sequence[RunView], study: Study | None, profile: str | None, study_path: Path
 ) -> list[CaseView]:
     """The study's cases in its order, then cases that only runs know, by name.
@@ -28,25 +29,29 @@ def gather(
     views: list[CaseView] = []
     if study is not None and profile is not None:
         profile_of(study, profile, study_path)
-        found: dict[str, CaseView] = {}
+        planned_views: dict[str, CaseView] = {}
         for case in _after_their_needs(study):
-            own = by_case.pop(case.name, [])
-            coming = next_attempts(study, case, profile, study_path, len(of_profile(own, profile)))
-            waits = _before(case, coming, found)
-            found[case.name] = _planned_view(case, coming[-1], own, waits)
-        views = [found[case.name] for case in study.cases]
-    return views + [_unplanned_view(name, own, profile) for name, own in sorted(by_case.items())]
+            case_runs = by_case.pop(case.name, [])
+            coming = next_attempts(
+                study, case, profile, study_path, len(of_profile(case_runs, profile))
+            )
+            waits = _before(case, coming, planned_views)
+            planned_views[case.name] = _planned_view(case, coming[-1], case_runs, waits)
+        views = [planned_views[case.name] for case in study.cases]
+    return views + [
+        _unplanned_view(name, case_runs, profile) for name, case_runs in sorted(by_case.items())
+    ]
 
 
-def speaking(runs: Sequence[RunView], profile: str | None) -> RunView | None:
+def representative_run(runs: Sequence[RunView], profile: str | None) -> RunView | None:
     """The run that speaks for its case: the latest finished, else the latest.
 
     Runs of our own stand behind scanned ones; of those, one that ended in some way speaks first.
     """
-    own = of_profile(runs, profile)
-    finished = [run for run in own if run.state == "finished"]
-    told = [run for run in own if run.foreign is None or run.state != "unknown"]
-    chosen = finished or told or own
+    profile_runs = of_profile(runs, profile)
+    finished = [run for run in profile_runs if run.state == "finished"]
+    with_outcome = [run for run in profile_runs if run.foreign is None or run.state != "unknown"]
+    chosen = finished or with_outcome or profile_runs
     return chosen[-1] if chosen else None
 
 
@@ -67,11 +72,13 @@ def next_attempts(
     return [resolve(study, case, profile, n, path) for n in range(first, len(case.attempts))]
 
 
-def missing_weights(case: ResolvedCase) -> str | None:
+def missing_weights(case: ResolvedCase) -> Reason | None:
     """The first of a case's weights that lies nowhere, as it is written; None where all exist."""
     for source in (case.vlm, case.init):
         if source is not None and (source.path is None or not _exists(source.path)):
-            return f"{source.name} at {source.path or 'no path'}"
+            if source.path is None:
+                return reason("case.weights_without_path", name=source.name)
+            return reason("case.weights_at", name=source.name, path=source.path)
     return None
 
 
@@ -99,9 +106,9 @@ def _after_their_needs(study: Study) -> list[Case]:
 
 
 def _planned_view(
-    case: Case, planned: ResolvedCase, runs: list[RunView], waits: tuple[State, str]
+    case: Case, planned: ResolvedCase, runs: list[RunView], waits: tuple[State, Reason]
 ) -> CaseView:
-    run = speaking(runs, planned.profile)
+    run = representative_run(runs, planned.profile)
     state, why = (run.state, run.why) if run else waits
     return CaseView(
         name=case.name,
@@ -120,34 +127,34 @@ def _planned_view(
 
 def _before(
     case: Case, coming: Sequence[ResolvedCase], others: Mapping[str, CaseView]
-) -> tuple[State, str]:
-    """Why a case without a run has not begun."""
-    reason = waits_for(case.after, others)
-    if reason:
-        return "blocked", reason
-    absent = [missing_weights(attempt) for attempt in coming]
-    if all(absent):
-        return "blocked", f"its weights do not exist: {absent[-1]}"
-    if absent[0]:
-        return "planned", (
-            f"not begun; attempt 1 of {len(absent)} will be refused, since its "
-            f"weights do not exist: {absent[0]}"
-        )
-    return "planned", "not begun"
+) -> tuple[State, Reason]:
+    """Why a case without a run has not started."""
+    why = waits_for(case.after, others)
+    if why:
+        return "blocked", why
+    first, *further = [missing_weights(attempt) for attempt in coming]
+    if first is None:
+        return "planned", reason("case.not_begun")
+    last = further[-1] if further else first
+    if last is not None and all(further):
+        return "blocked", reason("case.weights_missing", weights=last)
+    attempts = 1 + len(further)
+    return "planned", reason("case.first_attempt_refused", attempts=attempts, weights=first)
 
 
-def waits_for(after: Sequence[str], others: Mapping[str, CaseView]) -> str | None:
+def waits_for(after: Sequence[str], others: Mapping[str, CaseView]) -> Reason | None:
     """Which case must finish first, and how that one stands; None where all have."""
     for name in after:
         other = others.get(name)
-        if other is None or other.state != "finished":
-            label = (other.label or name) if other else name
-            return f"after {label}, which is {other.state if other else 'no case'}"
+        if other is None:
+            return reason("case.waits_for_no_case", case=name)
+        if other.state != "finished":
+            return reason("case.waits_for", case=other.label or name, state=other.state)
     return None
 
 
 def _unplanned_view(name: str, runs: list[RunView], profile: str | None) -> CaseView:
-    run = speaking(runs, profile)
+    run = representative_run(runs, profile)
     resolved = next((r.resolved for r in reversed(runs) if r.resolved), None)
     return CaseView(
         name=name,
@@ -159,5 +166,5 @@ def _unplanned_view(name: str, runs: list[RunView], profile: str | None) -> Case
         runs=runs,
         run=run,
         state=run.state if run else "unknown",
-        why=run.why if run else "it has runs of another profile only",
+        why=run.why if run else reason("case.other_profile"),
     )

@@ -12,6 +12,7 @@ from mobile_vla.evidence.read_run import Facts, read_run
 from mobile_vla.evidence.run_factors import read_factors, split_counts
 from mobile_vla.evidence.run_state import judge, process_table
 from mobile_vla.evidence.timeline import Timeline, timeline
+from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.results import Offline, Rollouts
 from mobile_vla.runs.workspace import Workspace
@@ -20,13 +21,14 @@ Result = TypeVar("Result", Offline, Rollouts)
 
 
 def view_run(
-    folder: RunFolder, base: Path, now: datetime, *, results: bool = True, whole: bool = True
+    folder: RunFolder, base: Path, now: datetime, *, results: bool = True, with_factors: bool = True
 ) -> RunView:
     """Read and judge one run. `base`: the workspace. Never fails on what the folder holds.
 
-    `results`: with its evaluation. `whole`: with factors and the hashes of what they rest on.
+    `results`: with its evaluation. `with_factors`: with its factors and the hashes of the files
+    that they rest on.
     """
-    facts = read_run(folder, base, results=results, hashed=whole)
+    facts = read_run(folder, base, results=results, hashed=with_factors)
     line = timeline(facts.events)
     state = judge(facts, line, process_table(line), now)
     conflicts = list(state.conflicts)
@@ -62,7 +64,7 @@ def view_run(
         rollouts=facts.rollouts,
         conflicts=conflicts,
         validation_hashes=[e.hash for e in episodes if e.split == "val"],
-        factors=read_factors(facts, line) if whole else {},
+        factors=read_factors(facts, line) if with_factors else {},
         checkpoints=facts.checkpoints,
     )
 
@@ -72,20 +74,18 @@ def _case_of(folder: Path, base: Path) -> str:
     return folder.name if folder.parent == Workspace(base).runs else folder.parent.name
 
 
-def _without_foreign_results(facts: Facts, line: Timeline, conflicts: list[str]) -> Facts:
+def _without_foreign_results(facts: Facts, line: Timeline, conflicts: list[Reason]) -> Facts:
     """Results of a checkpoint that this run never wrote are a conflict and speak for nothing."""
     written = {event.blake3 for _, event in line.checkpoints}
 
-    def own(result: Result | None, file: str) -> Result | None:
+    def if_of_this_run(result: Result | None, file: str) -> Result | None:
         if result is None or result.checkpoint_blake3 in written:
             return result
-        conflicts.append(
-            f"{facts.name}/{file} is of a checkpoint that this run did not write: not used"
-        )
+        conflicts.append(reason("run.foreign_result", file=f"{facts.name}/{file}"))
         return None
 
     return replace(
         facts,
-        offline=own(facts.offline, "evaluation/offline.json"),
-        rollouts=own(facts.rollouts, "evaluation/rollouts.json"),
+        offline=if_of_this_run(facts.offline, "evaluation/offline.json"),
+        rollouts=if_of_this_run(facts.rollouts, "evaluation/rollouts.json"),
     )

@@ -20,7 +20,8 @@ import msgspec
 
 import mobile_vla
 from mobile_vla.evidence.model import RunView
-from mobile_vla.evidence.run_state import DOUBLE, FUTURE
+from mobile_vla.evidence.run_state import PASSING
+from mobile_vla.messages.reason import Reason
 from mobile_vla.runs.process import boot_id
 from mobile_vla.runs.results import Offline, Rollouts, Scored
 from mobile_vla.study.models import ResolvedCase
@@ -42,7 +43,7 @@ TABLES = """
 CREATE TABLE about (made_by TEXT);
 CREATE TABLE resolved (id INTEGER PRIMARY KEY, content BLOB UNIQUE);
 CREATE TABLE runs (path TEXT PRIMARY KEY, shallow BLOB, whole BLOB, results BLOB, names TEXT,
-                   case_name TEXT, state TEXT, why TEXT, started TEXT, resolved INTEGER);
+                   case_name TEXT, state TEXT, why BLOB, started TEXT, resolved INTEGER);
 CREATE TABLE views (path TEXT PRIMARY KEY, view BLOB);
 """
 """Views lie apart: choosing among a hundred thousand runs must not read past them."""
@@ -56,14 +57,17 @@ class Entry(NamedTuple):
 
     path: str
     shallow: bytes
-    whole: bytes
+    full: bytes
     results: bytes
     names: str
     case: str
     state: str
-    why: str
+    why: bytes
     started: str | None
     resolved: int | None
+
+
+decode_reason = msgspec.msgpack.Decoder(Reason).decode
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -72,7 +76,7 @@ class Judged(msgspec.Struct, frozen=True):
     view: RunView
     names: str
     shallow: bytes
-    whole: bytes
+    full: bytes
     results: bytes
 
 
@@ -148,8 +152,8 @@ class Index:
         with contextlib.suppress(sqlite3.Error):
             self.db.execute("BEGIN IMMEDIATE")
             marks = ",".join("?" * len(Entry._fields))
-            rows = [self._row(one) for one in judged]
-            views = [(one.view.path, msgspec.msgpack.encode(one.view)) for one in judged]
+            rows = [self._row(run) for run in judged]
+            views = [(run.view.path, msgspec.msgpack.encode(run.view)) for run in judged]
             self.db.executemany(f"INSERT OR REPLACE INTO runs VALUES ({marks})", rows)
             self.db.executemany("INSERT OR REPLACE INTO views VALUES (?,?)", views)
             self.db.execute("COMMIT")
@@ -165,20 +169,21 @@ class Index:
         """Let go of the file."""
         self.db.close()
 
-    def _row(self, one: Judged) -> Entry:
-        view = one.view
+    def _row(self, judged: Judged) -> Entry:
+        view = judged.view
         started = view.started.isoformat() if view.started else None
         number = self._number(view.resolved)
-        return Entry(view.path, one.shallow, one.whole, one.results, one.names, view.case,
-                     view.state, view.why, started, number)  # fmt: skip
+        return Entry(view.path, judged.shallow, judged.full, judged.results, judged.names,
+                     view.case, view.state, msgspec.msgpack.encode(view.why), started,
+                     number)  # fmt: skip
 
     def _number(self, resolved: ResolvedCase | None) -> int | None:
         if resolved is None:
             return None
         content = msgspec.msgpack.encode(resolved)
         self.db.execute("INSERT OR IGNORE INTO resolved (content) VALUES (?)", (content,))
-        found = self.db.execute("SELECT id FROM resolved WHERE content = ?", (content,)).fetchone()
-        return int(found[0])
+        row = self.db.execute("SELECT id FROM resolved WHERE content = ?", (content,)).fetchone()
+        return int(row[0])
 
 
 def _in_memory() -> sqlite3.Connection:
@@ -225,7 +230,7 @@ def _is_current(db: sqlite3.Connection) -> bool:
 
 def settled(view: RunView) -> bool:
     """Whether its state cannot change unless its files do."""
-    passing = any(DOUBLE in conflict or FUTURE in conflict for conflict in view.conflicts)
+    passing = any(conflict.code in PASSING for conflict in view.conflicts)
     return view.state not in ("running", "stalled") and not passing
 
 
@@ -288,15 +293,16 @@ def _light_rollouts(rollouts: Rollouts | None) -> Rollouts | None:
 
 def _stat(path: str) -> bytes:
     try:
-        found = os.stat(path)  # noqa: PTH116  # a hundred thousand of them
+        status = os.stat(path)  # noqa: PTH116  # a hundred thousand of them
     except OSError as error:
         return PACK(-1, error.errno or 0, 0)
-    return PACK(found.st_ino, found.st_size, found.st_ctime_ns)
+    return PACK(status.st_ino, status.st_size, status.st_ctime_ns)
 
 
 def _maker() -> str:
     """Which program judged, for whom, on which boot of which machine: another judges anew."""
     package = Path(__file__).parents[1]
-    sources = [file for room in ("evidence", "runs") for file in (package / room).glob("*.py")]
+    rooms = ("evidence", "messages", "runs")
+    sources = [file for room in rooms for file in (package / room).glob("*.py")]
     changed = max(source.stat().st_mtime_ns for source in sources)
     return f"{mobile_vla.__version__} {changed} {os.uname().nodename} {boot_id()} {os.geteuid()}"
