@@ -3,3 +3,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 pytest_plugins = ["run_folders", "small_lab"]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--accept-golden", action="store_true",
+                     help="write the golden pages anew: look at their diff before you commit")  # fmt: skip

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 
-from mobile_vla.analysis.terms import FACTORS
-from mobile_vla.analysis.wording import STATES, factor_name, pick
+from mobile_vla.messages.catalogue import names, term
 
 RULES: tuple[tuple[str, str], ...] = (
     # A run or a case
@@ -238,7 +237,9 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"(?P<state>[a-z]+): (?P<why>.*)", "{state}: {why}"),
 )
 COMPILED = tuple((re.compile(pattern, re.DOTALL), korean) for pattern, korean in RULES)
-FACTOR = re.compile(rf"\b({'|'.join(sorted(FACTORS, key=len, reverse=True))}|recipe\.[\w.]+)\b")
+FACTORS = sorted(set(names("factor")) - {"recipe"}, key=len, reverse=True)
+FACTOR = re.compile(rf"\b({'|'.join(FACTORS)}|recipe\.[\w.]+)\b")
+STATES = names("state")
 FACTOR_GROUPS = ("factors", "others", "one")
 
 
@@ -257,9 +258,9 @@ def _group(key: str, text: str) -> str:
     if key == "why":
         return korean_reason(text) or text
     if key == "state":
-        return pick(STATES[text], "ko")  # type: ignore[index]
+        return term("state", text, "ko")
     if key in FACTOR_GROUPS:
-        return FACTOR.sub(lambda match: factor_name(match[0], "ko"), text).replace(
+        return FACTOR.sub(lambda match: term("factor", match[0], "ko"), text).replace(
             " against ", " ↔ "
         )
     return text

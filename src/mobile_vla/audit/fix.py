@@ -9,7 +9,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from mobile_vla.analysis.wording import Language
+from mobile_vla.messages.formats import Language
 from mobile_vla.audit.audit_document import Proof, audit_document
 from mobile_vla.audit.audit_messages import message
 from mobile_vla.audit.corrections import replacement

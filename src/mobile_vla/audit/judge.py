@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from mobile_vla.analysis.wording import plain
+from mobile_vla.messages.formats import plain
 from mobile_vla.audit.judge_changes import judge_change
 from mobile_vla.audit.judge_counts import judge_episodes
 from mobile_vla.audit.judge_pairs import Compare, judge_better, judge_pair

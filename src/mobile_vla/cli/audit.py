@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mobile_vla.analysis.casebook import Casebook
-from mobile_vla.analysis.wording import Language
+from mobile_vla.messages.formats import Language
 from mobile_vla.audit.audit_document import Proof, audit_document, gather_proof
 from mobile_vla.audit.audit_messages import SAID, reason, shown, what
 from mobile_vla.audit.fix import Fixed, diff_text, fix_document, write_fixed

@@ -16,12 +16,12 @@ from mobile_vla import __version__
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.frame_store import resize
 from mobile_vla.evaluation.offline import Trained
+from mobile_vla.figures import ending_of
 from mobile_vla.evaluation.rollout_images import (
     Film,
     draw_gif,
     draw_paths,
     draw_rollouts,
-    ending_of,
     film_frame,
 )
 from mobile_vla.evaluation.rollout_log import Heading, Journal

@@ -1,0 +1,117 @@
+"""All of the report as plain values, in one language: the five answers, then the seven parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, get_args
+
+from mobile_vla.analysis.headline_metrics import success
+from mobile_vla.analysis.model import PlanState
+from mobile_vla.analysis.wording import share_of
+from mobile_vla.messages.catalogue import phrase, term
+from mobile_vla.messages.formats import Language
+from mobile_vla.report.case_data import case_data, driving_rows, offline_table
+from mobile_vla.report.comparison_data import (
+    answerable,
+    comparison_data,
+    corrections,
+    plan_data,
+    run_faults,
+    trust_data,
+    wrong_line,
+)
+from mobile_vla.report.report_data import ReportView, in_language
+
+Values = dict[str, Any]
+PLAN_STATES = get_args(PlanState)
+STATES = ("finished", "unverified", "running", "stalled", "queued", "failed", "killed", "planned",
+          "blocked", "unknown")  # fmt: skip
+"""The order in which the first answer counts the cases."""
+
+
+def page_data(view: ReportView, language: Language) -> Values:
+    """What both templates lay out. The same view gives the same values."""
+    pairs = [
+        comparison_data(view, comparison, place, language)
+        for place, comparison in enumerate(view.comparisons, 1)
+    ]
+    plan = [plan_data(view, item, language) for item in view.plan.items]
+    return {
+        "title": f"{phrase('report.report', language)}: {in_language(view.title, language)}",
+        "profile": view.profile,
+        "note": in_language(view.note, language),
+        "answers": answers(view, pairs, language),
+        "cases": [case_data(view, case, n, language) for n, case in enumerate(view.cases, 1)],
+        "driving": driving_rows(view, language),
+        "offline": offline_table(view, language),
+        "corrections": corrections(view),
+        "run_faults": run_faults(view, language),
+        "wrong": [wrong_line(wrong, language) for wrong in view.wrong],
+        "plan": {state: [item for item in plan if item["state"] == state] for state in PLAN_STATES},
+        "next_steps": view.plan.next_steps,
+        "comparisons": pairs,
+        "answerable": answerable(view, language),
+        "trust": trust_data(view, language),
+    }
+
+
+def answers(view: ReportView, pairs: list[Values], language: Language) -> list[tuple[str, Any]]:
+    """What exists, drives, compares, does not hold and is next: a heading and its answer each."""
+    steps = view.plan.next_steps
+    lines: dict[str, Any] = {
+        "exists": "; ".join(_by_state(view, language)),
+        "drives": "; ".join(_driven(view, language)),
+        "compares": "; ".join(pair["pair"] for pair in pairs if pair["verdict"] == "valid"),
+        "fails": "; ".join(_failing(view, pairs, language)),
+        "next": steps[0] if steps else "",
+    }
+    count = {"exists": len(view.cases), "compares": len(pairs)}
+    return [
+        (
+            phrase(f"report.answer_{key}", language),
+            answer or phrase(f"report.{key}_none", language, count=count.get(key, 0)),
+        )
+        for key, answer in lines.items()
+    ]
+
+
+def _by_state(view: ReportView, language: Language) -> Iterator[str]:
+    """The cases by state; nothing where no case has a run."""
+    if any(case.runs for case in view.cases):
+        for state in STATES:
+            cases = [view.name(case.name) for case in view.cases if case.state == state]
+            if cases:
+                yield _counted(state, cases, language)
+
+
+def _driven(view: ReportView, language: Language) -> Iterator[str]:
+    """Success of every case that was driven, over both instructions."""
+    for case in view.cases:
+        rate = success(case.run.rollouts) if case.run and case.run.rollouts else None
+        if rate is not None:
+            yield f"{view.name(case.name)} {share_of(rate, language)}"
+
+
+def _failing(view: ReportView, pairs: list[Values], language: Language) -> Iterator[str]:
+    """Pairs of the study's page by verdict, then cases with failed runs or conflicts."""
+    for verdict in ("confounded", "not_comparable", "evidence_missing"):
+        failing = [p["pair"] for p in pairs if p["of_the_page"] and p["verdict"] == verdict]
+        if failing:
+            yield f"{term('verdict', verdict, language)}: {', '.join(failing)}"
+    for state in ("failed", "killed"):
+        cases = _cases_with(view, (c.name for c in view.cases if c.state == state))
+        if cases:
+            yield _counted(state, cases, language)
+    conflicting = (c.name for c in view.cases if any(run.conflicts for run in c.runs))
+    if cases := _cases_with(view, conflicting):
+        yield f"{phrase('report.conflict', language)}: {', '.join(cases)}"
+
+
+def _cases_with(view: ReportView, cases: Iterable[str]) -> list[str]:
+    return [view.name(case) for case in cases]
+
+
+def _counted(state: str, cases: list[str], language: Language) -> str:
+    word = term("state", state, language)
+    listed = ", ".join(cases)
+    return phrase("report.state_cases", language, count=len(cases), state=word, cases=listed)
