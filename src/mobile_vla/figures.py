@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -221,7 +222,8 @@ def png(figure: Canvas, dpi: int = 200) -> bytes:
 def _save(figure: Canvas, file: io.StringIO | io.BytesIO, **options: Any) -> None:
     import matplotlib
 
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # SVG names no font
         figure.savefig(file, **options)
 
 

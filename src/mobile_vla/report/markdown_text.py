@@ -45,3 +45,8 @@ def code_span(text: str) -> str:
 def block_start(markdown: str) -> str:
     """A line of a page whose text, where it starts like a heading or list, does not become one."""
     return BLOCK_START.sub(lambda start: f"{start[1]}{start[2][:-1]}\\{start[2][-1]}", markdown)
+
+
+def table_cell(markdown: str) -> str:
+    """A cell whose code spans do not end it: their pipes are escaped too."""
+    return re.sub(r"(?<!\\)\|", r"\\|", markdown)

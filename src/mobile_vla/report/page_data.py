@@ -55,15 +55,16 @@ def page_data(view: ReportView, language: Language) -> Values:
     }
 
 
-def answers(view: ReportView, pairs: list[Values], language: Language) -> list[tuple[str, Any]]:
-    """What exists, drives, compares, does not hold and is next: a heading and its answer each."""
-    steps = view.plan.next_steps
-    lines: dict[str, Any] = {
+def answers(view: ReportView, pairs: list[Values], language: Language) -> list[tuple[str, str]]:
+    """What exists, drives, compares and does not hold: a heading and its answer each.
+
+    The fifth answer is the first of the next steps.
+    """
+    lines = {
         "exists": "; ".join(_by_state(view, language)),
         "drives": "; ".join(_driven(view, language)),
-        "compares": "; ".join(pair["pair"] for pair in pairs if pair["verdict"] == "valid"),
+        "compares": "; ".join(_pairs(pairs, "valid")),
         "fails": "; ".join(_failing(view, pairs, language)),
-        "next": steps[0] if steps else "",
     }
     count = {"exists": len(view.cases), "compares": len(pairs)}
     return [
@@ -95,8 +96,8 @@ def _driven(view: ReportView, language: Language) -> Iterator[str]:
 def _failing(view: ReportView, pairs: list[Values], language: Language) -> Iterator[str]:
     """Pairs of the study's page by verdict, then cases with failed runs or conflicts."""
     for verdict in ("confounded", "not_comparable", "evidence_missing"):
-        failing = [p["pair"] for p in pairs if p["of_the_page"] and p["verdict"] == verdict]
-        if failing:
+        of_the_page = (pair for pair in pairs if pair["of_the_page"])
+        if failing := _pairs(of_the_page, verdict):
             yield f"{term('verdict', verdict, language)}: {', '.join(failing)}"
     for state in ("failed", "killed"):
         cases = _cases_with(view, (c.name for c in view.cases if c.state == state))
@@ -105,6 +106,11 @@ def _failing(view: ReportView, pairs: list[Values], language: Language) -> Itera
     conflicting = (c.name for c in view.cases if any(run.conflicts for run in c.runs))
     if cases := _cases_with(view, conflicting):
         yield f"{phrase('report.conflict', language)}: {', '.join(cases)}"
+
+
+def _pairs(pairs: Iterable[Values], verdict: str) -> list[str]:
+    """Each pair of a verdict once, whatever it was asked."""
+    return list(dict.fromkeys(pair["pair"] for pair in pairs if pair["verdict"] == verdict))
 
 
 def _cases_with(view: ReportView, cases: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from mobile_vla.analysis.wording import is_quotation, words
 from mobile_vla.messages.catalogue import phrase, term
 from mobile_vla.messages.formats import Language
-from mobile_vla.report.markdown_text import block_start, code_span, escape, link_text, one_line
+from mobile_vla.report.markdown_text import block_start, code_span, escape, link_text, one_line, table_cell
 from mobile_vla.report.page_data import page_data
 from mobile_vla.report.page_figures import page_figures
 from mobile_vla.report.report_data import ReportView
@@ -79,6 +79,7 @@ def _filters(language: Language) -> dict[str, Callable[..., Any]]:
         "link_text": _printed(link_text),
         "code_span": _printed(code_span),
         "block_start": _marked(block_start),
+        "table_cell": lambda cell: _marked(table_cell)(_printed(escape)(cell)),
     }
 
 
