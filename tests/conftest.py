@@ -6,5 +6,4 @@ pytest_plugins = ["run_folders", "small_lab"]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--accept-golden", action="store_true",
-                     help="write the golden pages anew: look at their diff before you commit")  # fmt: skip
+    parser.addoption("--accept-golden", action="store_true", help="write the golden pages anew")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
+from mobile_vla.messages.formats import one_line
 from mobile_vla.runs.results import Rollout
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ SCENE_COLOUR = "#90a4ae"
 MOST_POINTS = 300
 CELL_WIDTH, CELL_HEIGHT, ROW_HEAD, COLUMN_HEAD = 132, 58, 190, 96
 """Sizes in the matrix of verdicts, in px at 100 dpi."""
-STYLE = {
+STYLE: Any = {
     "svg.hashsalt": "mobile_vla",
     "svg.fonttype": "none",
     "font.size": 8,
@@ -119,7 +120,7 @@ def loss_figure(curves: LossCurves, limits: Point, words: Mapping[str, str]) -> 
 
 def paths_figure(
     paths: Sequence[tuple[Ending, Sequence[Point]]],
-    words: Mapping[str, str],
+    words: Mapping[Ending, str],
     boxes: Iterable[Sequence[Point]] = (),
     baskets: Iterable[Point] = (),
     ahead: float = 6.0,
@@ -182,7 +183,7 @@ def matrix_figure(names: Sequence[str], cells: Sequence[Sequence[tuple[str, str]
 def wrapped(name: str, width: int = 18) -> list[str]:
     """A case's name in lines of so many letters, broken behind a space or an underscore."""
     lines = [""]
-    for piece in name.replace("_", "_\0").replace(" ", " \0").split("\0"):
+    for piece in one_line(name).replace("_", "_\0").replace(" ", " \0").split("\0"):
         if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width:
             lines.append("")
         lines[-1] += piece
@@ -194,6 +195,7 @@ def svg(figure: Canvas, title: str, description: str) -> str:
 
     Ids become classes, so several figures can stand on one HTML page.
     """
+    title, description = escape(one_line(title)), escape(one_line(description))
     drawn = io.StringIO()
     _save(figure, drawn, format="svg", metadata={"Date": None})
     text = drawn.getvalue()
@@ -206,8 +208,8 @@ def svg(figure: Canvas, title: str, description: str) -> str:
     assert box is not None, "matplotlib writes a viewBox"
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'{box[0]} role="img" aria-label="{escape(title)}">\n'
-        f"<title>{escape(title)}</title>\n<desc>{escape(description)}</desc>"
+        f'{box[0]} role="img" aria-label="{title}">\n'
+        f"<title>{title}</title>\n<desc>{description}</desc>"
     )
     return opening + text[text.index(">") + 1 :]
 

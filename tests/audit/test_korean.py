@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mobile_vla.analysis.korean_reasons import RULES, korean_reason
 
 from mobile_vla.analysis.casebook import Casebook
-from mobile_vla.analysis.korean_reasons import RULES, korean_reason
 from mobile_vla.analysis.wording import FORBIDDEN
 from mobile_vla.audit.audit_document import audit_document
 from mobile_vla.audit.audit_messages import shown

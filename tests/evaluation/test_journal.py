@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from mobile_vla.evaluation.rollout_images import draw_gif, draw_paths
-from mobile_vla.figures import ending_of
 from mobile_vla.evaluation.rollout_log import Heading, Journal
+from mobile_vla.figures import ending_of
 from mobile_vla.runs.results import Rollout
 from mobile_vla.simulator.scene import sample_scene
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from mobile_vla.analysis.headline_metrics import Rate
-from mobile_vla.analysis.korean_reasons import korean_reason
 from mobile_vla.analysis.model import Effect, Finding, Verdict
 from mobile_vla.messages.catalogue import level, phrase, sentence, term
 from mobile_vla.messages.formats import Language, capital, listing, number, plain
@@ -29,15 +28,14 @@ DIRECTED: tuple[Finding, ...] = ("difference", "suggestive")
 
 
 def words(value: str | Reason, language: Language) -> str:
-    """A reason in the page's language; a string that has no words there stays a quotation."""
-    if isinstance(value, Reason):
-        return sentence(value, language)
-    return (korean_reason(value) if language == "ko" else None) or value
+    """A reason in the page's language; a string is a quotation and stays as it is."""
+    return sentence(value, language) if isinstance(value, Reason) else value
 
 
 def is_quotation(value: str | Reason, language: Language) -> bool:
-    """Whether a text is shown in English on a Korean page, since only a file holds it."""
-    return isinstance(value, str) and language == "ko" and korean_reason(value) is None
+    """Whether a text comes from a file and is in English on a Korean page."""
+    foreign = value.code == "run.foreign_note" if isinstance(value, Reason) else True
+    return foreign and language == "ko"
 
 
 def factor_list(names: Iterable[str], language: Language) -> str:
@@ -193,7 +191,7 @@ def _basis(effect: Effect, language: Language) -> str:
     if effect.low is not None and effect.high is not None:
         interval = interval_text(effect, language)
         parts.append(phrase("result.interval_named", language, interval=interval))
-    parts += [f"n = {effect.n}", effect.method]
+    parts += [f"n = {effect.n}", words(effect.method, language)]
     if effect.p_value is not None:
         parts.append(f"p = {p_text(effect)}")
     return ", ".join(parts)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mobile_vla.analysis.model import Answer, Design, Missing, PageFault
 from mobile_vla.analysis.wording import factor_list, level_list, words
 from mobile_vla.messages.catalogue import level, phrase, term
 from mobile_vla.messages.formats import Language, capital, duration, listing
-from mobile_vla.messages.reason import Reason
 
 Names = Mapping[str, str]
 
@@ -84,30 +83,12 @@ def further_sentence(missing: Missing, names: Names, language: Language) -> str:
     values = {
         "name": names.get(missing.case, missing.case) if missing.case else new,
         "levels": level_list(missing.description, language),
-        "purpose": purpose_text(missing.parts, language),
+        "purpose": "; ".join(words(part, language) for part in missing.parts),
     }
     if missing.seconds is None:
         return phrase("design_words.case", language, **values)
     time = duration(missing.seconds, language)
     return phrase("design_words.case_timed", language, time=time, **values)
-
-
-def purpose_text(purposes: str | Sequence[Reason], language: Language) -> str:
-    """What a further case separates or shows."""
-    if not isinstance(purposes, str):
-        return "; ".join(words(purpose, language) for purpose in purposes)
-    return "; ".join(_purpose(purpose, language) for purpose in purposes.split("; "))
-
-
-def _purpose(purpose: str, language: Language) -> str:
-    factor, separator, others = purpose.partition(" from ")
-    if separator:
-        name, moved = term("factor", factor, language), factor_list(others.split(", "), language)
-        return phrase("result.separates", language, factor=name, confounds=moved)
-    factor, _, levels = purpose.partition(" ")
-    against = phrase("result.against", language)
-    shown = level(levels, language).replace(" against ", against)
-    return phrase("result.shows", language, factor=term("factor", factor, language), levels=shown)
 
 
 def fault_sentence(fault: PageFault, names: Names, language: Language) -> str:

@@ -51,5 +51,9 @@ def trust_sentence(trust: Trust, language: Language) -> str:
     }
     if trust.p_within is None:
         return phrase("trust.ranked", language, **values)
-    values |= {"right": f"{trust.right:g}", "pairs": trust.pairs, "p_within": f"{trust.p_within:.3g}"}
+    values |= {
+        "right": f"{trust.right:g}",
+        "pairs": trust.pairs,
+        "p_within": f"{trust.p_within:.3g}",
+    }
     return phrase("trust.ranked_within", language, **values)

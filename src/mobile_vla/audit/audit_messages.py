@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mobile_vla.analysis.korean_reasons import korean_reason
+from mobile_vla.audit.korean_reasons import korean_reason
 from mobile_vla.messages.catalogue import names, term
 from mobile_vla.messages.formats import Language, duration, size
 from mobile_vla.old_claims.model import Claim, Judged

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 
+from mobile_vla.audit.audit_messages import COMPARED
 from mobile_vla.messages.catalogue import term
 from mobile_vla.messages.formats import Language, duration
-from mobile_vla.audit.audit_messages import COMPARED
 from mobile_vla.old_claims.model import Claim, Judged
 
 HANGUL = re.compile(r"[가-힣]")

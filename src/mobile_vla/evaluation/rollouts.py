@@ -16,7 +16,6 @@ from mobile_vla import __version__
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.frame_store import resize
 from mobile_vla.evaluation.offline import Trained
-from mobile_vla.figures import ending_of
 from mobile_vla.evaluation.rollout_images import (
     Film,
     draw_gif,
@@ -25,6 +24,7 @@ from mobile_vla.evaluation.rollout_images import (
     film_frame,
 )
 from mobile_vla.evaluation.rollout_log import Heading, Journal
+from mobile_vla.figures import ending_of
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.controller import Controller
 from mobile_vla.runs.files import write_json

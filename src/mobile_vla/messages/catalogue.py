@@ -19,7 +19,6 @@ from mobile_vla.messages.formats import Language, capital, duration, listing, pl
 from mobile_vla.messages.particles import PAIRS, with_particle
 from mobile_vla.messages.reason import Field, Reason, codes
 
-
 _WORD = re.compile(r"(?<![\w-])[a-z]+(?![\w-])")
 """A word of a factor's value that stands alone: not a part of `left_10`."""
 
@@ -93,8 +92,8 @@ def _show_list(kind: str, value: list[Any], language: Language) -> str:
         steps, total = value
         key = "format.progress" if total else "format.steps"
         return phrase(key, language, steps=steps or 0, total=total or 0)
-    if kind == "reasons":
-        return "; ".join(sentence(one, language) for one in value)
+    if kind in ("reasons", "items"):
+        return ("; " if kind == "reasons" else ", ").join(sentence(x, language) for x in value)
     singular = {"factors": "factor", "directions": "direction", "counts": "count"}.get(kind, "text")
     return listing([show(singular, one, language) for one in value], language)
 

@@ -138,7 +138,9 @@ def _total(counts: Iterable[Counts | None]) -> Counts | None:
     present = [count for count in counts if count is not None]
     if not present:
         return None
-    sums = {name: sum(getattr(count, name) for count in present) for name in Counts.__struct_fields__}
+    sums = {
+        name: sum(getattr(count, name) for count in present) for name in Counts.__struct_fields__
+    }
     return Counts(**sums)
 
 

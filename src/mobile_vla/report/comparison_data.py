@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from mobile_vla.analysis.diagnostics import faults
+from mobile_vla.analysis.diagnostics import diagnose
 from mobile_vla.analysis.model import Comparison, Effect, Factor, Missing, PlanItem
 from mobile_vla.analysis.offline_vs_rollout import driven, trust
 from mobile_vla.analysis.wording import (
@@ -18,6 +18,7 @@ from mobile_vla.analysis.wording import (
     separates,
     unattributed,
     verdict_sentence,
+    words,
 )
 from mobile_vla.analysis.wording_design import design_lines
 from mobile_vla.analysis.wording_trust import over_cases, trust_sentence, within_cases
@@ -80,13 +81,13 @@ def corrections(view: ReportView) -> list[Values]:
     return lines
 
 
-def run_faults(view: ReportView, language: Language) -> list[tuple[str, Any]]:
+def run_faults(view: ReportView, language: Language) -> list[tuple[str, str]]:
     """What an evaluation shows to be wrong with the run that represents a case."""
     return [
-        (view.name(case.name), _fault_text(fault, language))
+        (view.name(case.name), words(fault, language))
         for case in view.cases
         if case.run is not None
-        for fault in faults(case.run)
+        for fault in diagnose(case.run)
     ]
 
 
@@ -145,13 +146,6 @@ def trust_data(view: ReportView, language: Language) -> Values | None:
     }
 
 
-def _fault_text(fault: Any, language: Language) -> Any:
-    """The fault's words in the language, or its reason."""
-    if hasattr(fault, "reason"):
-        return fault.reason
-    return getattr(fault, language, fault)
-
-
 def _factor_of(comparison: Comparison) -> str | None:
     return comparison.question.factor if comparison.question else comparison.factor
 
@@ -190,7 +184,7 @@ def _effects(comparison: Comparison, b: str, language: Language) -> Values:
     comparable = comparison.verdict == "valid" and effects
     return {
         "effects": [_effect_row(effect, b, language) for effect in effects],
-        "methods": "; ".join(dict.fromkeys(effect.method for effect in effects)),
+        "methods": "; ".join(dict.fromkeys(words(effect.method, language) for effect in effects)),
         "limits": limits,
         "found": findings_text(effects, b, language) if comparable else number(None),
     }

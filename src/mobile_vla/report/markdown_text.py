@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import re
 
+from mobile_vla.messages.formats import one_line
+
 # An underscore inside a word is plain text in CommonMark, so names keep theirs.
 SPECIAL = re.compile(r"[\\`*<|$]|\](?=[(\[:])|(?<!\s)~|~(?!\s)|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_])")
 BLOCK_START = re.compile(r"^(\s*)([#+=>-]|\[(?=[ xX]\]\s)|\d+[.)])")
-CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-
-
-def one_line(text: str) -> str:
-    """Text without control characters and line breaks.
-
-    >>> one_line("a\\tb\\x1b[31m")
-    'a b [31m'
-    """
-    return CONTROLS.sub(" ", text)
 
 
 def escape(text: str) -> str:

@@ -10,8 +10,14 @@ from urllib.parse import quote
 
 from mobile_vla.analysis.wording import is_quotation, words
 from mobile_vla.messages.catalogue import phrase, term
-from mobile_vla.messages.formats import Language
-from mobile_vla.report.markdown_text import block_start, code_span, escape, link_text, one_line, table_cell
+from mobile_vla.messages.formats import Language, one_line
+from mobile_vla.report.markdown_text import (
+    block_start,
+    code_span,
+    escape,
+    link_text,
+    table_cell,
+)
 from mobile_vla.report.page_data import page_data
 from mobile_vla.report.page_figures import page_figures
 from mobile_vla.report.report_data import ReportView
@@ -63,7 +69,7 @@ def environment(kind: Literal["md", "html"], language: Language) -> Environment:
         keep_trailing_newline=True,
     )
     loaded.filters |= _filters(language)
-    loaded.tests["quotation"] = partial(is_quotation, language=language)
+    loaded.tests["quotation"] = lambda value: is_quotation(value, language)
     loaded.globals |= {"language": language, "t": lambda key: phrase(f"report.{key}", language)}
     return loaded
 

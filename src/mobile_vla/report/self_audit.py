@@ -93,7 +93,10 @@ class _Judging:
         self.standing = {(line.head, line.text) for line in page}
         self.shapes = {line.shape: line.text for line in page}
         self.cases = [_words(case) for case in view.cases]
-        heads = ["## " + phrase("report.part1", language), "### " + phrase("report.run_faults", language)]
+        heads = [
+            "## " + phrase("report.part1", language),
+            "### " + phrase("report.run_faults", language),
+        ]
         self.of_runs = {*heads, *(_title(case) for case in view.cases)}
         self.moving = [_words(case) for case in view.cases if self._moves(case)]
         self.names = {case.name for case in view.cases if self._moves(case)}
@@ -191,7 +194,8 @@ class _Judging:
             return True
         title = _title(case)
         return any(
-            term("sign", "running", "en") in line.text or (line.text.endswith(self.to_come) and case.runs)
+            term("sign", "running", "en") in line.text
+            or (line.text.endswith(self.to_come) and case.runs)
             for line in self.lines
             if line.head == title
         )
