@@ -105,7 +105,7 @@ def loss_figure(curves: LossCurves, limits: Point, words: Mapping[str, str]) -> 
 
     `words`: "train", "validation", "step_axis" and "loss_axis".
     """
-    figure, axes = _canvas(3.4, 2.3)
+    figure, axes = _canvas(3.0, 2.1)
     looks = (("train", thinned(curves.train), "-"), ("validation", curves.val, "o"))
     for name, points, look in looks:
         steps, losses = [step for step, _ in points], [loss for _, loss in points]
@@ -131,6 +131,8 @@ def paths_figure(
     that are shown at least, so that figures of one page have one scale.
     """
     figure, axes = _canvas(2.4, 4.2)
+    figure.set_layout_engine("none")
+    axes.set_position((0.16, 0.22, 0.8, 0.75))
     for corners in boxes:
         _plot_from_above(axes, [*corners, corners[0]], color=SCENE_COLOUR, lw=1)
     for basket in baskets:
@@ -196,9 +198,9 @@ def svg(figure: Canvas, title: str, description: str) -> str:
     Ids become classes, so several figures can stand on one HTML page.
     """
     title, description = escape(one_line(title)), escape(one_line(description))
-    drawn = io.StringIO()
-    _save(figure, drawn, format="svg", metadata={"Date": None})
-    text = drawn.getvalue()
+    file = io.StringIO()
+    _save(figure, file, format="svg", metadata={"Date": None})
+    text = file.getvalue()
     text = text[text.index("<svg") :].rstrip() + "\n"
     text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL)
@@ -216,9 +218,9 @@ def svg(figure: Canvas, title: str, description: str) -> str:
 
 def png(figure: Canvas, dpi: int = 200) -> bytes:
     """The figure as a PNG. Its fonts have no Hangul."""
-    drawn = io.BytesIO()
-    _save(figure, drawn, format="png", dpi=dpi, metadata={"Software": None})
-    return drawn.getvalue()
+    file = io.BytesIO()
+    _save(figure, file, format="png", dpi=dpi, metadata={"Software": None})
+    return file.getvalue()
 
 
 def _save(figure: Canvas, file: io.StringIO | io.BytesIO, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of drives: what the camera saw, in rows and in motion, and all paths from above."""
+"""Pictures of rollouts: camera frames in rows and as a film, and all paths from above."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def draw_paths(path: Path, rollouts: Sequence[Rollout], scenes: Sequence[Scene])
     """
     paths = [(ending_of(rollout), rollout.path) for rollout in rollouts]
     words = {ending: phrase(f"report.ending_{ending}", "en") for ending in ENDINGS}
-    drawn = dict.fromkeys(scenes)
+    distinct = dict.fromkeys(scenes)
     figure = paths_figure(
         paths,
         words,
-        boxes=[_corners(scene) for scene in drawn],
-        baskets=[(scene.basket_x, scene.basket_y) for scene in drawn],
+        boxes=[_corners(scene) for scene in distinct],
+        baskets=[(scene.basket_x, scene.basket_y) for scene in distinct],
         ahead=max(scene.basket_x + GOAL_RADIUS for scene in scenes),
     )
     write_atomic(path, png(figure))

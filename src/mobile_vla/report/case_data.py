@@ -98,7 +98,7 @@ def offline_table(view: ReportView, language: Language) -> Values:
 def against_baselines(offline: Offline, language: Language) -> Values:
     """The policy and every baseline on the same episodes, in all metrics."""
     metrics = list({metric.name: metric for metric in offline.policy.metrics}.values())
-    scores = [("policy", offline.policy), *((one.name, one) for one in offline.baselines)]
+    scores = [("policy", offline.policy), *((scored.name, scored) for scored in offline.baselines)]
     return {
         "set": offline.set.name,
         "n": len(offline.set.episodes),

@@ -52,7 +52,9 @@ def comparison_data(
         "has_factors": bool(comparison.factors),
         "factors": [_factor_row(view, comparison, factor, language) for factor in varied],
         "confounds": factor_list(confounds, language),
-        "settle": [_missing(view, comparison, one, language) for one in comparison.would_settle],
+        "settle": [
+            _missing(view, comparison, missing, language) for missing in comparison.would_settle
+        ],
         **_effects(comparison, b, language),
     }
 
@@ -142,7 +144,7 @@ def trust_data(view: ReportView, language: Language) -> Values | None:
         return None
     return {
         "answers": f"{over_cases(trusts, language)} {within_cases(trusts, language)}",
-        "numbers": [trust_sentence(one, language) for one in trusts],
+        "numbers": [trust_sentence(trusted, language) for trusted in trusts],
     }
 
 

@@ -90,7 +90,8 @@ def _driven(view: ReportView, language: Language) -> Iterator[str]:
     for case in view.cases:
         rate = success(case.run.rollouts) if case.run and case.run.rollouts else None
         if rate is not None:
-            yield f"{view.name(case.name)} {share_of(rate, language)}"
+            share = share_of(rate, language)
+            yield phrase("report.drive_rate", language, case=view.name(case.name), share=share)
 
 
 def _failing(view: ReportView, pairs: list[Values], language: Language) -> Iterator[str]:

@@ -129,8 +129,8 @@ def _curves(view: ReportView, language: Language) -> Iterator[PageFigure]:
             train_last=number(run.train[-1][1] if run.train else None),
             val_last=number(run.val[-1][1] if run.val else None),
         )
-        drawn = svg(loss_figure(run, limits, words), title, text)
-        yield PageFigure(view.name(name), title, svg=drawn)
+        markup = svg(loss_figure(run, limits, words), title, text)
+        yield PageFigure(view.name(name), title, svg=markup)
 
 
 def _paths(view: ReportView, language: Language) -> Iterator[PageFigure]:
@@ -149,8 +149,8 @@ def _paths(view: ReportView, language: Language) -> Iterator[PageFigure]:
             text = phrase(
                 "report.paths_text", language, count=len(paths), endings=_counts(counts.items())
             )
-            drawn = svg(paths_figure(paths, words), title, text)
-            yield PageFigure(caption, title, svg=drawn)
+            markup = svg(paths_figure(paths, words), title, text)
+            yield PageFigure(caption, title, svg=markup)
 
 
 def _pictures(view: ReportView, language: Language) -> Iterator[PageFigure]:

@@ -56,8 +56,8 @@ def write_report(
     if documents is not None:
         from mobile_vla.report.false_claims import wrong_lines
 
-        own = {name for name in workspace.glob("report*.md")}
-        view = replace(view, wrong=wrong_lines(documents, view, own))
+        reports = {name for name in workspace.glob("report*.md")}
+        view = replace(view, wrong=wrong_lines(documents, view, reports))
     texts: dict[str, str] = {}
     for language in languages:
         suffix = "" if language == "en" else f".{language}"
