@@ -12,11 +12,13 @@ import msgspec
 import pytest
 
 import mobile_vla
+from mobile_vla.analysis.casebook import Casebook
 from mobile_vla.analysis.wording import FORBIDDEN
 from mobile_vla.messages.catalogue import phrase, sentence
 from mobile_vla.messages.formats import LANGUAGES
 from mobile_vla.messages.particles import PAIRS
 from mobile_vla.messages.reason import KINDS, Reason, codes, reason
+from mobile_vla.study.load_study import find_study, load_study
 
 INNER = Reason("run.left_no_checkpoint")
 SAMPLES = {
@@ -154,3 +156,14 @@ def test_nested_reasons_are_rendered_in_the_same_language() -> None:
     outer = reason("case.weights_missing", weights=inner)
     assert sentence(outer, "en") == "its weights do not exist: robovlms at w.pt"
     assert sentence(outer, "ko") == "가중치가 없음: robovlms (w.pt)"
+
+
+def test_every_reason_of_a_study_without_runs_is_korean(tmp_path: Path) -> None:
+    book = Casebook(tmp_path, load_study(find_study("left_right")))
+    reasons = [case.why for case in book.cases()]
+    reasons += [why for comparison in book.comparisons() for why in comparison.reasons]
+    plan = book.plan()
+    reasons += [item.why for item in plan.items] + plan.next_steps
+    assert len(reasons) > 20
+    texts = [sentence(why, "ko") for why in reasons]
+    assert [text for text in texts if not re.search("[가-힣]", text)] == []

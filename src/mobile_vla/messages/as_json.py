@@ -49,13 +49,13 @@ def _sentences(kind: dict[str, Any]) -> tuple[dict[str, Any], str]:
         return {"type": "string"}, "_reason"
     if any(map(_is_reason, kind.get("anyOf", ()))):
         return {"type": ["string", "null"], "default": None}, "_reason"
-    if _is_reason(kind.get("items", {})):
+    if _is_reason(kind.get("items")):
         return {"type": "array", "items": {"type": "string"}}, "_reasons"
     return kind, ""
 
 
-def _is_reason(kind: dict[str, Any]) -> bool:
-    return str(kind.get("$ref", "")).endswith("/Reason")
+def _is_reason(kind: Any) -> bool:
+    return isinstance(kind, dict) and str(kind.get("$ref", "")).endswith("/Reason")
 
 
 def _entry(name: str, kind: Any, value: Any) -> dict[str, Any]:
