@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pyromark
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from document_evidence import CASE_2, renamed, view_of
@@ -119,6 +119,12 @@ names = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Zl
 
 @settings(max_examples=300, deadline=None)
 @given(names, st.sampled_from(["plain", "code", "cell", "item"]))
+@example("# a", "plain")
+@example("+ a", "plain")
+@example("- a", "item")
+@example("> a", "item")
+@example("1. a", "plain")
+@example("a|b", "cell")
 def test_any_text_survives_markdown_as_itself(name, where):
     """What a Markdown reader shows is what the evidence said."""
     from html.parser import HTMLParser

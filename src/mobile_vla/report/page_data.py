@@ -95,27 +95,26 @@ def _driven(view: ReportView, language: Language) -> Iterator[str]:
 
 
 def _failing(view: ReportView, pairs: list[Values], language: Language) -> Iterator[str]:
-    """Pairs of the study's page by verdict, then cases with failed runs or conflicts."""
-    for verdict in ("confounded", "not_comparable", "evidence_missing"):
+    """Pairs of the study's page that cannot answer it, then cases that failed or conflict.
+
+    A pair whose evidence is missing is not among them: its runs may be to come.
+    """
+    for verdict in ("confounded", "not_comparable"):
         of_the_page = (pair for pair in pairs if pair["of_the_page"])
         if failing := _pairs(of_the_page, verdict):
             yield f"{term('verdict', verdict, language)}: {', '.join(failing)}"
     for state in ("failed", "killed"):
-        cases = _cases_with(view, (c.name for c in view.cases if c.state == state))
-        if cases:
+        if cases := [view.name(case.name) for case in view.cases if case.state == state]:
             yield _counted(state, cases, language)
-    conflicting = (c.name for c in view.cases if any(run.conflicts for run in c.runs))
-    if cases := _cases_with(view, conflicting):
-        yield f"{phrase('report.conflict', language)}: {', '.join(cases)}"
+    conflicting = [case.name for case in view.cases if any(run.conflicts for run in case.runs)]
+    if conflicting:
+        names = ", ".join(view.name(case) for case in conflicting)
+        yield f"{phrase('report.conflict', language)}: {names}"
 
 
 def _pairs(pairs: Iterable[Values], verdict: str) -> list[str]:
     """Each pair of a verdict once, whatever it was asked."""
     return list(dict.fromkeys(pair["pair"] for pair in pairs if pair["verdict"] == verdict))
-
-
-def _cases_with(view: ReportView, cases: Iterable[str]) -> list[str]:
-    return [view.name(case) for case in cases]
 
 
 def _counted(state: str, cases: list[str], language: Language) -> str:
