@@ -45,14 +45,14 @@ def paired_bootstrap(differences: Sequence[float]) -> Interval | None:
     import numpy as np
     from scipy.stats import bootstrap
 
-    found = bootstrap(
+    result = bootstrap(
         (np.asarray(differences, dtype=float),),
         np.mean,
         n_resamples=RESAMPLES,
         method="percentile",
         rng=np.random.default_rng(SEED),
     ).confidence_interval
-    return float(found.low), float(found.high)
+    return float(result.low), float(result.high)
 
 
 def paired_permutation(differences: Sequence[float]) -> float | None:
@@ -64,7 +64,7 @@ def paired_permutation(differences: Sequence[float]) -> float | None:
     import numpy as np
     from scipy.stats import permutation_test
 
-    found = permutation_test(
+    result = permutation_test(
         (np.asarray(differences, dtype=float),),
         lambda values, axis: np.mean(values, axis=axis),
         permutation_type="samples",
@@ -72,7 +72,7 @@ def paired_permutation(differences: Sequence[float]) -> float | None:
         n_resamples=RESAMPLES,
         rng=np.random.default_rng(SEED),
     )
-    return float(found.pvalue)
+    return float(result.pvalue)
 
 
 def welch(a: Sequence[float], b: Sequence[float]) -> tuple[Interval, float, float] | None:
@@ -96,11 +96,11 @@ def welch(a: Sequence[float], b: Sequence[float]) -> tuple[Interval, float, floa
 
     with warnings.catch_warnings():  # that one side's seeds agree exactly is no news here
         warnings.simplefilter("ignore", RuntimeWarning)
-        found = ttest_ind(b, a, equal_var=False)
-    interval = found.confidence_interval(0.95)
-    low, high, reach = float(interval.low), float(interval.high), float(t.ppf(0.975, found.df))
-    least = (reach + float(t.ppf(0.8, found.df))) * (high - low) / 2 / reach
-    return (low, high), float(found.pvalue), least
+        result = ttest_ind(b, a, equal_var=False)
+    interval = result.confidence_interval(0.95)
+    low, high, reach = float(interval.low), float(interval.high), float(t.ppf(0.975, result.df))
+    least = (reach + float(t.ppf(0.8, result.df))) * (high - low) / 2 / reach
+    return (low, high), float(result.pvalue), least
 
 
 def _settled(values: Sequence[float]) -> list[float]:
@@ -143,7 +143,8 @@ def mcnemar(only_a: int, only_b: int) -> float:
     (1.0, 0.0703125)
     """
     pairs, fewer = only_a + only_b, min(only_a, only_b)
-    return min(1.0, 2 * sum(math.comb(pairs, k) for k in range(fewer + 1)) / 2**pairs)
+    tail = sum(math.comb(pairs, k) for k in range(fewer + 1))
+    return float(min(1.0, 2 * tail / 2**pairs))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -185,11 +186,11 @@ def detectable_rate(pairs: int) -> float | None:
     return float(brentq(lambda d: binom.sf(needed - 1, pairs, d) - power, 0.0, 1.0))
 
 
-def finding_of_seeds(whole: Finding, pairs: Finding) -> Finding:
+def finding_of_seeds(both: Finding, pairs: Finding) -> Finding:
     """What pairs and seeds show together, and else what the pairs alone suggest."""
-    if whole != "no_difference_found":
-        return whole
-    return "suggestive" if pairs in ("difference", "suggestive") else whole
+    if both != "no_difference_found":
+        return both
+    return "suggestive" if pairs in ("difference", "suggestive") else both
 
 
 def finding(interval: Interval | None, p_value: float | None, seeds: int) -> Finding:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mobile_vla.analysis.diagnostics import diagnose
 from mobile_vla.analysis.model import Comparison, Effect, Factor, Missing, PlanItem
-from mobile_vla.analysis.offline_vs_rollout import driven, trust
+from mobile_vla.analysis.offline_vs_rollout import evaluated_checkpoints, trust
 from mobile_vla.analysis.wording import (
     factor_list,
     findings_text,
@@ -139,7 +139,7 @@ def answerable(view: ReportView, language: Language) -> list[tuple[bool, list[st
 
 def trust_data(view: ReportView, language: Language) -> Values | None:
     """From loss to driving; None where fewer than two checkpoints were evaluated and driven."""
-    trusts = trust(driven(view.cases, view.workspace))
+    trusts = trust(evaluated_checkpoints(view.cases, view.workspace))
     if not trusts:
         return None
     return {
