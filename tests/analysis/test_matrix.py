@@ -9,10 +9,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mobile_vla.analysis.wording import FORBIDDEN, VERDICTS
+from mobile_vla.analysis.wording import FORBIDDEN
 from mobile_vla.cli.main import main
+from mobile_vla.figures import VERDICTS, wrapped
+from mobile_vla.messages.catalogue import term
 from mobile_vla.messages.errors import UserError
-from mobile_vla.report.pairwise_figure import LOOKS, matrix_png, matrix_svg, wrapped, write_matrix
+from mobile_vla.report.page_figures import matrix_png, matrix_svg, write_matrix
 
 if TYPE_CHECKING:
     from run_folders import Maker
@@ -57,10 +59,10 @@ def test_the_svg_says_each_verdict_in_sign_and_word(whole_study: Maker, language
     told = "\n".join(root.itertext())
     assert not FORBIDDEN.search(told)
     for kind in {cell.verdict for row in matrix.cells for cell in row if cell}:
-        word = VERDICTS[kind][language == "ko"]
+        word = term("verdict", kind, language)  # type: ignore[arg-type]
         count = sum(cell.verdict == kind for row in matrix.cells for cell in row if cell)
-        assert told.count(f"{LOOKS[kind][1]} {word}") == count
-        assert svg.count(f'fill="{LOOKS[kind][0]}"') == count
+        assert told.count(f"{VERDICTS[kind][1]} {word}") == count
+        assert svg.count(f'class="cell-{kind}"') == count
 
 
 def test_names_with_markup_stay_text(whole_study: Maker) -> None:

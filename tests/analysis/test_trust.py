@@ -20,7 +20,7 @@ from mobile_vla.analysis.offline_vs_rollout import (
 )
 from mobile_vla.analysis.wording_trust import trust_lines, trust_sentence
 from mobile_vla.cli.evaluate_all import draw
-from mobile_vla.report.markdown_report import report_markdown
+from mobile_vla.report.render import report_markdown
 from mobile_vla.report.write_report import view_of
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mobile_vla.evaluation.rollout_images import draw_gif, draw_paths, ending_of
+from mobile_vla.evaluation.rollout_images import draw_gif, draw_paths
 from mobile_vla.evaluation.rollout_log import Heading, Journal
+from mobile_vla.figures import ending_of
 from mobile_vla.runs.results import Rollout
 from mobile_vla.simulator.scene import sample_scene
 
@@ -69,7 +70,7 @@ def test_paths_from_above_and_a_drive_in_motion(tmp_path: Path) -> None:
     scene = sample_scene(9_000_000)
     draw_paths(tmp_path / "paths.png", [drive(9_000_000)], [scene])
     with Image.open(tmp_path / "paths.png") as image:
-        colours = {colour for _, colour in image.getcolors(10**6)}
+        colours = {colour for _, colour in image.convert("RGB").getcolors(10**6)}
     assert {(0x1A, 0x7F, 0x37), (0x90, 0xA4, 0xAE), (255, 255, 255)} <= colours
 
     import numpy as np

@@ -16,10 +16,10 @@ from mobile_vla.old_claims.source import read_document
 from mobile_vla.report.self_audit import audit_all
 from mobile_vla.report.write_report import write_report
 from mobile_vla.runs.events import Heartbeat
-from mobile_vla.runs.process import this_process
+from study_states import STATES, checkpoint_gone, running
 
 if TYPE_CHECKING:
-    from run_folders import Maker, RunMaker
+    from run_folders import Maker
 
 
 def audited(book: Casebook, page: Path) -> Audit:
@@ -27,66 +27,7 @@ def audited(book: Casebook, page: Path) -> Audit:
     return found
 
 
-def running(maker: Maker, name: str) -> RunMaker:
-    run = maker.begin(name, process=this_process())
-    run.log(Heartbeat(step=3, epoch=0), seconds=3500)
-    return run
-
-
-def queued(maker: Maker) -> None:
-    """Prepared, and begun by nobody."""
-    maker.begin("left_10").folder.events.unlink()
-
-
-def killed(maker: Maker) -> None:
-    run = maker.begin("left_10")
-    run.train(epochs=4)
-
-
-def killed_before_its_checkpoint_was_told(maker: Maker) -> None:
-    run = maker.begin("left_10")
-    run.log(Heartbeat(step=3, epoch=0))
-    weights = run.folder.checkpoints / "step-000003" / "policy.safetensors"
-    weights.parent.mkdir(parents=True)
-    weights.write_bytes(maker.safetensors([1.0]))
-    run.folder.latest.symlink_to("step-000003")
-
-
-def failed(maker: Maker) -> None:
-    maker.begin("left_10").exit("exception", "RuntimeError: CUDA out of memory", step=7)
-
-
-def its_weights_gone(maker: Maker) -> None:
-    run = maker.finish("left_10")
-    for weights in run.folder.checkpoints.glob("*/policy.safetensors"):
-        weights.unlink()
-
-
-def its_weights_changed(maker: Maker) -> None:
-    run = maker.finish("left_10")
-    for weights in run.folder.checkpoints.glob("*/policy.safetensors"):
-        weights.write_bytes(maker.safetensors([7.0]))
-
-
-def finished_and_running_again(maker: Maker) -> None:
-    maker.finish("left_10")
-    running(maker, "left_10")
-
-
-def finished_after_a_refusal(maker: Maker) -> None:
-    maker.begin("robot_10").exit("refused", "no/such.pt does not exist", step=0)
-    maker.finish("robot_10", attempt=1)
-    maker.finish("left_10")
-
-
-STATES: tuple[Callable[[Maker], object], ...] = (
-    lambda maker: None, queued, lambda maker: running(maker, "left_10"), killed,
-    killed_before_its_checkpoint_was_told, failed, its_weights_gone, its_weights_changed,
-    finished_and_running_again, finished_after_a_refusal,
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
 def test_a_report_just_written_is_supported_in_every_state(
     maker: Maker, state: Callable[[Maker], object]
 ) -> None:
@@ -138,7 +79,7 @@ def test_weights_that_are_gone_never_load(maker: Maker) -> None:
 
 
 def test_a_report_names_no_checkpoint_that_does_not_load(maker: Maker) -> None:
-    its_weights_gone(maker)
+    checkpoint_gone(maker)
     page, _ = write_report(maker.workspace, maker.book("laptop"), html=False)
     result = next(x for x in page.read_text().splitlines() if x.startswith("- **Result**: ⚠️"))
     assert "step-000040" not in result

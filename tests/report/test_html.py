@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from document_evidence import png, renamed, view_of, write_files
-from mobile_vla.analysis.wording import LANGUAGES
-from mobile_vla.report.html_page import report_html
+from mobile_vla.messages.formats import LANGUAGES
+from mobile_vla.report.render import report_html
 
 VOID = {"meta", "link", "img", "br", "line", "circle", "polyline"}
 CHROMIUM = Path("/usr/bin/chromium")
@@ -86,10 +86,10 @@ def test_states_are_words_not_only_colours(view):
 
 def test_figures_are_drawn_from_the_run_folders(view):
     html = report_html(view, "en")
-    assert html.count("<circle") == 3 * 20
-    assert html.count('<polyline class="train"') == 3
-    assert html.count('<polyline class="success"') == 40 + 20
-    assert html.count('<polyline class="collision"') == 9
+    assert html.count('class="train-loss"') == html.count('class="validation-loss"') == 3
+    assert html.count('class="path-success"') == 40 + 20
+    assert html.count('class="path-collision"') == 9
+    assert html.count('class="path-other_side"') == 11
     assert html.count("data:image/png;base64,") == 2
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from document_evidence import view_of, write_files
-from mobile_vla.analysis.wording import LANGUAGES, Language
 from mobile_vla.audit.audit_document import Proof, audit_document
+from mobile_vla.messages.formats import LANGUAGES, Language
 from mobile_vla.old_claims.model import Audit
 from mobile_vla.old_claims.source import parse_document
-from mobile_vla.report.markdown_report import report_markdown
+from mobile_vla.report.render import report_markdown
 from mobile_vla.report.report_data import ReportView
 from mobile_vla.report.self_audit import OwnReport
 

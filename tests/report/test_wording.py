@@ -1,6 +1,9 @@
 """No sentence about a result says more than was measured, whatever it is given."""
 
 import itertools
+import re
+import tomllib
+from importlib import resources
 from typing import get_args
 
 import pytest
@@ -8,21 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from document_evidence import effect
-from mobile_vla.analysis import terms, wording
+from mobile_vla.analysis import wording
 from mobile_vla.analysis.headline_metrics import Rate
 from mobile_vla.analysis.model import Finding, Verdict
-from mobile_vla.analysis.wording import FORBIDDEN, LANGUAGES
+from mobile_vla.analysis.wording import FORBIDDEN
 from mobile_vla.evidence.model import State
 from mobile_vla.evidence.run_factors import DERIVED, IMPLIED
-from mobile_vla.report import headings
+from mobile_vla.messages import formats
+from mobile_vla.messages.catalogue import names
+from mobile_vla.messages.formats import LANGUAGES
 from mobile_vla.study.models import Counts
 
-FACTORS = [None, *terms.FACTORS, "recipe.window", "something_new"]
+FACTORS = [None, *names("factor"), "recipe.window", "something_new"]
 
 
 def every_effect():
     for finding, metric, seeds, difference, low, p_adjusted in itertools.product(
-        get_args(Finding), [*terms.METRICS, "mae_linear_x", "new_metric"], (1, 2, 5),
+        get_args(Finding), [*names("metric"), "mae_linear_x", "new_metric"], (1, 2, 5),
         (-0.2, 0.0, 0.3), (None, -0.5), (None, 0.01),
     ):  # fmt: skip
         high = None if low is None else 0.4
@@ -40,9 +45,28 @@ def result_sentences(language):
         yield wording.verdict_sentence(verdict, None, confounds, language)
         yield wording.verdict_sentence(verdict, "effect of data balance", confounds, language)
         yield wording.unattributed(factor, confounds, language)
-        yield wording.settles(factor, confounds, language)
-    for pairs in (wording.STATES, wording.PLAN_STATES, wording.ANSWERS, headings.TEXTS):
-        yield from (wording.pick(pair, language) for pair in pairs.values())
+        yield wording.separates(factor, confounds, language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_catalogue_holds_a_word_that_evidence_cannot_carry(language):
+    file = resources.files("mobile_vla.messages").joinpath(f"{language}.toml")
+    words = tomllib.loads(file.read_text(encoding="utf-8"))
+    assert len(words) > 10
+    assert [(section, key) for section, entries in words.items() for key, text in entries.items()
+            if FORBIDDEN.search(re.sub("`[^`]*`", "", text))] == []  # fmt: skip
+
+
+def test_both_catalogues_have_the_same_phrases_with_the_same_values():
+    files = [resources.files("mobile_vla.messages").joinpath(f"{name}.toml") for name in LANGUAGES]
+    english, korean = (tomllib.loads(file.read_text(encoding="utf-8")) for file in files)
+    for section in ("report", "result", "design_words", "trust", "factor", "metric", "series",
+                    "state", "verdict", "finding", "plan_state", "direction", "sign",
+                    "answer"):  # fmt: skip
+        assert english[section].keys() == korean[section].keys()
+        for key, text in english[section].items():
+            fields = [set(re.findall(r"{(\w+)", words)) for words in (text, korean[section][key])]
+            assert fields[0] == fields[1], key
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -61,29 +85,36 @@ def test_forbidden_words_are_recognised(word):
     assert FORBIDDEN.search(word)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_every_state_verdict_and_finding_has_words_and_a_sign(language):
+def test_every_state_verdict_and_finding_has_words_and_a_sign():
     for state in get_args(State):
-        assert wording.state_word(state, language) and wording.SIGNS[state]
+        assert state in names("state") and state in names("sign")
     for verdict in get_args(Verdict):
-        assert wording.verdict_word(verdict, language) and wording.SIGNS[verdict]
-    assert set(wording.FINDINGS) == set(get_args(Finding))
+        assert verdict in names("verdict") and verdict in names("sign")
+    assert set(names("finding")) == set(get_args(Finding))
 
 
 def test_every_factor_the_casebook_derives_has_a_name_in_both_languages():
     for name in (DERIVED - {"epochs"}) | set(IMPLIED):
-        assert name in terms.FACTORS, name
+        assert name in names("factor"), name
 
 
 def test_one_seed_each_is_suggestive_at_most_whatever_the_statistics_say():
     bold = effect(finding="difference", seeds=1)
-    assert wording.finding_word(bold, "en") == "suggestive at most"
+    assert wording.found_words(bold, "Case 3", "en").startswith("suggestive at most")
     sentence = wording.effect_sentence(bold, "Case 1", "Case 3", "en")
     assert "One training seed each: suggestive at most" in sentence
     assert "ifference found" not in sentence
     assert "시드가 각각 하나뿐" in wording.effect_sentence(bold, "Case 1", "Case 3", "ko")
     several = wording.effect_sentence(effect(finding="difference", seeds=3), "a", "b", "en")
     assert "Difference found" in several and "One training seed" not in several
+
+
+def test_a_cell_of_findings_says_each_finding_once():
+    several = [effect(metric=f"mae_linear_{axis}") for axis in "xyz"]
+    text = wording.findings_text(several, "Case 3", "en")
+    assert text == (
+        "MAE linear_x, MAE linear_y and MAE linear_z: suggestive at most: lower in Case 3"
+    )
 
 
 def test_an_effect_is_told_with_both_values_interval_and_count():
@@ -115,12 +146,12 @@ def test_a_confounded_pair_names_every_confound():
      (123456.0, "1", "123456"), (0.0, "1", "0"), (3.2e-5, "1", "3.2e-05")],
 )  # fmt: skip
 def test_numbers_carry_their_unit_and_three_digits(value, unit, text):
-    assert wording.number(value, unit) == text
+    assert formats.number(value, unit) == text
 
 
 @given(st.floats(1e-4, 999_000, allow_nan=False))
 def test_numbers_stay_within_half_a_unit_of_their_third_digit(value):
-    text = wording.plain(value)
+    text = formats.plain(value)
     assert "e" not in text
     assert abs(float(text) - value) <= 0.00501 * value + 1e-12
 
@@ -131,13 +162,13 @@ def test_numbers_stay_within_half_a_unit_of_their_third_digit(value):
      (999_600, "1 MB")],
 )  # fmt: skip
 def test_sizes(count, text):
-    assert wording.size(count) == text
+    assert formats.size(count) == text
 
 
 def test_durations_and_rates_and_counts_in_both_languages():
-    assert wording.duration(40, "en") == "40 s"
-    assert wording.duration(720, "en") == "12 min"
-    assert wording.duration(11_520, "ko") == "3.2 시간"
+    assert formats.duration(40, "en") == "40 s"
+    assert formats.duration(720, "en") == "12 min"
+    assert formats.duration(11_520, "ko") == "3.2 시간"
     rate = Rate(k=18, n=20, low=0.699, high=0.972)
     assert wording.share_of(rate, "en") == "18 of 20 [70, 97] %"
     assert wording.share_of(rate, "ko") == "20회 중 18회 [70, 97] %"

@@ -11,7 +11,7 @@ from document_evidence import CASE_1, view_of
 from mobile_vla.audit.audit_document import Proof, audit_text
 from mobile_vla.messages.errors import UserError
 from mobile_vla.report.false_claims import wrong_lines
-from mobile_vla.report.markdown_report import report_markdown
+from mobile_vla.report.render import report_markdown
 
 
 def test_a_false_claim_is_listed_with_its_line_and_evidence(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The verdict on every pair of cases, as plain values: what the matrix picture draws."""
+"""The verdict on every pair of cases, as plain values for the matrix figure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mobile_vla.evidence.model import Value
 from mobile_vla.messages.errors import UserError
 
 MOST_CASES = 40
-"""A picture of more can't be read."""
+"""A figure of more cases cannot be read."""
 
 
 class Cell(Value, frozen=True, kw_only=True):
-    """A pair's verdict; `factor` is what it shows where it is valid, `confounds` what moved."""
+    """A pair's verdict: `factor` is what a valid pair shows, `confounds` moved as well."""
 
     verdict: Verdict
     factor: str | None
@@ -30,7 +30,7 @@ class Matrix(Value, frozen=True, kw_only=True):
 def verdict_matrix(names: Sequence[str], judge: Callable[[str, str], Comparison]) -> Matrix:
     """Judge every pair once; a verdict does not depend on which case stands first.
 
-    Raises: UserError for fewer than two cases, and for more than a picture can show.
+    Raises: UserError for fewer than two cases, and for more than a figure can show.
     """
     if not 2 <= len(names) <= MOST_CASES:
         raise UserError(

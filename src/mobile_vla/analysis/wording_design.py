@@ -1,184 +1,107 @@
-"""What a study's finished cases can answer, in English and Korean; as strict as `wording`."""
+"""What a study's finished cases can answer: phrases of the catalogue and their values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from mobile_vla.analysis.model import Answer, Design, Missing, PageFault
-from mobile_vla.analysis.wording import (
-    Language,
-    capital,
-    duration,
-    factor_name,
-    listing,
-    pick,
-    value_text,
-)
-from mobile_vla.messages.catalogue import sentence
-from mobile_vla.messages.reason import Reason
+from mobile_vla.analysis.wording import factor_list, level_list, words
+from mobile_vla.messages.catalogue import level, phrase, term
+from mobile_vla.messages.formats import Language, capital, duration, listing
 
 Names = Mapping[str, str]
 
 
 def design_lines(design: Design, names: Names, titles: Names, language: Language) -> Iterator[str]:
-    """The whole answer, a line each. `names`: of cases; `titles`: of questions."""
+    """The answer for all questions, a line each. `names`: of cases; `titles`: of questions."""
     yield rank_sentence(design, language)
     for case, unknown in design.incomplete.items():
         yield f"- {incomplete_sentence(names.get(case, case), unknown, language)}"
     for answer in design.answers:
         yield f"- {answer_sentence(answer, names, titles, language)}"
     if design.further:
-        yield further_heading(design.smallest, language)
+        yield phrase(f"design_words.{'smallest' if design.smallest else 'further'}", language)
     for missing in design.further:
         yield f"- {further_sentence(missing, names, language)}"
 
 
 def rank_sentence(design: Design, language: Language) -> str:
     """How many of the unknowns the finished cases fix."""
-    count, varied = len(design.cases), [factor_name(name, language) for name in design.factors]
-    if not count:
-        return pick(
-            (
-                "No finished case whose factors are all known: nothing can be answered yet.",
-                "모든 요인이 알려진 완료 케이스가 없음. 아직 답할 수 있는 질문이 없음.",
-            ),
-            language,
-        )
-    among = listing(["the mean", *varied] if language == "en" else ["평균", *varied], language)
-    return pick(
-        (
-            f"{count} finished cases fix {design.rank} of {design.effects} unknowns ({among}).",
-            f"완료 케이스 {count}개로 정해지는 미지수: {design.effects}개 중 {design.rank}개 "
-            f"({among}).",
-        ),
+    if not design.cases:
+        return phrase("design_words.no_case", language)
+    varied = [term("factor", name, language) for name in design.factors]
+    return phrase(
+        "design_words.rank",
         language,
+        count=len(design.cases),
+        rank=design.rank,
+        effects=design.effects,
+        among=listing([phrase("design_words.mean", language), *varied], language),
     )
 
 
 def incomplete_sentence(case: str, unknown: list[str], language: Language) -> str:
-    """Why a finished case tells nothing."""
-    told = listing((factor_name(name, language) for name in unknown), language)
-    return pick(
-        (f"{case} is left out: {told} unknown.", f"{case} 제외. 알 수 없음: {told}."), language
-    )
+    """Why a finished case is left out."""
+    factors = factor_list(unknown, language)
+    return phrase("design_words.incomplete", language, case=case, factors=factors)
 
 
 def answer_sentence(answer: Answer, names: Names, titles: Names, language: Language) -> str:
     """Whether a question can be answered, by what, and what it is aliased with if not."""
-    title = capital(titles.get(answer.question, answer.question))
-    ends = [value_text(level, language) for level in (answer.a, answer.b)]
-    head = f"{title} ({' → '.join(ends)})"
-    factor = factor_name(answer.factor, language)
+    return phrase(
+        "design_words.answer",
+        language,
+        title=capital(titles.get(answer.question, answer.question)),
+        a=level(answer.a, language),
+        b=level(answer.b, language),
+        answer=_answer(answer, names, language),
+    )
+
+
+def _answer(answer: Answer, names: Names, language: Language) -> str:
+    values: dict[str, Any] = {
+        "factor": term("factor", answer.factor, language),
+        "pairs": listing((_pair(pair, names) for pair in answer.pairs), language),
+        "levels": listing((level(value, language) for value in answer.lacking), language),
+        "confounds": factor_list(answer.aliased_with, language),
+    }
+    return phrase(f"design_words.{_answer_key(answer)}", language, **values)
+
+
+def _answer_key(answer: Answer) -> str:
     if answer.answered:
-        return f"{head}: {_answered(answer, factor, names, language)}"
+        return "answered" if answer.pairs else "additive"
     if answer.a == answer.b:
-        return f"{head}: {_never_moves(factor, language)}"
-    return f"{head}: {_open(answer, factor, language)}"
-
-
-def _answered(answer: Answer, factor: str, names: Names, language: Language) -> str:
-    pairs = listing(
-        (" vs ".join(names.get(case, case) for case in pair) for pair in answer.pairs), language
-    )
-    if pairs:
-        return pick(
-            (
-                f"can be answered: nothing else differs between {pairs}.",
-                f"답할 수 있음. 다른 차이가 없는 쌍: {pairs}.",
-            ),
-            language,
-        )
-    return pick(
-        (
-            f"can be answered only if effects add up: no two cases differ in {factor} alone.",
-            f"효과가 더해진다고 볼 때만 답할 수 있음. {factor}만 다른 두 케이스가 없음.",
-        ),
-        language,
-    )
-
-
-def _never_moves(factor: str, language: Language) -> str:
-    return pick(
-        (
-            f"cannot be answered: {factor} is the same in both of its cases.",
-            f"답할 수 없음. 두 케이스에서 같음: {factor}.",
-        ),
-        language,
-    )
-
-
-def _open(answer: Answer, factor: str, language: Language) -> str:
-    lacking = listing((value_text(level, language) for level in answer.lacking), language)
-    if lacking:
-        return pick(
-            (
-                f"cannot be answered yet: no finished case has {factor} {lacking}.",
-                f"아직 답할 수 없음. 완료 케이스에 없음: {factor} {lacking}.",
-            ),
-            language,
-        )
-    moved = listing((factor_name(name, language) for name in answer.aliased_with), language)
-    return pick(
-        (
-            f"cannot be answered: {factor} moves only together with {moved} (aliased).",
-            f"답할 수 없음. {factor}은(는) 항상 함께 바뀜 (별칭): {moved}.",
-        ),
-        language,
-    )
-
-
-def further_heading(smallest: bool, language: Language) -> str:
-    """What the list of further cases is."""
-    if smallest:
-        return pick(
-            ("The fewest further cases that answer the rest:", "나머지에 답하는 최소 추가 케이스:"),
-            language,
-        )
-    return pick(
-        (
-            "Further cases that answer the rest (fewer may do, not all sets were tried):",
-            "나머지에 답하는 추가 케이스 (모든 조합을 보지는 않아 더 적을 수 있음):",
-        ),
-        language,
-    )
+        return "never_moves"
+    return "lacking" if answer.lacking else "aliased"
 
 
 def further_sentence(missing: Missing, names: Names, language: Language) -> str:
-    """A further case: its name or that it is to be planned, data, steps, cost, what it parts."""
-    new = pick(("a case to plan", "계획할 케이스"), language)
-    name = names.get(missing.case, missing.case) if missing.case else new
-    told = ", ".join(
-        f"{factor_name(key, language)} {value_text(value, language)}"
-        for key, value in missing.description.items()
-    )
-    cost = ""
-    if missing.seconds is not None:
-        about = duration(missing.seconds, language)
-        cost = pick((f"; about {about}", f"; 약 {about}"), language)
-    return f"{name}: {told}{cost}; {parts_text(missing.parts, language)}"
-
-
-def parts_text(parts: Sequence[Reason], language: Language) -> str:
-    """What a further case parts or shows."""
-    return "; ".join(sentence(part, language) for part in parts)
+    """A further case: its name or that it is to be planned, data, steps, cost and purpose."""
+    new = phrase("design_words.new_case", language)
+    values = {
+        "name": names.get(missing.case, missing.case) if missing.case else new,
+        "levels": level_list(missing.description, language),
+        "purpose": "; ".join(words(part, language) for part in missing.parts),
+    }
+    if missing.seconds is None:
+        return phrase("design_words.case", language, **values)
+    time = duration(missing.seconds, language)
+    return phrase("design_words.case_timed", language, time=time, **values)
 
 
 def fault_sentence(fault: PageFault, names: Names, language: Language) -> str:
-    """A pair that the page names for what it cannot answer, and the pair that can."""
-    title = pick((fault.question.title.en, fault.question.title.ko), language)
+    """A pair that the study's page names for a question it cannot answer, and a pair that can."""
+    title = fault.question.title.ko if language == "ko" else fault.question.title.en
     a, b = (names.get(case, case) for case in (fault.a, fault.b))
-    moved = listing((factor_name(name, language) for name in fault.confounds), language)
-    told = pick(
-        (
-            f"“{title}” from {a} vs {b}: {moved} move as well.",
-            f"“{title}”, {a} vs {b}: 함께 바뀌는 요인: {moved}.",
-        ),
-        language,
-    )
+    moved = factor_list(fault.confounds, language)
+    wrong = phrase("design_words.fault", language, title=title, a=a, b=b, confounds=moved)
     if fault.fair is None:
-        return told
-    pair = " vs ".join(names.get(case, case) for case in fault.fair)
-    ready = fault.fair_verdict == "valid"
-    instead = (f"{pair} can answer it", f"대신 {pair}(으)로 답할 수 있음")
-    later = (f"{pair} is meant to answer it", f"{pair}(으)로 답하기로 함 (아직 불가)")
-    return f"{told} {pick(instead if ready else later, language)}."
+        return wrong
+    key = "fair" if fault.fair_verdict == "valid" else "fair_later"
+    return f"{wrong} {phrase(f'design_words.{key}', language, pair=_pair(fault.fair, names))}"
+
+
+def _pair(pair: tuple[str, str], names: Names) -> str:
+    return " vs ".join(names.get(case, case) for case in pair)

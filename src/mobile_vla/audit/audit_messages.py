@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import re
 
-from mobile_vla.analysis.wording import (
-    STATES,
-    VERDICTS,
-    Language,
-    duration,
-    size,
-    state_word,
-    verdict_word,
-)
 from mobile_vla.audit.korean_reasons import korean_reason
+from mobile_vla.messages.catalogue import names, term
+from mobile_vla.messages.formats import Language, duration, size
 from mobile_vla.old_claims.model import Claim, Judged
 
 HANGUL = re.compile(r"[가-힣\u1100-\u11ff]")
@@ -56,7 +49,7 @@ QUANTITIES = {
     "started": "시작 시각", "best_epoch": "최저 에폭", "name": "이름", "hidden": "은닉 크기",
     "action_dim": "행동 차원",
 }  # fmt: skip
-COMPARED = {verdict_word(v, "en"): verdict_word(v, "ko") for v in VERDICTS}
+COMPARED = {term("verdict", v, "en"): term("verdict", v, "ko") for v in names("verdict")}
 WORDS = {"best": "최저", "final": "최종", "initial": "처음", "train": "학습", "val": "검증",
          "planned": "계획한"}  # fmt: skip
 
@@ -116,8 +109,8 @@ def shown(judged: Judged, language: Language) -> str:
         pass
     if language == "en":
         return expected
-    if expected in STATES:
-        return state_word(expected, "ko")  # type: ignore[arg-type]
+    if expected in names("state"):
+        return term("state", expected, "ko")
     if expected in COMPARED:
         return COMPARED[expected]
     for pattern, korean in VALUES:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_vla.analysis.casebook import Casebook
-from mobile_vla.analysis.wording import plain, state_word
 from mobile_vla.audit.audit_document import gather_proof
 from mobile_vla.audit.audit_messages import QUANTITIES, WORDS
 from mobile_vla.evidence.facts import Fact, RunFacts
 from mobile_vla.evidence.model import Evidence
+from mobile_vla.messages.catalogue import term
 from mobile_vla.messages.errors import UserError
+from mobile_vla.messages.formats import plain
 from mobile_vla.study.strict_yaml import nearest
 
 
@@ -60,7 +61,7 @@ def cite(
     run = facts.speaking.run
     if what in ("status", QUANTITIES["status"]):
         proved = run.evidence[0] if run.evidence else Evidence(file=run.path)
-        return Cited(run.state if what == "status" else state_word(run.state, "ko"), proved)
+        return Cited(run.state if what == "status" else term("state", run.state, "ko"), proved)
     told = numbers(facts.speaking)
     if what not in told:
         raise UserError(f"No file of {case} tells its {what!r}: {nearest(what, sorted(told))}")

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 
-from mobile_vla.analysis.wording import SIGNS, Language, duration
 from mobile_vla.audit.audit_messages import COMPARED
+from mobile_vla.messages.catalogue import term
+from mobile_vla.messages.formats import Language, duration
 from mobile_vla.old_claims.model import Claim, Judged
 
 HANGUL = re.compile(r"[가-힣]")
@@ -40,7 +41,7 @@ def _status(judged: Judged, state: str, korean: bool) -> str | None:
     if state not in STATES:
         return None
     if judged.claim.value in MARKS:
-        return SIGNS[state]
+        return term("sign", state, "en")
     return STATES[state] if korean else state
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mobile_vla.analysis.effects import UNMEASURED
 from mobile_vla.analysis.model import Comparison
-from mobile_vla.analysis.wording import verdict_word
 from mobile_vla.evidence.facts import CaseFacts, Fact, RunFacts
 from mobile_vla.evidence.model import CaseView, Evidence
+from mobile_vla.messages.catalogue import term
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.reason import reason
 from mobile_vla.old_claims.model import Claim, ClaimVerdict, Judged, english
@@ -43,7 +43,7 @@ def judge_pair(claim: Claim, views: Mapping[str, CaseView], compare: Compare) ->
         claim=claim,
         verdict=_verdict(claim, found, views, arms),
         reason=why,
-        expected=verdict_word(found.verdict, "en"),
+        expected=term("verdict", found.verdict, "en"),
         evidence=evidence,
     )
 
@@ -67,7 +67,7 @@ def judge_better(
                 f"its loss was measured on another validation set ({held[0]} episodes) than that "
                 f"of {other.view.name} ({of_other[0]} episodes), so the two do not compare"
             )
-            so = verdict_word("not_comparable", "en")
+            so = term("verdict", "not_comparable", "en")
             return Judged(claim=claim, verdict="contradicted", reason=told, expected=so,
                           evidence=of_other[1])  # fmt: skip
     return _by_loss(claim, mine.speaking, [one.speaking for one in known if one.speaking], compare)

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import re
 
-from mobile_vla.analysis.terms import FACTORS
-from mobile_vla.analysis.wording import STATES, factor_name, pick
+from mobile_vla.messages.catalogue import names, term
 
 RULES: tuple[tuple[str, str], ...] = (
     # A run or a case
@@ -213,8 +212,10 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"(?P<state>[a-z]+): (?P<why>.*)", "{state}: {why}"),
 )
 COMPILED = tuple((re.compile(pattern, re.DOTALL), korean) for pattern, korean in RULES)
-NAMES = {name: name for name in FACTORS} | {english: name for name, (english, _) in FACTORS.items()}
+FACTORS = [name for name in names("factor") if name != "recipe"]
+NAMES = {name: name for name in FACTORS} | {term("factor", name, "en"): name for name in FACTORS}
 FACTOR = re.compile(rf"\b({'|'.join(sorted(NAMES, key=len, reverse=True))}|recipe\.[\w.]+)\b")
+STATES = names("state")
 FACTOR_GROUPS = ("factors", "others", "one")
 
 
@@ -233,9 +234,9 @@ def _group(key: str, text: str) -> str:
     if key == "why":
         return korean_reason(text) or text
     if key == "state":
-        return pick(STATES[text], "ko")  # type: ignore[index]
+        return term("state", text, "ko")
     if key in FACTOR_GROUPS:
         return FACTOR.sub(
-            lambda match: factor_name(NAMES.get(match[0], match[0]), "ko"), text
+            lambda match: term("factor", NAMES.get(match[0], match[0]), "ko"), text
         ).replace(" against ", " ↔ ")
     return text

@@ -51,7 +51,7 @@ def compare(options: argparse.Namespace) -> int:
 
 def _draw_matrix(book: Casebook, options: argparse.Namespace) -> None:
     """Every pair of the cases named, or of the study's, as a picture; its values with --json."""
-    from mobile_vla.report.pairwise_figure import write_matrix
+    from mobile_vla.report.page_figures import write_matrix
 
     if options.exploratory:
         raise UserError("A matrix shows verdicts and no numbers: leave --exploratory out.")
@@ -125,16 +125,16 @@ def _comparison_lines(comparison: Comparison, names: Mapping[str, str]) -> Itera
 
 
 def _factor_lines(comparison: Comparison) -> Iterator[str]:
-    from mobile_vla.analysis.wording import factor_name
+    from mobile_vla.messages.catalogue import term
 
     for factor in comparison.factors:
         if factor.relation != "held" and not factor.nuisance:
             told = f"{factor.a or 'unknown'} → {factor.b or 'unknown'}"
-            yield f"    {factor_name(factor.name, 'en')} {factor.relation}: {told}"
+            yield f"    {term('factor', factor.name, 'en')} {factor.relation}: {told}"
 
 
 def _settle_lines(comparison: Comparison, names: Mapping[str, str]) -> Iterator[str]:
-    from mobile_vla.analysis.wording import settles
+    from mobile_vla.analysis.wording import separates
 
     for missing in comparison.would_settle:
         name = names.get(missing.case or "", missing.case)
@@ -142,7 +142,7 @@ def _settle_lines(comparison: Comparison, names: Mapping[str, str]) -> Iterator[
         told = ", ".join(f"{key} {value}" for key, value in missing.description.items())
         yield f"  would settle it: {name or told}{cost}"
         if comparison.confounds:
-            yield f"    {settles(comparison.factor, comparison.confounds, 'en')}"
+            yield f"    {separates(comparison.factor, comparison.confounds, 'en')}"
 
 
 def _effect_lines(comparison: Comparison, a: str, b: str) -> Iterator[str]:
@@ -153,18 +153,18 @@ def _effect_lines(comparison: Comparison, a: str, b: str) -> Iterator[str]:
         effect_sentence,
         found_words,
         interval_text,
-        metric_name,
-        number,
         p_text,
     )
     from mobile_vla.cli.status_table import wide
+    from mobile_vla.messages.catalogue import term
+    from mobile_vla.messages.formats import number
 
     table = Table()
     for heading in ("", a, b, f"{b} minus {a}", "95 % interval", "n", "p", "finding"):
         table.add_column(heading)
     for effect in [effect for effect in comparison.effects if effect.metric in HEADLINES]:
         table.add_row(
-            metric_name(effect.metric, "en"),
+            term("metric", effect.metric, "en"),
             number(effect.a, effect.unit),
             number(effect.b, effect.unit),
             number(effect.difference, effect.unit, signed=True),

@@ -6,10 +6,10 @@ import io
 from pathlib import Path
 
 from mobile_vla.analysis.offline_vs_rollout import Trust, evaluated_checkpoints, trust
-from mobile_vla.analysis.wording import metric_name
 from mobile_vla.cli.run_options import Setting, progress
 from mobile_vla.cli.select_run import book_of
 from mobile_vla.evidence.model import CaseView
+from mobile_vla.messages.catalogue import term
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.files import write_atomic, write_json
 from mobile_vla.runs.folder import RunFolder
@@ -73,7 +73,7 @@ def draw(path: Path, rankings: list[Trust]) -> None:
         for points in cases.values():
             axes.plot(*zip(*points, strict=True), "o-", color=colour, linewidth=0.8, alpha=0.8)
         axes.set_ylim(-0.05, 1.05)
-        axes.set_xlabel(metric_name(ranking.metric, "en"))
+        axes.set_xlabel(term("metric", ranking.metric, "en"))
         axes.set_ylabel("success")
         rho = "–" if ranking.rank_correlation is None else f"{ranking.rank_correlation:+.2f}"
         axes.set_title(f"rank correlation {rho}, MMRV {ranking.mmrv:.2f}", fontsize=9)

@@ -28,8 +28,8 @@ def plan(options: argparse.Namespace) -> None:
 
 def print_plan(plan: Plan) -> None:
     """Each case's line, then the next steps in order, then where the study's page is wrong."""
-    from mobile_vla.analysis.wording import duration
     from mobile_vla.analysis.wording_design import fault_sentence
+    from mobile_vla.messages.formats import duration
 
     for item in plan.items:
         left = " to go" if item.state == "running" else ""

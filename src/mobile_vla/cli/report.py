@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def report(options: argparse.Namespace) -> None:
     """Write the page in one language or both."""
-    from mobile_vla.analysis.wording import LANGUAGES
+    from mobile_vla.messages.formats import LANGUAGES
     from mobile_vla.report.write_report import write_report
 
     book = casebook(options)

@@ -21,10 +21,10 @@ from mobile_vla.evaluation.rollout_images import (
     draw_gif,
     draw_paths,
     draw_rollouts,
-    ending_of,
     film_frame,
 )
 from mobile_vla.evaluation.rollout_log import Heading, Journal
+from mobile_vla.figures import ending_of
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.controller import Controller
 from mobile_vla.runs.files import write_json

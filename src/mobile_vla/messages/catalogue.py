@@ -7,6 +7,7 @@ the number and does not print it. `{name:이/가}` prints a Korean word with the
 
 from __future__ import annotations
 
+import re
 import string
 import tomllib
 from collections.abc import Mapping
@@ -17,6 +18,9 @@ from typing import Any
 from mobile_vla.messages.formats import Language, capital, duration, listing, plain, size
 from mobile_vla.messages.particles import PAIRS, with_particle
 from mobile_vla.messages.reason import Field, Reason, codes
+
+_WORD = re.compile(r"(?<![\w-])[a-z]+(?![\w-])")
+"""A word of a factor's value that stands alone: not a part of `left_10`."""
 
 
 def sentence(why: Reason, language: Language) -> str:
@@ -62,8 +66,12 @@ def level(value: str | None, language: Language) -> str:
         return value
     if value == "none":
         return term("value", "none", language)
-    words = value.split(" ")
-    return " ".join(_catalogue(language).get(f"direction.{word}", word) for word in words)
+    return _WORD.sub(lambda word: term("direction", word[0], language), value)
+
+
+def names(kind: str) -> list[str]:
+    """Every name that has a word of a kind: the states, factors, metrics, …"""
+    return [key.partition(".")[2] for key in _catalogue("en") if key.startswith(f"{kind}.")]
 
 
 def show(kind: str, value: Field, language: Language) -> str:

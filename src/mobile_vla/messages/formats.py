@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Literal
 
 Language = Literal["en", "ko"]
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 LANGUAGES: tuple[Language, ...] = ("en", "ko")
 UNITS: dict[str, str] = {"1": "", "": "", "ratio": "", "share": ""}
 """Units that are not shown."""
@@ -74,6 +76,15 @@ def listing(names: Iterable[str], language: Language) -> str:
     if language == "ko" or len(items) < 2:
         return ", ".join(items)
     return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def one_line(text: str) -> str:
+    """Text without control characters and line breaks.
+
+    >>> one_line("a\\tb\\x1b[31m")
+    'a b [31m'
+    """
+    return CONTROLS.sub(" ", text)
 
 
 def capital(text: str) -> str:

@@ -17,15 +17,15 @@ from urllib.parse import unquote
 import msgspec
 
 from mobile_vla.analysis.casebook import Casebook
-from mobile_vla.analysis.wording import LANGUAGES, SIGNS, Language, state_word
 from mobile_vla.evidence.model import CaseView, Evidence, State
+from mobile_vla.messages.catalogue import phrase, term
+from mobile_vla.messages.formats import LANGUAGES, Language
 from mobile_vla.old_claims.model import Audit, Claim, Judged
 from mobile_vla.old_claims.source import Document, parse_document
 from mobile_vla.old_claims.surroundings import QUOTED
 from mobile_vla.report.false_claims import wrong_in
-from mobile_vla.report.headings import text
-from mobile_vla.report.markdown_page import escape
-from mobile_vla.report.markdown_report import report_markdown
+from mobile_vla.report.markdown_text import escape
+from mobile_vla.report.render import report_markdown
 from mobile_vla.report.report_data import ReportView
 from mobile_vla.report.write_report import view_of
 
@@ -73,7 +73,7 @@ class OwnReport:
         title = next((p.text for p in document.pieces if p.kind == "heading"), "")
         for name in self.titles:
             for language in LANGUAGES:
-                if title == "# " + escape(f"{text('report', language)}: {name}"):
+                if title == "# " + escape(phrase("report.report", language) + ": " + name):
                     return language
         return None
 
@@ -86,14 +86,17 @@ class _Judging:
     ) -> None:
         self.document, self.audit = document, audit
         self.lines = list(_lines(document))
-        self.quoting = f"### {text('wrong_documents', language)}"
+        self.quoting = "### " + phrase("report.wrong_documents", language)
         quoted = replace(view, wrong=wrong_in(self._quoted(), view))
         page = list(_lines(parse_document(Path("page.md"), _page(quoted, language))))
-        self.to_come = tuple(f" ({state_word(state, language)})" for state in TO_COME)
+        self.to_come = tuple(f" ({term('state', state, language)})" for state in TO_COME)
         self.standing = {(line.head, line.text) for line in page}
         self.shapes = {line.shape: line.text for line in page}
         self.cases = [_words(case) for case in view.cases]
-        heads = ["## " + text("part1", language), "### " + text("run_faults", language)]
+        heads = [
+            "## " + phrase("report.part1", language),
+            "### " + phrase("report.run_faults", language),
+        ]
         self.of_runs = {*heads, *(_title(case) for case in view.cases)}
         self.moving = [_words(case) for case in view.cases if self._moves(case)]
         self.names = {case.name for case in view.cases if self._moves(case)}
@@ -191,7 +194,8 @@ class _Judging:
             return True
         title = _title(case)
         return any(
-            SIGNS["running"] in line.text or (line.text.endswith(self.to_come) and case.runs)
+            term("sign", "running", "en") in line.text
+            or (line.text.endswith(self.to_come) and case.runs)
             for line in self.lines
             if line.head == title
         )

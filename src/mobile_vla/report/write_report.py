@@ -1,4 +1,4 @@
-"""Write the report's files into a workspace, each whole or not at all."""
+"""Write the report's files into a workspace, each completely or not at all."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from pathlib import Path
 
 from mobile_vla.analysis.casebook import Casebook
 from mobile_vla.analysis.pairwise import MOST_CASES
-from mobile_vla.analysis.wording import LANGUAGES, Language
 from mobile_vla.messages.errors import UserError
-from mobile_vla.report.html_page import report_html
-from mobile_vla.report.markdown_report import report_markdown
+from mobile_vla.messages.formats import LANGUAGES, Language
+from mobile_vla.report.render import report_html, report_markdown
 from mobile_vla.report.report_data import ReportView
 from mobile_vla.runs.files import write_atomic
 
 
 def view_of(casebook: Casebook) -> ReportView:
-    """What a report of this casebook is written from, read now.
+    """The casebook's answers of this moment.
 
-    Errors: `UserError` where the casebook has no study: its questions and title are the page's.
+    Raises: UserError if the casebook has no study, which holds the page's title and questions.
     """
     study, profile = casebook.study, casebook.profile
     if study is None or profile is None:
@@ -49,16 +48,16 @@ def write_report(
 ) -> list[Path]:
     """Write `report.md`, `report.ko.md` and, with `html`, a page for each; return their paths.
 
-    `documents`: a folder whose Markdown is audited; what it says wrongly is listed in part 3.
-    English files carry no language in their names. Everything is rendered before the first file
-    is written.
+    `documents`: a folder whose Markdown is audited; its false claims are listed in part 3.
+    English files carry no language in their names. All files are rendered before the first is
+    written.
     """
     view = view_of(casebook)
     if documents is not None:
         from mobile_vla.report.false_claims import wrong_lines
 
-        own = {name for name in workspace.glob("report*.md")}
-        view = replace(view, wrong=wrong_lines(documents, view, own))
+        reports = {name for name in workspace.glob("report*.md")}
+        view = replace(view, wrong=wrong_lines(documents, view, reports))
     texts: dict[str, str] = {}
     for language in languages:
         suffix = "" if language == "en" else f".{language}"
