@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobile_vla.audit.audit_document import Proof, audit_text
-from mobile_vla.audit.audit_messages import language_of, message, reason
+from mobile_vla.old_audit.audit_document import Proof, audit_text
+from mobile_vla.old_audit.audit_messages import language_of, message, reason
 from mobile_vla.old_claims import scan as scanning
 from mobile_vla.old_claims.scan import ALONE, scan
 from mobile_vla.old_claims.words import Key

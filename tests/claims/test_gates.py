@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import mobile_vla.audit.audit_document  # noqa: F401 - every gate is made by it
+import mobile_vla.old_audit.audit_document  # noqa: F401 - every gate is made by it
 from mobile_vla.old_claims import gates
 from mobile_vla.old_claims.gates import Gate, branches, first_words
 from mobile_vla.old_claims.tokens import small

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mobile_vla.audit.audit_document import Proof, audit_text
+from mobile_vla.old_audit.audit_document import Proof, audit_text
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.audit_evidence import make_proof

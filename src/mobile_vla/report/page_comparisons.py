@@ -28,7 +28,7 @@ from mobile_vla.analysis.wording import (
     verdict_word,
 )
 from mobile_vla.analysis.wording_design import design_lines
-from mobile_vla.audit.audit_messages import reason, shown, what
+from mobile_vla.old_audit.audit_messages import reason, shown, what
 from mobile_vla.report.headings import text
 from mobile_vla.report.page_cases import reason_line
 from mobile_vla.report.page_model import (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mobile_vla.audit.cite import cite
 from mobile_vla.messages.errors import UserError
+from mobile_vla.old_audit.cite import cite
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.audit_evidence import make_proof

@@ -11,13 +11,13 @@ import msgspec
 from mobile_vla.analysis.casebook import Casebook
 from mobile_vla.analysis.comparison import Asked, compare_pair
 from mobile_vla.analysis.model import Comparison
-from mobile_vla.audit.audit_messages import language_of
-from mobile_vla.audit.judge import Judge
-from mobile_vla.audit.process_pool import in_forks, workers
-from mobile_vla.evidence.facts import began_of
 from mobile_vla.evidence.model import CaseView, RunView, Value
 from mobile_vla.evidence.run_factors import planned_factors
 from mobile_vla.messages.errors import UserError
+from mobile_vla.old_audit.audit_messages import language_of
+from mobile_vla.old_audit.facts import began_of
+from mobile_vla.old_audit.judge import Judge
+from mobile_vla.old_audit.process_pool import in_forks, workers
 from mobile_vla.old_claims.coverage import coverage
 from mobile_vla.old_claims.extract import read_claims, read_part
 from mobile_vla.old_claims.model import Audit, Judged, Unread

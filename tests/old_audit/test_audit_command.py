@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobile_vla.audit.audit_document import audit_text, gather_proof
-from mobile_vla.audit.fix import fix_document, write_fixed
 from mobile_vla.cli.main import main
 from mobile_vla.messages.errors import UserError
+from mobile_vla.old_audit.audit_document import audit_text, gather_proof
+from mobile_vla.old_audit.fix import fix_document, write_fixed
 from mobile_vla.old_claims.source import read_document
 
 if TYPE_CHECKING:

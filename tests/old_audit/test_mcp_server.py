@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mobile_vla.analysis.casebook import Casebook
-from mobile_vla.audit.mcp_server import LIMIT, make_server
+from mobile_vla.old_audit.mcp_server import LIMIT, make_server
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.audit_evidence import make_proof

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from mobile_vla.analysis.wording import plain
-from mobile_vla.audit.tolerance import agrees
-from mobile_vla.evidence.facts import CaseFacts, Fact
+from mobile_vla.old_audit.facts import CaseFacts, Fact
+from mobile_vla.old_audit.tolerance import agrees
 from mobile_vla.old_claims.model import Claim, Judged, say
 
 Look = Callable[[str], CaseFacts | None]

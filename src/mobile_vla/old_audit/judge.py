@@ -11,13 +11,13 @@ from pathlib import Path
 import msgspec
 
 from mobile_vla.analysis.wording import plain
-from mobile_vla.audit.judge_changes import judge_change
-from mobile_vla.audit.judge_counts import judge_episodes
-from mobile_vla.audit.judge_pairs import Compare, judge_better, judge_pair
-from mobile_vla.audit.judge_setup import judge_word
-from mobile_vla.audit.tolerance import MEASURED, agrees
-from mobile_vla.evidence.facts import CaseFacts, Fact, RunFacts, case_facts
 from mobile_vla.evidence.model import CaseView
+from mobile_vla.old_audit.facts import CaseFacts, Fact, RunFacts, case_facts
+from mobile_vla.old_audit.judge_changes import judge_change
+from mobile_vla.old_audit.judge_counts import judge_episodes
+from mobile_vla.old_audit.judge_pairs import Compare, judge_better, judge_pair
+from mobile_vla.old_audit.judge_setup import judge_word
+from mobile_vla.old_audit.tolerance import MEASURED, agrees
 from mobile_vla.old_claims.model import Claim, ClaimVerdict, Judged, say
 from mobile_vla.old_claims.words import LOSSES
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mobile_vla.audit.audit_document import Proof, audit_document
-from mobile_vla.audit.fix import Fixed, diff_text, fix_document, write_fixed
-from mobile_vla.audit.table_alignment import is_aligned
 from mobile_vla.messages.errors import UserError
+from mobile_vla.old_audit.audit_document import Proof, audit_document
+from mobile_vla.old_audit.fix import Fixed, diff_text, fix_document, write_fixed
+from mobile_vla.old_audit.table_alignment import is_aligned
 from mobile_vla.old_claims.source import parse_document, read_document
 
 sys.path.insert(0, str(Path(__file__).parents[2]))

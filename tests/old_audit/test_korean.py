@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from mobile_vla.analysis.casebook import Casebook
 from mobile_vla.analysis.korean_reasons import RULES, korean_reason
 from mobile_vla.analysis.wording import FORBIDDEN
-from mobile_vla.audit.audit_document import audit_document
-from mobile_vla.audit.audit_messages import shown
+from mobile_vla.old_audit.audit_document import audit_document
+from mobile_vla.old_audit.audit_messages import shown
 from mobile_vla.old_claims.model import Claim, Judged
 from mobile_vla.old_claims.source import parse_document
 from mobile_vla.study.load_study import find_study, load_study

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mobile_vla.audit import audit_document as audit
-from mobile_vla.audit.audit_document import Proof, audit_document
-from mobile_vla.audit.process_pool import in_forks
+from mobile_vla.old_audit import audit_document as audit
+from mobile_vla.old_audit.audit_document import Proof, audit_document
+from mobile_vla.old_audit.process_pool import in_forks
 from mobile_vla.old_claims.parts import parts_of
 from mobile_vla.old_claims.source import parse_document
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sarif_pydantic import Sarif
 
-from mobile_vla.audit.audit_document import Proof, audit_document
-from mobile_vla.audit.sarif import sarif_log
+from mobile_vla.old_audit.audit_document import Proof, audit_document
+from mobile_vla.old_audit.sarif import sarif_log
 from mobile_vla.old_claims.source import parse_document
 
 sys.path.insert(0, str(Path(__file__).parents[2]))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from mobile_vla.analysis.wording import SIGNS, Language, duration
-from mobile_vla.audit.audit_messages import COMPARED
+from mobile_vla.old_audit.audit_messages import COMPARED
 from mobile_vla.old_claims.model import Claim, Judged
 
 HANGUL = re.compile(r"[가-힣]")

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mobile_vla.analysis.wording import Language
-from mobile_vla.audit.audit_document import Proof, audit_document
-from mobile_vla.audit.audit_messages import message
-from mobile_vla.audit.corrections import replacement
-from mobile_vla.audit.judge import Judge
-from mobile_vla.audit.markup_context import Inside
-from mobile_vla.audit.table_alignment import aligned, is_aligned
 from mobile_vla.evidence.model import Value
 from mobile_vla.messages.errors import UserError
+from mobile_vla.old_audit.audit_document import Proof, audit_document
+from mobile_vla.old_audit.audit_messages import message
+from mobile_vla.old_audit.corrections import replacement
+from mobile_vla.old_audit.judge import Judge
+from mobile_vla.old_audit.markup_context import Inside
+from mobile_vla.old_audit.table_alignment import aligned, is_aligned
 from mobile_vla.old_claims.model import Audit, Judged
 from mobile_vla.old_claims.source import Document, parse_document
 from mobile_vla.runs.files import write_atomic

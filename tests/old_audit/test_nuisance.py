@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from mobile_vla.audit.audit_document import audit_text, gather_proof
+from mobile_vla.old_audit.audit_document import audit_text, gather_proof
 from mobile_vla.report.false_claims import wrong_in
 from mobile_vla.report.write_report import view_of
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mobile_vla.audit.audit_document import Proof, audit_document, audit_text
-from mobile_vla.audit.fix import fix_document
 from mobile_vla.cli.main import main
 from mobile_vla.messages.errors import UserError
+from mobile_vla.old_audit.audit_document import Proof, audit_document, audit_text
+from mobile_vla.old_audit.fix import fix_document
 from mobile_vla.old_claims.model import Audit, Judged
 from mobile_vla.old_claims.source import parse_document, read_document
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from mobile_vla.analysis.casebook import Casebook
 from mobile_vla.analysis.wording import plain, state_word
-from mobile_vla.audit.audit_document import gather_proof
-from mobile_vla.audit.audit_messages import QUANTITIES, WORDS
-from mobile_vla.evidence.facts import Fact, RunFacts
 from mobile_vla.evidence.model import Evidence
 from mobile_vla.messages.errors import UserError
+from mobile_vla.old_audit.audit_document import gather_proof
+from mobile_vla.old_audit.audit_messages import QUANTITIES, WORDS
+from mobile_vla.old_audit.facts import Fact, RunFacts
 from mobile_vla.study.strict_yaml import nearest
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from mobile_vla.evidence.facts import Fact
+from mobile_vla.old_audit.facts import Fact
 from mobile_vla.old_claims.model import Claim
 
 MEASURED = frozenset(

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import mobile_vla
-from mobile_vla.audit.audit_messages import message
+from mobile_vla.old_audit.audit_messages import message
 from mobile_vla.old_claims.model import VERDICTS, Audit, Judged
 from mobile_vla.old_claims.source import BOM, Document
 

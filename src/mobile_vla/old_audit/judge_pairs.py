@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mobile_vla.analysis.model import Comparison
 from mobile_vla.analysis.wording import verdict_word
-from mobile_vla.evidence.facts import CaseFacts, Fact, RunFacts
 from mobile_vla.evidence.model import CaseView, Evidence
 from mobile_vla.messages.errors import UserError
+from mobile_vla.old_audit.facts import CaseFacts, Fact, RunFacts
 from mobile_vla.old_claims.model import Claim, ClaimVerdict, Judged
 from mobile_vla.old_claims.pairs import arms_of, question_asked
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mobile_vla.analysis.casebook import Casebook
-from mobile_vla.audit.audit_document import Proof, audit_text
-from mobile_vla.audit.audit_messages import message
 from mobile_vla.messages.errors import UserError
+from mobile_vla.old_audit.audit_document import Proof, audit_text
+from mobile_vla.old_audit.audit_messages import message
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from mobile_vla.audit.tolerance import ABOUT, agrees
-from mobile_vla.evidence.facts import CaseFacts, Fact, RunFacts
 from mobile_vla.evidence.model import Evidence
+from mobile_vla.old_audit.facts import CaseFacts, Fact, RunFacts
+from mobile_vla.old_audit.tolerance import ABOUT, agrees
 from mobile_vla.old_claims.model import Claim, Judged, say
 
 TRAINED_ON = re.compile(r"train(ed|s) (on|with)|로[^.]{0,20}학습(했|하|함)")

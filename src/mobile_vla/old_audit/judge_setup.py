@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 
-from mobile_vla.audit.corrections import dated
-from mobile_vla.evidence.facts import CaseFacts, RunFacts
 from mobile_vla.evidence.model import CheckpointView, Evidence, RunView
+from mobile_vla.old_audit.corrections import dated
+from mobile_vla.old_audit.facts import CaseFacts, RunFacts
 from mobile_vla.old_claims.fates import cause_of, causes_in_evidence, state_of
 from mobile_vla.old_claims.model import Claim, ClaimVerdict, Judged, say
 from mobile_vla.old_claims.prose import FROZEN, FULL, NO_LORA

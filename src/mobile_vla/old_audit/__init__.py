@@ -1,0 +1,1 @@
+"""Claims of documents held against the evidence, and corrections."""
