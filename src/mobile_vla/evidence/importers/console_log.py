@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from mobile_vla.evidence.importers.tolerant_config import Settings, read_dump
@@ -20,6 +21,7 @@ CHUNK = 8 * 1024 * 1024
 LINE = 256 * 1024
 BAR = re.compile(rb"Epoch (\d+):\s+(\d+)%\|[^|]*\|\s*(\d+)/(\d+) \[([^\]]*)")
 POSTFIX = re.compile(rb"(\w+)=([-+.\w]+)")
+ELAPSED = re.compile(rb"(?:(\d+):)?(\d+):(\d+)<")
 VALIDATED = re.compile(rb"Validation DataLoader \d+: 100%")
 BLOCK = re.compile(rb"^(\w*)[Dd]ataset initialized:\s*$")
 ENTRY = re.compile(rb"^\s+(\w+): (.*)$")
@@ -29,6 +31,7 @@ STOPPED = re.compile(rb"`Trainer\.fit` stopped: (`[^`]*` reached)")
 COMPLAINT = re.compile(rb"^(?:Error|ERROR|FATAL): .+")
 KILLED = re.compile(rb"^(?:.*\bline \d+: +\d+ )?(Killed|Terminated)\b")
 INTERRUPTED = re.compile(rb"Detected KeyboardInterrupt|^KeyboardInterrupt")
+STAMP = re.compile(r"(20\d{6})[_-]?(\d{6})")
 UNITS = {b"": 1, b"K": 1_000, b"M": 1_000_000, b"B": 1_000_000_000}
 
 
@@ -53,6 +56,15 @@ class Block:
         return self.values.get("is_training", "True") == "True"
 
 
+@dataclass(frozen=True, slots=True)
+class EpochRow:
+    """The last full progress bar of an epoch: its line, its seconds, the numbers it prints."""
+
+    line: int | None
+    seconds: float | None
+    values: dict[str, float]
+
+
 @dataclass(slots=True)
 class Log:
     """What one console log says. `bar`: the last (line, epoch, done, of)."""
@@ -63,6 +75,7 @@ class Log:
     trainable: tuple[int | None, int] | None = None
     bar: tuple[int | None, int, int, int] | None = None
     epochs: set[int] = field(default_factory=set)
+    rows: dict[int, EpochRow] = field(default_factory=dict)
     val_losses: dict[int, tuple[int | None, float]] = field(default_factory=dict)
     end: tuple[str, Said] | None = None
     problems: list[str] = field(default_factory=list)
@@ -79,6 +92,15 @@ def read_log(path: Path) -> Log:
     for number, line in _lines(path):
         reader.take(number, line)
     return reader.log
+
+
+def name_stamp(name: str) -> datetime | None:
+    """When a run began, by the time in its log's name; None where it holds none."""
+    stamp = STAMP.search(name)
+    try:
+        return datetime.strptime(stamp[1] + stamp[2], "%Y%m%d%H%M%S") if stamp else None
+    except ValueError:
+        return None
 
 
 class _Reader:
@@ -119,6 +141,7 @@ class _Reader:
             return
         self.log.epochs.add(epoch)
         values = dict(POSTFIX.findall(match[5]))
+        self.log.rows[epoch] = _row(number, match[5], values, validated=self.validated)
         loss = _number(values.get(b"val_loss"))
         if self.validated and loss is not None:
             self.log.val_losses[epoch] = (number, loss)
@@ -195,6 +218,21 @@ def _whole_epochs(chunk: bytes) -> Iterator[bytes]:
         end = chunk.find(b"]", place, place + 2000)
         yield chunk[max(0, place - 60) : end + 1 if end > 0 else place + 2000]
         place = chunk.find(b"100%|", place + 5)
+
+
+def _row(
+    line: int | None, postfix: bytes, values: dict[bytes, bytes], *, validated: bool
+) -> EpochRow:
+    """Before validation, a bar still prints the validation values of the epoch before."""
+    numbers = {
+        _text(name): value
+        for name, text in values.items()
+        if (value := _number(text)) is not None and (validated or not name.startswith(b"val_"))
+    }
+    elapsed = ELAPSED.match(postfix)
+    hours, minutes, seconds = (int(part or 0) for part in elapsed.groups()) if elapsed else (0,) * 3
+    total = 3600.0 * hours + 60.0 * minutes + seconds
+    return EpochRow(line, total if elapsed else None, numbers)
 
 
 def _number(text: bytes | None) -> float | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mobile_vla.evidence.importers.console_log import Block, Log, Said
+from mobile_vla.evidence.importers.console_log import Block, Log, Said, name_stamp
 from mobile_vla.evidence.importers.discover import RunFiles
 from mobile_vla.evidence.importers.lightning_checkpoints import read_checkpoints
 from mobile_vla.evidence.importers.lightning_csv import read_hparams, read_val_losses
@@ -26,6 +26,7 @@ from mobile_vla.evidence.importers.tolerant_config import Settings
 from mobile_vla.evidence.model import (
     CheckpointView,
     EpisodesRead,
+    EpochBar,
     Evidence,
     Foreign,
     Known,
@@ -161,7 +162,21 @@ class Reader:
             val_losses=self.losses,
             checkpoints=self.checkpoints,
             settings=self.settings,
-        )
+            bars=self._bars(),
+            log_stamp=name_stamp(run.log_path.name) if run.log_path else None,
+            trained_at=self._said(run.log_path, log.trainable[0])
+            if run.log_path and log.trainable else None,
+        )  # fmt: skip
+
+    def _bars(self) -> list[EpochBar]:
+        path = self.run.log_path
+        return [
+            EpochBar(
+                epoch=epoch, seconds=row.seconds, values=row.values,
+                evidence=self._said(path, row.line),
+            )
+            for epoch, row in sorted(self.log.rows.items()) if path is not None
+        ]  # fmt: skip
 
     def _maker(self) -> str:
         if "robovlm_name" in self.settings:
