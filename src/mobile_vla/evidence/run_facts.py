@@ -157,10 +157,13 @@ def _state(run: RunView) -> Iterator[Fact]:
     at = run.evidence[0] if run.evidence else Evidence(file=run.path)
     yield fact("state", run.state, at)
     if run.state in ("failed", "killed"):
-        printed = quoted_text(run.why)
-        for name, pattern in CAUSES:
-            if pattern.search(printed):
-                yield fact("cause", name, at)
+        for name in sorted(causes_of(quoted_text(run.why))):
+            yield fact("cause", name, at)
+
+
+def causes_of(text: str) -> set[str]:
+    """The causes of failure that a text names as programs print them."""
+    return {name for name, pattern in CAUSES if pattern.search(text)}
 
 
 def quoted_text(why: object) -> str:
