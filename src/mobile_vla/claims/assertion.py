@@ -32,7 +32,10 @@ def not_asserted(absence: Absence, text: str) -> Reason:
 
 
 class AssertedSections:
-    """Which sections assert nothing, by their headings ("Next steps", "Errata"), looked up once."""
+    """Which sections assert nothing, by their headings ("Next steps", "Errata"), looked up once.
+
+    The page's own title says nothing of that.
+    """
 
     def __init__(self, lexicon: Lexicon, names: Names) -> None:
         self.lexicon, self.names = lexicon, names
@@ -42,7 +45,8 @@ class AssertedSections:
         """Why nothing under a heading is asserted; None where it is."""
         if id(section) not in self.absences:
             above = None if section.parent is None else self.absence(section.parent)
-            own = None if section.title is None else self._of_title(section.title)
+            titled = section.title is not None and section.level > 1
+            own = self._of_title(section.title) if titled and section.title else None
             self.absences[id(section)] = above or own
         return self.absences[id(section)]
 

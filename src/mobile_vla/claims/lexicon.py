@@ -88,12 +88,16 @@ class Names:
         for name in names:
             self.add(name)
 
-    def add(self, name: str) -> None:
-        """Let a name be recognised; of two that differ in case or joiners alone, the first."""
+    def add(self, name: str, meaning: str | None = None) -> str:
+        """Let a name be recognised, and what it is called: `meaning`, or the name as first added.
+
+        Names that differ in case or joiners alone are one.
+        """
         atoms = atoms_of(name)
         if atoms and atoms not in self.names:
-            self.names[atoms] = name
-            _insert(self.trie, atoms, Sense("name", name))
+            self.names[atoms] = meaning or name
+            _insert(self.trie, atoms, Sense("name", meaning or name))
+        return self.names.get(atoms, name)
 
 
 class Lexicon:

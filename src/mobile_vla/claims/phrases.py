@@ -78,6 +78,11 @@ class Outcome:
     why: Reason | None = None
 
 
+def short(line: Line) -> str:
+    """The line as a reason quotes it."""
+    return line.text.strip()[:120]
+
+
 SILENT = frozenset("*:()[]\"'`.,|#=↓↑-–—_“”‘’!")
 
 
@@ -132,9 +137,9 @@ class Reader:
     def value(self, line: Line, items: Sequence[Item], key: Key) -> Outcome:
         """The value of a key: the first of its quantities that the text is a value of."""
         if absence := absence_in(items):
-            return Outcome(why=reason(f"claim.{absence}", text=line.text.strip()[:120]))
+            return Outcome(why=reason(f"claim.{absence}", text=short(line)))
         outer, remarks = outside(items)
-        why = reason("claim.no_value", text=line.text.strip()[:120])
+        why = reason("claim.no_value", text=short(line))
         for quantity in key.quantities:
             outcome = self._of_quantity(line, outer, quantity)
             if outcome.drafts:
@@ -166,13 +171,13 @@ class Reader:
             numbers = [item for item in numbers if item.number and item.number.base != epoch]
         if len(numbers) != 1:
             code = "claim.no_value" if not numbers else "claim.several_values"
-            return Outcome(why=reason(code, text=line.text.strip()[:120]))
+            return Outcome(why=reason(code, text=short(line)))
         stray = [item for item in items if not self._beside_number(item, quantity)]
         if stray:
             return Outcome(why=reason("claim.unknown_words", text=stray[0].text))
         draft = self.measure(line, numbers[0], quantity)
         if draft is None:
-            return Outcome(why=reason("claim.wrong_unit", text=line.text.strip()[:120]))
+            return Outcome(why=reason("claim.wrong_unit", text=short(line)))
         limit = next((LIMITS[item.text] for item in items if item.text in LIMITS), None)
         groups = [item.key("group") for item in items if item.key("group")]
         draft = replace(draft, comparator=limit or draft.comparator, epoch=epoch,
@@ -214,13 +219,14 @@ class Reader:
             return None
         if not quantity.low <= value <= quantity.high:
             return None
+        terms = ((line, item),) if number.total is not None else ()
         start = item.start
         if number.approximate:
             while start < item.end and not (line.text[start].isdigit() or line.text[start] in "-−.+"):
                 start += 1
         return Draft(
             line, start, item.end, quantity.key, number=value, step=step, unit=unit,
-            comparator="about" if number.approximate else "equal",
+            comparator="about" if number.approximate else "equal", terms=terms,
         )  # fmt: skip
 
     def _word(self, line: Line, items: Sequence[Item], quantity: Quantity) -> Outcome:
@@ -240,7 +246,7 @@ class Reader:
             if quantity.words == "regime" and keys:
                 return Outcome([self._drafted(line, item, quantity) for item in words])
             code = "claim.no_value" if not keys else "claim.several_values"
-            return Outcome(why=reason(code, text=line.text.strip()[:120]))
+            return Outcome(why=reason(code, text=short(line)))
         return Outcome([replace(self._drafted(line, words[0], quantity), word=str(keys.pop()))])
 
     def _drafted(self, line: Line, item: Item, quantity: Quantity) -> Draft:
@@ -267,7 +273,7 @@ class Reader:
         stray = [item for item in items if item not in paths and not is_silent(item)
                  and item.kind != "mark" and item.key("qualifier") is None]  # fmt: skip
         if len(paths) != 1 or stray:
-            return Outcome(why=reason("claim.no_value", text=line.text.strip()[:120]))
+            return Outcome(why=reason("claim.no_value", text=short(line)))
         item = paths[0]
         return Outcome([Draft(line, item.start, item.end, quantity.key, word=item.text)])
 
@@ -275,7 +281,7 @@ class Reader:
         dates = [item for item in items if item.number is not None and item.number.date]
         stray = [item for item in items if item not in dates and not is_silent(item)]
         if len(dates) != 1 or stray or dates[0].number is None:
-            return Outcome(why=reason("claim.no_value", text=line.text.strip()[:120]))
+            return Outcome(why=reason("claim.no_value", text=short(line)))
         item, date = dates[0], dates[0].number.date
         return Outcome([Draft(line, item.start, item.end, quantity.key, word=date)])
 
@@ -287,7 +293,7 @@ class Reader:
         `strict`: every clause must be understood, else nothing is read.
         """
         if absence := absence_in(items):
-            return Outcome(why=reason(f"claim.{absence}", text=line.text.strip()[:120]))
+            return Outcome(why=reason(f"claim.{absence}", text=short(line)))
         outcome, why = Outcome(), None
         for clause, remark in split_clauses(items):
             one = self.clause(line, clause)
@@ -304,6 +310,9 @@ class Reader:
         if not said or all(item.kind in ("mark", "name") for item in said):
             return Outcome()
         numbers = [item for item in said if item.number is not None]
+        dates = [item for item in numbers if item.number and item.number.date]
+        if dates:
+            return self._dated_clause(line, said, dates)
         if numbers:
             return self._numbered_clause(line, said, numbers)
         for words in ("regime", "overfit", "direction", "state"):
@@ -317,6 +326,15 @@ class Reader:
                     break
                 return Outcome([self._drafted(line, item, quantity) for item in hits])
         return Outcome(why=reason("claim.unknown_words", text=said[0].text))
+
+    def _dated_clause(self, line: Line, said: list[Item], dates: list[Item]) -> Outcome:
+        """A date in a heading, or one beside "started"."""
+        rest = [item for item in said if item not in dates and item.kind not in ("name", "mark")]
+        started = bool(rest) and all(item.key("quantity") == "started" for item in rest)
+        if len(dates) != 1 or (rest and not started) or (not rest and line.kind != "heading"):
+            return Outcome(why=reason("claim.no_quantity", text=short(line)))
+        quantity = self.lexicon.quantities["started" if started else "date"]
+        return self._date(line, dates, quantity)
 
     def _numbered_clause(self, line: Line, said: list[Item], numbers: list[Item]) -> Outcome:
         key_items = [item for item in said if item.number is None and item.kind != "mark"]
@@ -349,16 +367,16 @@ class Reader:
                 named = [item for item in key_items if item.kind != "name"]
                 found = read_key(named, self.lexicon)
                 if found is None:
-                    return Outcome(why=reason("claim.no_quantity", text=line.text.strip()[:120]))
+                    return Outcome(why=reason("claim.no_quantity", text=short(line)))
                 key = found
         if len(numbers) != 1:
-            return Outcome(why=reason("claim.several_values", text=line.text.strip()[:120]))
+            return Outcome(why=reason("claim.several_values", text=short(line)))
         for quantity in key.quantities:
             if quantity.type in NUMERIC:
                 draft = self.measure(line, numbers[0], quantity)
                 if draft is not None:
                     return Outcome([key.fill(replace(draft, epoch=epoch))])
-        return Outcome(why=reason("claim.wrong_unit", text=line.text.strip()[:120]))
+        return Outcome(why=reason("claim.wrong_unit", text=short(line)))
 
 
 def _is_explicit(item: Item) -> bool:
