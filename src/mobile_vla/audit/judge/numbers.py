@@ -150,7 +150,7 @@ def _with_definition(judged: Judged, table: FactTable) -> Judged:
         return judged
     if judged.verdict not in ("supported", "contradicted"):
         return judged
-    for root in table.of("rmse"):
+    for root in (fact, *table.of("rmse")):
         for loss in (*table.of("val_loss"), *table.of("train_loss")):
             if _is_root(root, loss):
                 return verdict_by_fact(
@@ -175,9 +175,11 @@ def _judge_work(claim: Claim, table: FactTable) -> Judged:
     if claim.qualifier == "done":
         return _judge_done(claim, planned, done, table)
     right = [fact for fact in (*done, *planned) if agreement(claim, fact) == "agrees"]
+    if not right and not done and planned:
+        return verdict_by_fact(claim, "ambiguous", planned[0], "only_planned",
+                               planned=as_is(planned[0]))  # fmt: skip
     if not right:
-        facts = [*done, *planned]
-        return _stale_or_wrong(claim, facts, table) if facts else _no_work(claim)
+        return _stale_or_wrong(claim, [*done, *planned], table) if done else _no_work(claim)
     if right[0] in planned and done:
         return verdict_by_fact(
             claim, "ambiguous", right[0], "planned_not_done", done=as_is(done[0]),

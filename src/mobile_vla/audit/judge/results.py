@@ -40,13 +40,9 @@ def _holds(claim: Claim, fact: Fact) -> bool:
     if claim.quantity not in SHARES or not fact.trials or claim.number is None:
         return agreement(claim, fact) == "agrees"
     count = number_of(fact) * fact.trials
-    if claim.terms:
-        written = [term.number for term in claim.terms]
-        trials = max(written)
-        successes = claim.number if claim.number > 1 or len(written) < 2 else min(written)
-        if claim.number <= 1 and len(written) == 1:
-            successes = claim.number * trials if claim.number % 1 else claim.number
-        return trials == fact.trials and abs(successes - count) < 0.5
+    if len(claim.terms) == len(("count", "trials")):
+        successes, trials = (term.number for term in claim.terms)
+        return trials == fact.trials and round(count) == successes
     if claim.number > 1:
         return abs(claim.number - count) < 0.5
     return agreement(claim, fact) == "agrees"
