@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from mobile_vla.audit.judge.checkpoint_values import judge_best_epoch, judge_epoch_value
 from mobile_vla.audit.judge.context import Context
-from mobile_vla.audit.judge.tolerance import agreement
+from mobile_vla.audit.judge.tolerance import TIMES, agreement
 from mobile_vla.audit.judge.verdict import (
     Judged,
     as_is,
@@ -19,7 +19,6 @@ from mobile_vla.claims.model import Claim
 from mobile_vla.evidence.fact_table import Fact, FactKey, FactTable
 
 LOSSES = frozenset({"val_loss", "train_loss", "rmse"})
-TIMES = frozenset({"duration", "epoch_time", "step_time"})
 NEARLY = 0.2
 """How far a time may lie from the evidence's, as a share of it, before it is called false."""
 ROOT_TOLERANCE = 0.02

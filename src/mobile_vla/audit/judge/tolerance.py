@@ -16,6 +16,8 @@ SETTINGS = frozenset(
      "window", "chunk", "action_dim", "hidden", "seed", "best_epoch"}
 )  # fmt: skip
 """Quantities that somebody chose: a rounded value is another value, unless the file's is uneven."""
+TIMES = frozenset({"duration", "epoch_time", "step_time"})
+"""Quantities that files give only roughly: within their roughness a value agrees."""
 ABOUT = 0.1
 """How far "about 100" may lie from the evidence, as a share of it."""
 UNEVEN_DIGITS = 4
@@ -37,7 +39,9 @@ def agreement(claim: Claim, fact: Fact) -> Agreement:
         return "agrees" if off <= max(ABOUT * abs(value), 0.5 * claim.step) else "differs"
     if off <= slack or (_may_round(claim, value) and off <= 0.5 * claim.step + slack):
         return "agrees"
-    return "finer" if off <= 0.5 * fact.step + slack else "differs"
+    if off > 0.5 * fact.step + slack:
+        return "differs"
+    return "agrees" if claim.quantity in TIMES else "finer"
 
 
 def _may_round(claim: Claim, value: float) -> bool:
