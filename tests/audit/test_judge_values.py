@@ -114,7 +114,8 @@ TABLE: list[tuple[list[Fact], str, str, dict[str, Any], str, str]] = [
     (STOPPED[:1], "epochs", "5", {}, "ambiguous", "only_planned"),
     # counts, shares, directions, globs
     (GLOB, "episodes", "250", {}, "supported", "agrees"),
-    (GLOB, "episodes", "200", {}, "ambiguous", "training_split_alone"),
+    (GLOB, "episodes", "200", {}, "ambiguous", "of_one_split"),
+    (GLOB, "episodes", "50", {}, "ambiguous", "of_one_split"),
     (GLOB, "episodes", "300", {}, "contradicted", "differs"),
     (GLOB, "episodes", "250", {"group": "left"}, "unsupported", "glob_takes_all"),
     (GLOB, "episodes", "260", {"group": "left"}, "contradicted", "more_than_all"),

@@ -17,6 +17,7 @@ from mobile_vla.audit.judge.verdict import VERDICTS, Judged
 from mobile_vla.claims.binding import KnownRun
 from mobile_vla.claims.model import Binding, Claim, Reading, Unread
 from mobile_vla.claims.read import read_document
+from mobile_vla.evidence.fact_table import FactTable
 from mobile_vla.evidence.model import CaseView, RunView
 from mobile_vla.messages.errors import UserError, reason_of
 from mobile_vla.messages.formats import Language
@@ -65,14 +66,19 @@ class Proof:
 
     @cached_property
     def runs(self) -> list[KnownRun]:
-        """Every case that has a run, as a page may call it."""
-        return [
-            KnownRun(
-                name=record.view.name, label=record.view.label, files=_files(record.view.runs),
-                started=record.speaking.run.started, facts=record.speaking.table,
-            )
-            for record in self.records.all() if record.speaking is not None
-        ]  # fmt: skip
+        """Every case as a page may call it; one without a run has no facts."""
+        known = []
+        for case in self.cases:
+            record = self.records.get(case.name)
+            speaking = record.speaking if record else None
+            known.append(
+                KnownRun(
+                    name=case.name, label=case.label, files=_files(case.runs),
+                    started=speaking.run.started if speaking else None,
+                    facts=speaking.table if speaking else FactTable(),
+                )
+            )  # fmt: skip
+        return known
 
     def compare(self, a: str, b: str, factor: str | None) -> Comparison:
         """The casebook's verdict on a pair. Raises UserError for identical or unknown arms."""

@@ -28,9 +28,12 @@ def judge_count(claim: Claim, table: FactTable) -> Judged:
     answer = agreement(claim, fact)
     if answer == "agrees":
         return verdict_by_fact(claim, "supported", fact, "agrees")
-    train = table.get(FactKey(claim.quantity, split="train", group=claim.group))
-    if not claim.split and train is not None and agreement(claim, train) == "agrees":
-        return verdict_by_fact(claim, "ambiguous", fact, "training_split_alone", value=as_is(fact))
+    for split in ("train", "val") if not claim.split else ():
+        part = table.get(FactKey(claim.quantity, split=split, group=claim.group))
+        if part is not None and agreement(claim, part) == "agrees":
+            return verdict_by_fact(
+                claim, "ambiguous", fact, "of_one_split", split=split, value=as_is(fact)
+            )
     return verdict_by_fact(claim, "contradicted", fact, "differs", value=as_is(fact))
 
 

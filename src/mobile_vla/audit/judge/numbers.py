@@ -19,6 +19,7 @@ from mobile_vla.claims.model import Claim
 from mobile_vla.evidence.fact_table import Fact, FactKey, FactTable
 
 LOSSES = frozenset({"val_loss", "train_loss", "rmse"})
+ENDED = frozenset({"finished", "unverified", "failed", "killed", "unknown"})
 NEARLY = 0.2
 """How far a time may lie from the evidence's, as a share of it, before it is called false."""
 ROOT_TOLERANCE = 0.02
@@ -179,12 +180,18 @@ def _judge_work(claim: Claim, table: FactTable) -> Judged:
                                planned=as_is(planned[0]))  # fmt: skip
     if not right:
         return _stale_or_wrong(claim, [*done, *planned], table) if done else _no_work(claim)
-    if right[0] in planned and done:
+    if right[0] in planned and done and _has_ended(table):
         return verdict_by_fact(
             claim, "ambiguous", right[0], "planned_not_done", done=as_is(done[0]),
             planned=as_is(right[0]),
         )  # fmt: skip
     return verdict_by_fact(claim, "supported", right[0], "agrees")
+
+
+def _has_ended(table: FactTable) -> bool:
+    """Whether what was done can no longer become what was planned."""
+    state = table.get(FactKey("state"))
+    return state is None or state.value in ENDED
 
 
 def _no_work(claim: Claim) -> Judged:

@@ -18,6 +18,7 @@ SETTINGS = frozenset(
 """Quantities that somebody chose: a rounded value is another value, unless the file's is uneven."""
 TIMES = frozenset({"duration", "epoch_time", "step_time"})
 """Quantities that files give only roughly: within their roughness a value agrees."""
+SIDES = {"at_most": 1, "at_least": -1}
 ABOUT = 0.1
 """How far "about 100" may lie from the evidence, as a share of it."""
 UNEVEN_DIGITS = 4
@@ -31,17 +32,14 @@ def agreement(claim: Claim, fact: Fact) -> Agreement:
     number, value = claim.number, float(fact.value)
     off = abs(number - value)
     slack = 1e-9 * max(abs(number), abs(value))
-    if claim.comparator == "at_most":
-        return "agrees" if value <= number + slack else "differs"
-    if claim.comparator == "at_least":
-        return "agrees" if value >= number - slack else "differs"
+    if claim.comparator in SIDES:
+        return "agrees" if SIDES[claim.comparator] * (number - value) >= -slack else "differs"
     if claim.comparator == "about":
         return "agrees" if off <= max(ABOUT * abs(value), 0.5 * claim.step) else "differs"
     if off <= slack or (_may_round(claim, value) and off <= 0.5 * claim.step + slack):
         return "agrees"
-    if off > 0.5 * fact.step + slack:
-        return "differs"
-    return "agrees" if claim.quantity in TIMES else "finer"
+    within: Agreement = "agrees" if claim.quantity in TIMES else "finer"
+    return within if off <= 0.5 * fact.step + slack else "differs"
 
 
 def _may_round(claim: Claim, value: float) -> bool:
