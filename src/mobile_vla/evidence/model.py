@@ -65,11 +65,12 @@ class Known(Value, frozen=True, kw_only=True):
 
 
 class Loss(Value, frozen=True, kw_only=True):
-    """A validation loss as a log or a curve gives it, after `epoch` (from 0)."""
+    """A validation loss as a log or a curve gives it, after `epoch` (from 0) or at `step`."""
 
     epoch: int | None
     value: float
     evidence: Evidence
+    step: int | None = None
 
 
 class EpisodesRead(Value, frozen=True, kw_only=True):
