@@ -79,7 +79,15 @@ def _join_nameless(path: Path, log: RunLog, runs: list[RunSources]) -> list[Reas
 
 def _stem_name(path: Path) -> str:
     """A log's name; its folder's where the log's own says nothing."""
-    plain = path.stem.lower() in ("train", "training", "nohup", "log", "output", "console", "stdout")
+    plain = path.stem.lower() in (
+        "train",
+        "training",
+        "nohup",
+        "log",
+        "output",
+        "console",
+        "stdout",
+    )
     return Path(os.path.abspath(path)).parent.name if plain else path.stem  # noqa: PTH100
 
 
@@ -150,7 +158,9 @@ def join_config(
 ) -> None:
     """Give a configuration file to the runs of its name; else it is a run that may never have run."""
     name = str(config.get("exp_name") or path.stem)
-    notes = [reason("import.file_problem", file=path.as_posix(), problem=warning)] if warning else []
+    notes = (
+        [reason("import.file_problem", file=path.as_posix(), problem=warning)] if warning else []
+    )
     own = [run for run in runs if run.name == name and run.config_path is None]
     for run in own:
         run.config_path, run.config = path, config

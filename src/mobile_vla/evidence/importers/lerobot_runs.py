@@ -41,7 +41,9 @@ def lerobot_view(folder: Path, configs: list[Path], files: Files) -> RunView:
     views = [step_view(path, path.parent.name, files) for path in folders]
     total = integer(settings.get("steps"))
     steps = max((view.step for view in views if view.step is not None), default=None)
-    notes = [reason("import.file_problem", file=config.as_posix(), problem=warning)] if warning else []
+    notes = (
+        [reason("import.file_problem", file=config.as_posix(), problem=warning)] if warning else []
+    )
     foreign = Foreign(
         maker="LeRobot", files=[path.as_posix() for path in configs], checkpoints=views,
         settings=settings,

@@ -113,7 +113,9 @@ def _logged(
     """
     if stated is None:
         of_epoch = [loss for loss in losses if epoch is not None and loss.epoch == epoch]
-        earlier = [loss for loss in of_epoch if step and loss.step is not None and loss.step <= step]
+        earlier = [
+            loss for loss in of_epoch if step and loss.step is not None and loss.step <= step
+        ]
         return (earlier or of_epoch or [None])[-1]
     half = 0.5 * 10.0 ** -len(stated.partition(".")[2])
     for loss in losses:

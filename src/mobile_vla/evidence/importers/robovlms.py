@@ -215,5 +215,3 @@ class RunReader:
 
 def _count(text: str | None) -> int | None:
     return int(text) if text is not None and text.isdigit() and len(text) < 12 else None
-
-

@@ -206,4 +206,3 @@ def _complete_epochs(chunk: bytes) -> Iterator[bytes]:
 
 def _decode(data: bytes) -> str:
     return data.decode("utf-8", "replace")
-

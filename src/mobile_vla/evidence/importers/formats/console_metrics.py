@@ -237,7 +237,7 @@ def read_plain_bar(log: RunLog, number: int | None, line: bytes) -> Position | N
 
 
 def _printed(log: RunLog, number: int | None, line: bytes) -> Step | None:
-    """"Epoch 1/5 | … val loss: 0.6", or Keras' epoch on one line and its losses on the next."""
+    """ "Epoch 1/5 | … val loss: 0.6", or Keras' epoch on one line and its losses on the next."""
     if "Lightning" in log.makers or (log.progress and log.progress.epoch is not None):
         return None
     head, loss = NUMBERED.match(line), PRINTED_LOSS.search(line)

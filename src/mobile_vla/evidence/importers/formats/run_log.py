@@ -92,9 +92,7 @@ class RunLog:
     @property
     def is_training(self) -> bool:
         """Whether it tells of a training run at all."""
-        return bool(
-            self.settings or self.blocks or self.progress or self.ending or self.val_losses
-        )
+        return bool(self.settings or self.blocks or self.progress or self.ending or self.val_losses)
 
     @property
     def position(self) -> Position | None:
