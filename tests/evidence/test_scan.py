@@ -10,7 +10,7 @@ import pytest
 
 import foreign_material as make
 from in_english import all_en, en
-from mobile_vla.cli.scan_table import told
+from mobile_vla.cli.scan_table import scan_lines
 from mobile_vla.evidence.importers.scan_folders import Scanned, scan
 from mobile_vla.evidence.model import RunView
 from mobile_vla.messages.errors import UserError
@@ -29,7 +29,7 @@ def only(root: Path) -> RunView:
 
 
 def told_of(found: Scanned) -> str:
-    return "\n".join(told(found))
+    return "\n".join(scan_lines(found))
 
 
 def test_a_log_alone_tells_the_run(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_failed_attempts_are_runs_of_the_case_their_contents_name(tmp_path: Path
     assert "before any data was read" in en(second.why)
     assert second.evidence[0].where == "line 5"
     assert second.factors["initial_weights"].value == ".vlms/a.pt"
-    assert len(found.problems) == 1 and "other_2025" in found.problems[0]
+    assert len(found.problems) == 1 and "other_2025" in en(found.problems[0])
 
 
 @pytest.mark.parametrize(
