@@ -22,6 +22,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from mobile_vla.evidence.importers.mlflow_store import read_mlflow
+from mobile_vla.evidence.importers.wandb_files import read_wandb
+
 from benchmarks.exit_rows import (
     OURS,
     ROWS,
@@ -33,8 +36,6 @@ from benchmarks.exit_rows import (
     until,
 )
 from benchmarks.run_folders import write_inputs
-from mobile_vla.evidence.importers.mlflow_store import read_mlflow
-from mobile_vla.evidence.importers.wandb_files import read_wandb
 from mobile_vla.evidence.run_view import view_run
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.process import this_process
@@ -116,9 +117,12 @@ class OurFolder:
             state = _asked_elsewhere(base)
             return state, state == row.truth
         view = view_run(RunFolder(base / "run"), base, now)
-        said = {"two processes, one leaves": "both write this run", "clock set back": "set back"}
-        conflict = said.get(row.name, "")
-        right = view.state == row.truth and any(conflict in c for c in ("", *view.conflicts))
+        expected = {
+            "two processes, one leaves": "run.process_after_exit",
+            "clock set back": "run.clock_set_back",
+        }.get(row.name)
+        codes = [None, *(conflict.code for conflict in view.conflicts)]
+        right = view.state == row.truth and expected in codes
         return view.state, right
 
 

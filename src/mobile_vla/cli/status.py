@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mobile_vla.cli.open_book import places, scanning_book
 from mobile_vla.cli.run_options import Setting, print_json
 from mobile_vla.cli.select_run import book_of
+from mobile_vla.messages.catalogue import sentence
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.workspace import Workspace
 
@@ -43,7 +44,10 @@ def status(options: argparse.Namespace) -> int:
         if not options.json:
             print_cases(found.cases)
         for problem in found.problems:
-            print(f"not read: {problem}", file=sys.stderr if options.json else sys.stdout)
+            print(
+                f"not read: {sentence(problem, 'en')}",
+                file=sys.stderr if options.json else sys.stdout,
+            )
     if options.json:
         print_json(cases)
     return 0
