@@ -1,1 +1,1 @@
-"""Claims of documents held against the evidence, and corrections."""
+"""The audit that the commands use until the new one is wired to them."""
