@@ -39,17 +39,17 @@ def disagreements(readings: Sequence[Reading]) -> list[Disagreement]:
     A value is held against the first place of every value before it that it does not agree with.
     """
     by_key: dict[Key, list[tuple[Claim, str]]] = {}
-    found: list[Disagreement] = []
+    excluding: list[Disagreement] = []
     for reading in readings:
         for claim in reading.claims:
             key = _key(claim)
             if key is None:
                 continue
             places = by_key.setdefault(key, [])
-            found += _against(claim, reading.document, places)
+            excluding += _against(claim, reading.document, places)
             if not any(_same(claim, other) for other, _ in places):
                 places.append((claim, reading.document))
-    return found
+    return excluding
 
 
 def _against(claim: Claim, page: str, places: Iterable[tuple[Claim, str]]) -> list[Disagreement]:

@@ -19,6 +19,7 @@ from mobile_vla.claims.model import Binding, Claim, Reading, Unread
 from mobile_vla.claims.read import read_document
 from mobile_vla.evidence.fact_table import FactTable
 from mobile_vla.evidence.model import CaseView, RunView
+from mobile_vla.evidence.scanned_cases import joined_cases
 from mobile_vla.messages.errors import UserError, reason_of
 from mobile_vla.messages.formats import Language
 from mobile_vla.study.models import NUISANCE
@@ -67,18 +68,18 @@ class Proof:
     @cached_property
     def runs(self) -> list[KnownRun]:
         """Every case as a page may call it; one without a run has no facts."""
-        known = []
+        runs = []
         for case in self.cases:
             record = self.records.get(case.name)
             speaking = record.speaking if record else None
-            known.append(
+            runs.append(
                 KnownRun(
                     name=case.name, label=case.label, files=_files(case.runs),
                     started=speaking.run.started if speaking else None,
                     facts=speaking.table if speaking else FactTable(),
                 )
             )  # fmt: skip
-        return known
+        return runs
 
     def compare(self, a: str, b: str, factor: str | None) -> Comparison:
         """The casebook's verdict on a pair. Raises UserError for identical or unknown arms."""
@@ -148,30 +149,4 @@ def judge_reading(reading: Reading, proof: Proof) -> Audit:
         document=reading.document, blake3=reading.blake3,
         language="ko" if reading.language == "ko" else "en", claims=judged,
         bindings=reading.bindings, unread=reading.unread, refused=reading.refused,
-    )  # fmt: skip
-
-
-def joined_cases(cases: Sequence[CaseView], runs: Sequence[RunView]) -> list[CaseView]:
-    """Cases of the workspace, then those of scanned runs; a planned case gives way to a run."""
-    by_case: dict[str, list[RunView]] = {}
-    for run in runs:
-        by_case.setdefault(run.case, []).append(run)
-    joined = [
-        msgspec.structs.replace(case, runs=[*by_case[case.name], *case.runs])
-        if case.name in by_case else case
-        for case in cases if case.name not in by_case or case.run is not None
-    ]  # fmt: skip
-    names = {case.name for case in joined}
-    scanned = [scanned_case(name, group) for name, group in by_case.items() if name not in names]
-    return joined + scanned
-
-
-def scanned_case(name: str, runs: Sequence[RunView]) -> CaseView:
-    """A case of scanned runs: the latest finished one stands for it, else the latest known."""
-    finished = [run for run in runs if run.state in ("finished", "unverified")]
-    decided = [run for run in runs if run.state != "unknown"]
-    run = (finished or decided or list(runs))[-1]
-    return CaseView(
-        name=name, label=None, role="case", planned=None, after=[], attempts=len(runs),
-        runs=list(runs), run=run, state=run.state, why=run.why,
     )  # fmt: skip

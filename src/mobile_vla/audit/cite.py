@@ -41,7 +41,7 @@ class Cited:
 
 
 def cite(
-    case: str, what: str, *, workspace: str | None = None, evidence: Sequence[str] = ()
+    case: str, fact_name: str, *, workspace: str | None = None, evidence: Sequence[str] = ()
 ) -> Cited:
     """A fact of a case: "final val_loss", "lora_r", "val episodes", "left success", "state" …
 
@@ -58,9 +58,10 @@ def cite(
         names = [view.name for view in proof.cases]
         raise UserError(f"There is no run of {case!r} to cite: {nearest(case, names)}")
     facts = cited_facts(record.speaking.table)
-    if what not in facts:
-        raise UserError(f"No file of {case} gives its {what!r}: {nearest(what, sorted(facts))}")
-    return Cited(facts[what].value, facts[what].source)
+    if fact_name not in facts:
+        near = nearest(fact_name, sorted(facts))
+        raise UserError(f"No file of {case} gives its {fact_name!r}: {near}")
+    return Cited(facts[fact_name].value, facts[fact_name].source)
 
 
 def cited_facts(table: FactTable) -> dict[str, Fact]:

@@ -156,14 +156,14 @@ def _corrected(old: str, new: str, number: int) -> bytes:
 
 def _still_wrong(after: Audit, before: Audit, edits: Sequence[Judged]) -> list[Judged]:
     """The corrections on whose lines something is wrong that was not so before."""
-    known = {
+    already = {
         (judged.claim.place.line, judged.claim.quantity)
         for judged in before.claims if judged.verdict in WRONG and judged not in edits
     }  # fmt: skip
     new = {
         (judged.claim.place.line, judged.claim.quantity)
         for judged in after.claims if judged.verdict in WRONG
-    } - known  # fmt: skip
+    } - already  # fmt: skip
     lines = {line for line, _ in new}
     failed = [judged for judged in edits if judged.claim.place.line in lines]
     return failed or (list(edits) if new else [])

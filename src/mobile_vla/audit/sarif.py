@@ -62,7 +62,7 @@ def _column(data: bytes, place: int) -> int:
 
 def _uri(path: Path) -> str:
     """A file below the working directory as seen from there, any other by its whole address."""
-    whole = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as they are named
-    if whole.is_relative_to(Path.cwd()):
-        return quote(whole.relative_to(Path.cwd()).as_posix())
-    return whole.as_uri()
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as they are named
+    if absolute.is_relative_to(Path.cwd()):
+        return quote(absolute.relative_to(Path.cwd()).as_posix())
+    return absolute.as_uri()

@@ -50,12 +50,12 @@ def offline_facts(offline: Offline, source: Evidence) -> Iterator[Fact]:
 
 def _scored(scored: Scored, at: Evidence, series: str) -> Iterator[Fact]:
     """`series`: a baseline's name, "" for the policy."""
-    if (error := mean_error(scored.metrics)) is not None:
+    if (error := mean_speed_error(scored.metrics)) is not None:
         yield fact("mae", error, at, group=series, unit="m/s", trials=_trials(scored.metrics))
     for metric in scored.metrics:
         yield from _metric(metric, at, series)
     for direction, metrics in scored.by_direction.items() if not series else ():
-        if (error := mean_error(metrics)) is not None:
+        if (error := mean_speed_error(metrics)) is not None:
             yield fact("mae", error, at, group=direction, unit="m/s", trials=_trials(metrics))
         for metric in metrics:
             if not metric.name.startswith(("mae", "rmse")):
@@ -73,7 +73,7 @@ def _metric(metric: Metric, at: Evidence, series: str) -> Iterator[Fact]:
     yield fact(quantity, metric.value, at, group=group, unit=metric.unit, trials=metric.n)
 
 
-def mean_error(metrics: Iterable[Metric]) -> float | None:
+def mean_speed_error(metrics: Iterable[Metric]) -> float | None:
     """Mean absolute error in m/s, over the dimensions whose unit that is; None if not measured."""
     speeds = [metric for metric in metrics if metric.unit == "m/s"]
     errors = [metric for metric in speeds if metric.name == "mae"]

@@ -52,8 +52,8 @@ def _facts(run: RunView, base: Path) -> Iterator[Fact]:
 
 
 def _result_source(run: RunView, file: str, factor: str) -> Evidence:
-    known = run.factors.get(factor)
-    digest = known.evidence.blake3 if known else ""
+    factor_value = run.factors.get(factor)
+    digest = factor_value.evidence.blake3 if factor_value else ""
     return Evidence(file=f"{run.path}/evaluation/{file}", blake3=digest)
 
 
@@ -249,8 +249,8 @@ def _foreign_times(foreign: Foreign, run: RunView) -> Iterator[Fact]:
         last = timed[-1]
         yield _seconds("epoch_time", last.seconds or 0.0, last.evidence)
         if run.state == "finished":
-            whole = (last.seconds or 0.0) * (last.epoch + 1)
-            yield _seconds("duration", whole, last.evidence)
+            total = (last.seconds or 0.0) * (last.epoch + 1)
+            yield _seconds("duration", total, last.evidence)
 
 
 def _minute(when: datetime, at: Evidence, zone: str) -> Fact:

@@ -49,13 +49,13 @@ def setup_facts(run: RunView) -> Iterator[Fact]:
 
 def _settings(run: RunView) -> Iterator[Fact]:
     for name, (quantity, qualifier, split) in SETTINGS.items():
-        known = run.factors.get(name)
-        number = _number(known.value) if known else None
-        if known is not None and number is not None:
-            yield fact(quantity, number, known.evidence, qualifier=qualifier, split=split)
+        entry = run.factors.get(name)
+        number = _number(entry.value) if entry else None
+        if entry is not None and number is not None:
+            yield fact(quantity, number, entry.evidence, qualifier=qualifier, split=split)
     for name, quantity in (("vlm", "vlm"), ("initial_weights", "init")):
-        if known := run.factors.get(name):
-            yield fact(quantity, known.value, known.evidence)
+        if entry := run.factors.get(name):
+            yield fact(quantity, entry.value, entry.evidence)
     at = run.evidence[0] if run.evidence else Evidence(file=run.path)
     if run.total_steps is not None:
         source = run.factors["epochs"].evidence if "epochs" in run.factors else at
@@ -102,8 +102,8 @@ def _weights(run: RunView) -> Iterator[Fact]:
 
 
 def _with_hash(at: Evidence, run: RunView, factor: str) -> Evidence:
-    known = run.factors.get(factor)
-    return msgspec.structs.replace(at, blake3=known.evidence.blake3) if known else at
+    entry = run.factors.get(factor)
+    return msgspec.structs.replace(at, blake3=entry.evidence.blake3) if entry else at
 
 
 def _count_step(count: int) -> float:
@@ -149,11 +149,11 @@ def _manifest(run: RunView) -> Iterator[Fact]:
     for split, counts in counted.items():
         yield from _counts(counts, split, at)
     if len(counted) == 2:
-        whole = _sum(counted["train"], counted["val"])
-        yield from _counts(whole, "", at)
+        both_splits = _sum(counted["train"], counted["val"])
+        yield from _counts(both_splits, "", at)
         for split, counts in counted.items():
-            if whole.total:
-                yield fact("share", counts.total / whole.total, at, split=split, trials=whole.total)
+            if total := both_splits.total:
+                yield fact("share", counts.total / total, at, split=split, trials=total)
 
 
 def _counts(counts: Counts, split: str, at: Evidence) -> Iterator[Fact]:

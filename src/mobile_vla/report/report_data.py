@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mobile_vla.analysis.headline_metrics import Rate
+from mobile_vla.analysis.headline_metrics import Rate, drive_rate
 from mobile_vla.analysis.model import Comparison, Plan
 from mobile_vla.analysis.pairwise import Matrix
-from mobile_vla.analysis.statistics import wilson
 from mobile_vla.evidence.model import CaseView, Evidence, RunView
 from mobile_vla.old_claims.model import Judged
 from mobile_vla.runs.results import Metric, Rollouts, Scored
@@ -85,21 +84,12 @@ class ReportView:
 
 def sided(rollouts: Rollouts) -> Rate | None:
     """Drives that passed the box on the instructed side."""
-    drives = rollouts.rollouts
-    return _rate(sum(drive.side == drive.direction for drive in drives), len(drives))
+    return drive_rate(rollouts, "instructed_side")
 
 
 def collisions(rollouts: Rollouts) -> Rate | None:
     """Drives that touched something."""
-    drives = rollouts.rollouts
-    return _rate(sum(drive.collision for drive in drives), len(drives))
-
-
-def _rate(k: int, n: int) -> Rate | None:
-    if not n:
-        return None
-    low, high = wilson(k, n)
-    return Rate(k=k, n=n, low=low, high=high)
+    return drive_rate(rollouts, "collisions")
 
 
 def errors(scored: Scored) -> list[Metric]:

@@ -18,22 +18,22 @@ def judge_epoch_value(claim: Claim, table: FactTable, context: Context) -> Judge
     """A value of a named epoch: the value of another epoch contradicts it."""
     bases = epoch_bases(claim, table, context)
     facts = {base: _at(claim, table, (claim.epoch or 0) - base) for base in bases}
-    there = [fact for fact in facts.values() if fact is not None]
-    if not there:
+    values = [fact for fact in facts.values() if fact is not None]
+    if not values:
         return unsupported(claim, "no_file_gives", quantity=claim.quantity)
     right = [base for base, fact in facts.items() if fact and agreement(claim, fact) == "agrees"]
     if right:
         fact = facts[right[0]]
         assert fact is not None
         return _of_right_epoch(claim, table, fact, right, bases)
-    finer = [fact for fact in there if agreement(claim, fact) == "finer"]
+    finer = [fact for fact in values if agreement(claim, fact) == "finer"]
     if finer:
         return verdict_by_fact(
             claim, "unsupported", finer[0], "finer_than_file", value=as_is(finer[0])
         )
-    if len(there) < len(bases):
+    if len(values) < len(bases):
         return unsupported(claim, "epoch_count_unknown", epoch=claim.epoch or 0)
-    return _of_wrong_epoch(claim, table, there[0])
+    return _of_wrong_epoch(claim, table, values[0])
 
 
 def _of_right_epoch(

@@ -64,13 +64,13 @@ def confounds(a: Attempt, b: Attempt, context: Context) -> list[str]:
 
 def sources_of(a: Attempt, b: Attempt, names: list[str]) -> list[Evidence]:
     """Where the values of factors stand, of both runs."""
-    found: list[Evidence] = []
+    places: list[Evidence] = []
     for name in names:
         for attempt in (a, b):
-            known = attempt.run.factors.get(name)
-            if known is not None:
-                found.append(known.evidence)
+            factor = attempt.run.factors.get(name)
+            if factor is not None:
+                places.append(factor.evidence)
     for attempt in (a, b) if VALIDATION_SET in names else ():
         fact = attempt.table.get(FactKey("episodes", split="val"))
-        found += [fact.source] if fact is not None else []
-    return list(dict.fromkeys(found))
+        places += [fact.source] if fact is not None else []
+    return list(dict.fromkeys(places))

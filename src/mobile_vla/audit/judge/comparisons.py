@@ -34,8 +34,8 @@ HIGHER_IS_BETTER = ("success", "direction_accuracy", "perfect_match", "instructe
 
 def judge_comparison(claim: Claim, context: Context) -> Judged:
     """Two runs, or one against every rival that the page or the evidence has."""
-    own = context.records.get(claim.run)
-    if own is None or own.speaking is None:
+    record = context.records.get(claim.run)
+    if record is None or record.speaking is None:
         return unsupported(claim, "no_run", case=claim.run or "")
     if claim.comparator in ("comparable", "not_comparable"):
         return _judge_comparable(claim, context)
@@ -43,12 +43,12 @@ def judge_comparison(claim: Claim, context: Context) -> Judged:
     if not rivals:
         return verdict_by_files(claim, "ambiguous", [], "no_rival")
     if claim.quantity in LOSSES or claim.comparator in ("better", "worse", "best"):
-        judged = _by_definition(claim, own.speaking, rivals)
+        judged = _by_definition(claim, record.speaking, rivals)
         if judged is not None:
             return judged
     if claim.comparator in ("better", "worse", "best"):
-        return _by_casebook(claim, own.speaking, rivals, context)
-    return _by_values(claim, own.speaking, rivals)
+        return _by_casebook(claim, record.speaking, rivals, context)
+    return _by_values(claim, record.speaking, rivals)
 
 
 def _rivals(claim: Claim, context: Context) -> list[Attempt]:
@@ -68,31 +68,33 @@ def _rivals(claim: Claim, context: Context) -> list[Attempt]:
     return [a for a in attempts if _value(claim, a.table, quantity) is not None]
 
 
-def _by_definition(claim: Claim, own: Attempt, rivals: Sequence[Attempt]) -> Judged | None:
+def _by_definition(claim: Claim, attempt: Attempt, rivals: Sequence[Attempt]) -> Judged | None:
     """A loss beside one of another definition or of another validation set shows nothing."""
     validation = claim.quantity != "train_loss"
     for rival in rivals:
-        names = loss_differences(own, rival, validation=validation)
+        names = loss_differences(attempt, rival, validation=validation)
         if names:
             verdict: ClaimVerdict = "contradicted" if claim.comparator in QUALITY else "unsupported"
             return verdict_by_files(
-                claim, verdict, sources_of(own, rival, names), "losses_not_comparable",
+                claim, verdict, sources_of(attempt, rival, names), "losses_not_comparable",
                 other=rival.run.case, factors=[*names],
             )  # fmt: skip
     return None
 
 
-def _by_casebook(claim: Claim, own: Attempt, rivals: Sequence[Attempt], context: Context) -> Judged:
+def _by_casebook(
+    claim: Claim, attempt: Attempt, rivals: Sequence[Attempt], context: Context
+) -> Judged:
     """ "Better" where the comparison is valid and finds a difference in that direction."""
     for rival in rivals:
         try:
-            comparison = context.compare(own.run.case, rival.run.case, None)
+            comparison = context.compare(attempt.run.case, rival.run.case, None)
         except UserError:
             return unsupported(claim, "not_compared", other=rival.run.case)
-        names = comparison.confounds or confounds(own, rival, context)
+        names = comparison.confounds or confounds(attempt, rival, context)
         if comparison.verdict != "valid":
             return verdict_by_files(
-                claim, "unsupported", sources_of(own, rival, names), "comparison_is",
+                claim, "unsupported", sources_of(attempt, rival, names), "comparison_is",
                 comparison=comparison.verdict, other=rival.run.case, factors=[*names],
             )  # fmt: skip
         judged = _by_effects(claim, comparison, rival)
@@ -120,35 +122,35 @@ def _favours_first(effect: Effect) -> bool:
     return (effect.difference < 0) == higher
 
 
-def _by_values(claim: Claim, own: Attempt, rivals: Sequence[Attempt]) -> Judged:
+def _by_values(claim: Claim, attempt: Attempt, rivals: Sequence[Attempt]) -> Judged:
     """Lower, higher or N times: by the numbers, which are of one definition."""
-    fact = _value(claim, own.table, claim.quantity)
+    fact = _value(claim, attempt.table, claim.quantity)
     pairs = [(rival, _value(claim, rival.table, claim.quantity)) for rival in rivals]
-    known = [(rival, other) for rival, other in pairs if other is not None]
-    if fact is None or not known or (claim.other_run is None and len(known) < len(pairs)):
+    scored = [(rival, other) for rival, other in pairs if other is not None]
+    if fact is None or not scored or (claim.other_run is None and len(scored) < len(pairs)):
         return unsupported(claim, "no_file_gives", quantity=claim.quantity)
-    for rival, other in known:
+    for rival, other in scored:
         if not _relation_holds(claim, number_of(fact), number_of(other)):
             return verdict_by_fact(
                 claim, "contradicted", other, "values_are", own=as_is(fact), other=rival.run.case,
                 value=as_is(other),
             )  # fmt: skip
-    rival, other = known[0]
+    rival, other = scored[0]
     return verdict_by_fact(
         claim, "supported", fact, "values_are", own=as_is(fact), other=rival.run.case,
         value=as_is(other),
     )  # fmt: skip
 
 
-def _relation_holds(claim: Claim, own: float, other: float) -> bool:
+def _relation_holds(claim: Claim, value: float, other: float) -> bool:
     if claim.comparator == "times":
-        if not own or not other or claim.number is None:
+        if not value or not other or claim.number is None:
             return False
-        ratios = (own / other, other / own)
+        ratios = (value / other, other / value)
         return any(abs(ratio - claim.number) <= 0.5 * claim.step + 1e-9 for ratio in ratios)
     if claim.comparator in LOWER:
-        return own < other
-    return own == other if claim.comparator == "equal" else own > other
+        return value < other
+    return value == other if claim.comparator == "equal" else value > other
 
 
 def _value(claim: Claim, table: FactTable, quantity: str) -> Fact | None:

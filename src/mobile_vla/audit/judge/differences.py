@@ -23,12 +23,12 @@ NEEDED = ("data_amount", "vlm", "initial_weights")
 
 def judge_difference(claim: Claim, context: Context) -> Judged:
     """What moved between two runs held against what a page says of it."""
-    own, other = context.records.get(claim.run), context.records.get(claim.other_run)
-    if own is None or own.speaking is None:
+    first, second = context.records.get(claim.run), context.records.get(claim.other_run)
+    if first is None or first.speaking is None:
         return unsupported(claim, "no_run", case=claim.run or "")
-    if other is None or other.speaking is None:
+    if second is None or second.speaking is None:
         return verdict_by_files(claim, "ambiguous", [], "no_rival")
-    a, b = own.speaking, other.speaking
+    a, b = first.speaking, second.speaking
     factors = {f.name: f for f in pair_factors(a.run, b.run, context.nuisance) if not f.nuisance}
     named = {_factor(name, factors) for name in claim.factors}
     moved = [name for name, f in factors.items() if f.relation == "moved"]
@@ -49,14 +49,14 @@ def _factor(name: str, factors: dict[str, Factor]) -> str:
 
 def _counts_moved(a: Attempt, b: Attempt, moved: list[str]) -> list[str]:
     """Validation sets and directions that are counted, where no factor names them."""
-    found = (
+    names = (
         ["validation_set"] if validation_sets_differ(a, b) and "validation_set" not in moved else []
     )
     sides = [attempt.table.get(FactKey("direction", split="train")) for attempt in (a, b)]
     if "direction_balance" not in moved and all(sides):
         values = {side.value for side in sides if side is not None}
-        found += ["direction_balance"] if len(values) > 1 else []
-    return found
+        names += ["direction_balance"] if len(values) > 1 else []
+    return names
 
 
 def _only(

@@ -120,8 +120,8 @@ def judge_date(claim: Claim, table: FactTable) -> Judged:
         return unsupported(claim, "no_file_gives", quantity=claim.quantity)
     written = [int(part) for part in re.findall(r"\d+", claim.word or claim.value)[:3]]
     for fact in facts:
-        whole = [int(part) for part in str(fact.value).split("-")]
-        if len(written) >= 2 and written == whole[-len(written) :]:
+        date = [int(part) for part in str(fact.value).split("-")]
+        if len(written) >= 2 and written == date[-len(written) :]:
             return verdict_by_fact(claim, "supported", fact, "agrees")
     if len(written) < 2:
         return verdict_by_fact(claim, "unsupported", facts[0], "differs", value=as_is(facts[0]))
