@@ -20,7 +20,8 @@ from mobile_vla.messages.reason import Reason, reason
 LOSSES = frozenset({"val_loss", "train_loss", "rmse", "mae"})
 WEIGHTS = {"file": 2.0, "date": 1.0, "word": 1.0, "loss": 1.0}
 """What a kind of evidence counts; a setting or a count of episodes is 0.5, as many runs share it."""
-ENOUGH = 2.0
+ENOUGH, AS_A_NAME = 2.0, 3.0
+"""Evidence that binds a name; and a full name that no run in the evidence has."""
 COMMON = 50
 """Runs that share a value above which it tells nothing."""
 SHOWN = 5
@@ -53,14 +54,17 @@ class KnownRun:
 
 
 class Bound(NamedTuple):
-    """What a name means. `support`: for each run the evidence that speaks for it."""
+    """What a name means. `support`: for each run the evidence that speaks for it.
+
+    `needs`: how much of it the binding rests on, 0 where it rests on names.
+    """
 
     run: str | None
     sure: HowSure
     why: list[Reason]
     candidates: list[Candidate]
     support: dict[str, set[Hashable]]
-    by_values: bool = False
+    needs: float = 0.0
 
 
 class Binder:
@@ -105,7 +109,7 @@ class Binder:
         if exact:
             return self._decided(exact, "exact", "claim.bound_exact")
         if foreign := self._foreign(names, clues):
-            return Bound(None, "none", [reason("claim.bind_foreign", name=foreign)], [], {})
+            return self._by_losses(foreign, names, clues, drafts)
         labelled = set[str]().union(*(self.labels.get(one, set()) for one in atoms))
         support = self._support(names, clues, drafts)
         winner = self._winner(support, drafts)
@@ -118,16 +122,29 @@ class Binder:
             run = next(iter(short))
             return Bound(run, "safe", [reason("claim.bound_short", run=run)], [], support)
         if winner is not None and (not short or winner in short):
-            return Bound(winner, "safe", self._reasons(winner, support), [], support, True)
+            return Bound(winner, "safe", self._reasons(winner, support), [], support, ENOUGH)
         return self._undecided(short | ({winner} if winner else set()), support)
 
     def without(self, bound: Bound, draft: Draft) -> bool:
         """Whether a binding by values holds without one claim, so that the claim can be tested."""
-        if not bound.by_values:
+        if not bound.needs:
             return True
         identity = evidence_id(draft)
         rest = {run: ids - {identity} for run, ids in bound.support.items()}
-        return self._winner(rest, []) == bound.run
+        return self._winner(rest, [], bound.needs) == bound.run
+
+    def _by_losses(
+        self, foreign: str, names: list[str], clues: set[Clue], drafts: Sequence[Draft]
+    ) -> Bound:
+        """A run that the evidence calls otherwise: three losses at three epochs are as good as a name."""
+        support = self._support(names, clues, drafts)
+        losses = {run: {one for one in ids if isinstance(one, tuple) and one[0] == "loss"}
+                  for run, ids in support.items()}  # fmt: skip
+        winner, match = self._winner(losses, drafts, AS_A_NAME), DAY.search(foreign)
+        day = "-".join(match.groups()) if match else ""
+        if winner is None or not _same_day(self.runs[winner].day(), day):
+            return Bound(None, "none", [reason("claim.bind_foreign", name=foreign)], [], support)
+        return Bound(winner, "safe", self._reasons(winner, losses), [], losses, AS_A_NAME)
 
     def _decided(self, runs: set[str], sure: HowSure, code: str) -> Bound:
         if len(runs) > 1:
@@ -212,7 +229,9 @@ class Binder:
         runs = self.index.runs_with(draft)
         return runs if len(runs) <= COMMON else set()
 
-    def _winner(self, support: dict[str, set[Hashable]], drafts: Sequence[Draft]) -> str | None:
+    def _winner(
+        self, support: dict[str, set[Hashable]], drafts: Sequence[Draft], enough: float = ENOUGH
+    ) -> str | None:
         """The run apart from every other by evidence enough, None where none is."""
         if not support:
             return None
@@ -220,7 +239,7 @@ class Binder:
         best = ordered[0]
         for other in [*ordered[1:], None]:
             ids = support[other] if other else set()
-            if weight(support[best] - ids) - 2 * weight(ids - support[best]) < ENOUGH:
+            if weight(support[best] - ids) - 2 * weight(ids - support[best]) < enough:
                 return None
         losses = [draft for draft in drafts if draft.quantity in LOSSES and draft.kind == "value"]
         missed = {evidence_id(draft) for draft in losses if self.index.contradicts(best, draft)}
@@ -290,7 +309,11 @@ class _FactIndex:
 
     def contradicts(self, run: str, draft: Draft) -> bool:
         """Whether the run has facts of the same key, and none of this value."""
-        facts = [fact for fact in self.tables[run].of(draft.quantity) if _comparable(draft, fact)]
+        facts = [
+            fact for fact in self.tables[run].of(draft.quantity)
+            if _comparable(draft, fact) and fact.key.epoch == draft.epoch
+            and fact.key.qualifier == draft.qualifier
+        ]  # fmt: skip
         half = draft.step / 2 * 1.000001
         number = draft.number or 0.0
         return bool(facts) and not any(

@@ -55,7 +55,8 @@ def read_comparison(line: Line, items: list[Item], names: PageNames) -> list[Dra
     """A sentence, heading or item that compares: "A's val loss is 3× lower than B's", "A is best",
     "A vs B: only the data differs", "A vs B: fair comparison".
     """
-    found = list(dict.fromkeys(str(item.key("name")) for item in items if item.kind == "name"))
+    named = [str(item.key("name")) for item in items if item.kind == "name"]
+    found = list({names.head_of(name): name for name in reversed(named)}.values())[::-1]
     words = [item for item in items if item.key("comparator") or item.key("word:possible")]
     words = [item for item in words if not (item.key("qualifier") and _quantity_follows(items, item))]
     if not words or not 1 <= len(found) <= 2 or absence_in(items):

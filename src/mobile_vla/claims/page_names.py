@@ -207,7 +207,7 @@ class PageNames:
         return Shape("runs", columns, [None, *owners])
 
     def _names_runs(self, items: list[Item]) -> bool:
-        words = [item for item in items if item.kind != "symbol"]
+        words = [item for item in items if item.kind != "symbol" and not item.key("rank")]
         return bool(words) and all(item.key("name") and item.kind == "phrase" for item in words)
 
     def _are_names(self, head: list[Item], first: list[list[Item]]) -> bool:
@@ -230,7 +230,7 @@ class PageNames:
         text = re.split(r"[(（]", cell.text)[0].strip(" *`\"'\t")
         text = re.sub(r"^[^\w]+|[^\w)]+$", "", text)
         if re.fullmatch(r"\d{1,3}|[A-Z]", text):
-            label = next((item for item in head if item.key("label")), None)
+            label = next((item for item in head if item.text.lower() in self.lexicon.labels), None)
             if label is None:
                 return None
             name = self.names.add(f"{label.text} {text}")

@@ -298,7 +298,8 @@ class Reader:
         for clause, remark in split_clauses(items):
             one = self.clause(line, clause)
             outcome.drafts += one.drafts
-            if one.why is not None and not (remark and not strict):
+            beside = remark and outcome.drafts and all(item.number is None for item in clause)
+            if one.why is not None and not beside and not (remark and not strict):
                 why = one.why
         if why is not None and (strict or not outcome.drafts):
             return Outcome(why=why)
