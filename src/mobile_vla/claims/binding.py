@@ -164,7 +164,9 @@ class Binder:
         return Bound(None, "candidate", [reason(code, n=len(candidates))], candidates, support)
 
     def _reasons(self, run: str, support: dict[str, set[Hashable]]) -> list[Reason]:
-        texts = [str(one[-1]) for one in sorted(support.get(run, ()), key=str) if isinstance(one, tuple)]
+        texts = [
+            str(one[-1]) for one in sorted(support.get(run, ()), key=str) if isinstance(one, tuple)
+        ]
         return [reason("claim.bound_values", values=list(texts[:6]))] if texts else []
 
     def _foreign(self, names: list[str], clues: set[Clue]) -> str | None:
@@ -190,8 +192,14 @@ class Binder:
         runs: set[str] = set()
         for name in names:
             atoms = atoms_of(name)
-            label = len(atoms) == 2 and len(atoms[1]) < 4 and atoms[0] in ("case", "run", "exp", "model")
-            if label or not (len(atoms) > 1 or (atoms and atoms[0].isdigit() and len(atoms[0]) > 3)):
+            label = (
+                len(atoms) == 2
+                and len(atoms[1]) < 4
+                and atoms[0] in ("case", "run", "exp", "model")
+            )
+            if label or not (
+                len(atoms) > 1 or (atoms and atoms[0].isdigit() and len(atoms[0]) > 3)
+            ):
                 continue
             runs |= self._containing(atoms) & self.possible
         fitting = {run for run in runs if all(_same_day(self.runs[run].day(), day) for day in days)}
@@ -199,7 +207,9 @@ class Binder:
 
     # ---------------------------------------------------------------- values
 
-    def _support(self, names: list[str], clues: set[Clue], drafts: Sequence[Draft]) -> dict[str, set[Hashable]]:
+    def _support(
+        self, names: list[str], clues: set[Clue], drafts: Sequence[Draft]
+    ) -> dict[str, set[Hashable]]:
         support: dict[str, set[Hashable]] = defaultdict(set)
         for draft in drafts:
             for run in self._runs_with(draft) & self.possible:
@@ -207,7 +217,9 @@ class Binder:
         for clue in clues:
             for run in self._of_clue(clue) & self.possible:
                 support[run].add((clue.kind, clue.text))
-        words = {atom for name in names for atom in atoms_of(name) if len(atom) > 3 and atom.isalpha()}
+        words = {
+            atom for name in names for atom in atoms_of(name) if len(atom) > 3 and atom.isalpha()
+        }
         for word in words:
             for run in self._words.get(word, set()) & set(support):
                 support[run].add(("word", word))
@@ -215,7 +227,9 @@ class Binder:
 
     def _of_clue(self, clue: Clue) -> set[str]:
         if clue.kind == "date":
-            return {name for name, run in self.runs.items() if _same_day(run.day(), clue.text, False)}
+            return {
+                name for name, run in self.runs.items() if _same_day(run.day(), clue.text, False)
+            }
         return self._files.get(clue.text, set())
 
     def _runs_with(self, draft: Draft) -> set[str]:
@@ -290,7 +304,9 @@ class _FactIndex:
                     self.words[fact.key.quantity, fact.value].add(name)
                 else:
                     numbers[fact.key.quantity].append((float(fact.value), name, fact))
-        self.numbers = {key: sorted(facts, key=lambda one: one[0]) for key, facts in numbers.items()}
+        self.numbers = {
+            key: sorted(facts, key=lambda one: one[0]) for key, facts in numbers.items()
+        }
         self.values = {key: [one[0] for one in facts] for key, facts in self.numbers.items()}
 
     def runs_with(self, draft: Draft) -> set[str]:
@@ -325,12 +341,20 @@ def _comparable(draft: Draft, fact: Fact) -> bool:
     key = fact.key
     if draft.epoch is not None and key.epoch is not None and draft.epoch != key.epoch:
         return False
-    if draft.qualifier in ("best", "final", "initial") and key.qualifier and key.qualifier != draft.qualifier:
+    if (
+        draft.qualifier in ("best", "final", "initial")
+        and key.qualifier
+        and key.qualifier != draft.qualifier
+    ):
         return False
-    return (not draft.split or not key.split or draft.split == key.split) and draft.group == key.group
+    return (
+        not draft.split or not key.split or draft.split == key.split
+    ) and draft.group == key.group
 
 
-def bindings_of(names: PageNames, bound: Mapping[str, Bound], claims: Mapping[str, int]) -> list[Binding]:
+def bindings_of(
+    names: PageNames, bound: Mapping[str, Bound], claims: Mapping[str, int]
+) -> list[Binding]:
     """Each name of a page that a claim or a heading uses, with what it means."""
     found = []
     for head, members in names.members().items():

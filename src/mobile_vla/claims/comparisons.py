@@ -58,7 +58,9 @@ def read_comparison(line: Line, items: list[Item], names: PageNames) -> list[Dra
     named = [str(item.key("name")) for item in items if item.kind == "name"]
     found = list({names.head_of(name): name for name in reversed(named)}.values())[::-1]
     words = [item for item in items if item.key("comparator") or item.key("word:possible")]
-    words = [item for item in words if not (item.key("qualifier") and _quantity_follows(items, item))]
+    words = [
+        item for item in words if not (item.key("qualifier") and _quantity_follows(items, item))
+    ]
     if not words or not 1 <= len(found) <= 2 or absence_in(items):
         return []
     rest = [item for item in outside(items)[0] if item not in words and item.kind not in ("name", "mark")
@@ -71,11 +73,19 @@ def read_comparison(line: Line, items: list[Item], names: PageNames) -> list[Dra
         if other is None or any(not item.key("factor") for item in rest):
             return []
         comparator: Comparator = word  # type: ignore[assignment]
-        return [replace(base, kind="difference", comparator=comparator, factors=factors)] if factors or word == "same" else []
+        return (
+            [replace(base, kind="difference", comparator=comparator, factors=factors)]
+            if factors or word == "same"
+            else []
+        )
     if word in ("comparable", "not_comparable"):
-        if other is None or any(not item.key("factor") and not item.key("quantity") for item in rest):
+        if other is None or any(
+            not item.key("factor") and not item.key("quantity") for item in rest
+        ):
             return []
-        return [replace(base, kind="comparison", comparator=word, word=word, factors=_factors(rest))]  # type: ignore[arg-type]
+        return [
+            replace(base, kind="comparison", comparator=word, word=word, factors=_factors(rest))
+        ]  # type: ignore[arg-type]
     return _of_quantity(base, rest, str(word), names)
 
 
@@ -86,7 +96,11 @@ def _of_quantity(base: Draft, rest: list[Item], word: str, names: PageNames) -> 
         return []
     if base.other is None and word not in SUPERLATIVES and not quantities:
         return []
-    key = names.lexicon.quantities[str(quantities[0].key("quantity"))].key if quantities else "comparison"
+    key = (
+        names.lexicon.quantities[str(quantities[0].key("quantity"))].key
+        if quantities
+        else "comparison"
+    )
     draft = replace(base, kind="comparison", quantity=key, comparator=word)  # type: ignore[arg-type]
     if times and times[0].number is not None:
         ratio, step = times[0].number.base, times[0].number.step

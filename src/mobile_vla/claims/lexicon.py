@@ -24,10 +24,26 @@ FILE = re.compile(
 )
 GLOB = re.compile(r"[\w./\[\]?-]*\*[\w./*\[\]?-]*")
 PATH = re.compile(r"[.~]?/?[\w.~-]+(?:/[\w.~-]+){2,}/?|[.~]?/[\w.~-]+(?:/[\w.~-]+)*/?")
+PATH_SIGN = re.compile(r"[/*\\]|\w\.[a-zA-Z]")
 IDENTIFIER = re.compile(r"[A-Za-z0-9]\w*_[\w-]*\w|[A-Za-z]\w*(?:-\w+){2,}")
 FIELDS = frozenset({"type", "names", "words", "min", "max", "key", "after"})
-TYPES = frozenset("number count share rate duration date size word flag path glob text".split())
-NUMERIC = frozenset("number count share rate duration size".split())
+TYPES = frozenset(
+    [
+        "number",
+        "count",
+        "share",
+        "rate",
+        "duration",
+        "date",
+        "size",
+        "word",
+        "flag",
+        "path",
+        "glob",
+        "text",
+    ]
+)
+NUMERIC = frozenset(["number", "count", "share", "rate", "duration", "size"])
 
 
 class Sense(NamedTuple):
@@ -62,7 +78,10 @@ class Item(NamedTuple):
 
     def key(self, kind: str) -> str | None:
         """The key of the item's meaning of a kind, None where it has none."""
-        return next((sense.key for sense in self.senses if sense.kind == kind), None)
+        for sense in self.senses:
+            if sense[0] == kind:
+                return sense[1]
+        return None
 
     def keys(self, kind: str) -> list[str]:
         """Every key of a kind."""
@@ -85,6 +104,7 @@ class Names:
     def __init__(self, names: Iterable[str] = ()) -> None:
         self.trie: Trie = {}
         self.names: dict[tuple[str, ...], str] = {}
+        self.lexed: dict[str, list[Item]] = {}
         for name in names:
             self.add(name)
 
@@ -97,6 +117,7 @@ class Names:
         if atoms and atoms not in self.names:
             self.names[atoms] = meaning or name
             _insert(self.trie, atoms, Sense("name", meaning or name))
+            self.lexed.clear()
         return self.names.get(atoms, name)
 
 
@@ -120,7 +141,9 @@ class Lexicon:
         try:
             self._add(table)
         except (TypeError, ValueError, AttributeError, KeyError) as error:
-            raise UserError(phrase("claim.bad_lexicon", "en", file=source, why=str(error))) from None
+            raise UserError(
+                phrase("claim.bad_lexicon", "en", file=source, why=str(error))
+            ) from None
 
     def _add(self, table: Mapping[str, Any]) -> None:
         for section, entries in table.items():
@@ -144,8 +167,14 @@ class Lexicon:
                         self._add_phrases(key, {key: names})
                 case "label":
                     self.labels |= {name: key for key, names in entries.items() for name in names}
-                case "qualifier" | "split" | "group" | "comparator" | "factor" | "assertion" | (
-                    "sections_not_asserted"
+                case (
+                    "qualifier"
+                    | "split"
+                    | "group"
+                    | "comparator"
+                    | "factor"
+                    | "assertion"
+                    | ("sections_not_asserted")
                 ):
                     self._add_phrases(section, entries)
                 case _:
@@ -181,14 +210,19 @@ class Lexicon:
         return (match[1], match.end()) if match else ("", place)
 
     def lex(self, text: str, names: Names) -> list[Item]:
-        """The text as items, in one pass."""
-        return list(_Lexer(self, names, text))
+        """The text as items, in one pass; texts that come again are read once."""
+        items = names.lexed.get(text)
+        if items is None:
+            items = names.lexed[text] = list(_Lexer(self, names, text))
+        return items
 
 
 class _Lexer:
     def __init__(self, lexicon: Lexicon, names: Names, text: str) -> None:
         self.lexicon, self.names, self.text = lexicon, names, text
         self.found = [(match.start(), match[0].lower()) for match in ATOM.finditer(text)]
+        self.paths = PATH_SIGN.search(text) is not None
+        self.identifiers = "_" in text or text.count("-") > 1
 
     def __iter__(self) -> Iterable[Item]:  # type: ignore[override]
         number = 0
@@ -204,7 +238,7 @@ class _Lexer:
         first = atom[0]
         inside = start > 0 and (self.text[start - 1] == "_" or self.text[start - 1].isalnum())
         name = None if inside else self._longest(self.names.trie, number, name=True)
-        if first.isalnum() or first in "./~*":
+        if self.paths and (first.isalnum() or first in "./~*"):
             file = self._file(start)
             if file is not None and (name is None or file.end > name.end + 1):
                 return file
@@ -213,10 +247,11 @@ class _Lexer:
         if (item := self._number(start, atom, inside)) is not None:
             return item
         if (item := self._longest(self.lexicon.trie, number)) is not None:
-            identifier = IDENTIFIER.match(self.text, start)
+            identifier = IDENTIFIER.match(self.text, start) if self.identifiers else None
             if identifier is None or identifier.end() <= item.end:
                 return item
-        if (identifier := IDENTIFIER.match(self.text, start)) is not None:
+        identifier = IDENTIFIER.match(self.text, start) if self.identifiers else None
+        if identifier is not None:
             return Item("identifier", start, identifier.end(), identifier[0])
         mark = self.lexicon.marks.get(atom.rstrip("\ufe0f"))
         if mark is not None:
@@ -243,35 +278,37 @@ class _Lexer:
             number = read_number(text, start, self.lexicon.unit_at)
         elif atom.isascii() and atom.isalpha() and text[start].isupper():
             number = named_date(text, start)
-        if number is None or (number.end < len(text) and number.unit == "" and _letter(text, number)):
+        if number is None or (
+            number.end < len(text) and number.unit == "" and _letter(text, number)
+        ):
             return None
         return Item("number", start, number.end, text[start : number.end], (), number)
 
     def _longest(self, trie: Trie, number: int, name: bool = False) -> Item | None:
         """The longest phrase of a trie that begins at an atom."""
         start, best, steps = self.found[number][0], None, number
-        node: Trie | None = trie
+        node = trie
         while steps < len(self.found):
             place, atom = self.found[steps]
             text = atom.rstrip("\ufe0f")
-            after = node.get(text) if node is not None else None
+            after = node.get(text)
             end = place + len(atom)
-            if after is None and node is not None and "가" <= atom[-1] <= "힣":
+            if after is None and "가" <= atom[-1] <= "힣":
                 after, end = self._without_particle(node, place, text)
                 if after is not None:
-                    best = after.get("", None) and (end, after[""], place + len(atom)) or best
+                    best = (end, after[""]) if "" in after else best
                 break
             if after is None:
                 break
             if "" in after and not (name and self._goes_on(end, text)):
-                best = (end, after[""], end)
+                best = (end, after[""])
             node = after
             steps += 1
             while steps < len(self.found) and self.found[steps][1] in JOINERS:
                 steps += 1
         if best is None:
             return None
-        end, senses, _ = best
+        end, senses = best
         return Item("name" if name else "phrase", start, end, self.text[start:end], tuple(senses))
 
     def _goes_on(self, end: int, last: str) -> bool:

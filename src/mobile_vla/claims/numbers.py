@@ -70,7 +70,9 @@ class Number(NamedTuple):
         return None if worth is None else (self.base * worth, self.step * worth)
 
 
-def read_number(text: str, at: int, unit_of: Callable[[str, int], tuple[str, int]]) -> Number | None:
+def read_number(
+    text: str, at: int, unit_of: Callable[[str, int], tuple[str, int]]
+) -> Number | None:
     """The number, fraction or date that begins at a character of a text, None where none does.
 
     `unit_of(text, place)`: the unit that stands at a place and where it ends.
@@ -93,7 +95,11 @@ def read_number(text: str, at: int, unit_of: Callable[[str, int], tuple[str, int
     number = _plain(match)
     unit, end = unit_of(text, match.end())
     number = number._replace(start=at, unit=unit, end=end, approximate=bool(mark))
-    return _with_more_time(text, number) if unit in ("h", "hr", "hours", "시간", "min", "분", "m") else number
+    return (
+        _with_more_time(text, number)
+        if unit in ("h", "hr", "hours", "시간", "min", "분", "m")
+        else number
+    )
 
 
 def digits_of(value: str) -> tuple[float, float] | None:
@@ -113,7 +119,7 @@ def _plain(match: re.Match[str]) -> Number:
 
 
 def _with_more_time(text: str, number: Number) -> Number:
-    """"3h 20m" as one duration."""
+    """ "3h 20m" as one duration."""
     parts = {"h": 3600.0, "hr": 3600.0, "hours": 3600.0, "시간": 3600.0}
     more = MORE_TIME.match(text, number.end)
     if more is None:

@@ -99,7 +99,11 @@ class PageNames:
         items = self.items(title)
         names = list(dict.fromkeys(str(item.key("name")) for item in items if item.kind == "name"))
         versus = any(item.key("versus") for item in items)
-        unknown = [item for item in items if item.kind == "identifier" and atoms_of(item.text)[-1:] != ("",)]
+        unknown = [
+            item
+            for item in items
+            if item.kind == "identifier" and atoms_of(item.text)[-1:] != ("",)
+        ]
         labels = [name for name in names if self._is_label(name)]
         if len(labels) == 1 and len(names) == 2 and not versus:
             self.join(*sorted(names, key=lambda name: name not in labels))
@@ -119,9 +123,11 @@ class PageNames:
         return len(atoms) == 2 and atoms[0] in self.lexicon.labels
 
     def _find_labels(self) -> None:
-        """"Case 1", "케이스 1" and "case1" are one name."""
+        """ "Case 1", "케이스 1" and "case1" are one name."""
         words = "|".join(sorted(map(re.escape, self.lexicon.labels), key=len, reverse=True))
-        pattern = re.compile(rf"(?<![\w-])({words})[ #_-]{{0,2}}(\d{{1,3}}|[A-Z])(?![\w%]|[.,]\d)", re.IGNORECASE)
+        pattern = re.compile(
+            rf"(?<![\w-])({words})[ #_-]{{0,2}}(\d{{1,3}}|[A-Z])(?![\w%]|[.,]\d)", re.IGNORECASE
+        )
         first: dict[tuple[str, str], str] = {}
         for line in self._lines():
             if line.text[:1]:
@@ -159,14 +165,23 @@ class PageNames:
 
     def _tie(self, section: Section, head: str, rest: str) -> None:
         items = self.lexicon.lex(head, self.names)
-        named = bool(items) and all(item.key("name") or item.kind in ("symbol", "mark") for item in items)
+        named = bool(items) and all(
+            item.key("name") or item.kind in ("symbol", "mark") for item in items
+        )
         named = named and not any(item.kind == "name" for item in items)
-        pointing = any(item.key("pointer") or item.key("quantity") in ("checkpoint", "checkpoint_file") for item in items)
+        pointing = any(
+            item.key("pointer") or item.key("quantity") in ("checkpoint", "checkpoint_file")
+            for item in items
+        )
         if not named and not pointing:
             return
         values = self.lexicon.lex(rest, self.names)
         names = [str(item.key("name")) for item in values if item.kind == "name"]
-        if named and not names and len(plain := rest.split("(")[0].strip(" *`\"',")) > 2:
+        if (
+            named
+            and not names
+            and len(plain := rest.split("(", maxsplit=1)[0].strip(" *`\"',")) > 2
+        ):
             names = [self.names.add(plain)] if len(atoms_of(plain)) <= 8 else []
         owner = self.owner(section)
         if named and names and owner is None:
@@ -198,7 +213,12 @@ class PageNames:
         if not naming and keyed * 2 >= len(rows) and not (columns[0] and any(columns[1:])):
             heads = [cell.text for cell in table.rows[0]]
             return Shape("settings", [None, *rows], self._column_owners(table, head), heads)
-        if not naming and columns[0] is None and any(columns[1:]) and self._are_names(head[0], first):
+        if (
+            not naming
+            and columns[0] is None
+            and any(columns[1:])
+            and self._are_names(head[0], first)
+        ):
             naming = [0]
         if not naming or not any(key for number, key in enumerate(columns) if number not in naming):
             return Shape("")
@@ -236,9 +256,12 @@ class PageNames:
             name = self.names.add(f"{label.text} {text}")
         elif len(named) == 1:
             name = str(named[0])
-        elif not text or len(text) > 80 or not any(letter.isalpha() for letter in text):
-            return None
-        elif any(item.key("total") for item in items):
+        elif (
+            not text
+            or len(text) > 80
+            or not any(letter.isalpha() for letter in text)
+            or any(item.key("total") for item in items)
+        ):
             return None
         else:
             name = self.names.add(text)
@@ -254,7 +277,9 @@ class PageNames:
             remark = not items or any(item.key(kind) for item in items for kind in plain)
             many = len(head) > 2 and set(atoms_of(cell.text)) & self.vocabulary
             named = any(item.kind == "name" for item in items)
-            owners.append(self._cell_name(cell, head[0]) if not remark and (named or many) else None)
+            owners.append(
+                self._cell_name(cell, head[0]) if not remark and (named or many) else None
+            )
             if not remark and owners[-1] is None:
                 owners[-1] = BLOCKED
         return owners

@@ -222,7 +222,9 @@ class Reader:
         terms = ((line, item),) if number.total is not None else ()
         start = item.start
         if number.approximate:
-            while start < item.end and not (line.text[start].isdigit() or line.text[start] in "-−.+"):
+            while start < item.end and not (
+                line.text[start].isdigit() or line.text[start] in "-−.+"
+            ):
                 start += 1
         return Draft(
             line, start, item.end, quantity.key, number=value, step=step, unit=unit,
@@ -344,7 +346,9 @@ class Reader:
             numbers = [item for item in numbers if item.number and item.number.base != epoch]
             key_items = [item for item in key_items if not item.key("epoch")]
         counted = [item for item in key_items if item.keys("after")]
-        if len(counted) == 1 and len(key_items) > 1 or (counted and not read_key(key_items, self.lexicon)):
+        if (len(counted) == 1 and len(key_items) > 1) or (
+            counted and not read_key(key_items, self.lexicon)
+        ):
             after = counted[0].keys("after")
             key = Key(tuple(self.lexicon.quantities[one] for one in after))
             for item in key_items:
@@ -382,7 +386,11 @@ class Reader:
 
 def _is_explicit(item: Item) -> bool:
     """Whether a direction's words say how the whole data is: "left only", "left+right"."""
-    return item.key("word:direction") == "both" or len(item.text.split()) > 1 or item.text.endswith("만")
+    return (
+        item.key("word:direction") == "both"
+        or len(item.text.split()) > 1
+        or item.text.endswith("만")
+    )
 
 
 def _epoch(items: Sequence[Item]) -> int | None:
@@ -424,7 +432,18 @@ def split_clauses(items: Sequence[Item]) -> Iterator[tuple[list[Item], bool]]:
 def _split(items: Sequence[Item]) -> Iterator[list[Item]]:
     part: list[Item] = []
     for item in items:
-        if item.kind == "symbol" and item.text in (",", ";", "·", "→", "+", "|", "/", "、", "—", "–"):
+        if item.kind == "symbol" and item.text in (
+            ",",
+            ";",
+            "·",
+            "→",
+            "+",
+            "|",
+            "/",
+            "、",
+            "—",
+            "–",
+        ):
             if part:
                 yield part
             part = []

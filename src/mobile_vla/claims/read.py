@@ -153,7 +153,9 @@ def _written(page: Page, names: PageNames) -> str | None:
         headings += block.kind == "heading"
         if headings > 1:
             break
-        dates = [item for item in names.items(block) if item.number is not None and item.number.date]
+        dates = [
+            item for item in names.items(block) if item.number is not None and item.number.date
+        ]
         for item in dates:
             if item.number is not None and item.number.date[:2] == "20":
                 return item.number.date

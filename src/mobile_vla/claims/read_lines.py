@@ -13,6 +13,9 @@ from mobile_vla.claims.read_tables import is_whole, read_value
 from mobile_vla.claims.structure import Line
 from mobile_vla.messages.reason import reason
 
+PROSE = 3
+"""Words of a sentence that the lexicon does not know, above which it is prose."""
+
 
 def read_line(line: Line, names: PageNames, reader: Reader, owner: str | None) -> Outcome:
     """What a line states, or why nothing of it was read. `owner`: the run it stands under."""
@@ -54,6 +57,9 @@ def _sentences(line: Line, items: list[Item]) -> Iterator[list[Item]]:
 def _sentence(
     line: Line, items: list[Item], names: PageNames, reader: Reader, owner: str | None
 ) -> Outcome:
+    unknown = [item for item in items if item.kind == "other"]
+    if len(unknown) > PROSE and _colon(items) is None:
+        return Outcome(why=reason("claim.unknown_words", text=unknown[0].text))
     compared = read_comparison(line, items, names)
     if compared:
         return Outcome(compared)
@@ -116,7 +122,7 @@ def _colon(items: list[Item]) -> int | None:
     for number, item in enumerate(items):
         if item.kind == "symbol":
             depth += (item.text in "([（") - (item.text in ")]）")
-            if item.text in (":", "=", "：") and depth <= 0 and 0 < number:
+            if item.text in (":", "=", "：") and depth <= 0 and number > 0:
                 return number
     return None
 
@@ -137,7 +143,9 @@ def _statement(line: Line, items: list[Item], names: PageNames, reader: Reader) 
         remarked = [reader.clauses(line, remark, strict=False) for remark in remarks]
         inner.drafts += [draft for outcome in remarked for draft in outcome.drafts]
         return inner
-    if (words and not topical) or (not words and not topical and any(item.key("topic") for item in outer)):
+    if (words and not topical) or (
+        not words and not topical and any(item.key("topic") for item in outer)
+    ):
         return reader.clauses(line, right, strict=False)
     return Outcome(why=reason("claim.unknown_key", text=line.text[left[0].start : left[-1].end]))
 

@@ -105,14 +105,18 @@ def _with_qualifier(key: Key, head: list[Item]) -> Key | None:
     if any(item.key("change_column") for item in head):
         return None
     for kind in ("qualifier", "split"):
-        values = [item.key(kind) for item in head if item.key(kind) and not item.key("value_column")]
+        values = [
+            item.key(kind) for item in head if item.key(kind) and not item.key("value_column")
+        ]
         if values and not getattr(key, kind):
             key = key._replace(**{kind: str(values[0])})
     return key
 
 
 def _epoch_key(key: Key | None, first: Line, names: PageNames) -> Key | None:
-    items = [item for item in names.items(first) if item.number is not None and not item.number.unit]
+    items = [
+        item for item in names.items(first) if item.number is not None and not item.number.unit
+    ]
     if key is None or len(items) != 1 or items[0].number is None or items[0].number.date:
         return None
     initial = any(item.key("qualifier") == "initial" for item in names.items(first))
@@ -123,15 +127,25 @@ def _epoch_key(key: Key | None, first: Line, names: PageNames) -> Key | None:
 def shares_of_counts(table: Table, names: PageNames) -> list[Draft]:
     """Percentages in a column beside one of counts: each is its count over the sum of all."""
     heads = [names.items(cell) for cell in table.rows[0]]
-    counted = [number for number, items in enumerate(heads) if any(item.key("count_column") for item in items)]
-    shared = [number for number, items in enumerate(heads) if any(item.key("share_column") for item in items)]
+    counted = [
+        number
+        for number, items in enumerate(heads)
+        if any(item.key("count_column") for item in items)
+    ]
+    shared = [
+        number
+        for number, items in enumerate(heads)
+        if any(item.key("share_column") for item in items)
+    ]
     if len(counted) != 1 or len(shared) != 1 or counted == shared:
         return []
     parts: list[tuple[Line, Item]] = []
     whole: list[tuple[Line, Item]] = []
     for row in table.rows[1:]:
         cell = row[counted[0]]
-        numbers = [item for item in names.items(cell) if item.number is not None and not item.number.date]
+        numbers = [
+            item for item in names.items(cell) if item.number is not None and not item.number.date
+        ]
         if len(numbers) == 1:
             total = any(item.key("total") for item in names.items(row[0]))
             (whole if total else parts).append((cell, numbers[0]))

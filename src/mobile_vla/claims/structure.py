@@ -161,7 +161,7 @@ class _Builder:
             if event in ("SoftBreak", "HardBreak"):
                 self.close_line()
             return
-        (name, value), = event.items()
+        ((name, value),) = event.items()
         match name:
             case "Text" | "Code":
                 self._text(value, start, end, code=name == "Code")
