@@ -19,7 +19,7 @@ from mobile_vla.messages.reason import Reason, reason
 
 LOSSES = frozenset({"val_loss", "train_loss", "rmse", "mae"})
 WEIGHTS = {"file": 2.0, "date": 1.0, "word": 1.0, "loss": 1.0}
-"""What a kind of evidence counts; a setting or a count of episodes is 0.5, as many runs share it."""
+"""What a kind of evidence counts; a setting or a count of episodes counts 0.5."""
 ENOUGH, AS_A_NAME = 2.0, 3.0
 """Evidence that binds a name; and a full name that no run in the evidence has."""
 COMMON = 50
@@ -98,7 +98,9 @@ class Binder:
             self._index = _FactIndex(self.runs.values())
         return self._index
 
-    def bind(self, names: Iterable[str], clues: set[Clue], drafts: Sequence[Draft]) -> Bound:
+    def bind(  # noqa: PLR0911 - one exit for each way to bind
+        self, names: Iterable[str], clues: set[Clue], drafts: Sequence[Draft]
+    ) -> Bound:
         """What the names of one run on a page mean."""
         names = list(names)
         atoms = [atoms_of(name) for name in names]
@@ -136,10 +138,11 @@ class Binder:
     def _by_losses(
         self, foreign: str, names: list[str], clues: set[Clue], drafts: Sequence[Draft]
     ) -> Bound:
-        """A run that the evidence calls otherwise: three losses at three epochs are as good as a name."""
+        """A run that the evidence calls otherwise: three losses are as good as a name."""
         support = self._support(names, clues, drafts)
-        losses = {run: {one for one in ids if isinstance(one, tuple) and one[0] == "loss"}
-                  for run, ids in support.items()}  # fmt: skip
+        losses: dict[str, set[Hashable]] = {}
+        for run, ids in support.items():
+            losses[run] = {one for one in ids if isinstance(one, tuple) and one[0] == "loss"}
         winner, match = self._winner(losses, drafts, AS_A_NAME), DAY.search(foreign)
         day = "-".join(match.groups()) if match else ""
         if winner is None or not _same_day(self.runs[winner].day(), day):
@@ -175,9 +178,10 @@ class Binder:
         for text in texts:
             stem = text.rsplit(".", 1)[0] if text not in self._files else ""
             atoms = atoms_of(stem)
-            if len(atoms) >= 3 and DAY.search(stem) and not self._containing(atoms):
-                if not any(_is_part(known, atoms) for known in self.exact):
-                    return text
+            if len(atoms) < 3 or not DAY.search(stem) or self._containing(atoms):
+                continue
+            if not any(_is_part(known, atoms) for known in self.exact):
+                return text
         return None
 
     def _containing(self, atoms: tuple[str, ...]) -> set[str]:

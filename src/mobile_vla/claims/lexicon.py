@@ -145,7 +145,7 @@ class Lexicon:
                 phrase("claim.bad_lexicon", "en", file=source, why=str(error))
             ) from None
 
-    def _add(self, table: Mapping[str, Any]) -> None:
+    def _add(self, table: Mapping[str, Any]) -> None:  # noqa: PLR0912 - one case a section
         for section, entries in table.items():
             match section:
                 case "quantity":
@@ -213,7 +213,7 @@ class Lexicon:
         """The text as items, in one pass; texts that come again are read once."""
         items = names.lexed.get(text)
         if items is None:
-            items = names.lexed[text] = list(_Lexer(self, names, text))
+            items = names.lexed[text] = list(_Lexer(self, names, text).items())
         return items
 
 
@@ -224,7 +224,7 @@ class _Lexer:
         self.paths = PATH_SIGN.search(text) is not None
         self.identifiers = "_" in text or text.count("-") > 1
 
-    def __iter__(self) -> Iterable[Item]:  # type: ignore[override]
+    def items(self) -> Iterable[Item]:
         number = 0
         while number < len(self.found):
             item = self._item(number)
@@ -233,11 +233,15 @@ class _Lexer:
             while number < len(self.found) and self.found[number][0] < item.end:
                 number += 1
 
-    def _item(self, number: int) -> Item:
+    def _item(self, number: int) -> Item:  # noqa: PLR0911 - one exit a kind of item
         start, atom = self.found[number]
         first = atom[0]
         inside = start > 0 and (self.text[start - 1] == "_" or self.text[start - 1].isalnum())
         name = None if inside else self._longest(self.names.trie, number, name=True)
+        if first.isdigit() and not inside:
+            dated = read_number(self.text, start, self.lexicon.unit_at) if self.paths else None
+            if dated is not None and dated.date and name is None:
+                return Item("number", start, dated.end, self.text[start : dated.end], (), dated)
         if self.paths and (first.isalnum() or first in "./~*"):
             file = self._file(start)
             if file is not None and (name is None or file.end > name.end + 1):
@@ -262,12 +266,11 @@ class _Lexer:
     def _file(self, start: int) -> Item | None:
         for kind, pattern in (("path", FILE), ("glob", GLOB), ("path", PATH)):
             match = pattern.match(self.text, start)
-            if match is not None and any(letter.isalnum() for letter in match[0]):
-                if kind != "glob" and "*" in match[0]:
-                    kind = "glob"
-                if kind == "glob" and not any(letter.isalpha() for letter in match[0]):
-                    continue
-                return Item(kind, start, match.end(), match[0])
+            if match is None or not any(letter.isalnum() for letter in match[0]):
+                continue
+            is_glob = kind == "glob" or "*" in match[0]
+            if not is_glob or any(letter.isalpha() for letter in match[0]):
+                return Item("glob" if is_glob else "path", start, match.end(), match[0])
         return None
 
     def _number(self, start: int, atom: str, inside: bool) -> Item | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from mobile_vla.claims.lexicon import Item, Lexicon, Names, atoms_of
@@ -24,16 +24,16 @@ class Clue(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """How a table is to be read. `keys` and `owners`: by column, or by row where `across` is false.
+    """How a table is to be read. `keys` and `owners`: by column and row, turned for "settings".
 
-    `kind`: "runs" (a run a row), "settings" (a key a row), "epochs" or "comparisons". `heads`: texts
-    of the head.
+    `kind`: "runs" (a run a row), "settings" (a key a row), "epochs" or "comparisons".
+    `heads`: texts of the head.
     """
 
     kind: Literal["runs", "settings", "epochs", "comparisons", ""]
-    keys: list[Key | None] = []
-    owners: list[str | None] = []
-    heads: list[str] = []
+    keys: Sequence[Key | None] = ()
+    owners: Sequence[str | None] = ()
+    heads: Sequence[str] = ()
 
 
 class PageNames:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 from mobile_vla.claims.assertion import absence_in
@@ -14,6 +15,8 @@ from mobile_vla.messages.reason import Reason, reason
 
 LIMITS: dict[str, Comparator] = {"<": "at_most", "≤": "at_most", ">": "at_least", "≥": "at_least"}
 METRICS = frozenset({"val_loss", "train_loss", "rmse", "mae", "direction_accuracy", "success"})
+WORDED = frozenset({"regime", "overfitting", "direction", "state"})
+"""Quantities whose value in words tells what it is of: "failed", "no overfitting", "left only"."""
 MARK_STATES = {"yes": "finished", "no": "failed"}
 
 
@@ -56,6 +59,15 @@ class Key(NamedTuple):
     split: str = ""
     group: str = ""
     name: str | None = None
+
+    def with_part(self, kind: str, value: str) -> Key:
+        """The key with a qualifier, a split or a group."""
+        match kind:
+            case "qualifier":
+                return self._replace(qualifier=value)
+            case "split":
+                return self._replace(split=value)
+        return self._replace(group=value)
 
     def fill(self, draft: Draft) -> Draft:
         """The draft with what the key says and the value does not."""
@@ -122,7 +134,7 @@ def _grow(key: Key, item: Item, lexicon: Lexicon) -> Key | None:
         return key._replace(quantities=tuple(lexicon.quantities[one] for one in quantities))
     for kind in ("qualifier", "split", "group"):
         if (value := item.key(kind)) is not None and not getattr(key, kind):
-            return key._replace(**{kind: value})
+            return key.with_part(kind, value)
     if item.key("assertion"):
         return None
     return key if is_silent(item) else None
@@ -308,7 +320,7 @@ class Reader:
         return outcome
 
     def clause(self, line: Line, items: Sequence[Item]) -> Outcome:
-        """One clause: "val loss 0.013", "250 left episodes", "failed", "frozen VLM", "left only"."""
+        """One clause: "val loss 0.013", "250 left episodes", "failed", "left only"."""
         said = [item for item in items if not is_silent(item) or item.key("quantity")]
         if not said or all(item.kind in ("mark", "name") for item in said):
             return Outcome()
@@ -318,16 +330,16 @@ class Reader:
             return self._dated_clause(line, said, dates)
         if numbers:
             return self._numbered_clause(line, said, numbers)
-        for words in ("regime", "overfit", "direction", "state"):
-            hits = [item for item in said if item.key(f"word:{words}")]
-            rest = [item for item in said if item not in hits and item.kind != "mark"
-                    and item.kind != "name" and not item.key(words)]  # fmt: skip
-            if hits and not rest and (words != "direction" or _is_explicit(hits[0])):
-                quantity = next(one for one in self.lexicon.quantities.values()
-                                if one.words == words and one.type == "word")  # fmt: skip
-                if quantity.key == "state" and len(hits) > 1:
-                    break
-                return Outcome([self._drafted(line, item, quantity) for item in hits])
+        for quantity in self.lexicon.quantities.values():
+            if quantity.key in WORDED and quantity.type == "word":
+                kind = f"word:{quantity.words}"
+                hits = [item for item in said if item.key(kind)]
+                rest = [
+                    item for item in said if item not in hits and not _beside_word(item, quantity)
+                ]
+                single = len(hits) == 1 or quantity.key == "regime"
+                if single and not rest and (quantity.key != "direction" or _is_explicit(hits[0])):
+                    return Outcome([self._drafted(line, item, quantity) for item in hits])
         return Outcome(why=reason("claim.unknown_words", text=said[0].text))
 
     def _dated_clause(self, line: Line, said: list[Item], dates: list[Item]) -> Outcome:
@@ -340,48 +352,44 @@ class Reader:
         return self._date(line, dates, quantity)
 
     def _numbered_clause(self, line: Line, said: list[Item], numbers: list[Item]) -> Outcome:
-        key_items = [item for item in said if item.number is None and item.kind != "mark"]
         epoch = _epoch(said)
-        if epoch is not None:
-            numbers = [item for item in numbers if item.number and item.number.base != epoch]
-            key_items = [item for item in key_items if not item.key("epoch")]
-        counted = [item for item in key_items if item.keys("after")]
-        if (len(counted) == 1 and len(key_items) > 1) or (
-            counted and not read_key(key_items, self.lexicon)
-        ):
-            after = counted[0].keys("after")
-            key = Key(tuple(self.lexicon.quantities[one] for one in after))
-            for item in key_items:
-                if item not in counted:
-                    direction = item.key("word:direction")
-                    if direction == "both":
-                        continue
-                    if item.kind == "name":
-                        continue
-                    grown = _grow(key, item, self.lexicon)
-                    if grown is None:
-                        return Outcome(why=reason("claim.unknown_words", text=item.text))
-                    key = grown
-        elif counted:
-            key = Key(tuple(self.lexicon.quantities[one] for one in counted[0].keys("after")))
-        else:
-            group = [item for item in key_items if item.key("group") or item.key("word:direction")]
-            if len(group) == len(key_items) == 1 and len(numbers) == 1:
-                key = Key((self.lexicon.quantities["episodes"],), group=group[0].key("group") or "")
-            else:
-                named = [item for item in key_items if item.kind != "name"]
-                found = read_key(named, self.lexicon)
-                if found is None:
-                    return Outcome(why=reason("claim.no_quantity", text=short(line)))
-                key = found
+        words = [
+            item for item in said
+            if item.number is None and item.kind not in ("mark", "name")
+            and item.key("assertion") is None and not (epoch is not None and item.key("epoch"))
+        ]  # fmt: skip
+        numbers = [item for item in numbers if not (item.number and item.number.base == epoch)]
+        key = self._clause_key(words)
+        if key is None:
+            return Outcome(why=reason("claim.no_quantity", text=short(line)))
         if len(numbers) != 1:
             return Outcome(why=reason("claim.several_values", text=short(line)))
         for quantity in key.quantities:
-            if quantity.type in NUMERIC:
-                draft = self.measure(line, numbers[0], quantity)
-                if draft is not None:
-                    return Outcome([key.fill(replace(draft, epoch=epoch))])
+            draft = self.measure(line, numbers[0], quantity)
+            if draft is not None and quantity.type in NUMERIC:
+                return Outcome([key.fill(replace(draft, epoch=epoch))])
         return Outcome(why=reason("claim.wrong_unit", text=short(line)))
+
+    def _clause_key(self, words: list[Item]) -> Key | None:
+        """The quantity beside a number: "val loss", "left episodes", a group alone ("250 left")."""
+        directions = [item for item in words if item.key("word:direction")]
+        if directions == words and len(words) == 1:
+            return Key((self.lexicon.quantities["episodes"],), group=words[0].key("group") or "")
+        words = [item for item in words if item.key("word:direction") != "both"]
+        counted = [item for item in words if item.keys("after")]
+        if (found := read_key(words, self.lexicon)) is not None or len(counted) != 1:
+            return found
+        nouns = tuple(self.lexicon.quantities[one] for one in counted[0].keys("after"))
+        key: Key | None = Key(nouns)
+        for item in words:
+            if key is not None and item is not counted[0]:
+                key = _grow(key, item, self.lexicon)
+        return key
+
+
+def _beside_word(item: Item, quantity: Quantity) -> bool:
+    """Whether an item beside a value in words adds nothing to it."""
+    return item.kind in ("mark", "name") or quantity.key in item.keys("quantity")
 
 
 def _is_explicit(item: Item) -> bool:
@@ -395,7 +403,7 @@ def _is_explicit(item: Item) -> bool:
 
 def _epoch(items: Sequence[Item]) -> int | None:
     """The epoch that a text names: "(Epoch 8)", "epoch 8에서"."""
-    for first, second in zip(items, items[1:], strict=False):
+    for first, second in pairwise(items):
         if first.key("epoch") and second.number is not None and not second.number.unit:
             return int(second.number.base)
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import blake3
 
@@ -11,7 +12,7 @@ from mobile_vla.claims.assertion import AssertedSections
 from mobile_vla.claims.binding import Binder, Bound, KnownRun, bindings_of
 from mobile_vla.claims.bindings_comment import aliases_in
 from mobile_vla.claims.lexicon import Lexicon, standard
-from mobile_vla.claims.model import Claim, Reading, Term, Unread
+from mobile_vla.claims.model import Claim, HowSure, Reading, Term, Unread
 from mobile_vla.claims.page_names import BLOCKED, PageNames
 from mobile_vla.claims.phrases import Draft, Outcome, Reader, short
 from mobile_vla.claims.read_lines import lead_name, read_line
@@ -19,7 +20,7 @@ from mobile_vla.claims.read_tables import is_worth_telling, read_table
 from mobile_vla.claims.structure import LONGEST, Line, Page, Table, parse_page
 from mobile_vla.messages.reason import Reason, reason
 
-WRITTEN = ("date", "started")
+Language = Literal["en", "ko", "other"]
 
 
 def read_document(
@@ -121,10 +122,7 @@ def _claim(
     owner = bound.get(names.head_of(draft.owner)) if draft.owner else None
     other = bound.get(names.head_of(draft.other)) if draft.other else None
     holds = owner is not None and binder.without(owner, draft)
-    if draft.owner and owner and not holds:
-        sure = "candidate"
-    else:
-        sure = owner.sure if owner else "none"
+    sure: HowSure = owner.sure if owner and holds else "candidate" if owner else "none"
     return Claim(
         place=page.place(draft.line, draft.start, draft.end), quote=draft.line.text.strip(),
         kind=draft.kind, quantity=draft.quantity, value=draft.value, number=draft.number,
@@ -162,7 +160,7 @@ def _written(page: Page, names: PageNames) -> str | None:
     return None
 
 
-def _language(page: Page) -> str:
+def _language(page: Page) -> Language:
     texts = [block.text for block in page.blocks[:400] if isinstance(block, Line)]
     texts += [cell.text for block in page.blocks[:400] if isinstance(block, Table)
               for row in block.rows[:20] for cell in row]  # fmt: skip

@@ -21,9 +21,10 @@ def read_table(
     shape = names.shapes[id(table)]
     drafts: list[Draft] = []
     unread: list[Unread] = []
+    shares = shares_of_counts(table, names)
     if shape.kind == "":
-        cells = [cell for row in table.rows[1:] for cell in row if any(map(str.isdigit, cell.text))]
-        return [], [(cell, reason("claim.table_unknown")) for cell in cells[:1]]
+        told = [cell for row in table.rows[1:] for cell in row if is_worth_telling(cell, names)]
+        return shares, [(cell, reason("claim.table_unknown")) for cell in told[:1] if not shares]
     for number, row in enumerate(table.rows[1:], 1):
         if shape.kind == "comparisons":
             drafts += read_comparison_row(table.rows[0], row, names)
@@ -33,10 +34,10 @@ def read_table(
             drafts += outcome.drafts
             if outcome.why is not None and is_worth_telling(cell, names):
                 unread.append((cell, outcome.why))
-    return [*drafts, *shares_of_counts(table, names)], unread
+    return [*drafts, *shares], unread
 
 
-def _read_cell(
+def _read_cell(  # noqa: PLR0911, PLR0917 - one exit for each reason to read nothing
     shape: Shape, number: int, column: int, row: list[Line], names: PageNames, reader: Reader,
     owner: str | None,
 ) -> Outcome:  # fmt: skip
@@ -109,7 +110,7 @@ def _with_qualifier(key: Key, head: list[Item]) -> Key | None:
             item.key(kind) for item in head if item.key(kind) and not item.key("value_column")
         ]
         if values and not getattr(key, kind):
-            key = key._replace(**{kind: str(values[0])})
+            key = key.with_part(kind, str(values[0]))
     return key
 
 
