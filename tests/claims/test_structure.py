@@ -192,3 +192,27 @@ def test_sums_and_shares_of_the_pages_own_numbers() -> None:
     assert [(c.comparator, c.number, c.terms[0].number) for c in shares.claims] == [
         ("share", pytest.approx(0.992), 250), ("share", pytest.approx(0.012), 3),
     ]  # fmt: skip
+
+
+def test_train_and_validation_counts_in_one_column() -> None:
+    reading = read("| Run | Train / val |\n|---|---|\n| baseline | 200 / 50 |\n")
+    assert [(c.quantity, c.split, c.number) for c in reading.claims] == [
+        ("episodes", "train", 200), ("episodes", "val", 50),
+    ]  # fmt: skip
+
+
+def test_a_column_of_a_run_in_a_table_of_epochs_has_the_quantity_of_the_caption() -> None:
+    reading = read(
+        "## Val loss by epoch\n\n| Epoch | baseline | Wobble |\n|---|---|---|\n| 1 | 0.22 | 7 |\n"
+    )
+    assert [(c.quantity, c.epoch, c.run) for c in reading.claims] == [("val_loss", 1, "baseline")]
+
+
+def test_the_rest_is_the_same() -> None:
+    reading = read(
+        "| Item | baseline | nav_left_20260503 |\n|---|---|---|\n"
+        "| VLM init | RoboVLMs | none |\n| Rest | same | same |\n"
+    )
+    claim = next(c for c in reading.claims if c.kind == "difference")
+    assert (claim.comparator, claim.factors) == ("same_except", ("initial_weights",))
+    assert (claim.run, claim.other_run) == ("baseline", "nav_left_20260503")

@@ -24,9 +24,9 @@ def absence_in(items: Iterable[Item]) -> Absence | None:
     rated = any(item.key("quantity") in RATES for item in items)
     rated = rated and any(item.number is not None for item in items)
     for item in items:
-        if item.kind == "phrase" and (key := item.key("assertion")) is not None:
-            if not (rated and key == "other_subject"):
-                return key  # type: ignore[return-value]
+        key = item.key("assertion") if item.kind == "phrase" else None
+        if key is not None and not (rated and key == "other_subject"):
+            return key  # type: ignore[return-value]
     return None
 
 

@@ -91,9 +91,8 @@ def read_comparison(line: Line, items: list[Item], names: PageNames) -> list[Dra
             not item.key("factor") and not item.key("quantity") for item in rest
         ):
             return []
-        return [
-            replace(base, kind="comparison", comparator=word, word=word, factors=_factors(rest))
-        ]  # type: ignore[arg-type]
+        draft = replace(base, kind="comparison", comparator=cast(Comparator, word), word=word)
+        return [replace(draft, factors=_factors(rest))]
     return _of_quantity(base, rest, str(word), names)
 
 

@@ -206,7 +206,7 @@ class PageNames:
         if any(item.key("compare_column") for item in head[0]):
             return Shape("comparisons", columns)
         if head[0] and all(item.key("epoch") or item.kind == "symbol" for item in head[0]):
-            return Shape("epochs", columns)
+            return Shape("epochs", *self._by_epoch(table, head, columns))
         rows = [read_key(items, self.lexicon) for items in first]
         naming = [column for column, items in enumerate(head) if self._names_runs(items)]
         keyed = sum(key is not None for key in rows)
@@ -225,6 +225,26 @@ class PageNames:
         columns = [None if number in naming else key for number, key in enumerate(columns)]
         owners = [self._row_owner(row, naming, head) for row in table.rows[1:]]
         return Shape("runs", columns, [None, *owners])
+
+    def _by_epoch(
+        self, table: Table, head: list[list[Item]], columns: list[Key | None]
+    ) -> tuple[list[Key | None], list[str | None]]:
+        """Keys and owners by column; a column of a run has the one quantity of the caption."""
+        captions = [line for line in (table.introduced_by, table.section.title) if line is not None]
+        quantities: list[str] = []
+        for line in captions:
+            items = self.lexicon.lex(line.text, self.names)
+            quantities = quantities or [key for item in items for key in item.keys("quantity")]
+        caption = None
+        if len(quantities) == 1:
+            caption = Key((self.lexicon.quantities[quantities[0]],))
+        owners: list[str | None] = []
+        for column, items in enumerate(head):
+            names = {str(item.key("name")) for item in items if item.kind == "name"}
+            owners.append(names.pop() if len(names) == 1 else None)
+            if owners[-1] and columns[column] is None:
+                columns[column] = caption
+        return columns, owners
 
     def _names_runs(self, items: list[Item]) -> bool:
         words = [item for item in items if item.kind != "symbol" and not item.key("rank")]

@@ -17,6 +17,8 @@ LIMITS: dict[str, Comparator] = {"<": "at_most", "≤": "at_most", ">": "at_leas
 METRICS = frozenset({"val_loss", "train_loss", "rmse", "mae", "direction_accuracy", "success"})
 WORDED = frozenset({"regime", "overfitting", "direction", "state"})
 """Quantities whose value in words tells what it is of: "failed", "no overfitting", "left only"."""
+PAIR = "train/val"
+"""Split of a column that holds both counts."""
 MARK_STATES = {"yes": "finished", "no": "failed"}
 
 
@@ -124,6 +126,8 @@ def read_key(items: Sequence[Item], lexicon: Lexicon) -> Key | None:
             key = grown
         elif not is_silent(item) and not (item.kind == "symbol" and item.text == "%"):
             return None
+    if not key.quantities and key.split == PAIR:
+        return key._replace(quantities=(lexicon.quantities["episodes"],))
     return key if key.quantities else None
 
 
@@ -132,6 +136,8 @@ def _grow(key: Key, item: Item, lexicon: Lexicon) -> Key | None:
         if key.quantities:
             return None
         return key._replace(quantities=tuple(lexicon.quantities[one] for one in quantities))
+    if item.key("split") == "val" and key.split == "train" and not key.quantities:
+        return key._replace(split=PAIR)
     for kind in ("qualifier", "split", "group"):
         if (value := item.key(kind)) is not None and not getattr(key, kind):
             return key.with_part(kind, value)
@@ -151,6 +157,8 @@ class Reader:
         if absence := absence_in(items):
             return Outcome(why=reason(f"claim.{absence}", text=short(line)))
         outer, remarks = outside(items)
+        if key.split == PAIR:
+            return self._pair(line, outer, key)
         why = reason("claim.no_value", text=short(line))
         for quantity in key.quantities:
             outcome = self._of_quantity(line, outer, quantity)
@@ -163,6 +171,15 @@ class Reader:
                 return Outcome([key.fill(draft) for draft in drafts])
             why = outcome.why or why
         return Outcome(why=why)
+
+    def _pair(self, line: Line, items: Sequence[Item], key: Key) -> Outcome:
+        """ "200 / 50" under "Train / val"."""
+        numbers = [item for item in items if item.number is not None and not item.number.total]
+        drafts = [self.measure(line, item, key.quantities[0]) for item in numbers]
+        if len(drafts) != 2 or None in drafts:
+            return Outcome(why=reason("claim.no_value", text=short(line)))
+        splits = zip(drafts, ("train", "val"), strict=True)
+        return Outcome([replace(draft, split=split) for draft, split in splits if draft])
 
     def _of_quantity(self, line: Line, items: Sequence[Item], quantity: Quantity) -> Outcome:
         if quantity.type in NUMERIC:
@@ -334,9 +351,8 @@ class Reader:
             if quantity.key in WORDED and quantity.type == "word":
                 kind = f"word:{quantity.words}"
                 hits = [item for item in said if item.key(kind)]
-                rest = [
-                    item for item in said if item not in hits and not _beside_word(item, quantity)
-                ]
+                others = [item for item in said if item not in hits]
+                rest = [item for item in others if not _beside_word(item, quantity)]
                 single = len(hits) == 1 or quantity.key == "regime"
                 if single and not rest and (quantity.key != "direction" or _is_explicit(hits[0])):
                     return Outcome([self._drafted(line, item, quantity) for item in hits])

@@ -21,7 +21,7 @@ def read_table(
     shape = names.shapes[id(table)]
     drafts: list[Draft] = []
     unread: list[Unread] = []
-    shares = shares_of_counts(table, names)
+    shares = [*shares_of_counts(table, names), *_same_rest(table, shape, names)]
     if shape.kind == "":
         told = [cell for row in table.rows[1:] for cell in row if is_worth_telling(cell, names)]
         return shares, [(cell, reason("claim.table_unknown")) for cell in told[:1] if not shares]
@@ -52,7 +52,7 @@ def _read_cell(  # noqa: PLR0911, PLR0917 - one exit for each reason to read not
         head = names.lexicon.lex(shape.heads[column], names.names)
         key = _with_qualifier(key, head) if key else None
     else:
-        key, holder = _epoch_key(shape.keys[column], row[0], names), owner
+        key, holder = _epoch_key(shape.keys[column], row[0], names), shape.owners[column] or owner
         if column == 0:
             return Outcome()
     if key is None:
@@ -86,6 +86,30 @@ def read_value(line: Line, items: list[Item], key: Key, reader: Reader) -> Outco
             taken = {draft.quantity for draft in outcome.drafts}
             outcome.drafts += [one for one in extra.drafts if one.quantity not in taken]
     return outcome
+
+
+def _same_rest(table: Table, shape: Shape, names: PageNames) -> list[Draft]:
+    """ "The rest | same | same" in a table of two runs: they differ in its other rows alone."""
+    owners = [owner for owner in shape.owners[1:] if owner]
+    if shape.kind != "settings" or len(owners) != 2:
+        return []
+    rows = [(names.items(row[0]), row) for row in table.rows[1:]]
+    rest = [row for first, row in rows if any(item.key("rest") for item in first)]
+    others = [item for first, _ in rows for item in first]
+    factors = tuple(dict.fromkeys(str(item.key("factor")) for item in others if item.key("factor")))
+    if len(rest) != 1 or not factors:
+        return []
+    same = [
+        (cell, item) for cell in rest[0][1:] for item in names.items(cell)
+        if item.key("comparator") == "same"
+    ]  # fmt: skip
+    if len(same) != 2:
+        return []
+    cell, item = same[0]
+    return [
+        Draft(cell, item.start, item.end, "comparison", kind="difference", owner=owners[0],
+              comparator="same_except", other=owners[1], factors=factors)
+    ]  # fmt: skip
 
 
 def is_whole(line: Line, draft: Draft) -> bool:
