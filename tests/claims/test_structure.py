@@ -216,3 +216,16 @@ def test_the_rest_is_the_same() -> None:
     claim = next(c for c in reading.claims if c.kind == "difference")
     assert (claim.comparator, claim.factors) == ("same_except", ("initial_weights",))
     assert (claim.run, claim.other_run) == ("baseline", "nav_left_20260503")
+
+
+def test_an_ordinal_is_no_count() -> None:
+    assert facts_of(read("## baseline\n\ntext\n1) left only\n")) == {("direction", "left")}
+
+
+def test_the_last_epoch_is_not_epoch_nought() -> None:
+    claim = one("baseline의 train loss는 마지막 epoch에서 0.0123")
+    assert (claim.quantity, claim.qualifier, claim.epoch) == ("train_loss", "final", None)
+
+
+def test_a_split_that_is_also_a_filler_stays_with_its_count() -> None:
+    assert one("## baseline\n\n- 학습 에피소드 200개").split == "train"

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mobile_vla.claims.numbers import Number, named_date, read_number
+from mobile_vla.claims.numbers import APPROXIMATE_WORDS, MONTHS, Number, named_date, read_number
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
 
@@ -222,6 +222,7 @@ class _Lexer:
         self.lexicon, self.names, self.text = lexicon, names, text
         self.found = [(match.start(), match[0].lower()) for match in ATOM.finditer(text)]
         self.paths = PATH_SIGN.search(text) is not None
+        self.plain = not self.paths and "_" not in text and text.count("-") < 2
         self.identifiers = "_" in text or text.count("-") > 1
 
     def items(self) -> Iterable[Item]:
@@ -235,6 +236,8 @@ class _Lexer:
 
     def _item(self, number: int) -> Item:  # noqa: PLR0911 - one exit a kind of item
         start, atom = self.found[number]
+        if self.plain and atom.isalpha() and atom.isascii() and not self._begins(atom):
+            return Item("other", start, start + len(atom), self.text[start : start + len(atom)])
         first = atom[0]
         inside = start > 0 and (self.text[start - 1] == "_" or self.text[start - 1].isalnum())
         name = None if inside else self._longest(self.names.trie, number, name=True)
@@ -263,6 +266,13 @@ class _Lexer:
         kind = "other" if first.isalnum() else "symbol"
         return Item(kind, start, start + len(atom), self.text[start : start + len(atom)])
 
+    def _begins(self, atom: str) -> bool:
+        """Whether a phrase, a name or a number may begin with a word."""
+        return (
+            atom in self.lexicon.trie or atom in self.names.trie
+            or atom in MONTHS or atom in APPROXIMATE_WORDS
+        )  # fmt: skip
+
     def _file(self, start: int) -> Item | None:
         for kind, pattern in (("path", FILE), ("glob", GLOB), ("path", PATH)):
             match = pattern.match(self.text, start)
@@ -277,7 +287,7 @@ class _Lexer:
         text, number = self.text, None
         if inside and not (start and "가" <= text[start - 1] <= "힣"):
             return None
-        if atom[0].isdigit() or atom in "~≈∼약+-−–±." or atom in ("about", "around", "roughly"):
+        if atom[0].isdigit() or atom in "~≈∼약+-−–±." or atom in APPROXIMATE_WORDS:
             number = read_number(text, start, self.lexicon.unit_at)
         elif atom.isascii() and atom.isalpha() and text[start].isupper():
             number = named_date(text, start)
@@ -324,6 +334,8 @@ class _Lexer:
         return rest[0] == "_" or (rest[0].isascii() and rest[0].isalnum())
 
     def _without_particle(self, node: Trie, place: int, atom: str) -> tuple[Trie | None, int]:
+        if not atom.endswith(self.lexicon.particles):
+            return None, place
         for particle in self.lexicon.particles:
             if atom.endswith(particle) and len(particle) < len(atom):
                 after = node.get(atom[: -len(particle)])

@@ -15,6 +15,7 @@ NUMBER = re.compile(
     r"(?:[eE](?P<exp>[-+−]?\d{1,3})(?!\w)|\s?[×x*]\s?10(?:\^|\*\*)?(?P<power>[-−⁻]?[\d⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))?"
 )
 APPROXIMATE = re.compile(r"(?:[~≈∼]|about|around|approx\.?|roughly|약|대략)\s?", re.IGNORECASE)
+APPROXIMATE_WORDS = frozenset({"about", "around", "roughly", "approx"})
 FRACTION = re.compile(
     r"(?P<part>\d{1,9})\s?(?:/|out of|of)\s?(?P<total>\d{1,9})(?![\d./])"
     r"|(?P<total_ko>\d{1,9})\s?(?:회|번|개|건|편)?\s?중(?:에서|에)?\s?(?P<part_ko>\d{1,9})\s?(?:회|번|개|건|편)?"

@@ -17,6 +17,8 @@ LIMITS: dict[str, Comparator] = {"<": "at_most", "≤": "at_most", ">": "at_leas
 METRICS = frozenset({"val_loss", "train_loss", "rmse", "mae", "direction_accuracy", "success"})
 WORDED = frozenset({"regime", "overfitting", "direction", "state"})
 """Quantities whose value in words tells what it is of: "failed", "no overfitting", "left only"."""
+SPLIT = (METRICS - {"val_loss", "train_loss"}) | {"episodes", "frames", "share", "steps", "date"}
+"""Quantities that a split may have."""
 PAIR = "train/val"
 """Split of a column that holds both counts."""
 MARK_STATES = {"yes": "finished", "no": "failed"}
@@ -73,15 +75,16 @@ class Key(NamedTuple):
 
     def fill(self, draft: Draft) -> Draft:
         """The draft with what the key says and the value does not."""
-        filled = replace(
-            draft, qualifier=draft.qualifier or self.qualifier, split=draft.split or self.split,
-            group=draft.group or self.group, owner=draft.owner or self.name,
-            epoch=self.epoch if draft.epoch is None else draft.epoch,
-        )  # fmt: skip
-        if filled.quantity in ("val_loss", "train_loss"):
-            quantity = "train_loss" if filled.split == "train" else filled.quantity
-            return replace(filled, quantity=quantity, split="")
-        return filled
+        draft.qualifier = draft.qualifier or self.qualifier
+        draft.split = draft.split or self.split
+        draft.group = draft.group or self.group
+        draft.owner = draft.owner or self.name
+        draft.epoch = self.epoch if draft.epoch is None else draft.epoch
+        if draft.quantity == "val_loss" and draft.split == "train":
+            draft.quantity = "train_loss"
+        if draft.quantity not in SPLIT:
+            draft.split = ""
+        return draft
 
 
 @dataclass(slots=True)
@@ -97,7 +100,7 @@ def short(line: Line) -> str:
     return line.text.strip()[:120]
 
 
-SILENT = frozenset("*:()[]\"'`.,|#=↓↑-–—_“”‘’!")
+SILENT = frozenset("/&*:()[]\"'`.,|#=↓↑-–—_“”‘’!")
 
 
 def is_silent(item: Item) -> bool:
@@ -143,6 +146,8 @@ def _grow(key: Key, item: Item, lexicon: Lexicon) -> Key | None:
             return key.with_part(kind, value)
     if item.key("assertion"):
         return None
+    if item.key("epoch") and key.qualifier:
+        return key
     return key if is_silent(item) else None
 
 
@@ -338,7 +343,8 @@ class Reader:
 
     def clause(self, line: Line, items: Sequence[Item]) -> Outcome:
         """One clause: "val loss 0.013", "250 left episodes", "failed", "left only"."""
-        said = [item for item in items if not is_silent(item) or item.key("quantity")]
+        said = [item for item in items
+                if not is_silent(item) or item.key("quantity") or item.key("split")]  # fmt: skip
         if not said or all(item.kind in ("mark", "name") for item in said):
             return Outcome()
         numbers = [item for item in said if item.number is not None]
@@ -420,7 +426,9 @@ def _is_explicit(item: Item) -> bool:
 def _epoch(items: Sequence[Item]) -> int | None:
     """The epoch that a text names: "(Epoch 8)", "epoch 8에서"."""
     for first, second in pairwise(items):
-        if first.key("epoch") and second.number is not None and not second.number.unit:
+        if not first.key("epoch") or second.number is None or second.number.unit:
+            continue
+        if second.start <= first.end + 2 and second.number.base == int(second.number.base):
             return int(second.number.base)
     return None
 

@@ -25,7 +25,7 @@ def read_line(line: Line, names: PageNames, reader: Reader, owner: str | None) -
     if line.done is False:
         return Outcome(why=reason("claim.planned", text=short(line)))
     result = Outcome()
-    for sentence in _sentences(line, items):
+    for sentence in _sentences(line, _without_ordinal(items)):
         one = _sentence(line, sentence, names, reader, owner)
         result.drafts += one.drafts
         result.why = result.why or one.why
@@ -38,6 +38,12 @@ def lead_name(line: Line, names: PageNames) -> str | None:
     found = {str(item.key("name")) for item in outer if item.kind == "name"}
     rest = [item for item in outer if item.kind not in ("name", "mark") and not is_silent(item)]
     return found.pop() if len(found) == 1 and not rest else None
+
+
+def _without_ordinal(items: list[Item]) -> list[Item]:
+    """The items without the "1)" or "2." that they begin with."""
+    ordinal = len(items) > 2 and items[0].number is not None and items[1].text in (")", ".")
+    return items[2:] if ordinal else items
 
 
 def _sentences(line: Line, items: list[Item]) -> Iterator[list[Item]]:
