@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.claims_evidence import RUNS, one, read
 
@@ -16,16 +16,31 @@ from mobile_vla.messages.catalogue import sentence
 from mobile_vla.messages.errors import UserError
 
 FRAGMENTS = st.sampled_from([
-    "# ", "## Case 1\n", "baseline", "| a | b |\n|---|---|\n", "| Run | Val loss |\n|---|---|\n", "|", " ", "\n",
-    "- ", "  - ", "val loss", ": ", "0.19", "✅", "~~", "**", "`", "```\n", "> ", "검증 손실", "은 ", "19/20", "(", ")",
-    "<!-- mvla: Case 1 = baseline -->", "---\n", "&amp;", "<br>", "\u202e", "epoch 3", "Case 1", "250 + 250 = 500",
-    unicodedata.normalize("NFD", "검증 손실"), "%", "2026-05-03", "*right*.h5", "\\", "[x](y)", "- [ ] ",
+    "# ", "## Case 1\n", "baseline", "| a | b |\n|---|---|\n", "| Run | Val loss |\n|---|---|\n", "|", " ", "\n",  # noqa: E501
+    "- ", "  - ", "val loss", ": ", "0.19", "✅", "~~", "**", "`", "```\n", "> ", "검증 손실", "은 ", "19/20", "(", ")",  # noqa: E501
+    "<!-- mvla: Case 1 = baseline -->", "---\n", "&amp;", "<br>", "\u202e", "epoch 3", "Case 1", "250 + 250 = 500",  # noqa: E501
+    unicodedata.normalize("NFD", "검증 손실"), "%", "2026-05-03", "*right*.h5", "\\", "[x](y)", "- [ ] ",  # noqa: E501
 ])  # fmt: skip
 
 
-@given(st.lists(FRAGMENTS | st.text(max_size=4), max_size=40).map("".join))
+PAGES = st.lists(FRAGMENTS | st.text(max_size=4), max_size=40).map("".join)
+
+
+@given(PAGES)
 @example("|a\n|-\n|~~1~~ 2")
+@example("baseline```\n250 + 250 = 500```\n")
 def test_any_page_is_read_and_every_claim_stands_where_it_says(text: str) -> None:
+    check_page(text)
+
+
+@pytest.mark.slow
+@settings(max_examples=10_000, deadline=None)
+@given(PAGES)
+def test_ten_thousand_pages(text: str) -> None:
+    check_page(text)
+
+
+def check_page(text: str) -> None:
     data = text.encode("utf-8", "replace")
     try:
         reading = read_document(data, "p", RUNS)
@@ -34,7 +49,7 @@ def test_any_page_is_read_and_every_claim_stands_where_it_says(text: str) -> Non
         return
     for claim in reading.claims:
         written = data[claim.place.start : claim.place.end].decode()
-        assert unicodedata.normalize("NFC", written).count(claim.value.strip()[:1]) > 0
+        assert unicodedata.normalize("NFC", written) == claim.value
         assert claim.place.line == data[: claim.place.start].count(b"\n") + 1
         assert claim.run is None or claim.run in {run.name for run in RUNS}
     for unread in reading.unread:
@@ -83,7 +98,7 @@ def test_one_value_through_all_of_it(text: str) -> None:
 
 def test_a_page_in_another_language_is_read_by_structure_and_said_so() -> None:
     reading = read(
-        "# Отчёт о запуске\n\nМодель работает хорошо и учится быстро.\n\n| Run | Val loss |\n|---|---|\n| baseline | 0.19 |\n"
+        "# Отчёт о запуске\n\nМодель работает хорошо и учится быстро.\n\n| Run | Val loss |\n|---|---|\n| baseline | 0.19 |\n"  # noqa: E501
     )
     assert reading.language == "other"
     assert [claim.run for claim in reading.claims] == ["baseline"]
@@ -98,7 +113,7 @@ def test_a_very_long_line_is_told() -> None:
 def test_a_lexicon_is_extended_by_a_file(tmp_path: Path) -> None:
     path = tmp_path / "ours.toml"
     path.write_text(
-        '[quantity.val_loss]\nnames = ["wobble"]\n[quantity.grip]\ntype = "number"\nnames = ["grip force"]\n'
+        '[quantity.val_loss]\nnames = ["wobble"]\n[quantity.grip]\ntype = "number"\nnames = ["grip force"]\n'  # noqa: E501
     )
     reading = read("## baseline\n\n- Wobble: 0.19\n- Grip force: 3.5\n", lexicon=extend(path))
     assert [(c.quantity, c.number) for c in reading.claims] == [("val_loss", 0.19), ("grip", 3.5)]

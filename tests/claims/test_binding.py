@@ -84,7 +84,7 @@ def test_two_values_of_one_run_bind_and_one_does_not() -> None:
 
 
 def test_a_claim_never_binds_itself() -> None:
-    text = "| Case | Val loss | Train RMSE | Episodes |\n|---|---|---|---|\n| 4 | 0.0138 | 0.112 | 300 |\n"
+    text = "| Case | Val loss | Train RMSE | Episodes |\n|---|---|---|---|\n| 4 | 0.0138 | 0.112 | 300 |\n"  # noqa: E501
     runs = {claim.quantity: claim.run for claim in read(text).claims}
     assert runs == {"val_loss": None, "rmse": None, "episodes": LEFT.name}
 
@@ -125,12 +125,12 @@ def test_a_checkpoint_file_that_one_run_wrote_binds() -> None:
 
 
 def test_a_run_that_started_after_the_page_is_no_candidate() -> None:
-    text = "Date: 2026-05-01\n\n| Case | Val loss | Train RMSE | Seed |\n|---|---|---|---|\n| 4 | 0.0138 | 0.112 | 5 |\n"
+    text = "Date: 2026-05-01\n\n| Case | Val loss | Train RMSE | Seed |\n|---|---|---|---|\n| 4 | 0.0138 | 0.112 | 5 |\n"  # noqa: E501
     assert binding(text, "Case 4").candidates == []
 
 
 def test_a_page_about_one_run_may_speak_of_another() -> None:
-    text = "# nav_left_20260503\n\n- Epochs: 3\n\n## baseline\n\n- Epochs: 5\n\n## nav_left_20260503 vs baseline\n\n- Epochs: 7\n"
+    text = "# nav_left_20260503\n\n- Epochs: 3\n\n## baseline\n\n- Epochs: 5\n\n## nav_left_20260503 vs baseline\n\n- Epochs: 7\n"  # noqa: E501
     assert [claim.run for claim in read(text).claims] == ["nav_left_20260503", "baseline"]
 
 
@@ -149,7 +149,7 @@ def test_a_direction_in_the_data_never_names_the_run() -> None:
 
 def test_a_comment_binds_what_it_names() -> None:
     reading = read(
-        "- Case 2: val loss 0.4\n- No-Chunk: seed 3\n\n<!-- mvla: Case 2 = baseline; No-Chunk = nav_left_20260503 -->\n"
+        "- Case 2: val loss 0.4\n- No-Chunk: seed 3\n\n<!-- mvla: Case 2 = baseline; No-Chunk = nav_left_20260503 -->\n"  # noqa: E501
     )
     assert [(c.run, c.sure) for c in reading.claims] == [
         ("baseline", "confirmed"), ("nav_left_20260503", "confirmed"),
@@ -171,7 +171,7 @@ def test_a_comment_that_names_no_run_is_told() -> None:
 
 def test_two_comments_that_disagree_bind_nothing() -> None:
     reading = read(
-        "<!-- mvla: Case 2 = baseline -->\n\n- Case 2: val loss 0.4\n\n<!-- mvla: case 2 = nav_left_20260503 -->\n"
+        "<!-- mvla: Case 2 = baseline -->\n\n- Case 2: val loss 0.4\n\n<!-- mvla: case 2 = nav_left_20260503 -->\n"  # noqa: E501
     )
     assert [claim.run for claim in reading.claims] == [None]
     assert [one.why.code for one in reading.unread] == ["claim.comments_disagree"]

@@ -113,7 +113,7 @@ def test_the_schema_names_every_quantity_and_no_verdict() -> None:
 
 
 JSON = st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=9),
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(GOOD)), inner))  # fmt: skip
+                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(GOOD)), inner))  # fmt: skip  # noqa: E501
 
 
 @given(JSON)

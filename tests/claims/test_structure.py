@@ -31,7 +31,7 @@ def test_a_table_with_a_run_a_column() -> None:
 
 def test_a_table_with_a_setting_a_row_belongs_to_its_section() -> None:
     reading = read(
-        "## baseline\n\n### Settings\n\n| Item | Value |\n|---|---|\n| LoRA | ✅ (r=32, alpha=16) |\n"
+        "## baseline\n\n### Settings\n\n| Item | Value |\n|---|---|\n| LoRA | ✅ (r=32, alpha=16) |\n"  # noqa: E501
     )
     assert facts_of(reading) == {("regime", "lora"), ("lora_r", "32"), ("lora_alpha", "16")}
     assert {c.run for c in reading.claims} == {"baseline"}

@@ -364,8 +364,9 @@ def bindings_of(
     for head, members in names.members().items():
         one = bound[head]
         for name in members:
+            places = list(dict.fromkeys(names.places[name]))
             found.append(Binding(
-                name=name, places=names.places[name], run=one.run, sure=one.sure, why=one.why,
+                name=name, places=places, run=one.run, sure=one.sure, why=one.why,
                 candidates=one.candidates, claims=claims.get(name, 0),
             ))  # fmt: skip
     return found

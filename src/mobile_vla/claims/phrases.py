@@ -144,11 +144,9 @@ def _grow(key: Key, item: Item, lexicon: Lexicon) -> Key | None:
     for kind in ("qualifier", "split", "group"):
         if (value := item.key(kind)) is not None and not getattr(key, kind):
             return key.with_part(kind, value)
-    if item.key("assertion"):
-        return None
-    if item.key("epoch") and key.qualifier:
-        return key
-    return key if is_silent(item) else None
+    last_epoch = item.key("epoch") and key.qualifier
+    silent = is_silent(item) and not item.key("assertion")
+    return key if last_epoch or silent else None
 
 
 class Reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -41,6 +42,7 @@ def read_document(
     written = _written(page, names)
     bound, binder = _bind(names, drafts, runs, confirmed, written)
     claims = [_claim(page, draft, names, bound, binder) for draft in drafts]
+    claims = [claim for claim in claims if _stands(data, claim)]
     counts = Counter(claim.owner for claim in claims if claim.owner)
     counts.update(claim.other_owner for claim in claims if claim.other_owner)
     return Reading(
@@ -133,6 +135,12 @@ def _claim(
         terms=tuple(term for line, item in draft.terms for term in _terms(page, line, item)),
         whole=draft.whole,
     )  # fmt: skip
+
+
+def _stands(data: bytes, claim: Claim) -> bool:
+    """Whether the value stands at its place; not so where an entity or an escape is part of it."""
+    written = data[claim.place.start : claim.place.end].decode("utf-8", "replace")
+    return written == claim.value or unicodedata.normalize("NFC", written) == claim.value
 
 
 def _terms(page: Page, line: Line, item: object) -> list[Term]:

@@ -238,7 +238,7 @@ class _Builder:
         if self.struck:
             value = " "
         if code:
-            inner = self.data[start:end].find(value.encode())
+            inner = self.data[start:end].replace(b"\n", b" ").find(value.encode())
             start += max(inner, 0)
             end = min(start + len(value.encode()), end)
         if self.block is None:
