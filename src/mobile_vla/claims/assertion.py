@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Literal
 
 from mobile_vla.claims.lexicon import Item, Lexicon, Names
 from mobile_vla.claims.structure import Line, Section
-from mobile_vla.messages.reason import Reason, reason
 
 Absence = Literal[
     "denied", "asked", "conditional", "planned", "wished", "quoted", "others", "obsolete",
@@ -15,20 +14,20 @@ Absence = Literal[
 ]  # fmt: skip
 """Why a text asserts nothing about a run: it denies, asks, sets a condition, plans, wishes, quotes,
 speaks of other people's work, of something obsolete, or of a drive, a test or an attempt."""
-ABSENCES = get_args(Absence)
+RATES = frozenset({"success", "collisions", "instructed_side", "swap", "direction_accuracy"})
+"""Quantities that are counted over drives: beside their number, "drives" is no other subject."""
 
 
 def absence_in(items: Iterable[Item]) -> Absence | None:
     """Why a text of these items asserts nothing; None where it asserts something."""
+    items = list(items)
+    rated = any(item.key("quantity") in RATES for item in items)
+    rated = rated and any(item.number is not None for item in items)
     for item in items:
-        if item.kind in ("phrase", "symbol") and (key := item.key("assertion")) is not None:
+        key = item.key("assertion") if item.kind == "phrase" else None
+        if key is not None and not (rated and key == "other_subject"):
             return key  # type: ignore[return-value]
     return None
-
-
-def not_asserted(absence: Absence, text: str) -> Reason:
-    """The reason for an unread line."""
-    return reason(f"claim.{absence}", text=text.strip()[:120])
 
 
 class AssertedSections:

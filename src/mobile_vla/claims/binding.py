@@ -19,8 +19,9 @@ from mobile_vla.messages.reason import Reason, reason
 
 LOSSES = frozenset({"val_loss", "train_loss", "rmse", "mae"})
 WEIGHTS = {"file": 2.0, "date": 1.0, "word": 1.0, "loss": 1.0}
-"""What a kind of evidence counts; a setting or a count of episodes is 0.5, as many runs share it."""
-ENOUGH = 2.0
+"""What a kind of evidence counts; a setting or a count of episodes counts 0.5."""
+ENOUGH, AS_A_NAME = 2.0, 3.0
+"""Evidence that binds a name; and a full name that no run in the evidence has."""
 COMMON = 50
 """Runs that share a value above which it tells nothing."""
 SHOWN = 5
@@ -53,14 +54,17 @@ class KnownRun:
 
 
 class Bound(NamedTuple):
-    """What a name means. `support`: for each run the evidence that speaks for it."""
+    """What a name means. `support`: for each run the evidence that speaks for it.
+
+    `needs`: how much of it the binding rests on, 0 where it rests on names.
+    """
 
     run: str | None
     sure: HowSure
     why: list[Reason]
     candidates: list[Candidate]
     support: dict[str, set[Hashable]]
-    by_values: bool = False
+    needs: float = 0.0
 
 
 class Binder:
@@ -94,7 +98,9 @@ class Binder:
             self._index = _FactIndex(self.runs.values())
         return self._index
 
-    def bind(self, names: Iterable[str], clues: set[Clue], drafts: Sequence[Draft]) -> Bound:
+    def bind(  # noqa: PLR0911 - one exit for each way to bind
+        self, names: Iterable[str], clues: set[Clue], drafts: Sequence[Draft]
+    ) -> Bound:
         """What the names of one run on a page mean."""
         names = list(names)
         atoms = [atoms_of(name) for name in names]
@@ -105,7 +111,7 @@ class Binder:
         if exact:
             return self._decided(exact, "exact", "claim.bound_exact")
         if foreign := self._foreign(names, clues):
-            return Bound(None, "none", [reason("claim.bind_foreign", name=foreign)], [], {})
+            return self._by_losses(foreign, names, clues, drafts)
         labelled = set[str]().union(*(self.labels.get(one, set()) for one in atoms))
         support = self._support(names, clues, drafts)
         winner = self._winner(support, drafts)
@@ -118,16 +124,30 @@ class Binder:
             run = next(iter(short))
             return Bound(run, "safe", [reason("claim.bound_short", run=run)], [], support)
         if winner is not None and (not short or winner in short):
-            return Bound(winner, "safe", self._reasons(winner, support), [], support, True)
+            return Bound(winner, "safe", self._reasons(winner, support), [], support, ENOUGH)
         return self._undecided(short | ({winner} if winner else set()), support)
 
     def without(self, bound: Bound, draft: Draft) -> bool:
         """Whether a binding by values holds without one claim, so that the claim can be tested."""
-        if not bound.by_values:
+        if not bound.needs:
             return True
         identity = evidence_id(draft)
         rest = {run: ids - {identity} for run, ids in bound.support.items()}
-        return self._winner(rest, []) == bound.run
+        return self._winner(rest, [], bound.needs) == bound.run
+
+    def _by_losses(
+        self, foreign: str, names: list[str], clues: set[Clue], drafts: Sequence[Draft]
+    ) -> Bound:
+        """A run that the evidence calls otherwise: three losses are as good as a name."""
+        support = self._support(names, clues, drafts)
+        losses: dict[str, set[Hashable]] = {}
+        for run, ids in support.items():
+            losses[run] = {one for one in ids if isinstance(one, tuple) and one[0] == "loss"}
+        winner, match = self._winner(losses, drafts, AS_A_NAME), DAY.search(foreign)
+        day = "-".join(match.groups()) if match else ""
+        if winner is None or not _same_day(self.runs[winner].day(), day):
+            return Bound(None, "none", [reason("claim.bind_foreign", name=foreign)], [], support)
+        return Bound(winner, "safe", self._reasons(winner, losses), [], losses, AS_A_NAME)
 
     def _decided(self, runs: set[str], sure: HowSure, code: str) -> Bound:
         if len(runs) > 1:
@@ -147,7 +167,9 @@ class Binder:
         return Bound(None, "candidate", [reason(code, n=len(candidates))], candidates, support)
 
     def _reasons(self, run: str, support: dict[str, set[Hashable]]) -> list[Reason]:
-        texts = [str(one[-1]) for one in sorted(support.get(run, ()), key=str) if isinstance(one, tuple)]
+        texts = [
+            str(one[-1]) for one in sorted(support.get(run, ()), key=str) if isinstance(one, tuple)
+        ]
         return [reason("claim.bound_values", values=list(texts[:6]))] if texts else []
 
     def _foreign(self, names: list[str], clues: set[Clue]) -> str | None:
@@ -156,9 +178,10 @@ class Binder:
         for text in texts:
             stem = text.rsplit(".", 1)[0] if text not in self._files else ""
             atoms = atoms_of(stem)
-            if len(atoms) >= 3 and DAY.search(stem) and not self._containing(atoms):
-                if not any(_is_part(known, atoms) for known in self.exact):
-                    return text
+            if len(atoms) < 3 or not DAY.search(stem) or self._containing(atoms):
+                continue
+            if not any(_is_part(known, atoms) for known in self.exact):
+                return text
         return None
 
     def _containing(self, atoms: tuple[str, ...]) -> set[str]:
@@ -173,8 +196,14 @@ class Binder:
         runs: set[str] = set()
         for name in names:
             atoms = atoms_of(name)
-            label = len(atoms) == 2 and len(atoms[1]) < 4 and atoms[0] in ("case", "run", "exp", "model")
-            if label or not (len(atoms) > 1 or (atoms and atoms[0].isdigit() and len(atoms[0]) > 3)):
+            label = (
+                len(atoms) == 2
+                and len(atoms[1]) < 4
+                and atoms[0] in ("case", "run", "exp", "model")
+            )
+            if label or not (
+                len(atoms) > 1 or (atoms and atoms[0].isdigit() and len(atoms[0]) > 3)
+            ):
                 continue
             runs |= self._containing(atoms) & self.possible
         fitting = {run for run in runs if all(_same_day(self.runs[run].day(), day) for day in days)}
@@ -182,7 +211,9 @@ class Binder:
 
     # ---------------------------------------------------------------- values
 
-    def _support(self, names: list[str], clues: set[Clue], drafts: Sequence[Draft]) -> dict[str, set[Hashable]]:
+    def _support(
+        self, names: list[str], clues: set[Clue], drafts: Sequence[Draft]
+    ) -> dict[str, set[Hashable]]:
         support: dict[str, set[Hashable]] = defaultdict(set)
         for draft in drafts:
             for run in self._runs_with(draft) & self.possible:
@@ -190,7 +221,9 @@ class Binder:
         for clue in clues:
             for run in self._of_clue(clue) & self.possible:
                 support[run].add((clue.kind, clue.text))
-        words = {atom for name in names for atom in atoms_of(name) if len(atom) > 3 and atom.isalpha()}
+        words = {
+            atom for name in names for atom in atoms_of(name) if len(atom) > 3 and atom.isalpha()
+        }
         for word in words:
             for run in self._words.get(word, set()) & set(support):
                 support[run].add(("word", word))
@@ -198,7 +231,9 @@ class Binder:
 
     def _of_clue(self, clue: Clue) -> set[str]:
         if clue.kind == "date":
-            return {name for name, run in self.runs.items() if _same_day(run.day(), clue.text, False)}
+            return {
+                name for name, run in self.runs.items() if _same_day(run.day(), clue.text, False)
+            }
         return self._files.get(clue.text, set())
 
     def _runs_with(self, draft: Draft) -> set[str]:
@@ -212,7 +247,9 @@ class Binder:
         runs = self.index.runs_with(draft)
         return runs if len(runs) <= COMMON else set()
 
-    def _winner(self, support: dict[str, set[Hashable]], drafts: Sequence[Draft]) -> str | None:
+    def _winner(
+        self, support: dict[str, set[Hashable]], drafts: Sequence[Draft], enough: float = ENOUGH
+    ) -> str | None:
         """The run apart from every other by evidence enough, None where none is."""
         if not support:
             return None
@@ -220,7 +257,7 @@ class Binder:
         best = ordered[0]
         for other in [*ordered[1:], None]:
             ids = support[other] if other else set()
-            if weight(support[best] - ids) - 2 * weight(ids - support[best]) < ENOUGH:
+            if weight(support[best] - ids) - 2 * weight(ids - support[best]) < enough:
                 return None
         losses = [draft for draft in drafts if draft.quantity in LOSSES and draft.kind == "value"]
         missed = {evidence_id(draft) for draft in losses if self.index.contradicts(best, draft)}
@@ -271,7 +308,9 @@ class _FactIndex:
                     self.words[fact.key.quantity, fact.value].add(name)
                 else:
                     numbers[fact.key.quantity].append((float(fact.value), name, fact))
-        self.numbers = {key: sorted(facts, key=lambda one: one[0]) for key, facts in numbers.items()}
+        self.numbers = {
+            key: sorted(facts, key=lambda one: one[0]) for key, facts in numbers.items()
+        }
         self.values = {key: [one[0] for one in facts] for key, facts in self.numbers.items()}
 
     def runs_with(self, draft: Draft) -> set[str]:
@@ -290,7 +329,11 @@ class _FactIndex:
 
     def contradicts(self, run: str, draft: Draft) -> bool:
         """Whether the run has facts of the same key, and none of this value."""
-        facts = [fact for fact in self.tables[run].of(draft.quantity) if _comparable(draft, fact)]
+        facts = [
+            fact for fact in self.tables[run].of(draft.quantity)
+            if _comparable(draft, fact) and fact.key.epoch == draft.epoch
+            and fact.key.qualifier == draft.qualifier
+        ]  # fmt: skip
         half = draft.step / 2 * 1.000001
         number = draft.number or 0.0
         return bool(facts) and not any(
@@ -302,19 +345,28 @@ def _comparable(draft: Draft, fact: Fact) -> bool:
     key = fact.key
     if draft.epoch is not None and key.epoch is not None and draft.epoch != key.epoch:
         return False
-    if draft.qualifier in ("best", "final", "initial") and key.qualifier and key.qualifier != draft.qualifier:
+    if (
+        draft.qualifier in ("best", "final", "initial")
+        and key.qualifier
+        and key.qualifier != draft.qualifier
+    ):
         return False
-    return (not draft.split or not key.split or draft.split == key.split) and draft.group == key.group
+    return (
+        not draft.split or not key.split or draft.split == key.split
+    ) and draft.group == key.group
 
 
-def bindings_of(names: PageNames, bound: Mapping[str, Bound], claims: Mapping[str, int]) -> list[Binding]:
+def bindings_of(
+    names: PageNames, bound: Mapping[str, Bound], claims: Mapping[str, int]
+) -> list[Binding]:
     """Each name of a page that a claim or a heading uses, with what it means."""
     found = []
     for head, members in names.members().items():
         one = bound[head]
         for name in members:
+            places = list(dict.fromkeys(names.places[name]))
             found.append(Binding(
-                name=name, places=names.places[name], run=one.run, sure=one.sure, why=one.why,
+                name=name, places=places, run=one.run, sure=one.sure, why=one.why,
                 candidates=one.candidates, claims=claims.get(name, 0),
             ))  # fmt: skip
     return found

@@ -9,8 +9,8 @@ from mobile_vla.claims.binding import KnownRun
 from mobile_vla.claims.lexicon import atoms_of
 from mobile_vla.claims.model import Unread
 from mobile_vla.claims.structure import Page
-from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.catalogue import phrase
+from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.reason import Reason, reason
 
 COMMENT = re.compile(r"<!--\s*mvla:(.*?)-->", re.DOTALL)
@@ -36,7 +36,11 @@ def aliases_in(page: Page, runs: Sequence[KnownRun]) -> tuple[dict[str, str], li
             for entry in filter(str.strip, match[1].split(";")):
                 name, equals, run = (part.strip() for part in entry.partition("="))
                 if not (name and equals and run and atoms_of(name)):
-                    fault(start, entry.strip(), reason("claim.comment_not_read", text=entry.strip()[:120]))
+                    fault(
+                        start,
+                        entry.strip(),
+                        reason("claim.comment_not_read", text=entry.strip()[:120]),
+                    )
                 elif run not in known:
                     fault(start, entry.strip(), reason("claim.bind_no_such_run", run=run))
                 else:

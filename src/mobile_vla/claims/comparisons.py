@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
+from typing import cast
 
 from mobile_vla.claims.assertion import absence_in
 from mobile_vla.claims.lexicon import Item
@@ -28,8 +30,11 @@ def read_comparison_row(head: list[Line], row: list[Line], names: PageNames) -> 
     if pair is None or verdict is None:
         return []
     cell, item, word = verdict
-    return [Draft(cell, item.start, item.end, "comparison", kind="comparison", comparator=word,
-                  word=word, owner=pair[0], other=pair[1], factors=_factors(names.items(row[0])))]  # fmt: skip
+    factors = _factors(names.items(row[0]))
+    return [
+        Draft(cell, item.start, item.end, "comparison", kind="comparison", comparator=word,
+              word=word, owner=pair[0], other=pair[1], factors=factors)
+    ]  # fmt: skip
 
 
 def _verdict(cell: Line, names: PageNames) -> tuple[Line, Item, Comparator] | None:
@@ -55,13 +60,19 @@ def read_comparison(line: Line, items: list[Item], names: PageNames) -> list[Dra
     """A sentence, heading or item that compares: "A's val loss is 3× lower than B's", "A is best",
     "A vs B: only the data differs", "A vs B: fair comparison".
     """
-    found = list(dict.fromkeys(str(item.key("name")) for item in items if item.kind == "name"))
+    named = [str(item.key("name")) for item in items if item.kind == "name"]
+    found = list({names.head_of(name): name for name in reversed(named)}.values())[::-1]
     words = [item for item in items if item.key("comparator") or item.key("word:possible")]
-    words = [item for item in words if not (item.key("qualifier") and _quantity_follows(items, item))]
+    words = [
+        item for item in words if not (item.key("qualifier") and _quantity_follows(items, item))
+    ]
     if not words or not 1 <= len(found) <= 2 or absence_in(items):
         return []
-    rest = [item for item in outside(items)[0] if item not in words and item.kind not in ("name", "mark")
-            and not is_silent(item) and not item.key("versus")]  # fmt: skip
+    rest = [
+        item for item in outside(items)[0]
+        if item not in words and item.kind not in ("name", "mark")
+        and not is_silent(item) and not item.key("versus")
+    ]  # fmt: skip
     word = words[0].key("comparator") or words[0].key("word:possible")
     other = found[1] if len(found) == 2 else None
     base = Draft(line, words[0].start, words[-1].end, "comparison", owner=found[0], other=other)
@@ -70,11 +81,18 @@ def read_comparison(line: Line, items: list[Item], names: PageNames) -> list[Dra
         if other is None or any(not item.key("factor") for item in rest):
             return []
         comparator: Comparator = word  # type: ignore[assignment]
-        return [replace(base, kind="difference", comparator=comparator, factors=factors)] if factors or word == "same" else []
+        return (
+            [replace(base, kind="difference", comparator=comparator, factors=factors)]
+            if factors or word == "same"
+            else []
+        )
     if word in ("comparable", "not_comparable"):
-        if other is None or any(not item.key("factor") and not item.key("quantity") for item in rest):
+        if other is None or any(
+            not item.key("factor") and not item.key("quantity") for item in rest
+        ):
             return []
-        return [replace(base, kind="comparison", comparator=word, word=word, factors=_factors(rest))]  # type: ignore[arg-type]
+        draft = replace(base, kind="comparison", comparator=cast(Comparator, word), word=word)
+        return [replace(draft, factors=_factors(rest))]
     return _of_quantity(base, rest, str(word), names)
 
 
@@ -85,8 +103,12 @@ def _of_quantity(base: Draft, rest: list[Item], word: str, names: PageNames) -> 
         return []
     if base.other is None and word not in SUPERLATIVES and not quantities:
         return []
-    key = names.lexicon.quantities[str(quantities[0].key("quantity"))].key if quantities else "comparison"
-    draft = replace(base, kind="comparison", quantity=key, comparator=word)  # type: ignore[arg-type]
+    key = (
+        names.lexicon.quantities[str(quantities[0].key("quantity"))].key
+        if quantities
+        else "comparison"
+    )
+    draft = replace(base, kind="comparison", quantity=key, comparator=cast(Comparator, word))
     if times and times[0].number is not None:
         ratio, step = times[0].number.base, times[0].number.step
         if word in ("lower", "better") and ratio > 0:
@@ -97,7 +119,7 @@ def _of_quantity(base: Draft, rest: list[Item], word: str, names: PageNames) -> 
 
 
 def _quantity_follows(items: list[Item], item: Item) -> bool:
-    following = [one for one in items if one.start >= item.end and not (one.kind == "symbol")]
+    following = [one for one in items if one.start >= item.end and one.kind != "symbol"]
     return bool(following) and following[0].key("quantity") is not None
 
 
@@ -105,7 +127,7 @@ def _quantity_follows(items: list[Item], item: Item) -> bool:
 
 
 def read_arithmetic(line: Line, items: list[Item], names: PageNames) -> list[Draft]:
-    """Sums and shares that a line spells out: "250 + 250 = 500", "400 (200 + 200)", "200 of 250 (80 %)"."""
+    """Sums and shares that a line spells out: "250 + 250 = 500", "400 (200 + 200)"."""
     numbers = [item for item in items if item.number is not None and not item.number.date]
     drafts = []
     for number, total in enumerate(numbers):
@@ -156,7 +178,7 @@ def _joined_by_plus(items: list[Item], numbers: list[Item]) -> list[Item]:
 def _shares(line: Line, numbers: list[Item], names: PageNames) -> list[Draft]:
     """Percentages right after a fraction: "19/20 (95 %)"."""
     drafts = []
-    for fraction, share in zip(numbers, numbers[1:], strict=False):
+    for fraction, share in pairwise(numbers):
         if fraction.number is None or share.number is None or fraction.number.total is None:
             continue
         between = line.text[fraction.end : share.start]

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mobile_vla.claims.numbers import Number, named_date, read_number
+from mobile_vla.claims.numbers import APPROXIMATE_WORDS, MONTHS, Number, named_date, read_number
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
 
@@ -24,10 +24,26 @@ FILE = re.compile(
 )
 GLOB = re.compile(r"[\w./\[\]?-]*\*[\w./*\[\]?-]*")
 PATH = re.compile(r"[.~]?/?[\w.~-]+(?:/[\w.~-]+){2,}/?|[.~]?/[\w.~-]+(?:/[\w.~-]+)*/?")
+PATH_SIGN = re.compile(r"[/*\\]|\w\.[a-zA-Z]")
 IDENTIFIER = re.compile(r"[A-Za-z0-9]\w*_[\w-]*\w|[A-Za-z]\w*(?:-\w+){2,}")
 FIELDS = frozenset({"type", "names", "words", "min", "max", "key", "after"})
-TYPES = frozenset("number count share rate duration date size word flag path glob text".split())
-NUMERIC = frozenset("number count share rate duration size".split())
+TYPES = frozenset(
+    [
+        "number",
+        "count",
+        "share",
+        "rate",
+        "duration",
+        "date",
+        "size",
+        "word",
+        "flag",
+        "path",
+        "glob",
+        "text",
+    ]
+)
+NUMERIC = frozenset(["number", "count", "share", "rate", "duration", "size"])
 
 
 class Sense(NamedTuple):
@@ -62,7 +78,10 @@ class Item(NamedTuple):
 
     def key(self, kind: str) -> str | None:
         """The key of the item's meaning of a kind, None where it has none."""
-        return next((sense.key for sense in self.senses if sense.kind == kind), None)
+        for sense in self.senses:
+            if sense[0] == kind:
+                return sense[1]
+        return None
 
     def keys(self, kind: str) -> list[str]:
         """Every key of a kind."""
@@ -85,6 +104,7 @@ class Names:
     def __init__(self, names: Iterable[str] = ()) -> None:
         self.trie: Trie = {}
         self.names: dict[tuple[str, ...], str] = {}
+        self.lexed: dict[str, list[Item]] = {}
         for name in names:
             self.add(name)
 
@@ -97,6 +117,7 @@ class Names:
         if atoms and atoms not in self.names:
             self.names[atoms] = meaning or name
             _insert(self.trie, atoms, Sense("name", meaning or name))
+            self.lexed.clear()
         return self.names.get(atoms, name)
 
 
@@ -120,9 +141,11 @@ class Lexicon:
         try:
             self._add(table)
         except (TypeError, ValueError, AttributeError, KeyError) as error:
-            raise UserError(phrase("claim.bad_lexicon", "en", file=source, why=str(error))) from None
+            raise UserError(
+                phrase("claim.bad_lexicon", "en", file=source, why=str(error))
+            ) from None
 
-    def _add(self, table: Mapping[str, Any]) -> None:
+    def _add(self, table: Mapping[str, Any]) -> None:  # noqa: PLR0912 - one case a section
         for section, entries in table.items():
             match section:
                 case "quantity":
@@ -144,8 +167,14 @@ class Lexicon:
                         self._add_phrases(key, {key: names})
                 case "label":
                     self.labels |= {name: key for key, names in entries.items() for name in names}
-                case "qualifier" | "split" | "group" | "comparator" | "factor" | "assertion" | (
-                    "sections_not_asserted"
+                case (
+                    "qualifier"
+                    | "split"
+                    | "group"
+                    | "comparator"
+                    | "factor"
+                    | "assertion"
+                    | ("sections_not_asserted")
                 ):
                     self._add_phrases(section, entries)
                 case _:
@@ -181,16 +210,22 @@ class Lexicon:
         return (match[1], match.end()) if match else ("", place)
 
     def lex(self, text: str, names: Names) -> list[Item]:
-        """The text as items, in one pass."""
-        return list(_Lexer(self, names, text))
+        """The text as items, in one pass; texts that come again are read once."""
+        items = names.lexed.get(text)
+        if items is None:
+            items = names.lexed[text] = list(_Lexer(self, names, text).items())
+        return items
 
 
 class _Lexer:
     def __init__(self, lexicon: Lexicon, names: Names, text: str) -> None:
         self.lexicon, self.names, self.text = lexicon, names, text
         self.found = [(match.start(), match[0].lower()) for match in ATOM.finditer(text)]
+        self.paths = PATH_SIGN.search(text) is not None
+        self.plain = not self.paths and "_" not in text and text.count("-") < 2
+        self.identifiers = "_" in text or text.count("-") > 1
 
-    def __iter__(self) -> Iterable[Item]:  # type: ignore[override]
+    def items(self) -> Iterable[Item]:
         number = 0
         while number < len(self.found):
             item = self._item(number)
@@ -199,12 +234,18 @@ class _Lexer:
             while number < len(self.found) and self.found[number][0] < item.end:
                 number += 1
 
-    def _item(self, number: int) -> Item:
+    def _item(self, number: int) -> Item:  # noqa: PLR0911 - one exit a kind of item
         start, atom = self.found[number]
+        if self.plain and atom.isalpha() and atom.isascii() and not self._begins(atom):
+            return Item("other", start, start + len(atom), self.text[start : start + len(atom)])
         first = atom[0]
         inside = start > 0 and (self.text[start - 1] == "_" or self.text[start - 1].isalnum())
         name = None if inside else self._longest(self.names.trie, number, name=True)
-        if first.isalnum() or first in "./~*":
+        if first.isdigit() and not inside:
+            dated = read_number(self.text, start, self.lexicon.unit_at) if self.paths else None
+            if dated is not None and dated.date and name is None:
+                return Item("number", start, dated.end, self.text[start : dated.end], (), dated)
+        if self.paths and (first.isalnum() or first in "./~*"):
             file = self._file(start)
             if file is not None and (name is None or file.end > name.end + 1):
                 return file
@@ -213,10 +254,11 @@ class _Lexer:
         if (item := self._number(start, atom, inside)) is not None:
             return item
         if (item := self._longest(self.lexicon.trie, number)) is not None:
-            identifier = IDENTIFIER.match(self.text, start)
+            identifier = IDENTIFIER.match(self.text, start) if self.identifiers else None
             if identifier is None or identifier.end() <= item.end:
                 return item
-        if (identifier := IDENTIFIER.match(self.text, start)) is not None:
+        identifier = IDENTIFIER.match(self.text, start) if self.identifiers else None
+        if identifier is not None:
             return Item("identifier", start, identifier.end(), identifier[0])
         mark = self.lexicon.marks.get(atom.rstrip("\ufe0f"))
         if mark is not None:
@@ -224,54 +266,62 @@ class _Lexer:
         kind = "other" if first.isalnum() else "symbol"
         return Item(kind, start, start + len(atom), self.text[start : start + len(atom)])
 
+    def _begins(self, atom: str) -> bool:
+        """Whether a phrase, a name or a number may begin with a word."""
+        return (
+            atom in self.lexicon.trie or atom in self.names.trie
+            or atom in MONTHS or atom in APPROXIMATE_WORDS
+        )  # fmt: skip
+
     def _file(self, start: int) -> Item | None:
         for kind, pattern in (("path", FILE), ("glob", GLOB), ("path", PATH)):
             match = pattern.match(self.text, start)
-            if match is not None and any(letter.isalnum() for letter in match[0]):
-                if kind != "glob" and "*" in match[0]:
-                    kind = "glob"
-                if kind == "glob" and not any(letter.isalpha() for letter in match[0]):
-                    continue
-                return Item(kind, start, match.end(), match[0])
+            if match is None or not any(letter.isalnum() for letter in match[0]):
+                continue
+            is_glob = kind == "glob" or "*" in match[0]
+            if not is_glob or any(letter.isalpha() for letter in match[0]):
+                return Item("glob" if is_glob else "path", start, match.end(), match[0])
         return None
 
     def _number(self, start: int, atom: str, inside: bool) -> Item | None:
         text, number = self.text, None
         if inside and not (start and "가" <= text[start - 1] <= "힣"):
             return None
-        if atom[0].isdigit() or atom in "~≈∼약+-−–±." or atom in ("about", "around", "roughly"):
+        if atom[0].isdigit() or atom in "~≈∼약+-−–±." or atom in APPROXIMATE_WORDS:
             number = read_number(text, start, self.lexicon.unit_at)
         elif atom.isascii() and atom.isalpha() and text[start].isupper():
             number = named_date(text, start)
-        if number is None or (number.end < len(text) and number.unit == "" and _letter(text, number)):
+        if number is None or (
+            number.end < len(text) and number.unit == "" and _letter(text, number)
+        ):
             return None
         return Item("number", start, number.end, text[start : number.end], (), number)
 
     def _longest(self, trie: Trie, number: int, name: bool = False) -> Item | None:
         """The longest phrase of a trie that begins at an atom."""
         start, best, steps = self.found[number][0], None, number
-        node: Trie | None = trie
+        node = trie
         while steps < len(self.found):
             place, atom = self.found[steps]
             text = atom.rstrip("\ufe0f")
-            after = node.get(text) if node is not None else None
+            after = node.get(text)
             end = place + len(atom)
-            if after is None and node is not None and "가" <= atom[-1] <= "힣":
+            if after is None and "가" <= atom[-1] <= "힣":
                 after, end = self._without_particle(node, place, text)
                 if after is not None:
-                    best = after.get("", None) and (end, after[""], place + len(atom)) or best
+                    best = (end, after[""]) if "" in after else best
                 break
             if after is None:
                 break
             if "" in after and not (name and self._goes_on(end, text)):
-                best = (end, after[""], end)
+                best = (end, after[""])
             node = after
             steps += 1
             while steps < len(self.found) and self.found[steps][1] in JOINERS:
                 steps += 1
         if best is None:
             return None
-        end, senses, _ = best
+        end, senses = best
         return Item("name" if name else "phrase", start, end, self.text[start:end], tuple(senses))
 
     def _goes_on(self, end: int, last: str) -> bool:
@@ -284,6 +334,8 @@ class _Lexer:
         return rest[0] == "_" or (rest[0].isascii() and rest[0].isalnum())
 
     def _without_particle(self, node: Trie, place: int, atom: str) -> tuple[Trie | None, int]:
+        if not atom.endswith(self.lexicon.particles):
+            return None, place
         for particle in self.lexicon.particles:
             if atom.endswith(particle) and len(particle) < len(atom):
                 after = node.get(atom[: -len(particle)])

@@ -15,6 +15,7 @@ NUMBER = re.compile(
     r"(?:[eE](?P<exp>[-+−]?\d{1,3})(?!\w)|\s?[×x*]\s?10(?:\^|\*\*)?(?P<power>[-−⁻]?[\d⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))?"
 )
 APPROXIMATE = re.compile(r"(?:[~≈∼]|about|around|approx\.?|roughly|약|대략)\s?", re.IGNORECASE)
+APPROXIMATE_WORDS = frozenset({"about", "around", "roughly", "approx"})
 FRACTION = re.compile(
     r"(?P<part>\d{1,9})\s?(?:/|out of|of)\s?(?P<total>\d{1,9})(?![\d./])"
     r"|(?P<total_ko>\d{1,9})\s?(?:회|번|개|건|편)?\s?중(?:에서|에)?\s?(?P<part_ko>\d{1,9})\s?(?:회|번|개|건|편)?"
@@ -70,7 +71,9 @@ class Number(NamedTuple):
         return None if worth is None else (self.base * worth, self.step * worth)
 
 
-def read_number(text: str, at: int, unit_of: Callable[[str, int], tuple[str, int]]) -> Number | None:
+def read_number(
+    text: str, at: int, unit_of: Callable[[str, int], tuple[str, int]]
+) -> Number | None:
     """The number, fraction or date that begins at a character of a text, None where none does.
 
     `unit_of(text, place)`: the unit that stands at a place and where it ends.
@@ -93,7 +96,11 @@ def read_number(text: str, at: int, unit_of: Callable[[str, int], tuple[str, int
     number = _plain(match)
     unit, end = unit_of(text, match.end())
     number = number._replace(start=at, unit=unit, end=end, approximate=bool(mark))
-    return _with_more_time(text, number) if unit in ("h", "hr", "hours", "시간", "min", "분", "m") else number
+    return (
+        _with_more_time(text, number)
+        if unit in ("h", "hr", "hours", "시간", "min", "분", "m")
+        else number
+    )
 
 
 def digits_of(value: str) -> tuple[float, float] | None:
@@ -113,7 +120,7 @@ def _plain(match: re.Match[str]) -> Number:
 
 
 def _with_more_time(text: str, number: Number) -> Number:
-    """"3h 20m" as one duration."""
+    """ "3h 20m" as one duration."""
     parts = {"h": 3600.0, "hr": 3600.0, "hours": 3600.0, "시간": 3600.0}
     more = MORE_TIME.match(text, number.end)
     if more is None:

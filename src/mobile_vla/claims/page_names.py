@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from mobile_vla.claims.lexicon import Item, Lexicon, Names, atoms_of
@@ -24,16 +24,16 @@ class Clue(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """How a table is to be read. `keys` and `owners`: by column, or by row where `across` is false.
+    """How a table is to be read. `keys` and `owners`: by column and row, turned for "settings".
 
-    `kind`: "runs" (a run a row), "settings" (a key a row), "epochs" or "comparisons". `heads`: texts
-    of the head.
+    `kind`: "runs" (a run a row), "settings" (a key a row), "epochs" or "comparisons".
+    `heads`: texts of the head.
     """
 
     kind: Literal["runs", "settings", "epochs", "comparisons", ""]
-    keys: list[Key | None] = []
-    owners: list[str | None] = []
-    heads: list[str] = []
+    keys: Sequence[Key | None] = ()
+    owners: Sequence[str | None] = ()
+    heads: Sequence[str] = ()
 
 
 class PageNames:
@@ -99,7 +99,11 @@ class PageNames:
         items = self.items(title)
         names = list(dict.fromkeys(str(item.key("name")) for item in items if item.kind == "name"))
         versus = any(item.key("versus") for item in items)
-        unknown = [item for item in items if item.kind == "identifier" and atoms_of(item.text)[-1:] != ("",)]
+        unknown = [
+            item
+            for item in items
+            if item.kind == "identifier" and atoms_of(item.text)[-1:] != ("",)
+        ]
         labels = [name for name in names if self._is_label(name)]
         if len(labels) == 1 and len(names) == 2 and not versus:
             self.join(*sorted(names, key=lambda name: name not in labels))
@@ -119,9 +123,11 @@ class PageNames:
         return len(atoms) == 2 and atoms[0] in self.lexicon.labels
 
     def _find_labels(self) -> None:
-        """"Case 1", "케이스 1" and "case1" are one name."""
+        """ "Case 1", "케이스 1" and "case1" are one name."""
         words = "|".join(sorted(map(re.escape, self.lexicon.labels), key=len, reverse=True))
-        pattern = re.compile(rf"(?<![\w-])({words})[ #_-]{{0,2}}(\d{{1,3}}|[A-Z])(?![\w%]|[.,]\d)", re.IGNORECASE)
+        pattern = re.compile(
+            rf"(?<![\w-])({words})[ #_-]{{0,2}}(\d{{1,3}}|[A-Z])(?![\w%]|[.,]\d)", re.IGNORECASE
+        )
         first: dict[tuple[str, str], str] = {}
         for line in self._lines():
             if line.text[:1]:
@@ -159,14 +165,23 @@ class PageNames:
 
     def _tie(self, section: Section, head: str, rest: str) -> None:
         items = self.lexicon.lex(head, self.names)
-        named = bool(items) and all(item.key("name") or item.kind in ("symbol", "mark") for item in items)
+        named = bool(items) and all(
+            item.key("name") or item.kind in ("symbol", "mark") for item in items
+        )
         named = named and not any(item.kind == "name" for item in items)
-        pointing = any(item.key("pointer") or item.key("quantity") in ("checkpoint", "checkpoint_file") for item in items)
+        pointing = any(
+            item.key("pointer") or item.key("quantity") in ("checkpoint", "checkpoint_file")
+            for item in items
+        )
         if not named and not pointing:
             return
         values = self.lexicon.lex(rest, self.names)
         names = [str(item.key("name")) for item in values if item.kind == "name"]
-        if named and not names and len(plain := rest.split("(")[0].strip(" *`\"',")) > 2:
+        if (
+            named
+            and not names
+            and len(plain := rest.split("(", maxsplit=1)[0].strip(" *`\"',")) > 2
+        ):
             names = [self.names.add(plain)] if len(atoms_of(plain)) <= 8 else []
         owner = self.owner(section)
         if named and names and owner is None:
@@ -191,14 +206,19 @@ class PageNames:
         if any(item.key("compare_column") for item in head[0]):
             return Shape("comparisons", columns)
         if head[0] and all(item.key("epoch") or item.kind == "symbol" for item in head[0]):
-            return Shape("epochs", columns)
+            return Shape("epochs", *self._by_epoch(table, head, columns))
         rows = [read_key(items, self.lexicon) for items in first]
         naming = [column for column, items in enumerate(head) if self._names_runs(items)]
         keyed = sum(key is not None for key in rows)
         if not naming and keyed * 2 >= len(rows) and not (columns[0] and any(columns[1:])):
             heads = [cell.text for cell in table.rows[0]]
             return Shape("settings", [None, *rows], self._column_owners(table, head), heads)
-        if not naming and columns[0] is None and any(columns[1:]) and self._are_names(head[0], first):
+        if (
+            not naming
+            and columns[0] is None
+            and any(columns[1:])
+            and self._are_names(head[0], first)
+        ):
             naming = [0]
         if not naming or not any(key for number, key in enumerate(columns) if number not in naming):
             return Shape("")
@@ -206,8 +226,28 @@ class PageNames:
         owners = [self._row_owner(row, naming, head) for row in table.rows[1:]]
         return Shape("runs", columns, [None, *owners])
 
+    def _by_epoch(
+        self, table: Table, head: list[list[Item]], columns: list[Key | None]
+    ) -> tuple[list[Key | None], list[str | None]]:
+        """Keys and owners by column; a column of a run has the one quantity of the caption."""
+        captions = [line for line in (table.introduced_by, table.section.title) if line is not None]
+        quantities: list[str] = []
+        for line in captions:
+            items = self.lexicon.lex(line.text, self.names)
+            quantities = quantities or [key for item in items for key in item.keys("quantity")]
+        caption = None
+        if len(quantities) == 1:
+            caption = Key((self.lexicon.quantities[quantities[0]],))
+        owners: list[str | None] = []
+        for column, items in enumerate(head):
+            names = {str(item.key("name")) for item in items if item.kind == "name"}
+            owners.append(names.pop() if len(names) == 1 else None)
+            if owners[-1] and columns[column] is None:
+                columns[column] = caption
+        return columns, owners
+
     def _names_runs(self, items: list[Item]) -> bool:
-        words = [item for item in items if item.kind != "symbol"]
+        words = [item for item in items if item.kind != "symbol" and not item.key("rank")]
         return bool(words) and all(item.key("name") and item.kind == "phrase" for item in words)
 
     def _are_names(self, head: list[Item], first: list[list[Item]]) -> bool:
@@ -230,15 +270,18 @@ class PageNames:
         text = re.split(r"[(（]", cell.text)[0].strip(" *`\"'\t")
         text = re.sub(r"^[^\w]+|[^\w)]+$", "", text)
         if re.fullmatch(r"\d{1,3}|[A-Z]", text):
-            label = next((item for item in head if item.key("label")), None)
+            label = next((item for item in head if item.text.lower() in self.lexicon.labels), None)
             if label is None:
                 return None
             name = self.names.add(f"{label.text} {text}")
         elif len(named) == 1:
             name = str(named[0])
-        elif not text or len(text) > 80 or not any(letter.isalpha() for letter in text):
-            return None
-        elif any(item.key("total") for item in items):
+        elif (
+            not text
+            or len(text) > 80
+            or not any(letter.isalpha() for letter in text)
+            or any(item.key("total") for item in items)
+        ):
             return None
         else:
             name = self.names.add(text)
@@ -254,7 +297,9 @@ class PageNames:
             remark = not items or any(item.key(kind) for item in items for kind in plain)
             many = len(head) > 2 and set(atoms_of(cell.text)) & self.vocabulary
             named = any(item.kind == "name" for item in items)
-            owners.append(self._cell_name(cell, head[0]) if not remark and (named or many) else None)
+            owners.append(
+                self._cell_name(cell, head[0]) if not remark and (named or many) else None
+            )
             if not remark and owners[-1] is None:
                 owners[-1] = BLOCKED
         return owners

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 from mobile_vla.claims.assertion import absence_in
@@ -14,6 +15,12 @@ from mobile_vla.messages.reason import Reason, reason
 
 LIMITS: dict[str, Comparator] = {"<": "at_most", "≤": "at_most", ">": "at_least", "≥": "at_least"}
 METRICS = frozenset({"val_loss", "train_loss", "rmse", "mae", "direction_accuracy", "success"})
+WORDED = frozenset({"regime", "overfitting", "direction", "state"})
+"""Quantities whose value in words tells what it is of: "failed", "no overfitting", "left only"."""
+SPLIT = (METRICS - {"val_loss", "train_loss"}) | {"episodes", "frames", "share", "steps", "date"}
+"""Quantities that a split may have."""
+PAIR = "train/val"
+"""Split of a column that holds both counts."""
 MARK_STATES = {"yes": "finished", "no": "failed"}
 
 
@@ -57,17 +64,27 @@ class Key(NamedTuple):
     group: str = ""
     name: str | None = None
 
+    def with_part(self, kind: str, value: str) -> Key:
+        """The key with a qualifier, a split or a group."""
+        match kind:
+            case "qualifier":
+                return self._replace(qualifier=value)
+            case "split":
+                return self._replace(split=value)
+        return self._replace(group=value)
+
     def fill(self, draft: Draft) -> Draft:
         """The draft with what the key says and the value does not."""
-        filled = replace(
-            draft, qualifier=draft.qualifier or self.qualifier, split=draft.split or self.split,
-            group=draft.group or self.group, owner=draft.owner or self.name,
-            epoch=self.epoch if draft.epoch is None else draft.epoch,
-        )  # fmt: skip
-        if filled.quantity in ("val_loss", "train_loss"):
-            quantity = "train_loss" if filled.split == "train" else filled.quantity
-            return replace(filled, quantity=quantity, split="")
-        return filled
+        draft.qualifier = draft.qualifier or self.qualifier
+        draft.split = draft.split or self.split
+        draft.group = draft.group or self.group
+        draft.owner = draft.owner or self.name
+        draft.epoch = self.epoch if draft.epoch is None else draft.epoch
+        if draft.quantity == "val_loss" and draft.split == "train":
+            draft.quantity = "train_loss"
+        if draft.quantity not in SPLIT:
+            draft.split = ""
+        return draft
 
 
 @dataclass(slots=True)
@@ -83,7 +100,7 @@ def short(line: Line) -> str:
     return line.text.strip()[:120]
 
 
-SILENT = frozenset("*:()[]\"'`.,|#=↓↑-–—_“”‘’!")
+SILENT = frozenset("/&*:()[]\"'`.,|#=↓↑-–—_“”‘’!")
 
 
 def is_silent(item: Item) -> bool:
@@ -112,6 +129,8 @@ def read_key(items: Sequence[Item], lexicon: Lexicon) -> Key | None:
             key = grown
         elif not is_silent(item) and not (item.kind == "symbol" and item.text == "%"):
             return None
+    if not key.quantities and key.split == PAIR:
+        return key._replace(quantities=(lexicon.quantities["episodes"],))
     return key if key.quantities else None
 
 
@@ -120,12 +139,14 @@ def _grow(key: Key, item: Item, lexicon: Lexicon) -> Key | None:
         if key.quantities:
             return None
         return key._replace(quantities=tuple(lexicon.quantities[one] for one in quantities))
+    if item.key("split") == "val" and key.split == "train" and not key.quantities:
+        return key._replace(split=PAIR)
     for kind in ("qualifier", "split", "group"):
         if (value := item.key(kind)) is not None and not getattr(key, kind):
-            return key._replace(**{kind: value})
-    if item.key("assertion"):
-        return None
-    return key if is_silent(item) else None
+            return key.with_part(kind, value)
+    last_epoch = item.key("epoch") and key.qualifier
+    silent = is_silent(item) and not item.key("assertion")
+    return key if last_epoch or silent else None
 
 
 class Reader:
@@ -139,6 +160,8 @@ class Reader:
         if absence := absence_in(items):
             return Outcome(why=reason(f"claim.{absence}", text=short(line)))
         outer, remarks = outside(items)
+        if key.split == PAIR:
+            return self._pair(line, outer, key)
         why = reason("claim.no_value", text=short(line))
         for quantity in key.quantities:
             outcome = self._of_quantity(line, outer, quantity)
@@ -151,6 +174,15 @@ class Reader:
                 return Outcome([key.fill(draft) for draft in drafts])
             why = outcome.why or why
         return Outcome(why=why)
+
+    def _pair(self, line: Line, items: Sequence[Item], key: Key) -> Outcome:
+        """ "200 / 50" under "Train / val"."""
+        numbers = [item for item in items if item.number is not None and not item.number.total]
+        drafts = [self.measure(line, item, key.quantities[0]) for item in numbers]
+        if len(drafts) != 2 or None in drafts:
+            return Outcome(why=reason("claim.no_value", text=short(line)))
+        splits = zip(drafts, ("train", "val"), strict=True)
+        return Outcome([replace(draft, split=split) for draft, split in splits if draft])
 
     def _of_quantity(self, line: Line, items: Sequence[Item], quantity: Quantity) -> Outcome:
         if quantity.type in NUMERIC:
@@ -222,7 +254,9 @@ class Reader:
         terms = ((line, item),) if number.total is not None else ()
         start = item.start
         if number.approximate:
-            while start < item.end and not (line.text[start].isdigit() or line.text[start] in "-−.+"):
+            while start < item.end and not (
+                line.text[start].isdigit() or line.text[start] in "-−.+"
+            ):
                 start += 1
         return Draft(
             line, start, item.end, quantity.key, number=value, step=step, unit=unit,
@@ -298,15 +332,17 @@ class Reader:
         for clause, remark in split_clauses(items):
             one = self.clause(line, clause)
             outcome.drafts += one.drafts
-            if one.why is not None and not (remark and not strict):
+            beside = remark and outcome.drafts and all(item.number is None for item in clause)
+            if one.why is not None and not beside and not (remark and not strict):
                 why = one.why
         if why is not None and (strict or not outcome.drafts):
             return Outcome(why=why)
         return outcome
 
     def clause(self, line: Line, items: Sequence[Item]) -> Outcome:
-        """One clause: "val loss 0.013", "250 left episodes", "failed", "frozen VLM", "left only"."""
-        said = [item for item in items if not is_silent(item) or item.key("quantity")]
+        """One clause: "val loss 0.013", "250 left episodes", "failed", "left only"."""
+        said = [item for item in items
+                if not is_silent(item) or item.key("quantity") or item.key("split")]  # fmt: skip
         if not said or all(item.kind in ("mark", "name") for item in said):
             return Outcome()
         numbers = [item for item in said if item.number is not None]
@@ -315,16 +351,15 @@ class Reader:
             return self._dated_clause(line, said, dates)
         if numbers:
             return self._numbered_clause(line, said, numbers)
-        for words in ("regime", "overfit", "direction", "state"):
-            hits = [item for item in said if item.key(f"word:{words}")]
-            rest = [item for item in said if item not in hits and item.kind != "mark"
-                    and item.kind != "name" and not item.key(words)]  # fmt: skip
-            if hits and not rest and (words != "direction" or _is_explicit(hits[0])):
-                quantity = next(one for one in self.lexicon.quantities.values()
-                                if one.words == words and one.type == "word")  # fmt: skip
-                if quantity.key == "state" and len(hits) > 1:
-                    break
-                return Outcome([self._drafted(line, item, quantity) for item in hits])
+        for quantity in self.lexicon.quantities.values():
+            if quantity.key in WORDED and quantity.type == "word":
+                kind = f"word:{quantity.words}"
+                hits = [item for item in said if item.key(kind)]
+                others = [item for item in said if item not in hits]
+                rest = [item for item in others if not _beside_word(item, quantity)]
+                single = len(hits) == 1 or quantity.key == "regime"
+                if single and not rest and (quantity.key != "direction" or _is_explicit(hits[0])):
+                    return Outcome([self._drafted(line, item, quantity) for item in hits])
         return Outcome(why=reason("claim.unknown_words", text=said[0].text))
 
     def _dated_clause(self, line: Line, said: list[Item], dates: list[Item]) -> Outcome:
@@ -337,57 +372,61 @@ class Reader:
         return self._date(line, dates, quantity)
 
     def _numbered_clause(self, line: Line, said: list[Item], numbers: list[Item]) -> Outcome:
-        key_items = [item for item in said if item.number is None and item.kind != "mark"]
         epoch = _epoch(said)
-        if epoch is not None:
-            numbers = [item for item in numbers if item.number and item.number.base != epoch]
-            key_items = [item for item in key_items if not item.key("epoch")]
-        counted = [item for item in key_items if item.keys("after")]
-        if len(counted) == 1 and len(key_items) > 1 or (counted and not read_key(key_items, self.lexicon)):
-            after = counted[0].keys("after")
-            key = Key(tuple(self.lexicon.quantities[one] for one in after))
-            for item in key_items:
-                if item not in counted:
-                    direction = item.key("word:direction")
-                    if direction == "both":
-                        continue
-                    if item.kind == "name":
-                        continue
-                    grown = _grow(key, item, self.lexicon)
-                    if grown is None:
-                        return Outcome(why=reason("claim.unknown_words", text=item.text))
-                    key = grown
-        elif counted:
-            key = Key(tuple(self.lexicon.quantities[one] for one in counted[0].keys("after")))
-        else:
-            group = [item for item in key_items if item.key("group") or item.key("word:direction")]
-            if len(group) == len(key_items) == 1 and len(numbers) == 1:
-                key = Key((self.lexicon.quantities["episodes"],), group=group[0].key("group") or "")
-            else:
-                named = [item for item in key_items if item.kind != "name"]
-                found = read_key(named, self.lexicon)
-                if found is None:
-                    return Outcome(why=reason("claim.no_quantity", text=short(line)))
-                key = found
+        words = [
+            item for item in said
+            if item.number is None and item.kind not in ("mark", "name")
+            and item.key("assertion") is None and not (epoch is not None and item.key("epoch"))
+        ]  # fmt: skip
+        numbers = [item for item in numbers if not (item.number and item.number.base == epoch)]
+        key = self._clause_key(words)
+        if key is None:
+            return Outcome(why=reason("claim.no_quantity", text=short(line)))
         if len(numbers) != 1:
             return Outcome(why=reason("claim.several_values", text=short(line)))
         for quantity in key.quantities:
-            if quantity.type in NUMERIC:
-                draft = self.measure(line, numbers[0], quantity)
-                if draft is not None:
-                    return Outcome([key.fill(replace(draft, epoch=epoch))])
+            draft = self.measure(line, numbers[0], quantity)
+            if draft is not None and quantity.type in NUMERIC:
+                return Outcome([key.fill(replace(draft, epoch=epoch))])
         return Outcome(why=reason("claim.wrong_unit", text=short(line)))
+
+    def _clause_key(self, words: list[Item]) -> Key | None:
+        """The quantity beside a number: "val loss", "left episodes", a group alone ("250 left")."""
+        directions = [item for item in words if item.key("word:direction")]
+        if directions == words and len(words) == 1:
+            return Key((self.lexicon.quantities["episodes"],), group=words[0].key("group") or "")
+        words = [item for item in words if item.key("word:direction") != "both"]
+        counted = [item for item in words if item.keys("after")]
+        if (found := read_key(words, self.lexicon)) is not None or len(counted) != 1:
+            return found
+        nouns = tuple(self.lexicon.quantities[one] for one in counted[0].keys("after"))
+        key: Key | None = Key(nouns)
+        for item in words:
+            if key is not None and item is not counted[0]:
+                key = _grow(key, item, self.lexicon)
+        return key
+
+
+def _beside_word(item: Item, quantity: Quantity) -> bool:
+    """Whether an item beside a value in words adds nothing to it."""
+    return item.kind in ("mark", "name") or quantity.key in item.keys("quantity")
 
 
 def _is_explicit(item: Item) -> bool:
     """Whether a direction's words say how the whole data is: "left only", "left+right"."""
-    return item.key("word:direction") == "both" or len(item.text.split()) > 1 or item.text.endswith("만")
+    return (
+        item.key("word:direction") == "both"
+        or len(item.text.split()) > 1
+        or item.text.endswith("만")
+    )
 
 
 def _epoch(items: Sequence[Item]) -> int | None:
     """The epoch that a text names: "(Epoch 8)", "epoch 8에서"."""
-    for first, second in zip(items, items[1:], strict=False):
-        if first.key("epoch") and second.number is not None and not second.number.unit:
+    for first, second in pairwise(items):
+        if not first.key("epoch") or second.number is None or second.number.unit:
+            continue
+        if second.start <= first.end + 2 and second.number.base == int(second.number.base):
             return int(second.number.base)
     return None
 
@@ -423,7 +462,18 @@ def split_clauses(items: Sequence[Item]) -> Iterator[tuple[list[Item], bool]]:
 def _split(items: Sequence[Item]) -> Iterator[list[Item]]:
     part: list[Item] = []
     for item in items:
-        if item.kind == "symbol" and item.text in (",", ";", "·", "→", "+", "|", "/", "、", "—", "–"):
+        if item.kind == "symbol" and item.text in (
+            ",",
+            ";",
+            "·",
+            "→",
+            "+",
+            "|",
+            "/",
+            "、",
+            "—",
+            "–",
+        ):
             if part:
                 yield part
             part = []

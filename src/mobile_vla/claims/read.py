@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import blake3
 
@@ -11,7 +13,7 @@ from mobile_vla.claims.assertion import AssertedSections
 from mobile_vla.claims.binding import Binder, Bound, KnownRun, bindings_of
 from mobile_vla.claims.bindings_comment import aliases_in
 from mobile_vla.claims.lexicon import Lexicon, standard
-from mobile_vla.claims.model import Claim, Reading, Term, Unread
+from mobile_vla.claims.model import Claim, HowSure, Reading, Term, Unread
 from mobile_vla.claims.page_names import BLOCKED, PageNames
 from mobile_vla.claims.phrases import Draft, Outcome, Reader, short
 from mobile_vla.claims.read_lines import lead_name, read_line
@@ -19,7 +21,7 @@ from mobile_vla.claims.read_tables import is_worth_telling, read_table
 from mobile_vla.claims.structure import LONGEST, Line, Page, Table, parse_page
 from mobile_vla.messages.reason import Reason, reason
 
-WRITTEN = ("date", "started")
+Language = Literal["en", "ko", "other"]
 
 
 def read_document(
@@ -40,6 +42,7 @@ def read_document(
     written = _written(page, names)
     bound, binder = _bind(names, drafts, runs, confirmed, written)
     claims = [_claim(page, draft, names, bound, binder) for draft in drafts]
+    claims = [claim for claim in claims if _stands(data, claim)]
     counts = Counter(claim.owner for claim in claims if claim.owner)
     counts.update(claim.other_owner for claim in claims if claim.other_owner)
     return Reading(
@@ -121,10 +124,7 @@ def _claim(
     owner = bound.get(names.head_of(draft.owner)) if draft.owner else None
     other = bound.get(names.head_of(draft.other)) if draft.other else None
     holds = owner is not None and binder.without(owner, draft)
-    if draft.owner and owner and not holds:
-        sure = "candidate"
-    else:
-        sure = owner.sure if owner else "none"
+    sure: HowSure = owner.sure if owner and holds else "candidate" if owner else "none"
     return Claim(
         place=page.place(draft.line, draft.start, draft.end), quote=draft.line.text.strip(),
         kind=draft.kind, quantity=draft.quantity, value=draft.value, number=draft.number,
@@ -135,6 +135,12 @@ def _claim(
         terms=tuple(term for line, item in draft.terms for term in _terms(page, line, item)),
         whole=draft.whole,
     )  # fmt: skip
+
+
+def _stands(data: bytes, claim: Claim) -> bool:
+    """Whether the value stands at its place; not so where an entity or an escape is part of it."""
+    written = data[claim.place.start : claim.place.end].decode("utf-8", "replace")
+    return written == claim.value or unicodedata.normalize("NFC", written) == claim.value
 
 
 def _terms(page: Page, line: Line, item: object) -> list[Term]:
@@ -153,14 +159,16 @@ def _written(page: Page, names: PageNames) -> str | None:
         headings += block.kind == "heading"
         if headings > 1:
             break
-        dates = [item for item in names.items(block) if item.number is not None and item.number.date]
+        dates = [
+            item for item in names.items(block) if item.number is not None and item.number.date
+        ]
         for item in dates:
             if item.number is not None and item.number.date[:2] == "20":
                 return item.number.date
     return None
 
 
-def _language(page: Page) -> str:
+def _language(page: Page) -> Language:
     texts = [block.text for block in page.blocks[:400] if isinstance(block, Line)]
     texts += [cell.text for block in page.blocks[:400] if isinstance(block, Table)
               for row in block.rows[:20] for cell in row]  # fmt: skip

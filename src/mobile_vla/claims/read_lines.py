@@ -13,6 +13,9 @@ from mobile_vla.claims.read_tables import is_whole, read_value
 from mobile_vla.claims.structure import Line
 from mobile_vla.messages.reason import reason
 
+PROSE = 3
+"""Words of a sentence that the lexicon does not know, above which it is prose."""
+
 
 def read_line(line: Line, names: PageNames, reader: Reader, owner: str | None) -> Outcome:
     """What a line states, or why nothing of it was read. `owner`: the run it stands under."""
@@ -22,7 +25,7 @@ def read_line(line: Line, names: PageNames, reader: Reader, owner: str | None) -
     if line.done is False:
         return Outcome(why=reason("claim.planned", text=short(line)))
     result = Outcome()
-    for sentence in _sentences(line, items):
+    for sentence in _sentences(line, _without_ordinal(items)):
         one = _sentence(line, sentence, names, reader, owner)
         result.drafts += one.drafts
         result.why = result.why or one.why
@@ -35,6 +38,12 @@ def lead_name(line: Line, names: PageNames) -> str | None:
     found = {str(item.key("name")) for item in outer if item.kind == "name"}
     rest = [item for item in outer if item.kind not in ("name", "mark") and not is_silent(item)]
     return found.pop() if len(found) == 1 and not rest else None
+
+
+def _without_ordinal(items: list[Item]) -> list[Item]:
+    """The items without the "1)" or "2." that they begin with."""
+    ordinal = len(items) > 2 and items[0].number is not None and items[1].text in (")", ".")
+    return items[2:] if ordinal else items
 
 
 def _sentences(line: Line, items: list[Item]) -> Iterator[list[Item]]:
@@ -54,6 +63,9 @@ def _sentences(line: Line, items: list[Item]) -> Iterator[list[Item]]:
 def _sentence(
     line: Line, items: list[Item], names: PageNames, reader: Reader, owner: str | None
 ) -> Outcome:
+    unknown = [item for item in items if item.kind == "other"]
+    if len(unknown) > PROSE and _colon(items) is None:
+        return Outcome(why=reason("claim.unknown_words", text=unknown[0].text))
     compared = read_comparison(line, items, names)
     if compared:
         return Outcome(compared)
@@ -116,7 +128,7 @@ def _colon(items: list[Item]) -> int | None:
     for number, item in enumerate(items):
         if item.kind == "symbol":
             depth += (item.text in "([（") - (item.text in ")]）")
-            if item.text in (":", "=", "：") and depth <= 0 and 0 < number:
+            if item.text in (":", "=", "：") and depth <= 0 and number > 0:
                 return number
     return None
 
@@ -137,7 +149,9 @@ def _statement(line: Line, items: list[Item], names: PageNames, reader: Reader) 
         remarked = [reader.clauses(line, remark, strict=False) for remark in remarks]
         inner.drafts += [draft for outcome in remarked for draft in outcome.drafts]
         return inner
-    if (words and not topical) or (not words and not topical and any(item.key("topic") for item in outer)):
+    if (words and not topical) or (
+        not words and not topical and any(item.key("topic") for item in outer)
+    ):
         return reader.clauses(line, right, strict=False)
     return Outcome(why=reason("claim.unknown_key", text=line.text[left[0].start : left[-1].end]))
 

@@ -21,9 +21,10 @@ def read_table(
     shape = names.shapes[id(table)]
     drafts: list[Draft] = []
     unread: list[Unread] = []
+    shares = [*shares_of_counts(table, names), *_same_rest(table, shape, names)]
     if shape.kind == "":
-        cells = [cell for row in table.rows[1:] for cell in row if any(map(str.isdigit, cell.text))]
-        return [], [(cell, reason("claim.table_unknown")) for cell in cells[:1]]
+        told = [cell for row in table.rows[1:] for cell in row if is_worth_telling(cell, names)]
+        return shares, [(cell, reason("claim.table_unknown")) for cell in told[:1] if not shares]
     for number, row in enumerate(table.rows[1:], 1):
         if shape.kind == "comparisons":
             drafts += read_comparison_row(table.rows[0], row, names)
@@ -33,10 +34,10 @@ def read_table(
             drafts += outcome.drafts
             if outcome.why is not None and is_worth_telling(cell, names):
                 unread.append((cell, outcome.why))
-    return [*drafts, *shares_of_counts(table, names)], unread
+    return [*drafts, *shares], unread
 
 
-def _read_cell(
+def _read_cell(  # noqa: PLR0911, PLR0917 - one exit for each reason to read nothing
     shape: Shape, number: int, column: int, row: list[Line], names: PageNames, reader: Reader,
     owner: str | None,
 ) -> Outcome:  # fmt: skip
@@ -51,7 +52,7 @@ def _read_cell(
         head = names.lexicon.lex(shape.heads[column], names.names)
         key = _with_qualifier(key, head) if key else None
     else:
-        key, holder = _epoch_key(shape.keys[column], row[0], names), owner
+        key, holder = _epoch_key(shape.keys[column], row[0], names), shape.owners[column] or owner
         if column == 0:
             return Outcome()
     if key is None:
@@ -87,6 +88,30 @@ def read_value(line: Line, items: list[Item], key: Key, reader: Reader) -> Outco
     return outcome
 
 
+def _same_rest(table: Table, shape: Shape, names: PageNames) -> list[Draft]:
+    """ "The rest | same | same" in a table of two runs: they differ in its other rows alone."""
+    owners = [owner for owner in shape.owners[1:] if owner]
+    if shape.kind != "settings" or len(owners) != 2:
+        return []
+    rows = [(names.items(row[0]), row) for row in table.rows[1:]]
+    rest = [row for first, row in rows if any(item.key("rest") for item in first)]
+    others = [item for first, _ in rows for item in first]
+    factors = tuple(dict.fromkeys(str(item.key("factor")) for item in others if item.key("factor")))
+    if len(rest) != 1 or not factors:
+        return []
+    same = [
+        (cell, item) for cell in rest[0][1:] for item in names.items(cell)
+        if item.key("comparator") == "same"
+    ]  # fmt: skip
+    if len(same) != 2:
+        return []
+    cell, item = same[0]
+    return [
+        Draft(cell, item.start, item.end, "comparison", kind="difference", owner=owners[0],
+              comparator="same_except", other=owners[1], factors=factors)
+    ]  # fmt: skip
+
+
 def is_whole(line: Line, draft: Draft) -> bool:
     """Whether the value is all of its cell, so that it can be replaced."""
     rest = line.text[: draft.start] + line.text[draft.end :]
@@ -105,14 +130,18 @@ def _with_qualifier(key: Key, head: list[Item]) -> Key | None:
     if any(item.key("change_column") for item in head):
         return None
     for kind in ("qualifier", "split"):
-        values = [item.key(kind) for item in head if item.key(kind) and not item.key("value_column")]
+        values = [
+            item.key(kind) for item in head if item.key(kind) and not item.key("value_column")
+        ]
         if values and not getattr(key, kind):
-            key = key._replace(**{kind: str(values[0])})
+            key = key.with_part(kind, str(values[0]))
     return key
 
 
 def _epoch_key(key: Key | None, first: Line, names: PageNames) -> Key | None:
-    items = [item for item in names.items(first) if item.number is not None and not item.number.unit]
+    items = [
+        item for item in names.items(first) if item.number is not None and not item.number.unit
+    ]
     if key is None or len(items) != 1 or items[0].number is None or items[0].number.date:
         return None
     initial = any(item.key("qualifier") == "initial" for item in names.items(first))
@@ -123,15 +152,25 @@ def _epoch_key(key: Key | None, first: Line, names: PageNames) -> Key | None:
 def shares_of_counts(table: Table, names: PageNames) -> list[Draft]:
     """Percentages in a column beside one of counts: each is its count over the sum of all."""
     heads = [names.items(cell) for cell in table.rows[0]]
-    counted = [number for number, items in enumerate(heads) if any(item.key("count_column") for item in items)]
-    shared = [number for number, items in enumerate(heads) if any(item.key("share_column") for item in items)]
+    counted = [
+        number
+        for number, items in enumerate(heads)
+        if any(item.key("count_column") for item in items)
+    ]
+    shared = [
+        number
+        for number, items in enumerate(heads)
+        if any(item.key("share_column") for item in items)
+    ]
     if len(counted) != 1 or len(shared) != 1 or counted == shared:
         return []
     parts: list[tuple[Line, Item]] = []
     whole: list[tuple[Line, Item]] = []
     for row in table.rows[1:]:
         cell = row[counted[0]]
-        numbers = [item for item in names.items(cell) if item.number is not None and not item.number.date]
+        numbers = [
+            item for item in names.items(cell) if item.number is not None and not item.number.date
+        ]
         if len(numbers) == 1:
             total = any(item.key("total") for item in names.items(row[0]))
             (whole if total else parts).append((cell, numbers[0]))

@@ -14,6 +14,7 @@ from mobile_vla.messages.errors import UserError
 
 LIMIT = 16 * 1024 * 1024
 """Bytes of a page above which it is refused."""
+BOM = b"\xef\xbb\xbf"
 LONGEST = 20_000
 """Letters of one line above which it is not read: it is no prose."""
 CLUSTER = re.compile(
@@ -77,6 +78,11 @@ class Line:
     def _byte(self, letter: int, after: bool = False) -> int:
         number = max(bisect_right(self.segments, (letter, 1 << 62, 0)) - 1, 0)
         begin, start, end = self.segments[number]
+        following = (
+            self.segments[number + 1][0] if number + 1 < len(self.segments) else len(self.text)
+        )
+        if after and letter + 1 >= following:
+            return end
         place = start + len(self.text[begin : letter + after].encode())
         return min(place, end)
 
@@ -124,12 +130,13 @@ def parse_page(data: bytes, name: str) -> Page:
         raise UserError(phrase("claim.page_not_text", "en", file=name)) from None
     if "\0" in text:
         raise UserError(phrase("claim.page_not_text", "en", file=name))
+    bom = len(BOM) if data.startswith(BOM) else 0
     builder = _Builder(data)
     options = pyromark.Options
     flags = (options.ENABLE_TABLES | options.ENABLE_STRIKETHROUGH | options.ENABLE_TASKLISTS
              | options.ENABLE_YAML_STYLE_METADATA_BLOCKS)  # fmt: skip
-    for event, place in pyromark.events_with_range(text, options=flags):
-        builder.take(event, place["start"], place["end"])
+    for event, place in pyromark.events_with_range(text.removeprefix("\ufeff"), options=flags):
+        builder.take(event, place["start"] + bom, place["end"] + bom)
     builder.close_line()
     starts = [0]
     at = data.find(b"\n")
@@ -161,7 +168,7 @@ class _Builder:
             if event in ("SoftBreak", "HardBreak"):
                 self.close_line()
             return
-        (name, value), = event.items()
+        ((name, value),) = event.items()
         match name:
             case "Text" | "Code":
                 self._text(value, start, end, code=name == "Code")
@@ -231,15 +238,16 @@ class _Builder:
         if self.struck:
             value = " "
         if code:
-            inner = self.data[start:end].find(value.encode())
+            inner = self.data[start:end].replace(b"\n", b" ").find(value.encode())
             start += max(inner, 0)
+            end = min(start + len(value.encode()), end)
         if self.block is None:
             self._current().add(value, start, end)
             return
         for line in value.splitlines(keepends=True):
             stop = start + len(line.encode())
             if body := line.rstrip("\r\n"):
-                self._current().add(body, start, stop)
+                self._current().add(body, start, start + len(body.encode()))
             self.close_line()
             start = stop
 
