@@ -11,6 +11,7 @@ from typing import Any
 from mobile_vla.evidence.importers.formats.console_metrics import hugging_face_epoch
 from mobile_vla.evidence.importers.formats.metric_names import validation_loss
 from mobile_vla.evidence.importers.formats.unreadable import UnreadableFile
+from mobile_vla.evidence.importers.join_files import folder_name
 from mobile_vla.evidence.importers.mlflow_wandb import unread_metrics
 from mobile_vla.evidence.importers.run_builder import Files, factors_of, known_settings, make_view
 from mobile_vla.evidence.importers.step_checkpoints import STEP, step_state, step_view
@@ -48,10 +49,15 @@ def trainer_view(folder: Path, states: list[Path], files: Files) -> RunView:
     rows = [row for row in state["log_history"] if isinstance(row, dict)]
     name = validation_loss(key for row in rows for key in row) or ""
     losses = [
-        Loss(epoch=_epoch(row.get("epoch")), step=_integer(row.get("step")),
-             value=float(row[name]), evidence=files.at(path, f"log_history, step {row.get('step')}"))
-        for row in rows if isinstance(row.get(name), int | float)
-    ]  # fmt: skip
+        Loss(
+            epoch=_epoch(row.get("epoch")),
+            step=_integer(row.get("step")),
+            value=float(row[name]),
+            evidence=files.at(path, f"log_history, step {row.get('step')}"),
+        )
+        for row in rows
+        if isinstance(row.get(name), int | float)
+    ]
     inside = [file.parent for file in states if _order(file)[0] is False]
     views = [step_view(checkpoint, checkpoint.name, files) for checkpoint in inside]
     steps, total = _integer(state.get("global_step")), _integer(state.get("max_steps"))
@@ -62,7 +68,7 @@ def trainer_view(folder: Path, states: list[Path], files: Files) -> RunView:
     )  # fmt: skip
     epoch = state.get("epoch")
     return make_view(
-        folder.name, folder, step_state(views, steps, total or None),
+        folder_name(folder), folder, step_state(views, steps, total or None),
         [files.at(path, "key global_step")], foreign, factors=factors_of(settings),
         steps=steps, total_steps=total or None,
         epochs=int(epoch + 1e-6) if isinstance(epoch, int | float) and 0 <= epoch < 1e9 else None,
@@ -84,7 +90,7 @@ def history_view(path: Path, files: Files) -> RunView:
     folder = Path(os.path.abspath(path)).parent  # noqa: PTH100
     epochs = [epoch for epoch, _ in rows if epoch is not None]
     return make_view(
-        folder.name, path, ("unknown", reason("import.history_only")), [files.at(path)],
+        folder_name(folder), path, ("unknown", reason("import.history_only")), [files.at(path)],
         Foreign(maker="unknown", files=[path.as_posix()], val_losses=losses),
         conflicts=unread_metrics(path, names, losses),
         epochs=max(epochs) + 1 if epochs else None,

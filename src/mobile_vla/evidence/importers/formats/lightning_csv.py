@@ -1,4 +1,4 @@
-"""Tables of metrics (Lightning's `metrics.csv`, Keras' CSVLogger) and Lightning's `hparams.yaml`."""
+"""Tables of metrics such as Lightning's `metrics.csv`, and Lightning's `hparams.yaml`."""
 
 from __future__ import annotations
 
