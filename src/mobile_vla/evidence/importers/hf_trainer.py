@@ -33,7 +33,8 @@ def trainer_folders(states: Iterable[Path]) -> dict[Path, list[Path]]:
 
 
 def _order(path: Path) -> tuple[bool, int]:
-    step = STEP.search(path.parent.name) if path.parent.name.startswith("checkpoint-") else None
+    name = Path(os.path.abspath(path)).parent.name  # noqa: PTH100
+    step = STEP.search(name) if name.startswith("checkpoint-") else None
     return step is None, int(step[1]) if step else 0
 
 
@@ -59,7 +60,10 @@ def trainer_view(folder: Path, states: list[Path], files: Files) -> RunView:
         if isinstance(row.get(name), int | float)
     ]
     inside = [file.parent for file in states if _order(file)[0] is False]
-    views = [step_view(checkpoint, checkpoint.name, files) for checkpoint in inside]
+    views = [
+        step_view(checkpoint, Path(os.path.abspath(checkpoint)).name, files)
+        for checkpoint in inside
+    ]
     steps, total = _integer(state.get("global_step")), _integer(state.get("max_steps"))
     settings = known_settings({key: state[key] for key in SETTINGS if key in state}, files.at(path))
     foreign = Foreign(
