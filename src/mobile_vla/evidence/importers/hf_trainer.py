@@ -26,14 +26,18 @@ def trainer_folders(states: Iterable[Path]) -> dict[Path, list[Path]]:
     """The `trainer_state.json` files by run folder, the last written step last."""
     folders: dict[Path, list[Path]] = {}
     for state in states:
-        parent = Path(os.path.abspath(state)).parent  # noqa: PTH100
+        parent = _absolute(state).parent
         inside = parent.name.startswith("checkpoint-")
         folders.setdefault(parent.parent if inside else parent, []).append(state)
     return {folder: sorted(files, key=_order) for folder, files in folders.items()}
 
 
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100  # a link stays where it is
+
+
 def _order(path: Path) -> tuple[bool, int]:
-    name = Path(os.path.abspath(path)).parent.name  # noqa: PTH100
+    name = _absolute(path).parent.name
     step = STEP.search(name) if name.startswith("checkpoint-") else None
     return step is None, int(step[1]) if step else 0
 
@@ -60,10 +64,7 @@ def trainer_view(folder: Path, states: list[Path], files: Files) -> RunView:
         if isinstance(row.get(name), int | float)
     ]
     inside = [file.parent for file in states if _order(file)[0] is False]
-    views = [
-        step_view(checkpoint, Path(os.path.abspath(checkpoint)).name, files)
-        for checkpoint in inside
-    ]
+    views = [step_view(checkpoint, _absolute(checkpoint).name, files) for checkpoint in inside]
     steps, total = _integer(state.get("global_step")), _integer(state.get("max_steps"))
     settings = known_settings({key: state[key] for key in SETTINGS if key in state}, files.at(path))
     foreign = Foreign(
@@ -91,7 +92,7 @@ def history_view(path: Path, files: Files) -> RunView:
         for n, (epoch, row) in enumerate(rows)
         if isinstance(row.get(column), int | float)
     ]
-    folder = Path(os.path.abspath(path)).parent  # noqa: PTH100
+    folder = _absolute(path).parent
     epochs = [epoch for epoch, _ in rows if epoch is not None]
     return make_view(
         folder_name(folder), path, ("unknown", reason("import.history_only")), [files.at(path)],
