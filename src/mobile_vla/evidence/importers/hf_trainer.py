@@ -135,8 +135,8 @@ def _json(path: Path) -> Any:
 
 
 def _integer(value: object) -> int | None:
-    whole = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
-    return int(value) if whole else None  # type: ignore[arg-type,call-overload]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
+    return int(value) if is_number else None  # type: ignore[arg-type,call-overload]
 
 
 def _epoch(value: object) -> int | None:

@@ -91,13 +91,13 @@ def _stem_name(path: Path) -> str:
 
 
 def join_folder(folder: RunFiles, runs: list[RunSources]) -> None:
-    """Give the folder to the run whose log belongs to it; else it is a run of its own."""
+    """Give the folder to the run whose log belongs to it; else it is a run of its matching."""
     free = [run for run in runs if run.log and run.folder is None]
     for belongs in (_named, _inside, _saved, _dated, _same_losses):
-        own = [run for run in free if run.log and belongs(run, run.log, folder)]
-        reached = [run for run in own if run.log and run.log.reached_data]
-        if reached or (own and not folder.checkpoints):
-            (reached or own)[-1].folder = folder
+        matching = [run for run in free if run.log and belongs(run, run.log, folder)]
+        reached = [run for run in matching if run.log and run.log.reached_data]
+        if reached or (matching and not folder.checkpoints):
+            (reached or matching)[-1].folder = folder
             return
     runs.append(RunSources(folder_name(folder.folder), folder=folder))
 
@@ -158,11 +158,11 @@ def join_config(
     """Give a configuration file to the runs of its name; else nothing shows that it was run."""
     name, file = str(config.get("exp_name") or path.stem), path.as_posix()
     notes = [reason("import.file_problem", file=file, problem=warning)] if warning else []
-    own = [run for run in runs if run.name == name and run.config_path is None]
-    for run in own:
+    matching = [run for run in runs if run.name == name and run.config_path is None]
+    for run in matching:
         run.config_path, run.config = path, config
         run.notes += notes + _differs(run, config, path)
-    if not own:
+    if not matching:
         runs.append(RunSources(name, config_path=path, config=config, notes=notes))
 
 
