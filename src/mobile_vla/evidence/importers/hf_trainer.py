@@ -11,6 +11,7 @@ from typing import Any
 from mobile_vla.evidence.importers.formats.console_metrics import hugging_face_epoch
 from mobile_vla.evidence.importers.formats.metric_names import validation_loss
 from mobile_vla.evidence.importers.formats.unreadable import UnreadableFile
+from mobile_vla.evidence.importers.join_files import folder_name
 from mobile_vla.evidence.importers.mlflow_wandb import unread_metrics
 from mobile_vla.evidence.importers.run_builder import Files, factors_of, known_settings, make_view
 from mobile_vla.evidence.importers.step_checkpoints import STEP, step_state, step_view
@@ -25,14 +26,19 @@ def trainer_folders(states: Iterable[Path]) -> dict[Path, list[Path]]:
     """The `trainer_state.json` files by run folder, the last written step last."""
     folders: dict[Path, list[Path]] = {}
     for state in states:
-        parent = Path(os.path.abspath(state)).parent  # noqa: PTH100
+        parent = _absolute(state).parent
         inside = parent.name.startswith("checkpoint-")
         folders.setdefault(parent.parent if inside else parent, []).append(state)
     return {folder: sorted(files, key=_order) for folder, files in folders.items()}
 
 
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100  # a link stays where it is
+
+
 def _order(path: Path) -> tuple[bool, int]:
-    step = STEP.search(path.parent.name) if path.parent.name.startswith("checkpoint-") else None
+    name = _absolute(path).parent.name
+    step = STEP.search(name) if name.startswith("checkpoint-") else None
     return step is None, int(step[1]) if step else 0
 
 
@@ -48,12 +54,17 @@ def trainer_view(folder: Path, states: list[Path], files: Files) -> RunView:
     rows = [row for row in state["log_history"] if isinstance(row, dict)]
     name = validation_loss(key for row in rows for key in row) or ""
     losses = [
-        Loss(epoch=_epoch(row.get("epoch")), step=_integer(row.get("step")),
-             value=float(row[name]), evidence=files.at(path, f"log_history, step {row.get('step')}"))
-        for row in rows if isinstance(row.get(name), int | float)
-    ]  # fmt: skip
+        Loss(
+            epoch=_epoch(row.get("epoch")),
+            step=_integer(row.get("step")),
+            value=float(row[name]),
+            evidence=files.at(path, f"log_history, step {row.get('step')}"),
+        )
+        for row in rows
+        if isinstance(row.get(name), int | float)
+    ]
     inside = [file.parent for file in states if _order(file)[0] is False]
-    views = [step_view(checkpoint, checkpoint.name, files) for checkpoint in inside]
+    views = [step_view(checkpoint, _absolute(checkpoint).name, files) for checkpoint in inside]
     steps, total = _integer(state.get("global_step")), _integer(state.get("max_steps"))
     settings = known_settings({key: state[key] for key in SETTINGS if key in state}, files.at(path))
     foreign = Foreign(
@@ -62,7 +73,7 @@ def trainer_view(folder: Path, states: list[Path], files: Files) -> RunView:
     )  # fmt: skip
     epoch = state.get("epoch")
     return make_view(
-        folder.name, folder, step_state(views, steps, total or None),
+        folder_name(folder), folder, step_state(views, steps, total or None),
         [files.at(path, "key global_step")], foreign, factors=factors_of(settings),
         steps=steps, total_steps=total or None,
         epochs=int(epoch + 1e-6) if isinstance(epoch, int | float) and 0 <= epoch < 1e9 else None,
@@ -81,10 +92,10 @@ def history_view(path: Path, files: Files) -> RunView:
         for n, (epoch, row) in enumerate(rows)
         if isinstance(row.get(column), int | float)
     ]
-    folder = Path(os.path.abspath(path)).parent  # noqa: PTH100
+    folder = _absolute(path).parent
     epochs = [epoch for epoch, _ in rows if epoch is not None]
     return make_view(
-        folder.name, path, ("unknown", reason("import.history_only")), [files.at(path)],
+        folder_name(folder), path, ("unknown", reason("import.history_only")), [files.at(path)],
         Foreign(maker="unknown", files=[path.as_posix()], val_losses=losses),
         conflicts=unread_metrics(path, names, losses),
         epochs=max(epochs) + 1 if epochs else None,
@@ -124,8 +135,8 @@ def _json(path: Path) -> Any:
 
 
 def _integer(value: object) -> int | None:
-    whole = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
-    return int(value) if whole else None  # type: ignore[arg-type,call-overload]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
+    return int(value) if is_number else None  # type: ignore[arg-type,call-overload]
 
 
 def _epoch(value: object) -> int | None:

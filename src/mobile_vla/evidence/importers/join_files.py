@@ -19,6 +19,12 @@ STAMP_DAY = re.compile(r"(20\d{2})(\d{2})(\d{2})[_-]?\d{4,6}")
 REWRITTEN = {"cache_root", "output_root", "log_root"}
 """RoboVLMs changes these itself between the file and the dump."""
 
+GENERIC_NAMES = frozenset({
+    "train", "training", "nohup", "log", "logs", "output", "console", "stdout", "stderr",
+    "run", "runs", "val", "validation", "eval", "checkpoints", "history",
+})  # fmt: skip
+"""Names of files and folders that say nothing of a run."""
+
 FOLDER_KEYS = ("log_dir", "output_dir", "output_root", "default_root_dir")
 
 
@@ -69,8 +75,8 @@ def _join_nameless(path: Path, log: RunLog, runs: list[RunSources]) -> list[Reas
                       other=near[0].log_path.name)  # fmt: skip
         runs.append(RunSources(near[0].name, path, log, notes=[note]))
     elif log.reached_data or log.val_losses or log.makers:
-        runs.append(RunSources(_stem_name(path), path, log,
-                               notes=[reason("import.no_configuration", file=path.name)]))  # fmt: skip
+        note = reason("import.no_configuration", file=path.name)
+        runs.append(RunSources(_stem_name(path), path, log, notes=[note]))
     elif log.ending:
         return [reason("import.ending_without_run", file=path.as_posix(),
                        text=log.ending.quote.text)]  # fmt: skip
@@ -79,26 +85,19 @@ def _join_nameless(path: Path, log: RunLog, runs: list[RunSources]) -> list[Reas
 
 def _stem_name(path: Path) -> str:
     """A log's name; its folder's where the log's own says nothing."""
-    plain = path.stem.lower() in (
-        "train",
-        "training",
-        "nohup",
-        "log",
-        "output",
-        "console",
-        "stdout",
-    )
-    return Path(os.path.abspath(path)).parent.name if plain else path.stem  # noqa: PTH100
+    if path.stem.lower() not in GENERIC_NAMES:
+        return path.stem
+    return folder_name(Path(os.path.abspath(path)).parent)  # noqa: PTH100
 
 
 def join_folder(folder: RunFiles, runs: list[RunSources]) -> None:
-    """Give the folder to the run whose log belongs to it; else it is a run of its own."""
+    """Give the folder to the run whose log belongs to it; else it is a run of its matching."""
     free = [run for run in runs if run.log and run.folder is None]
     for belongs in (_named, _inside, _saved, _dated, _same_losses):
-        own = [run for run in free if run.log and belongs(run, run.log, folder)]
-        reached = [run for run in own if run.log and run.log.reached_data]
-        if reached or (own and not folder.checkpoints):
-            (reached or own)[-1].folder = folder
+        matching = [run for run in free if run.log and belongs(run, run.log, folder)]
+        reached = [run for run in matching if run.log and run.log.reached_data]
+        if reached or (matching and not folder.checkpoints):
+            (reached or matching)[-1].folder = folder
             return
     runs.append(RunSources(folder_name(folder.folder), folder=folder))
 
@@ -156,22 +155,21 @@ def _has_loss(log: RunLog, epoch: int, loss: str) -> bool:
 def join_config(
     path: Path, config: Settings, warning: Reason | None, runs: list[RunSources]
 ) -> None:
-    """Give a configuration file to the runs of its name; else it is a run that may never have run."""
-    name = str(config.get("exp_name") or path.stem)
-    notes = (
-        [reason("import.file_problem", file=path.as_posix(), problem=warning)] if warning else []
-    )
-    own = [run for run in runs if run.name == name and run.config_path is None]
-    for run in own:
+    """Give a configuration file to the runs of its name; else nothing shows that it was run."""
+    name, file = str(config.get("exp_name") or path.stem), path.as_posix()
+    notes = [reason("import.file_problem", file=file, problem=warning)] if warning else []
+    matching = [run for run in runs if run.name == name and run.config_path is None]
+    for run in matching:
         run.config_path, run.config = path, config
         run.notes += notes + _differs(run, config, path)
-    if not own:
+    if not matching:
         runs.append(RunSources(name, config_path=path, config=config, notes=notes))
 
 
 def folder_name(folder: Path) -> str:
-    """A run folder's name, with the one above where it is only Lightning's `version_N`."""
-    return f"{folder.parent.name}/{folder.name}" if VERSION.fullmatch(folder.name) else folder.name
+    """A run folder's name, with the one above where its own says nothing, as `version_0`."""
+    generic = VERSION.fullmatch(folder.name) or folder.name.lower() in GENERIC_NAMES
+    return f"{folder.parent.name}/{folder.name}" if generic else folder.name
 
 
 def _differs(run: RunSources, config: Settings, path: Path) -> list[Reason]:

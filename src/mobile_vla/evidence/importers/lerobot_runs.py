@@ -38,7 +38,7 @@ def lerobot_view(folder: Path, configs: list[Path], files: Files) -> RunView:
     values, warning = read_json(config)
     settings = known_settings(values, files.at(config))
     folders = [path.parent for path in configs if not _linked(path)]
-    views = [step_view(path, path.parent.name, files) for path in folders]
+    views = [step_view(path, _step_name(path), files) for path in folders]
     total = integer(settings.get("steps"))
     steps = max((view.step for view in views if view.step is not None), default=None)
     notes = (
@@ -62,6 +62,10 @@ def run_name(values: Settings, folder: Path) -> str:
     job = str(values.get("job_name") or "")
     default = job == kind or (kind and job.endswith(f"_{kind}") and values.get("env"))
     return folder.name if not job or default else job
+
+
+def _step_name(folder: Path) -> str:
+    return Path(os.path.abspath(folder)).parent.name  # noqa: PTH100  # a link stays where it is
 
 
 def _linked(path: Path) -> bool:

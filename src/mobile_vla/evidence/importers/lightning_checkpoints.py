@@ -39,7 +39,17 @@ def read_checkpoints(
         epoch, stated = named_loss(path.name)
         logged = _logged(losses, epoch, stated, content.step)
         problems = _problems(content, epoch, stated, logged, losses)
-        views.append(_view(path, size, content, epoch, logged, files))
+        views.append(
+            CheckpointView(
+                path=path.as_posix(),
+                step=content.step,
+                epoch=content.epoch if content.epoch is not None else epoch,
+                bytes=size,
+                val_loss=logged.value if logged else None,
+                problem=content.problem,
+                evidence=files.at(path),
+            )
+        )
         conflicts += [reason("import.file_note", file=path.as_posix(), note=p) for p in problems]
         lightning = lightning or content.lightning
     views.sort(key=lambda view: (view.epoch is None, view.epoch or 0, view.step or 0))
@@ -61,20 +71,6 @@ def folder_bytes(folder: Path) -> int:
     """Bytes of the files in a checkpoint folder, at most 10,000 of them."""
     inside = itertools.islice(folder.rglob("*"), 10_000)
     return sum(path.stat().st_size for path in inside if path.is_file())
-
-
-def _view(
-    path: Path, size: int, content: TorchFile, epoch: int | None, logged: Loss | None, files: Files
-) -> CheckpointView:
-    return CheckpointView(
-        path=path.as_posix(),
-        step=content.step,
-        epoch=content.epoch if content.epoch is not None else epoch,
-        bytes=size,
-        val_loss=logged.value if logged else None,
-        problem=content.problem,
-        evidence=files.at(path),
-    )
 
 
 def _problems(
@@ -113,10 +109,8 @@ def _logged(
     """
     if stated is None:
         of_epoch = [loss for loss in losses if epoch is not None and loss.epoch == epoch]
-        earlier = [
-            loss for loss in of_epoch if step and loss.step is not None and loss.step <= step
-        ]
-        return (earlier or of_epoch or [None])[-1]
+        earlier = [loss for loss in of_epoch if loss.step is not None and loss.step <= (step or 0)]
+        return next(reversed(earlier or of_epoch), None)
     half = 0.5 * 10.0 ** -len(stated.partition(".")[2])
     for loss in losses:
         same_epoch = loss.epoch is None or epoch is None or loss.epoch == epoch

@@ -49,8 +49,8 @@ def _against(run: RunView, runs: Sequence[RunView]) -> RunView:
         if other.case == run.case or _episodes(other) != episodes or others in (directions, set()):
             continue
         conflict = reason(
-            "import.same_episodes", directions=sorted(directions), train=episodes[0],
-            validation=episodes[1], other=other.case, others=sorted(others),
+            "import.same_episodes", directions=[*sorted(directions)], train=episodes[0],
+            validation=episodes[1], other=other.case, others=[*sorted(others)],
         )  # fmt: skip
         return msgspec.structs.replace(run, conflicts=[*run.conflicts, conflict])
     return run

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from mobile_vla.evidence.importers.discover import Discovered, walk
 from mobile_vla.evidence.importers.formats.console_log import read_log
 from mobile_vla.evidence.importers.formats.run_log import RunLog
@@ -46,7 +48,7 @@ class Scanned(Value, frozen=True, kw_only=True):
     runs: list[RunView]
     problems: list[Reason]
     own: list[str]
-    unread: list[Reason] = []
+    unread: list[Reason] = []  # noqa: RUF012  # msgspec copies it
 
 
 def scan(folders: Sequence[Path], *, whole: bool = False) -> Scanned:
@@ -60,6 +62,8 @@ def scan(folders: Sequence[Path], *, whole: bool = False) -> Scanned:
             raise UserError(f"{folder} is no folder: name the one that holds the runs.")
         walk(folder, discovered)
     runs = against_others(_Scanner(discovered, complete=whole).runs())
+    if not any(folder.is_absolute() for folder in folders):
+        runs = [_relative(run) for run in runs]
     return Scanned(
         runs=runs,
         problems=discovered.problems,
@@ -74,22 +78,22 @@ class _Scanner:
 
     def runs(self) -> list[RunView]:
         """Runs of every kind, by name."""
-        files, found = self.files, self.discovered
+        files, discovered = self.files, self.discovered
         views: list[RunView] = []
         for run in self._sources():
             path = run.log_path or run.config_path or (run.folder.folder if run.folder else Path())
             views += self._views(path, lambda _, run=run: self._read(run))  # type: ignore[misc]
         for paths, read in (
-            (found.mlflow, partial(mlflow_views, files=files)),
-            (found.mlflow_runs, partial(mlflow_folder_views, files=files)),
-            (found.wandb, lambda path: [wandb_view(path, files)]),
-            (found.histories, lambda path: [history_view(path, files)]),
+            (discovered.mlflow, partial(mlflow_views, files=files)),
+            (discovered.mlflow_runs, partial(mlflow_folder_views, files=files)),
+            (discovered.wandb, lambda path: [wandb_view(path, files)]),
+            (discovered.histories, lambda path: [history_view(path, files)]),
         ):
             for path in paths:
                 views += self._views(path, read)
-        for folder, configs in lerobot_folders(found.lerobot).items():
+        for folder, configs in lerobot_folders(discovered.lerobot).items():
             views += self._views(folder, lambda f, c=configs: [lerobot_view(f, c, files)])  # type: ignore[misc]
-        for folder, states in trainer_folders(found.trainer_states).items():
+        for folder, states in trainer_folders(discovered.trainer_states).items():
             views += self._views(folder, lambda f, s=states: [trainer_view(f, s, files)])  # type: ignore[misc]
         return sorted(_joined(views), key=lambda view: (view.case, view.path))
 
@@ -128,6 +132,13 @@ class _Scanner:
         except Exception as error:  # a file of another program can raise anything
             self.discovered.problems.append(unreadable(path.as_posix(), error))
             return None
+
+
+def _relative(run: RunView) -> RunView:
+    """The run with its folder as seen from the working folder, as the scan was named."""
+    return msgspec.structs.replace(run, path=os.path.relpath(run.path), evidence=[
+        msgspec.structs.replace(at, file=os.path.relpath(at.file)) for at in run.evidence
+    ])  # fmt: skip
 
 
 def _joined(views: list[RunView]) -> list[RunView]:

@@ -9,43 +9,44 @@ from typing import Literal
 from mobile_vla.evidence.read_run import EXCEPTION
 
 EndState = Literal["finished", "failed", "killed"]
+LINE = 4096
+"""Bytes of a line that are compared with the endings."""
+
 HINT, SIGNAL, EXCEPTION_STRENGTH, KILL, COMPLETE = 1, 2, 3, 4, 9
 """Strengths: a hint (a launcher's summary), a stop that was signalled and may be ignored, an
 exception or crash, a kill by system or scheduler, and a trainer's own last line. A weaker line
 never replaces a stronger one; of two equal ones only an exception replaces."""
 
-ENDINGS: tuple[tuple[re.Pattern[bytes], EndState, int], ...] = tuple(
-    (re.compile(pattern), state, strength)
-    for pattern, state, strength in (
-        (rb"`Trainer\.fit` stopped: `[^`]*` reached", "finished", COMPLETE),
-        (rb"^\{'train_runtime': ", "finished", COMPLETE),
-        (rb"^INFO .*\bEnd of training$", "finished", COMPLETE),
-        (rb"(?i)^training (?:complete|finished|done)\b", "finished", SIGNAL),
-        (rb"is not finite.*Signaling Trainer to stop|Divergence threshold reached", "failed",
-         SIGNAL),
-        (rb"Signaling Trainer to stop", "finished", SIGNAL),
-        (rb"slurmstepd: error: .*(?:CANCELLED AT|oom[-_]kill|[Ee]xceeded .*(?:memory|limit))",
-         "killed", KILL),
-        (rb"srun: error: .*Out Of Memory|^=>> PBS: job killed|^TERM_\w+: job killed", "killed",
-         KILL),
-        (rb"\bOut of memory: Killed process|\bDetected KeyboardInterrupt", "killed", KILL),
-        (rb"^(?:.*\bline \d+: +\d+ )?Killed\b", "killed", KILL),
-        (rb"^KeyboardInterrupt", "killed", EXCEPTION_STRENGTH),
-        (rb"Signal \d+ \(SIGKILL\) received by PID", "killed", EXCEPTION_STRENGTH),
-        (rb"Signal \d+ \(SIG(?!TERM)\w+\) received by PID", "failed", EXCEPTION_STRENGTH),
-        (rb"^terminate called (?:after|without)|^Fatal Python error: ", "failed",
-         EXCEPTION_STRENGTH),
-        (rb"^(?:.*\bline \d+: +\d+ )?(?:Segmentation fault|Bus error|Illegal instruction"
-         rb"|Floating point exception|Aborted)(?:$|\s+\(core dumped\)|\s{2,})", "failed",
-         EXCEPTION_STRENGTH),
-        (rb"\(core dumped\)", "failed", EXCEPTION_STRENGTH),
-        (rb"\bReceived SIGTERM\b|^(?:.*\bline \d+: +\d+ )?Terminated\b", "killed", HINT),
-        (rb"srun: error: .*task \d+.*: (?:Killed|Terminated)", "killed", HINT),
-        (rb"\bfailed \(exitcode: -?\d+\)|^\S+\.py FAILED$|srun: error: .*Exited with exit code",
-         "failed", HINT),
-        (rb"^(?:Error|ERROR|FATAL): .+", "failed", HINT),
-    )
+_PATTERNS: tuple[tuple[bytes, EndState, int], ...] = (
+    (rb"`Trainer\.fit` stopped: `[^`]*` reached", "finished", COMPLETE),
+    (rb"^\{'train_runtime': ", "finished", COMPLETE),
+    (rb"^INFO .*\bEnd of training$", "finished", COMPLETE),
+    (rb"(?i)^training (?:complete|finished|done)\b", "finished", SIGNAL),
+    (rb"is not finite.*Signaling Trainer to stop|Divergence threshold reached", "failed",
+     SIGNAL),
+    (rb"Signaling Trainer to stop", "finished", SIGNAL),
+    (rb"slurmstepd: error: .*(?:CANCELLED AT|oom[-_]kill|[Ee]xceeded .*(?:memory|limit))",
+     "killed", KILL),
+    (rb"srun: error: .*Out Of Memory|^=>> PBS: job killed|^TERM_\w+: job killed", "killed",
+     KILL),
+    (rb"\bOut of memory: Killed process|\bDetected KeyboardInterrupt", "killed", KILL),
+    (rb"^(?:.*\bline \d+: +\d+ )?Killed\b", "killed", KILL),
+    (rb"^KeyboardInterrupt", "killed", EXCEPTION_STRENGTH),
+    (rb"Signal \d+ \(SIGKILL\) received by PID", "killed", EXCEPTION_STRENGTH),
+    (rb"Signal \d+ \(SIG(?!TERM)\w+\) received by PID", "failed", EXCEPTION_STRENGTH),
+    (rb"^terminate called (?:after|without)|^Fatal Python error: ", "failed",
+     EXCEPTION_STRENGTH),
+    (rb"^(?:.*\bline \d+: +\d+ )?(?:Segmentation fault|Bus error|Illegal instruction"
+     rb"|Floating point exception|Aborted)(?:$|\s+\(core dumped\)|\s{2,})", "failed",
+     EXCEPTION_STRENGTH),
+    (rb"\(core dumped\)", "failed", EXCEPTION_STRENGTH),
+    (rb"\bReceived SIGTERM\b|^(?:.*\bline \d+: +\d+ )?Terminated\b", "killed", HINT),
+    (rb"srun: error: .*task \d+.*: (?:Killed|Terminated)", "killed", HINT),
+    (rb"\bfailed \(exitcode: -?\d+\)|^\S+\.py FAILED$|srun: error: .*Exited with exit code",
+     "failed", HINT),
+    (rb"^(?:Error|ERROR|FATAL): .+", "failed", HINT),
 )  # fmt: skip
+ENDINGS = tuple((re.compile(pattern), state, level) for pattern, state, level in _PATTERNS)
 TRACEBACK = re.compile(rb"^\W*Traceback \(most recent call last\)")
 NOISE = re.compile(rb"^Exception (?:in thread|ignored in)\b")
 """The line before a traceback that did not end the run: of another thread, or of a destructor."""
@@ -92,7 +93,7 @@ class EndingReader:
 
     def take(self, number: int | None, line: bytes, position: Position | None) -> None:
         """One line, without the progress bars in it."""
-        line = RANK.sub(b"", line)
+        line = RANK.sub(b"", line[:LINE])
         if TRACEBACK.match(line):
             self._traceback = self._before
         elif self._traceback is not None and EXCEPTION.match(line):

@@ -183,8 +183,8 @@ def add_step(log: RunLog, number: int | None, step: Step) -> None:
 def _add_loss(losses: list[LogLoss], loss: LogLoss) -> None:
     """Lightning's "reached" line repeats the loss of a bar with more digits."""
     last = losses[-1] if losses else None
-    if loss.step is not None and last is not None and last.step is None \
-            and last.epoch == loss.epoch and abs(last.value - loss.value) <= 0.006 * abs(loss.value):  # fmt: skip
+    of_bar = last is not None and last.step is None and last.epoch == loss.epoch
+    if last and of_bar and loss.step and abs(last.value - loss.value) <= 0.006 * abs(loss.value):
         losses.pop()
     losses.append(loss)
 

@@ -1,4 +1,4 @@
-"""A pickle walked without running it: plain containers, descriptions of tensors, inert stand-ins."""
+"""A pickle walked without running it: containers, descriptions of tensors, inert stand-ins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of metrics (Lightning's `metrics.csv`, Keras' CSVLogger) and Lightning's `hparams.yaml`."""
+"""Tables of metrics such as Lightning's `metrics.csv`, and Lightning's `hparams.yaml`."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _is_head(names: list[str], head: list[str]) -> bool:
 def _add_row(table: MetricTable, line: int, row: dict[str, str], delimiter: str) -> None:
     if delimiter == ";":
         row = {name: cell.replace(",", ".") for name, cell in row.items()}
-    epoch, step = whole(number(row.get("epoch"))), whole(number(row.get("step")))
+    epoch, step = as_integer(number(row.get("epoch"))), as_integer(number(row.get("step")))
     if epoch is not None:
         table.epochs = max(table.epochs or 0, epoch + 1)
     column = validation_loss(row)
@@ -115,6 +115,6 @@ def number(cell: object) -> float | None:
         return None
 
 
-def whole(value: float | None) -> int | None:
+def as_integer(value: float | None) -> int | None:
     """A number without its fraction, None where it is none or not finite."""
     return int(value) if value is not None and math.isfinite(value) else None

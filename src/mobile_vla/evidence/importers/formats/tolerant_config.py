@@ -72,7 +72,7 @@ def _salvage(text: str) -> Settings:
 
 
 def _value(text: str, start: int) -> tuple[Any, int]:
-    """The value that begins at `start` and where it ends; `KEY` stands for none that is complete."""
+    """The value that begins at `start` and where it ends; `KEY` where none is complete."""
     try:
         return json.JSONDecoder().raw_decode(text, start)
     except (ValueError, RecursionError):
