@@ -142,3 +142,12 @@ def test_arithmetic_of_the_page(comparator, value, beside, expected):
                 terms=terms(*beside), run=None, sure="none")  # fmt: skip
     made = context([])
     assert judge(one, None, made).verdict == expected
+
+
+def test_the_data_are_their_amount_and_their_balance():
+    amount = pair(facts(0.1), facts(0.1), SAME, {**SAME, "data_amount": "400"})
+    assert differ("only_differs", amount, "data").verdict == "supported"
+    judged = differ("only_differs", amount, "direction_balance")
+    assert judged.reason.fields["factors"] == ["data_amount"]
+    neither = pair(facts(0.1), facts(0.1), SAME, SAME)
+    assert differ("only_differs", neither, "data").verdict == "contradicted"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from mobile_vla.evidence.fact_table import FactKey, digit_worth
+from made_claims import run_view
+from mobile_vla.evidence.fact_table import FactKey, FactTable, digit_worth
 from mobile_vla.evidence.importers.scan_folders import scan
+from mobile_vla.evidence.model import Evidence
+from mobile_vla.evidence.result_facts import rollout_facts
 from mobile_vla.evidence.run_facts import run_table
 from mobile_vla.evidence.setup_facts import glob_direction
+from mobile_vla.runs.results import Rollout, Rollouts
 
 LOG = """\
 {'exp_name': 'exp_a', 'learning_rate': 0.0001, 'batch_size': 1, 'fwd_pred_next_n': 10, \
@@ -70,6 +75,33 @@ def test_counts_settings_and_glob(table):
     assert table[FactKey("params")].step == 1e5
     assert table[FactKey("regime")].value == "lora"
     assert table[FactKey("epoch_time")].value == 100
+
+
+def test_the_curves_of_a_run_of_ours_and_a_loss_that_is_no_number(tmp_path):
+    folder = tmp_path / "runs/a"
+    folder.mkdir(parents=True)
+    rows = "epoch,step,train_loss,val_loss\n0,1,0.5,0.4\n1,2,0.25,nan\n2,3,0.2,0.3\n"
+    (folder / "metrics.csv").write_text(rows)
+    table = run_table(run_view("a", epochs=2), tmp_path)
+    assert table[FactKey("val_loss", epoch=2)].source.where == "line 4"
+    assert table.get(FactKey("val_loss", epoch=1)) is None
+    assert table[FactKey("train_loss", epoch=1)].value == 0.25
+    assert table[FactKey("val_loss", "best", epoch=2)].value == 0.3
+
+
+def test_results_are_facts():
+    at = Evidence(file="rollouts.json")
+    drives = [
+        Rollout(scene=scene, direction=side, success=scene > 0, collision=scene == 0, side=side,
+                path_length=2.0, steps=9, path=[])
+        for scene in (0, 1) for side in ("left", "right")
+    ]  # fmt: skip
+    rollouts = Rollouts(time=datetime.now(UTC), checkpoint="c", checkpoint_blake3="0",
+                        simulator="s", max_steps=9, rollouts=drives)  # fmt: skip
+    table = FactTable(rollout_facts(rollouts, at))
+    assert (table[FactKey("success")].value, table[FactKey("success")].trials) == (0.5, 4)
+    assert table[FactKey("collisions", group="left")].value == 0.5
+    assert table[FactKey("path_length")].value == 2.0
 
 
 def test_a_glob_tells_a_direction_only_by_its_word():

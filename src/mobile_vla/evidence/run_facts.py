@@ -68,6 +68,8 @@ def _own_losses(run: RunView, base: Path) -> Iterator[Fact]:
     for name in ("train_loss", "val_loss"):
         by_epoch: dict[int | None, tuple[int, float]] = {}
         for line, value in curves.get(name, []):
+            if not math.isfinite(value):
+                continue  # no result: a loss that diverged, or a placeholder
             epoch = epochs.get(line)
             by_epoch[None if epoch is None else int(epoch)] = line, value
         for number, (line, value) in by_epoch.items():

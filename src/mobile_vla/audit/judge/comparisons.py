@@ -190,4 +190,7 @@ def _judge_comparable(claim: Claim, context: Context) -> Judged:
 
 
 def _factor(claim: Claim) -> str | None:
+    """The one factor in question; "data" is several, which no pair answers alone."""
+    if claim.factors == ("data",):
+        return None
     return claim.factors[0] if len(claim.factors) == 1 else None

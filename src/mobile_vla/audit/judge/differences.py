@@ -18,6 +18,8 @@ FACTORS = {
     "hidden": "recipe.head.hidden",
 }  # fmt: skip
 """Names of factors by other names that a claim may have for them."""
+PARTS = {"data": ("data_amount", "direction_balance", "episodes_left", "episodes_right")}
+"""What a factor of a page's words is made of: one of them that moved is the factor's move."""
 NEEDED = ("data_amount", "vlm", "initial_weights")
 
 
@@ -30,7 +32,7 @@ def judge_difference(claim: Claim, context: Context) -> Judged:
         return verdict_by_files(claim, "ambiguous", [], "no_rival")
     a, b = first.speaking, second.speaking
     factors = {f.name: f for f in pair_factors(a.run, b.run, context.nuisance) if not f.nuisance}
-    named = {_factor(name, factors) for name in claim.factors}
+    named = {_factor(part, factors) for name in claim.factors for part in PARTS.get(name, (name,))}
     moved = [name for name, f in factors.items() if f.relation == "moved"]
     moved += _counts_moved(a, b, moved)
     if claim.comparator in ("only_differs", "same_except"):
@@ -73,16 +75,22 @@ def _only(
         at = sources_of(*pair, others)
         return verdict_by_files(claim, "contradicted", at, "also_moved", factors=[*others])
     held = [name for name in named if name in factors and factors[name].relation == "held"]
-    if held and not any(name.startswith(tuple(f"{n}." for n in named)) for name in moved):
+    if (
+        held
+        and not (set(moved) & named)
+        and not any(name.startswith(tuple(f"{n}." for n in named)) for name in moved)
+    ):
         at = sources_of(*pair, held)
         return verdict_by_files(claim, "contradicted", at, "did_not_move", factors=[*held])
     unknown = [name for name in NEEDED if name not in allowed and _is_unknown(factors, name)]
-    unknown += [name for name in named if _is_unknown(factors, name) and name not in moved]
+    if not set(moved) & named:
+        unknown += [name for name in named if _is_unknown(factors, name)]
     if unknown or not named:
         return unsupported(claim, "unknown_factors", factors=[*dict.fromkeys(unknown)])
+    shown = sorted(named & set(moved)) or sorted(named)
     return verdict_by_files(
-        claim, "supported", sources_of(*pair, sorted(named)), "nothing_else_moved",
-        factors=[*sorted(named)],
+        claim, "supported", sources_of(*pair, shown), "nothing_else_moved",
+        factors=[*shown],
     )  # fmt: skip
 
 
