@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mobile_vla.audit.audit_document import audit_document, audit_text, gather_proof
@@ -126,6 +127,17 @@ def test_a_number_with_a_share_or_a_total_beside_it_is_left(proof):
 def test_an_unsure_binding_corrects_nothing(proof):
     data = PAGE.encode().replace(b"vla_lora_20251203", b"Case 7")
     assert fixed(data, proof)[1].data == data
+
+
+@pytest.mark.parametrize(("field", "value"), [("sure", "safe"), ("whole", False)])
+def test_a_binding_by_evidence_and_a_part_of_a_cell_correct_nothing(proof, field, value):
+    audit = audit_document(PAGE.encode(), "page.md", proof)
+    claims = [
+        msgspec.structs.replace(j, claim=msgspec.structs.replace(j.claim, **{field: value}))
+        for j in audit.claims
+    ]
+    unsure = msgspec.structs.replace(audit, claims=claims)
+    assert fix_document(PAGE.encode(), unsure, proof).data == PAGE.encode()
 
 
 def test_writing_keeps_mode_and_refuses_links_and_changed_files(proof, tmp_path):
