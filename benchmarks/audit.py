@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.audit_evidence import make_proof, many_cases
-from mobile_vla.audit.audit_document import Proof, audit_document
+from mobile_vla.old_audit.audit_document import Proof, audit_document
 from mobile_vla.old_claims.model import Judged
 from mobile_vla.old_claims.source import parse_document
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mobile_vla.audit.audit_document import Proof, gather_proof
 from mobile_vla.evidence.model import CaseView, CheckpointView, Evidence, Known, RunView, State
 from mobile_vla.messages.reason import reason
+from mobile_vla.old_audit.audit_document import Proof, gather_proof
 from mobile_vla.study.models import Counts
 
 GLOB = "episode_20251*.h5"

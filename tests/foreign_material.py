@@ -8,8 +8,18 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from mobile_vla.evidence.importers.scan_folders import scan
+from mobile_vla.evidence.model import RunView
+
 GLOB = "episode_20251*.h5"
 RUN = "runs/{name}/kosmos/mobile_vla_finetune/2025-12-04/{name}"
+
+
+def only_run(root: Path) -> RunView:
+    """The one run below a folder."""
+    runs = scan([root]).runs
+    assert len(runs) == 1, [run.case for run in runs]
+    return runs[0]
 
 
 def config(name: str, **changes: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from mobile_vla.messages.as_json import plain
 if TYPE_CHECKING:
     from run_folders import Maker
 
-DOC = Path(__file__).parents[2] / "docs" / "casebook.md"
+DOC = Path(__file__).parents[2] / "docs" / "evidence.md"
 
 
 def test_the_documents_example_runs(

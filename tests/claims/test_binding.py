@@ -1,186 +1,182 @@
-"""Of which run a value is, in tables and lists of any layout; questions, comparisons, times."""
+"""What a name of a page binds to, and why."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
+from tests.claims_evidence import BOTH, LEFT, RUNS, fact, read, run
 
-from mobile_vla.audit.audit_document import Proof, audit_text
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from benchmarks.audit_evidence import make_proof
-
-LEFT, BOTH, DEAD = "nav_left_20251203", "nav_leftright_20251204", "nav_robovlms_20251204"
-SIM, TWO, OOM = "sim_left_20261001", "sim_both_20261002", "sim_oom_20261003"
-LIVE, VISION = "sim_live_20261004", "sim_vision_20261005"
-RIGHT, WRONG = "supported", "contradicted"
+from mobile_vla.claims.binding import KnownRun
+from mobile_vla.claims.model import Binding
+from mobile_vla.evidence.fact_table import FactTable
 
 
-@pytest.fixture(scope="module")
-def proof(tmp_path_factory: pytest.TempPathFactory) -> Proof:
-    return make_proof(tmp_path_factory.mktemp("evidence"))
-
-
-def table(*rows: str) -> str:
-    """A table of rows whose cells are parted by semicolons, the head first."""
-    cells = [row.split(";") for row in rows]
-    lines = [cells[0], ["---"] * len(cells[0]), *cells[1:]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def told(page: str, proof: Proof) -> list[tuple[str | None, str, str, str]]:
-    """Of each claim: its run, quantity with qualifier and split, value, verdict."""
-    return [
-        (one.claim.name, one.claim.what, one.claim.value, one.verdict)
-        for one in audit_text(page, proof).claims
-    ]
+def binding(text: str, name: str, **options: object) -> Binding:
+    return next(one for one in read(text, **options).bindings if one.name == name)
 
 
 @pytest.mark.parametrize(
-    ("page", "claims"),
-    [
-        (table("Run;Dir;Train ep;Steps done", f"{SIM};right;80;120"),
-         [(SIM, "ways", "right", WRONG), (SIM, "train episodes", "80", RIGHT),
-          (SIM, "steps", "120", WRONG)]),
-        (table("실험;방향;에피소드 (검증);$\\alpha$", f"{TWO};좌우;20;16"),
-         [(TWO, "ways", "좌우", RIGHT), (TWO, "val episodes", "20", WRONG),
-          (TWO, "lora alpha", "16", WRONG)]),
-        (table("Run;Train L;Train R;Sum", f"{SIM};80;0;80"),
-         [(SIM, "train episodes", "80", RIGHT), (SIM, "train episodes", "0", RIGHT),
-          (SIM, "total episodes", "80", WRONG)]),
-        (table("Run;text;head;total", f"{SIM};36,864;36,864;155,348"),
-         [(SIM, "text params", "36,864", RIGHT), (SIM, "head params", "36,864", WRONG),
-          (SIM, "params", "155,348", RIGHT)]),
-        (table("Part;Parameters", "head;36,864").replace("| Part", f"{SIM}:\n\n| Part"),
-         [(SIM, "head params", "36,864", WRONG)]),
-        (table("구분;이름;전체 에피소드;Train;Val", f"Case 1;{LEFT};250;250;50"),
-         [(LEFT, "total episodes", "250", RIGHT), (LEFT, "train episodes", "250", WRONG),
-          (LEFT, "val episodes", "50", RIGHT)]),
-        ("**표 1. 검증 손실**\n\n"
-         + table("실험;첫 epoch;최저;마지막", f"{BOTH};0.091;0.0357;0.0357"),
-         [(BOTH, "initial val loss", "0.091", RIGHT), (BOTH, "best val loss", "0.0357", WRONG),
-          (BOTH, "final val loss", "0.0357", RIGHT)]),
-        (table("Run;Item;Value", f"{LEFT};epoch 5 val loss;0.031", ";batch;1"),
-         [(LEFT, "epoch 5 val loss", "0.031", WRONG), (LEFT, "batch", "1", RIGHT)]),
-        (table("런;항목;적힌 값", f"{TWO};방향;왼쪽", f"{TWO};전체 에피소드;160"),
-         [(TWO, "ways", "왼쪽", WRONG), (TWO, "total episodes", "160", WRONG)]),
-        ("Validation loss:\n\n" + table("Run;Best;At the end", f"{BOTH};0.0357;0.027"),
-         [(BOTH, "best val loss", "0.0357", WRONG), (BOTH, "final val loss", "0.027", WRONG)]),
-        ("## Validation loss by epoch\n\n" + table(f"Epoch;{LEFT};{BOTH}", "3;0.031;0.031"),
-         [(LEFT, "epoch 3 val loss", "0.031", RIGHT),
-          (BOTH, "epoch 3 val loss", "0.031", WRONG)]),
-        (table("실행;에폭;검증 손실", f"{LEFT};4;0.031"),
-         [(LEFT, "epoch 4 val loss", "0.031", WRONG)]),
-        (table("Run;Best epoch", f"{BOTH};9"), [(BOTH, "best epoch", "9", WRONG)]),
-        (table("런;시작 시각;계획한 스텝", f"{BOTH};07:38;500"),
-         [(BOTH, "started", "07:38", WRONG), (BOTH, "planned steps", "500", RIGHT)]),
-        (table("런;상태;메모", f"{OOM};실패;디스크 부족"), [(OOM, "reason", "디스크 부족", WRONG)]),
-        (table("Run;Note", f"{LIVE};left only"), [(LIVE, "ways", "left", WRONG)]),
-        (table("Run;Batch;LR", f"{SIM};8;1e-3", "A baseline of Kim;64;0.01"),
-         [(SIM, "batch", "8", RIGHT), (SIM, "learning rate", "1e-3", WRONG)]),
-        (f"{SIM}:\n\n- batch: 4\n- seed: 123\n",
-         [(SIM, "batch", "4", WRONG), (SIM, "seed", "123", RIGHT)]),
-        (f"{TWO} 설정은 아래와 같다.\n\n- 윈도우: 16\n", [(TWO, "window", "16", WRONG)]),
-        (f"Settings of {SIM}:\n\n" + table("Key;Value", "Seed;7"), [(SIM, "seed", "7", WRONG)]),
-        (f"```\nrun: {SIM}\nseed: 7\nrun: {TWO}\nseed: 123\n```\n",
-         [(SIM, "seed", "7", WRONG), (TWO, "seed", "123", RIGHT)]),
-    ],
-)  # fmt: skip
-def test_tables_and_lists(page: str, claims: list[tuple[str, str, str, str]], proof: Proof) -> None:
-    found = told(page, proof)
-    assert all(claim in found for claim in claims), found
-    assert sum(one[3] == WRONG for one in found) == sum(one[3] == WRONG for one in claims)
-
-
-@pytest.mark.parametrize(
-    ("text", "run", "value", "verdict"),
-    [
-        ("sim_left used a batch of 16.", SIM, "16", WRONG),
-        (f"More data than in {SIM}: 160 training episodes in {TWO}.", TWO, "160", RIGHT),
-        (f"{SIM}보다 {TWO}의 학습 에피소드가 160개로 많다.", TWO, "160", RIGHT),
-        (f"{TWO} has the same settings as {SIM}: batch 16.", TWO, "16", WRONG),
-        (f"The window is 16 for {TWO}, unlike {SIM}.", TWO, "16", WRONG),
-        (f"{SIM} vs {TWO}: best val loss 0.0104 vs 0.0104.", TWO, "0.0104", WRONG),
-        (f"{SIM}와 {TWO}의 최저 검증 손실은 각각 0.0104와 0.0098이다.", TWO, "0.0098", WRONG),
-        (f"{SIM} and {TWO} were both trained with batch size 16.", TWO, "16", WRONG),
-        (f"{SIM} 이야기다.\n\n이 런의 배치는 16이다.", SIM, "16", WRONG),
-        (f"{SIM}, {TWO} 공통 설정:\n\n- 배치: 16", TWO, "16", WRONG),
-        (f"Settings of {SIM} and {TWO}:\n\n- seed: 7", SIM, "7", WRONG),
-        (f"## {SIM} / {TWO}\n\nBoth used a window of 16.", TWO, "16", WRONG),
-        (f"Which seed does {SIM} use? 7.", SIM, "7", WRONG),
-        (f"Q. {SIM}의 배치 크기는?\nA. 16입니다.", SIM, "16", WRONG),
-        (f"val loss of {BOTH}: 0.0131", BOTH, "0.0131", WRONG),
-    ],
+    "name", ["version_113", "baseline", "exp12", "run-3", "resnet50", "seed42", "20260503"]
 )
-def test_sentences(text: str, run: str, value: str, verdict: str, proof: Proof) -> None:
-    found = [(name, said, told_) for name, _, said, told_ in told(text + "\n", proof)]
-    assert (run, value, verdict) in found
+def test_the_exact_name_of_a_run_binds(name: str) -> None:
+    runs = [KnownRun(name=name, facts=FactTable()), KnownRun(name="version_1", facts=FactTable())]
+    reading = read(f"## {name}\n\n- Val loss: 0.19\n", runs=runs)
+    assert [(claim.run, claim.sure) for claim in reading.claims] == [(name, "exact")]
+    assert reading.bindings[0].why[0].code == "claim.bound_exact"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        f"The run before {VISION} had 90 steps.",
-        f"{SIM}, {TWO}: 300 episodes together.",
-        f"What was the best of {SIM}? Kim's run with batch 128 had 0.05.",
-        f'"{LEFT} has a best val loss of 0.027" is wrong.',
-        f'"{LEFT}의 배치는 8이다" → 아니다.',
-        f'초고에 {TWO}의 loss가 {SIM}보다 "10배 낮다"는 문장이 있다.',
-        f"Can one say that {LEFT} and {BOTH} can be compared?",
-        table("Rank;Run;Val loss", f"1;{TWO};0.0098", f"2;{SIM};0.0109"),
-        table("Run;Loss (test);Success", f"{SIM};0.5;3"),
-        table("Date;Event", f"2026-10-05;a long talk about {LIVE}"),
-        table("할 일;상태", f"{SIM} 손실 그림 다시 그리기;실패"),
-    ],
-)
-def test_what_is_said_of_another_or_denied_is_no_falsehood(text: str, proof: Proof) -> None:
-    assert WRONG not in [one[3] for one in told(text + "\n", proof)]
+def test_a_longer_name_is_not_its_beginning() -> None:
+    runs = [KnownRun(name=name, facts=FactTable()) for name in ("version_1", "exp1")]
+    reading = read(
+        "- version_113: val loss 0.19\n- exp12: val loss 0.2\n- exp1_b: seed 3", runs=runs
+    )
+    assert {claim.run for claim in reading.claims} == {None}
 
 
-def test_a_number_that_two_runs_bear_is_read_by_the_rows_own_name(proof: Proof) -> None:
-    rows = table("Case;Run;Status", f"Case 1;{SIM};✅", f"Case 2;{DEAD};❌")
-    page = f"{rows}\n### Case 2: {TWO}\n\n- batch: 16\n\n### Later\n\nCase 2 used a batch of 16.\n"
-    found = [one for one in told(page, proof) if one[1] in ("status", "batch")]
-    assert found == [
-        (SIM, "status", "✅", RIGHT), (DEAD, "status", "❌", RIGHT),
-        (TWO, "batch", "16", WRONG), (None, "batch", "16", "ambiguous"),
+def test_a_case_number_binds_by_its_own_heading() -> None:
+    reading = read("## Case 2: left (nav_left_20260503)\n\n- Val loss: 0.5\n")
+    (claim,) = reading.claims
+    assert (claim.owner, claim.run, claim.sure) == ("Case 2", "nav_left_20260503", "exact")
+
+
+def test_case_number_and_korean_label_are_one_name() -> None:
+    reading = read("## Case 2: nav_left_20260503\n\n- 케이스 2: 검증 손실 0.5\n")
+    assert [claim.run for claim in reading.claims] == ["nav_left_20260503"]
+
+
+def test_a_case_number_alone_binds_to_nothing() -> None:
+    one = binding("- Case 2: val loss 0.0138", "Case 2")
+    assert (one.run, one.sure, one.claims) == (None, "candidate", 1)
+    assert [candidate.run for candidate in one.candidates] == ["nav_left_20260503"]
+
+
+def test_a_label_of_the_study_binds() -> None:
+    runs = [run("nav_left_20260503", [0.05], label="Case 2"), BOTH]
+    one = binding("- Case 2: val loss 0.4", "Case 2", runs=runs)
+    assert (one.run, one.sure) == ("nav_left_20260503", "confirmed")
+
+
+def test_the_page_goes_before_a_label_of_the_study() -> None:
+    runs = [run("nav_left_20260503", [0.05], label="Case 2"), BOTH]
+    text = "## Case 2 (nav_leftright_20260504)\n\n- Val loss: 0.4"
+    assert binding(text, "Case 2", runs=runs).run == "nav_leftright_20260504"
+
+
+@pytest.mark.parametrize("name", ["left_20260503", "nav_left", "leftright_20260504"])
+def test_a_shorter_form_of_one_run_binds(name: str) -> None:
+    one = binding(f"| Run | Val loss |\n|---|---|\n| {name} | 0.5 |\n", name)
+    assert one.sure == "safe"
+    assert one.run is not None and name in one.run
+
+
+def test_a_shorter_form_of_two_runs_does_not() -> None:
+    runs = [run("nav_left_a", [0.1]), run("nav_left_b", [0.2])]
+    one = binding("| Run | Seed |\n|---|---|\n| nav_left | 5 |\n", "nav_left", runs=runs)
+    assert (one.run, {candidate.run for candidate in one.candidates}) == (
+        None,
+        {"nav_left_a", "nav_left_b"},
+    )
+
+
+def test_two_values_of_one_run_bind_and_one_does_not() -> None:
+    text = "| Case | Val loss | Train RMSE | Seed |\n|---|---|---|---|\n| 4 | 0.0138 | {} | 5 |\n"
+    assert binding(text.format("0.112"), "Case 4").run == LEFT.name
+    assert binding(text.format("0.9"), "Case 4").run is None
+
+
+def test_a_claim_never_binds_itself() -> None:
+    text = "| Case | Val loss | Train RMSE | Episodes |\n|---|---|---|---|\n| 4 | 0.0138 | 0.112 | 300 |\n"  # noqa: E501
+    runs = {claim.quantity: claim.run for claim in read(text).claims}
+    assert runs == {"val_loss": None, "rmse": None, "episodes": LEFT.name}
+
+
+def test_losses_at_three_epochs_are_as_good_as_a_name() -> None:
+    text = ("## Case 7 (other_name_20260503)\n\n| Epoch | Val loss |\n|---|---|\n"
+            "| 0 | 0.0521 |\n| 1 | 0.0417 |\n| 2 | 0.0138 |\n| 2 | 0.5 |\n")  # fmt: skip
+    reading = read(text)
+    assert [claim.run for claim in reading.claims if claim.number == 0.5] == [LEFT.name]
+
+
+def test_twin_runs_bind_to_neither() -> None:
+    runs = [run("one", [0.05, 0.04, 0.03]), run("two", [0.05, 0.04, 0.03])]
+    text = (
+        "## Case 7\n\n| Epoch | Val loss |\n|---|---|\n| 0 | 0.05 |\n| 1 | 0.04 |\n| 2 | 0.03 |\n"
+    )
+    assert binding(text, "Case 7", runs=runs).run is None
+
+
+def test_train_and_validation_loss_of_the_same_value_count_once() -> None:
+    runs = [run("one", [0.5, 0.013], fact("train_loss", 0.013, epoch=1)), BOTH]
+    text = "## Case 7\n\n- Val loss: 0.013\n- Train loss: 0.013\n- Seed: 3\n"
+    assert binding(text, "Case 7", runs=runs).run is None
+
+
+def test_a_full_name_that_the_evidence_lacks_binds_to_nothing() -> None:
+    text = "## Case 4 (nav_left_slow_20260507)\n\n- Val loss: 0.0138\n- Train RMSE: 0.112\n"
+    one = binding(text, "Case 4")
+    assert (one.run, one.why[0].code) == (None, "claim.bind_foreign")
+
+
+def test_a_checkpoint_file_that_one_run_wrote_binds() -> None:
+    text = "## Case 4\n\n- Checkpoint: `epoch=02-loss=0.0138.ckpt`\n- Epochs: 7\n"
+    assert {c.quantity: c.run for c in read(text).claims} == {
+        "checkpoint_file": None,
+        "epochs": LEFT.name,
+    }
+
+
+def test_a_run_that_started_after_the_page_is_no_candidate() -> None:
+    text = "Date: 2026-05-01\n\n| Case | Val loss | Train RMSE | Seed |\n|---|---|---|---|\n| 4 | 0.0138 | 0.112 | 5 |\n"  # noqa: E501
+    assert binding(text, "Case 4").candidates == []
+
+
+def test_a_page_about_one_run_may_speak_of_another() -> None:
+    text = "# nav_left_20260503\n\n- Epochs: 3\n\n## baseline\n\n- Epochs: 5\n\n## nav_left_20260503 vs baseline\n\n- Epochs: 7\n"  # noqa: E501
+    assert [claim.run for claim in read(text).claims] == ["nav_left_20260503", "baseline"]
+
+
+def test_a_rank_is_no_case() -> None:
+    text = "| # | Run | Val loss |\n|---|---|---|\n| 4 | baseline | 0.19 |\n\n- Case 4: seed 3\n"
+    assert {(c.quantity, c.run) for c in read(text).claims} == {
+        ("val_loss", "baseline"),
+        ("seed", None),
+    }
+
+
+def test_a_direction_in_the_data_never_names_the_run() -> None:
+    text = "| Case | Date | Data |\n|---|---|---|\n| 4 | 2026-05-03 | left only |\n"
+    assert binding(text, "Case 4").run is None
+
+
+def test_a_comment_binds_what_it_names() -> None:
+    reading = read(
+        "- Case 2: val loss 0.4\n- No-Chunk: seed 3\n\n<!-- mvla: Case 2 = baseline; No-Chunk = nav_left_20260503 -->\n"  # noqa: E501
+    )
+    assert [(c.run, c.sure) for c in reading.claims] == [
+        ("baseline", "confirmed"), ("nav_left_20260503", "confirmed"),
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("page", "verdicts"),
-    [
-        (table("Question;Runs;Possible?", "balance;sim_left vs sim_both;yes",
-               f"left or right;{SIM} vs {LIVE};no"), [WRONG, RIGHT]),
-        (table("무엇을;A;B;되나?", f"데이터 균형;{LEFT};{BOTH};⭕", f"사전학습;{LEFT};{DEAD};✗"),
-         [WRONG, RIGHT]),
-        (f"Can I compare {SIM} with {TWO} to see what more data brings? Yes, go ahead.", [WRONG]),
-        (f"{LEFT}와 {DEAD}를 비교할 수 있나요?\n아니요, 안 됩니다.", [RIGHT]),
-        (f"The pair {SIM} / {TWO} can be compared for balance.", [WRONG]),
-        (f"{LEFT} ↔ {BOTH}, 데이터 균형: 불가", [RIGHT]),
-        (f"{LEFT}와 {BOTH}는 데이터 균형으로 비교하면 안 된다.", [RIGHT]),
-    ],
-)  # fmt: skip
-def test_comparisons(page: str, verdicts: list[str], proof: Proof) -> None:
-    found = audit_text(page + "\n", proof).claims
-    assert [one.verdict for one in found if "comparison" in one.claim.quantity] == verdicts
+def test_confirmed_names_of_the_study_bind() -> None:
+    reading = read("- No-Chunk: seed 3", aliases={"No-Chunk": "baseline"})
+    assert [(c.run, c.sure) for c in reading.claims] == [("baseline", "confirmed")]
 
 
-@pytest.mark.parametrize(
-    ("page", "verdict"),
-    [
-        (f"# 2026-10-02, 12:30\n\n{TWO} is running.\n", "stale"),
-        (f"# 2026-10-05\n\n{TWO} is running.\n", WRONG),
-        (f"# 5 October 2026, 18:00\n\n{VISION} is running.\n", WRONG),
-        (f"## 2026-10-05\n\n**12:20 지우** {VISION} 학습 중\n", "stale"),
-        (f"작성: 2026-10-20\n\n> 2026년 10월 1일 12:40 지훈 씀:\n>\n> {SIM}은 학습 중.\n", "stale"),
-        (f"마지막 수정 2026-10-20\n\n{SIM}은 학습 중입니다.\n", WRONG),
-        (f"Edited 2026-10-20\n\n- 10-01 12:30: {SIM} is running\n", "stale"),
-    ],
-)  # fmt: skip
-def test_running_is_stale_where_it_ran_when_it_was_said(
-    page: str, verdict: str, proof: Proof
-) -> None:
-    assert [one[3] for one in told(page, proof) if one[1] == "status"] == [verdict]
+def test_a_comment_that_names_no_run_is_told() -> None:
+    reading = read("- Case 2: val loss 0.4\n\n<!-- mvla: Case 2 = nobody; rubbish -->\n")
+    assert [claim.run for claim in reading.claims] == [None]
+    assert [(one.line, one.why.code) for one in reading.unread] == [
+        (3, "claim.bind_no_such_run"), (3, "claim.comment_not_read"),
+    ]  # fmt: skip
+
+
+def test_two_comments_that_disagree_bind_nothing() -> None:
+    reading = read(
+        "<!-- mvla: Case 2 = baseline -->\n\n- Case 2: val loss 0.4\n\n<!-- mvla: case 2 = nav_left_20260503 -->\n"  # noqa: E501
+    )
+    assert [claim.run for claim in reading.claims] == [None]
+    assert [one.why.code for one in reading.unread] == ["claim.comments_disagree"]
+
+
+def test_candidates_come_with_their_reasons() -> None:
+    one = binding("- Case 2: val loss 0.0138", "Case 2", runs=RUNS)
+    assert [reason.code for reason in one.candidates[0].why] == ["claim.bound_values"]

@@ -96,7 +96,7 @@ def test_a_scanned_folder_without_permission_is_said(open_folder: Path) -> None:
     (open_folder / "c.txt").chmod(0)
     found = msgspec.json.decode(as_nobody(lambda: scan([open_folder])), type=Scanned)
     assert [run.case for run in found.runs] == ["case_1"]
-    names = sorted(Path(problem.split(" cannot")[0]).name for problem in found.problems)
+    names = sorted(Path(str(problem.fields["file"])).name for problem in found.problems)
     assert names == ["c.txt", "closed", "d.txt"]
     (open_folder / "closed").chmod(0o755)
     (open_folder / "listed").chmod(0o755)

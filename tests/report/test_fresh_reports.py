@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mobile_vla.analysis.casebook import Casebook
-from mobile_vla.audit.audit_document import audit_file, audit_text, gather_proof
+from mobile_vla.old_audit.audit_document import audit_file, audit_text, gather_proof
 from mobile_vla.old_claims.model import Audit
 from mobile_vla.old_claims.source import read_document
 from mobile_vla.report.self_audit import audit_all

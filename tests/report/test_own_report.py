@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from document_evidence import view_of, write_files
-from mobile_vla.audit.audit_document import Proof, audit_document
-from mobile_vla.messages.formats import LANGUAGES, Language
+from mobile_vla.analysis.wording import LANGUAGES, Language
+from mobile_vla.old_audit.audit_document import Proof, audit_document
 from mobile_vla.old_claims.model import Audit
 from mobile_vla.old_claims.source import parse_document
 from mobile_vla.report.render import report_markdown

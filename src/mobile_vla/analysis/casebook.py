@@ -78,11 +78,10 @@ class Casebook:
         runs = [view_run(folder, self.workspace, now) for folder in folders]
         if not self.evidence:
             return runs, []
-        from mobile_vla.evidence.importers.run_builder import as_reason
         from mobile_vla.evidence.importers.scan_folders import scan
 
         scanned = scan(self.evidence)
-        return runs + scanned.runs, [as_reason(problem) for problem in scanned.problems]
+        return runs + scanned.runs, [*scanned.problems, *scanned.unread]
 
     def case(self, name: str) -> CaseView:
         """The case of that name or label, or of one run's path, which then speaks alone.

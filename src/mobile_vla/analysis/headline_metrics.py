@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-
 from mobile_vla.analysis.statistics import wilson
 from mobile_vla.evidence.model import Value
-from mobile_vla.runs.results import Metric, Offline, Rollouts, Scored
+from mobile_vla.evidence.result_facts import DRIVES, mean_speed_error
+from mobile_vla.runs.results import Offline, Rollouts, Scored
 
 
 class Rate(Value, frozen=True, kw_only=True):
@@ -21,14 +19,18 @@ class Rate(Value, frozen=True, kw_only=True):
 
 def success(rollouts: Rollouts | None, direction: str | None = None) -> Rate | None:
     """Drives that succeeded under one instruction, or under both; None where there are none."""
+    return drive_rate(rollouts, "success", direction)
+
+
+def drive_rate(
+    rollouts: Rollouts | None, quantity: str, direction: str | None = None
+) -> Rate | None:
+    """Drives of which one of `DRIVES` holds: success, collisions, instructed_side."""
     drives = [
-        d
-        for d in (rollouts.rollouts if rollouts else ())
-        if direction is None or d.direction == direction
-    ]
-    if not drives:
-        return None
-    return rate(sum(drive.success for drive in drives), len(drives))
+        drive for drive in (rollouts.rollouts if rollouts else ())
+        if direction in (None, drive.direction)
+    ]  # fmt: skip
+    return rate(sum(map(DRIVES[quantity], drives)), len(drives)) if drives else None
 
 
 def rate(k: int, n: int) -> Rate:
@@ -71,11 +73,4 @@ def direction_accuracy(offline: Offline | None) -> float | None:
 
 def error_of(scored: Scored) -> float | None:
     """Mean absolute error in m/s of a policy or a baseline; None where it was not measured."""
-    values = [m.value for m in _errors(scored.metrics) if math.isfinite(m.value)]
-    return math.fsum(values) / len(values) if values else None
-
-
-def _errors(metrics: Iterable[Metric]) -> list[Metric]:
-    listed = [m for m in metrics if m.unit == "m/s"]
-    overall = [m for m in listed if m.name == "mae"]
-    return overall or [m for m in listed if m.name.startswith("mae_")]
+    return mean_speed_error(scored.metrics)

@@ -1,1 +1,1 @@
-"""Claims of documents held against the evidence, and corrections."""
+"""Claims of documents against evidence: verdicts, corrections, SARIF."""

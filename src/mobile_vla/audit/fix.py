@@ -1,4 +1,4 @@
-"""Corrections put into a document's bytes; every other byte stays as it is."""
+"""Corrections put into a page's bytes; every other byte stays as it is."""
 
 from __future__ import annotations
 
@@ -8,160 +8,162 @@ import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from mobile_vla.audit.audit_document import Proof, audit_document
+import msgspec
+
+from mobile_vla.audit.audit_document import Audit, Proof, audit_document
 from mobile_vla.audit.audit_messages import message
-from mobile_vla.audit.corrections import replacement
-from mobile_vla.audit.judge import Judge
-from mobile_vla.audit.markup_context import Inside
-from mobile_vla.audit.table_alignment import aligned, is_aligned
-from mobile_vla.evidence.model import Value
+from mobile_vla.audit.judge.verdict import Judged
+from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.formats import Language
-from mobile_vla.old_claims.model import Audit, Judged
-from mobile_vla.old_claims.source import Document, parse_document
-from mobile_vla.runs.files import write_atomic
+from mobile_vla.runs.files import written_beside
 
 NOTE = re.compile(rb"mvla-(\d+)")
+WRONG = ("contradicted", "stale")
+SURE = ("exact", "confirmed")
+NO_MARKUP = frozenset(
+    {"Code", "CodeBlock", "Html", "HtmlBlock", "InlineHtml", "InlineMath", "DisplayMath", "Link",
+     "Image", "MetadataBlock", "FootnoteDefinition"}
+)  # fmt: skip
+"""Markdown in which a struck-through value would show as text, or break what stands there."""
 
 
-class Fixed(Value, frozen=True, kw_only=True):
-    """A corrected document. `done`: claims corrected; `left`: false ones nothing can replace."""
+class Fixed(msgspec.Struct, frozen=True, kw_only=True):
+    """A corrected page. `corrected`: claims put right; `left`: false ones that nothing replaces."""
 
     data: bytes
-    done: list[Judged]
+    corrected: list[Judged]
     left: list[Judged]
 
 
-def fix_document(
-    document: Document, audit: Audit, proof: Proof, judge: Judge | None = None
-) -> Fixed:
-    """Correct what is contradicted or stale, where the evidence gives a value to put there.
+def fix_document(data: bytes, audit: Audit, proof: Proof) -> Fixed:
+    """Correct what is contradicted or stale, where a binding and a whole value allow it.
 
-    A correction that a further audit would not find supported is not made.
+    A correction that a further audit would not leave right is not made.
     """
-    judge = judge or proof.judge()
-    wrong = [one for one in audit.claims if one.verdict in ("contradicted", "stale")]
-    inside = Inside(document.data) if wrong else None
-    edits = [
-        (one, text) for one in wrong if inside and inside.how(one.claim.start) != "not"
-        and (text := replacement(one, audit.language)) is not None
-    ]  # fmt: skip
-    edits = _apart(edits)
-    while edits and inside:
-        data = _spliced(document, edits, audit.language, inside)
-        again = audit_document(parse_document(document.path, data), proof, judge)
-        failed = _still_wrong(audit, again, edits)
+    wrong = [judged for judged in audit.claims if judged.verdict in WRONG]
+    edits = _apart([judged for judged in wrong if is_correctable(judged, audit)], data)
+    while edits:
+        after = _spliced(data, edits, audit.language)
+        failed = _still_wrong(audit_document(after, audit.document, proof), audit, edits)
         if not failed:
-            done = [one for one, _ in edits]
-            return Fixed(data=data, done=done, left=[one for one in wrong if one not in done])
-        edits = [edit for edit in edits if edit[0] not in failed]
-    return Fixed(data=document.data, done=[], left=wrong)
+            left = [judged for judged in wrong if judged not in edits]
+            return Fixed(data=after, corrected=edits, left=left)
+        edits = [judged for judged in edits if judged not in failed]
+    return Fixed(data=data, corrected=[], left=wrong)
 
 
-def write_fixed(document: Document, fixed: Fixed) -> None:
-    """Write the corrected bytes.
+def is_correctable(judged: Judged, audit: Audit) -> bool:
+    """Whether the run is sure, the value stands alone, and no number of the page is made of it."""
+    claim = judged.claim
+    if judged.correction is None or claim.sure not in SURE or not claim.whole or claim.terms:
+        return False
+    return not any(
+        term.place.start < claim.place.end and claim.place.start < term.place.end
+        for other in audit.claims for term in other.claim.terms
+    )  # fmt: skip
 
-    Errors: `UserError` where the document changed since it was read or is gone, is read-only, has
+
+def write_fixed(path: Path, before: bytes, fixed: Fixed) -> None:
+    """Write the corrected bytes with the file's mode and owner.
+
+    Raises: UserError where the page changed since it was read or is gone, is read-only, has
     several names, or is a link to a file outside its folder.
     """
-    path = document.path
     try:
         real = path.resolve(strict=True)
         if not real.is_relative_to(path.parent.resolve()):
             raise UserError(f"{path} is a link to {real}, outside its folder: correct that file.")
-        found = real.stat()
-        if not found.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+        status = real.stat()
+        if not status.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
             raise UserError(f"{path} is read-only: allow writing, or look at the --diff.")
-        if found.st_nlink > 1:
+        if status.st_nlink > 1:
             raise UserError(f"{path} has other names too (hard links): make it a file of its own.")
-        if real.read_bytes() != document.data:
+        if real.read_bytes() != before:
             raise UserError(f"{path} changed while it was audited: run the same command again.")
-        write_atomic(real, fixed.data)
-        if os.geteuid() == 0:
-            os.chown(real, found.st_uid, found.st_gid)
-        real.chmod(stat.S_IMODE(found.st_mode))
+        with written_beside(real) as beside:
+            beside.write_bytes(fixed.data)
+            if os.geteuid() == 0:
+                os.chown(beside, status.st_uid, status.st_gid)
+            beside.chmod(stat.S_IMODE(status.st_mode))
     except OSError as error:
-        told = f"{path} was not corrected ({error.strerror}): look whether it is still there."
-        raise UserError(told) from error
+        why = f"{path} was not corrected ({error.strerror}): look whether it still exists."
+        raise UserError(why) from error
 
 
 def diff_text(path: Path, before: bytes, after: bytes) -> str:
-    """A unified diff of two versions of a document."""
+    """A unified diff of two versions of a page."""
     old, new = (data.decode("utf-8", "replace").splitlines() for data in (before, after))
     lines = difflib.unified_diff(old, new, path.as_posix(), f"{path.as_posix()} (corrected)")
     return "\n".join(line.rstrip("\n") for line in lines)
 
 
-def _apart(edits: Sequence[tuple[Judged, str]]) -> list[tuple[Judged, str]]:
-    """In the document's order, each byte corrected once."""
-    kept: list[tuple[Judged, str]] = []
-    for edit in sorted(edits, key=lambda edit: edit[0].claim.start):
-        if not kept or edit[0].claim.start >= kept[-1][0].claim.end:
-            kept.append(edit)
-    return kept
+def _apart(edits: Sequence[Judged], data: bytes) -> list[Judged]:
+    """In the page's order, each byte corrected once, none where markup would not show."""
+    barred = _barred(data) if edits else []
+    apart: list[Judged] = []
+    for judged in sorted(edits, key=lambda judged: judged.claim.place.start):
+        place = judged.claim.place
+        if any(start < place.end and place.start < end for start, end in barred):
+            continue
+        if not apart or place.start >= apart[-1].claim.place.end:
+            apart.append(judged)
+    return apart
 
 
-def _spliced(
-    document: Document, edits: Sequence[tuple[Judged, str]], language: Language, inside: Inside
-) -> bytes:
-    data, end = document.data, b"\r\n" if b"\r\n" in document.data else b"\n"
+def _barred(data: bytes) -> list[tuple[int, int]]:
+    """The code, HTML, mathematics, links and footnotes of a page, by bytes."""
+    import pyromark
+
+    options = pyromark.Options
+    flags = (options.ENABLE_TABLES | options.ENABLE_MATH | options.ENABLE_FOOTNOTES
+             | options.ENABLE_YAML_STYLE_METADATA_BLOCKS)  # fmt: skip
+    spans: list[tuple[int, int]] = []
+    event: Any
+    for event, at in pyromark.events_with_range(data.decode(), options=flags):
+        if isinstance(event, str):
+            continue
+        ((kind, content),) = event.items()
+        name = content if isinstance(content, str) else next(iter(content), "")
+        if kind in NO_MARKUP or (kind == "Start" and name in NO_MARKUP):
+            spans.append((at["start"], at["end"]))
+    return spans
+
+
+def _spliced(data: bytes, edits: Sequence[Judged], language: Language) -> bytes:
+    end = b"\r\n" if b"\r\n" in data else b"\n"
     first = 1 + max((int(match[1]) for match in NOTE.finditer(data)), default=0)
-    pieces, place, notes = [], 0, []
-    for number, (judged, text) in enumerate(edits, first):
-        claim = judged.claim
-        words = inside.how(claim.start) == "words"
-        old = data[claim.start : claim.end].decode()
-        pieces += [data[place : claim.start], _corrected(old, text, number, words=words)]
-        place = claim.end
-        notes.append(_note(judged, number, language, words=words).encode())
-    body = _realigned(document, b"".join([*pieces, data[place:]]), edits)
+    pieces: list[bytes] = []
+    notes: list[bytes] = []
+    place = 0
+    for number, judged in enumerate(edits, first):
+        at = judged.claim.place
+        old = data[at.start : at.end].decode()
+        pieces += [data[place : at.start], _corrected(old, judged.correction or "", number)]
+        place = at.end
+        text = phrase("audit.note", language, message=message(judged, language))
+        notes.append(f"[^mvla-{number}]: {' '.join(text.split())}".encode())
+    body = b"".join([*pieces, data[place:]])
     gap = b"" if body.endswith(end) else end
     return body + gap + end + (end + end).join(notes) + end
 
 
-def _realigned(document: Document, body: bytes, edits: Sequence[tuple[Judged, str]]) -> bytes:
-    """The body with tables that were aligned aligned again; no edit adds or takes a line."""
-    at = {document.line_of(one.claim.start) - 1 for one, _ in edits}
-    before, after = document.data.split(b"\n"), body.split(b"\n")
-    for table in document.tables:
-        cells = [cell for row in table for cell in row]
-        if not cells:
-            continue
-        first = document.line_of(cells[0].start) - 1
-        last = document.line_of(cells[-1].start)
-        if at.isdisjoint(range(first, last)):
-            continue
-        if is_aligned([line.decode().rstrip("\r") for line in before[first:last]]):
-            end = b"\r" if after[first].endswith(b"\r") else b""
-            rows = aligned([line.decode() for line in after[first:last]])
-            after[first:last] = [row.encode() + end for row in rows]
-    return b"\n".join(after)
-
-
-def _corrected(old: str, new: str, number: int, *, words: bool) -> bytes:
-    """`words`: where nothing can be struck through, the old value is told in words."""
-    if words:
-        return f"{new} (was: {old}; note mvla-{number})".encode()
+def _corrected(old: str, new: str, number: int) -> bytes:
     return f"{new} ~~{old}~~[^mvla-{number}]".encode()
 
 
-def _note(judged: Judged, number: int, language: Language, *, words: bool) -> str:
-    """One line: what was written, what is so, and where that stands.
-
-    `words`: of code and the like it is no footnote, since nothing there can refer to one.
-    """
-    head = f"note mvla-{number}" if words else f"[^mvla-{number}]"
-    return f"{head}: mvla audit: " + re.sub(r"\s+", " ", message(judged, language))
-
-
-def _still_wrong(before: Audit, after: Audit, edits: Sequence[tuple[Judged, str]]) -> list[Judged]:
-    """Corrections whose place is still wrong afterwards; all, where others became wrong."""
-    wrong = {(one.claim.line, one.claim.quantity) for one in after.claims
-             if one.verdict in ("contradicted", "stale")}  # fmt: skip
-    fixed = {id(one) for one, _ in edits}
-    known = {(one.claim.line, one.claim.quantity) for one in before.claims
-             if one.verdict in ("contradicted", "stale") and id(one) not in fixed}  # fmt: skip
-    new = wrong - known
-    return [one for one, _ in edits if (one.claim.line, one.claim.quantity) in new or
-            (new and one.claim.line in {line for line, _ in new})]  # fmt: skip
+def _still_wrong(after: Audit, before: Audit, edits: Sequence[Judged]) -> list[Judged]:
+    """The corrections on whose lines something is wrong that was not so before."""
+    already = {
+        (judged.claim.place.line, judged.claim.quantity)
+        for judged in before.claims if judged.verdict in WRONG and judged not in edits
+    }  # fmt: skip
+    new = {
+        (judged.claim.place.line, judged.claim.quantity)
+        for judged in after.claims if judged.verdict in WRONG
+    } - already  # fmt: skip
+    lines = {line for line, _ in new}
+    failed = [judged for judged in edits if judged.claim.place.line in lines]
+    return failed or (list(edits) if new else [])

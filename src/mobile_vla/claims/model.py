@@ -50,7 +50,10 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     `place`: of the value alone; `quote`: the cell, item or sentence it stands in, as written.
     `quantity`: a key of the lexicon, such as "val_loss", "episodes", "state", "trained_part".
     `value`: as written. `number`: in the quantity's base unit, None for words; `step`: the worth of
-    its last written digit, in the base unit. `word`: the lexicon's key for a value in words.
+    its last written digit, in the base unit. `unit`: the base unit, "" for plain numbers, "share",
+    "bytes", "s" or "m". A rate written as "19 of 20" is a share whose `terms` are both numbers.
+    `word`: the lexicon's key for a value in words; the ISO date (without the year where the page
+    gives none) of a date; the file of a path or glob.
     `qualifier`: "", "best", "final", "initial", "planned" or "done". `epoch` counts as the page
     does. `split`: "", "train" or "val". `group`: a direction or group of episodes, or a part of
     the model. `owner`: the name on the page, `run`: the run that it is bound to, and `sure` how.
@@ -67,6 +70,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     value: str
     number: float | None = None
     step: float = 0.0
+    unit: str = ""
     word: str = ""
     comparator: Comparator = "equal"
     qualifier: str = ""

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mobile_vla.analysis.casebook import Casebook
-from mobile_vla.audit.audit_document import Proof, audit_document, gather_proof
-from mobile_vla.audit.audit_messages import SAID, reason, shown, what
-from mobile_vla.audit.fix import Fixed, diff_text, fix_document, write_fixed
-from mobile_vla.audit.sarif import sarif_log
+from mobile_vla.analysis.wording import Language
 from mobile_vla.cli.run_options import print_json
 from mobile_vla.messages.errors import UserError
-from mobile_vla.messages.formats import Language
+from mobile_vla.old_audit.audit_document import Proof, audit_document, gather_proof
+from mobile_vla.old_audit.audit_messages import SAID, reason, shown, what
+from mobile_vla.old_audit.fix import Fixed, diff_text, fix_document, write_fixed
+from mobile_vla.old_audit.sarif import sarif_log
 from mobile_vla.old_claims.model import Audit, Judged
 from mobile_vla.old_claims.source import Document, read_document
 from mobile_vla.report.self_audit import audit_all

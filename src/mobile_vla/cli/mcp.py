@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from mobile_vla.audit.mcp_server import make_server
 from mobile_vla.cli.audit import book_of, proof_of
 from mobile_vla.cli.open_book import casebook
+from mobile_vla.old_audit.mcp_server import make_server
 
 
 def mcp(options: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mobile_vla.cli.open_book import places, scanning_book
 from mobile_vla.cli.run_options import Setting, print_json
 from mobile_vla.cli.select_run import book_of
-from mobile_vla.messages.catalogue import sentence
+from mobile_vla.messages.catalogue import phrase, sentence
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.workspace import Workspace
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def status(options: argparse.Namespace) -> int:
     """The table of what really exists, or all the evidence of one case.
 
-    Exit 1 where a metric that was computed again does not agree with its log.
+    Exit 1 where a metric that was computed again does not agree with its log, and for a folder in
+    which nothing is recognised.
     """
     if options.schema:
         from mobile_vla.cli.schema import schema
@@ -36,21 +37,32 @@ def status(options: argparse.Namespace) -> int:
     if options.verify_metrics:
         raise UserError("--verify-metrics computes one case's metrics again: name the case.")
     cases: list[CaseView] = []
+    unrecognised: list[str] = []
     for path in options.path or [None]:
         chosen, scanned = places(options, path)
-        complete = options.json or scanned
-        survey = book_of(chosen, scanned).survey() if complete else _surveyed(chosen)
-        cases += survey.cases
-        if not options.json:
-            print_cases(survey.cases)
-        for problem in survey.problems:
+        whole = options.json or scanned
+        found = book_of(chosen, scanned).survey() if whole else _surveyed(chosen)
+        if path is not None and scanned and _is_unrecognised(chosen.workspace, found):
+            unrecognised.append(path)
+            print(phrase("import.unrecognised", "en", folder=path), file=sys.stderr)
+        else:
+            cases += found.cases
+            if not options.json:
+                print_cases(found.cases)
+        for problem in found.problems:
             print(
                 f"not read: {sentence(problem, 'en')}",
                 file=sys.stderr if options.json else sys.stdout,
             )
     if options.json:
         print_json(cases)
-    return 0
+    return int(bool(unrecognised))
+
+
+def _is_unrecognised(workspace: Workspace, survey: Survey) -> bool:
+    """Whether a folder holds no run of any program and is no workspace in which none began."""
+    begun = any(folder.is_dir() for folder in (workspace.data("."), workspace.cache))
+    return not begun and not any(case.runs for case in survey.cases)
 
 
 def _surveyed(chosen: Setting) -> Survey:

@@ -66,11 +66,12 @@ class Known(Value, frozen=True, kw_only=True):
 
 
 class Loss(Value, frozen=True, kw_only=True):
-    """A validation loss as a log or a curve gives it, after `epoch` (from 0)."""
+    """A validation loss as a log or a curve gives it, after `epoch` (from 0) or at `step`."""
 
     epoch: int | None
     value: float
     evidence: Evidence
+    step: int | None = None
 
 
 class EpisodesRead(Value, frozen=True, kw_only=True):
@@ -87,12 +88,22 @@ class EpisodesRead(Value, frozen=True, kw_only=True):
     evidence: Evidence
 
 
+class EpochBar(Value, frozen=True, kw_only=True):
+    """A full epoch (from 0) as a log's progress bar shows it: seconds, and numbers by name."""
+
+    epoch: int
+    seconds: float | None
+    values: dict[str, float]
+    evidence: Evidence
+
+
 class Foreign(Value, frozen=True, kw_only=True):
     """What the files of a run tell that another program made. None: they do not tell.
 
     `maker`: whose files they are. `checkpoints`: None where no folder of the run was scanned.
     `samples_per_epoch`: steps of an epoch times batch. `frozen`: whether its configuration calls
-    the VLM frozen. `settings`: its configuration, flat.
+    the VLM frozen. `settings`: its configuration, flat. `log_stamp`: the time in its log's name, of
+    an unknown time zone. `trained_at`: where `trained_parameters` stands.
     """
 
     maker: str
@@ -108,6 +119,9 @@ class Foreign(Value, frozen=True, kw_only=True):
     val_losses: list[Loss] = []
     checkpoints: list[CheckpointView] | None = None
     settings: dict[str, Known] = {}
+    bars: list[EpochBar] = []
+    log_stamp: datetime | None = None
+    trained_at: Evidence | None = None
 
 
 class RunView(Value, frozen=True, kw_only=True):

@@ -6,8 +6,8 @@ import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from mobile_vla.audit.audit_document import Proof, audit_file
 from mobile_vla.messages.errors import UserError
+from mobile_vla.old_audit.audit_document import Proof, audit_file
 from mobile_vla.report.report_data import ReportView, WrongLine
 
 

@@ -1,4 +1,4 @@
-"""What lies below the folders that are scanned, by kind of file. Links are not followed."""
+"""Files below the scanned folders that may belong to a run, by kind. Links are not followed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mobile_vla.messages.errors import reason_of
+from mobile_vla.messages.reason import Reason, reason
+
 DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
-LOGS = {".log", ".txt", ".out"}
+LOGS = {".log", ".txt", ".out", ".err"}
 DATABASES = {".db", ".sqlite", ".sqlite3"}
 CONFIG_LIMIT = 4 * 1024 * 1024
+VERSION = re.compile(r"version_\d+")
 
 
 @dataclass(slots=True)
 class RunFiles:
-    """The files of one run folder of RoboVLMs or Lightning."""
+    """The files of one run folder of RoboVLMs or Lightning. `folder` is absolute."""
 
     folder: Path
     checkpoints: list[Path] = field(default_factory=list)
@@ -28,77 +32,127 @@ class RunFiles:
         """The date in RoboVLMs' path `…/<task>/<date>/<exp>`."""
         return self.folder.parent.name if DATE.match(self.folder.parent.name) else None
 
+    @property
+    def lightning(self) -> bool:
+        """Whether its names are those that Lightning's own loggers write."""
+        return bool(self.hparams or (self.metrics and VERSION.fullmatch(self.folder.name)))
+
 
 @dataclass(slots=True)
-class Found:
-    """Everything that may tell of a run. `own`: run folders that mobile-vla made itself."""
+class Discovered:
+    """Every file that may belong to a run.
+
+    `native`: run folders of mobile-vla itself. `unread`: formats that are recognised and not read.
+    """
 
     folders: dict[Path, RunFiles] = field(default_factory=dict)
     logs: list[Path] = field(default_factory=list)
     configs: list[Path] = field(default_factory=list)
     mlflow: list[Path] = field(default_factory=list)
+    mlflow_runs: list[Path] = field(default_factory=list)
     wandb: list[Path] = field(default_factory=list)
     lerobot: list[Path] = field(default_factory=list)
-    own: list[Path] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    trainer_states: list[Path] = field(default_factory=list)
+    histories: list[Path] = field(default_factory=list)
+    native: list[Path] = field(default_factory=list)
+    problems: list[Reason] = field(default_factory=list)
+    unread: list[Reason] = field(default_factory=list)
+    visited: set[str] = field(default_factory=set)
 
 
-def walk(root: Path, found: Found) -> None:
-    """Sort every file below `root` into `found`; a folder that cannot be entered is a problem."""
+def walk(root: Path, discovered: Discovered) -> None:
+    """Sort every file below `root`; a folder that cannot be entered is a problem."""
 
-    def refused(error: OSError) -> None:
-        found.problems.append(f"{error.filename} cannot be read: {error.strerror}")
+    def refuse(error: OSError) -> None:
+        why = reason("import.system_error", text=reason_of(error))
+        discovered.problems.append(reason("import.unreadable", file=str(error.filename), why=why))
 
-    for folder, folders, files in os.walk(root, onerror=refused, followlinks=False):
+    for name, folders, files in os.walk(root, onerror=refuse, followlinks=False):
+        folder = Path(name)
         folders.sort()
-        if "events.jsonl" in files and "case.yaml" in files:
-            found.own.append(Path(folder))
+        if os.path.realpath(folder) in discovered.visited:
             folders.clear()
             continue
-        for name in sorted(files):
-            _sort(found, Path(folder) / name)
+        discovered.visited.add(os.path.realpath(folder))
+        if "events.jsonl" in files and "case.yaml" in files:
+            discovered.native.append(folder)
+            folders.clear()
+            continue
+        _checkpoint_folders(discovered, folder, folders, set(files))
+        for file in sorted(files):
+            _sort(discovered, folder / file)
 
 
-def _sort(found: Found, path: Path) -> None:
+def _checkpoint_folders(
+    discovered: Discovered, folder: Path, folders: list[str], files: set[str]
+) -> None:
+    """Checkpoints that are folders: Lightning's `.ckpt` folders, DeepSpeed's, accelerate's."""
+    for name in [name for name in folders if name.endswith(".ckpt")]:
+        _folder(discovered, folder / name).checkpoints.append(folder / name)
+        folders.remove(name)
+    if any(name.endswith("model_states.pt") for name in files):
+        discovered.unread.append(reason("import.seen_deepspeed", file=folder.as_posix()))
+    elif "random_states_0.pkl" in files:
+        discovered.unread.append(reason("import.seen_accelerate", file=folder.as_posix()))
+
+
+NAMES = {
+    "train_config.json": "lerobot",
+    "trainer_state.json": "trainer_states",
+}
+"""Where a file of a name belongs."""
+
+
+def _sort(discovered: Discovered, path: Path) -> None:
     if os.path.islink(path) and not os.path.isfile(path):  # noqa: PTH113, PTH114  # never raise
         return
     kind = path.suffix.lower()
-    if kind == ".ckpt":
-        _folder(found, path).checkpoints.append(path)
+    if path.name in NAMES:
+        getattr(discovered, NAMES[path.name]).append(path)
+    elif kind == ".ckpt":
+        _folder(discovered, path).checkpoints.append(path)
     elif path.name == "metrics.csv":
-        _folder(found, path).metrics.append(path)
+        _folder(discovered, path).metrics.append(path)
     elif path.name == "hparams.yaml":
-        _folder(found, path).hparams.append(path)
+        _folder(discovered, path).hparams.append(path)
     elif path.name.startswith("events.out.tfevents."):
-        _folder(found, path).events.append(path)
-    elif path.name == "train_config.json":
-        found.lerobot.append(path)
+        _folder(discovered, path).events.append(path)
+    elif path.name == "meta.yaml" and _contains(path, b"artifact_uri"):
+        discovered.mlflow_runs.append(path)
     elif kind == ".wandb":
-        found.wandb.append(path)
+        discovered.wandb.append(path)
     elif kind in DATABASES:
-        found.mlflow.append(path)
+        discovered.mlflow.append(path)
     elif kind in LOGS:
-        found.logs.append(path)
-    elif kind == ".json" and _names_an_experiment(path):
-        found.configs.append(path)
+        discovered.logs.append(path)
+    elif kind == ".json":
+        _sort_json(discovered, path)
 
 
-def _folder(found: Found, path: Path) -> RunFiles:
-    folder = _run_folder(path)
-    return found.folders.setdefault(folder, RunFiles(folder))
+def _sort_json(discovered: Discovered, path: Path) -> None:
+    if _contains(path, b'"exp_name"'):
+        discovered.configs.append(path)
+    elif "history" in path.stem.lower():
+        discovered.histories.append(path)
 
 
-def _run_folder(path: Path) -> Path:
+def _folder(discovered: Discovered, path: Path) -> RunFiles:
+    folder = run_folder(path)
+    return discovered.folders.setdefault(folder, RunFiles(folder))
+
+
+def run_folder(path: Path) -> Path:
     """RoboVLMs' `…/<date>/<exp>`, else the folder above `checkpoints`, else the file's own."""
+    path = Path(os.path.abspath(path))  # noqa: PTH100  # a link stays where it is
     for parent in path.parents:
         if DATE.match(parent.parent.name):
             return parent
     return path.parent.parent if path.parent.name == "checkpoints" else path.parent
 
 
-def _names_an_experiment(path: Path) -> bool:
+def _contains(path: Path, text: bytes) -> bool:
     try:
         with open(path, "rb") as file:
-            return b'"exp_name"' in file.read(CONFIG_LIMIT)
+            return text in file.read(CONFIG_LIMIT)
     except OSError:
         return False

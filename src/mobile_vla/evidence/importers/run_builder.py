@@ -1,4 +1,4 @@
-"""Put together what the files of one foreign run tell."""
+"""Build the view of one run from what its files tell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from mobile_vla.evidence.flatten import NONE, flat, value_text
 from mobile_vla.evidence.model import Evidence, Foreign, Known, RunView, State
 from mobile_vla.evidence.run_factors import DERIVED, SETTING
-from mobile_vla.messages.reason import Reason, reason
+from mobile_vla.messages.reason import Reason
 from mobile_vla.runs.files import hash_file
 
 HASH_LIMIT = 256 * 1024 * 1024
@@ -62,7 +62,7 @@ class Files:
         return Evidence(file=path.as_posix(), where=where, blake3=self._hashes[path])
 
 
-def settings_known(settings: Mapping[str, Any], at: Evidence) -> dict[str, Known]:
+def known_settings(settings: Mapping[str, Any], at: Evidence) -> dict[str, Known]:
     """A configuration, flat, each value with its key."""
     import msgspec
 
@@ -82,23 +82,23 @@ def factors_of(settings: Mapping[str, Known]) -> dict[str, Known]:
     """
     import msgspec
 
-    found = {}
+    factors = {}
     for name, keys in FACTORS.items():
-        known = next((settings[key] for key in keys if key in settings), None)
-        if known is not None:
-            exact = name not in ("vlm", "initial_weights") or known.value == NONE
-            value = _as_ours(name, known.value)
-            found[name] = msgspec.structs.replace(known, value=value, exact=exact)
+        setting = next((settings[key] for key in keys if key in settings), None)
+        if setting is not None:
+            exact = name not in ("vlm", "initial_weights") or setting.value == NONE
+            value = _canonical(name, setting.value)
+            factors[name] = msgspec.structs.replace(setting, value=value, exact=exact)
     used = {key for keys in FACTORS.values() for key in keys}
-    return found | {
-        f"{SETTING}{key}": known
-        for key, known in settings.items()
+    return factors | {
+        f"{SETTING}{key}": setting
+        for key, setting in settings.items()
         if key not in used and key.rpartition(".")[2] not in NO_FACTORS
     }
 
 
-def _as_ours(name: str, value: str) -> str:
-    """A value as our own runs write it: numbers, and the kinds of head."""
+def _canonical(name: str, value: str) -> str:
+    """A value in the spelling of mobile-vla's own runs: numbers, and the kinds of head."""
     if name == "recipe.head.kind":
         return next((kind for kind in ("lstm", "mlp") if kind in value.lower()), value)
     try:
@@ -112,68 +112,65 @@ def derived(name: str, value: object, evidence: Evidence) -> Known:
     return Known(value=str(value), evidence=evidence, derived=name in DERIVED)
 
 
-def whole_number(known: Known | None) -> int | None:
-    """A setting's whole number."""
+def integer(setting: Known | None) -> int | None:
+    """A setting as an integer, None where it is missing or none."""
     try:
-        return int(known.value) if known else None
+        return int(setting.value) if setting else None
     except ValueError:
         return None
-
-
-def as_reason(note: str | Reason) -> Reason:
-    """A sentence of an importer as a reason; a reason stays as it is."""
-    return note if isinstance(note, Reason) else reason("run.foreign_note", text=note)
 
 
 def make_view(
     name: str,
     path: Path,
-    verdict: tuple[State, str | Reason],
+    verdict: tuple[State, Reason],
     evidence: list[Evidence],
     foreign: Foreign,
     *,
-    conflicts: Iterable[str | Reason] = (),
+    conflicts: Iterable[Reason] = (),
     factors: Mapping[str, Known] | None = None,
     started: datetime | None = None,
     last_sign: datetime | None = None,
     steps: int | None = None,
     total_steps: int | None = None,
-    whole: bool = True,
+    epochs: int | None = None,
+    all_losses: bool = True,
 ) -> RunView:
-    """The view of a foreign run: what its files cannot tell is None.
+    """The view of a run that another program made: what its files cannot tell is None.
 
-    `whole`: its losses are all there, so the lowest is its best.
+    `epochs`: those completed, where more is known than the losses. `all_losses`: none is missing,
+    so the lowest is the best.
     """
-    finite = [loss.value for loss in foreign.val_losses if math.isfinite(loss.value)]
-    good = [view for view in foreign.checkpoints or () if view.problem is None]
-    losses = [view for view in good if view.val_loss is not None]
+    losses = foreign.val_losses
+    finite = [loss.value for loss in losses if math.isfinite(loss.value)]
+    loading = [view for view in foreign.checkpoints or () if view.problem is None]
+    with_loss = [view for view in loading if view.val_loss is not None]
+    last = max((loss.epoch for loss in losses if loss.epoch is not None), default=None)
     return RunView(
         path=path.as_posix(),
         case=name,
         resolved=None,
         state=verdict[0],
-        why=as_reason(verdict[1]),
+        why=verdict[1],
         evidence=evidence,
         started=started,
         last_sign=last_sign,
         steps=steps,
         total_steps=total_steps,
         seconds_per_step=None,
-        epochs=foreign.val_losses[-1].epoch + 1
-        if foreign.val_losses and foreign.val_losses[-1].epoch is not None
-        else None,
+        epochs=epochs if last is None else max(last + 1, epochs or 0),
         train=None,
         validation=None,
         manifest_hash=None,
         train_hashes=[],
         trained_parts={},
-        best_val_loss=min(finite, default=None) if whole else None,
-        final_val_loss=foreign.val_losses[-1].value if foreign.val_losses else None,
-        best=min(losses, key=lambda view: view.val_loss or 0.0, default=None),
-        latest=good[-1] if good else None,
+        best_val_loss=min(finite, default=None) if all_losses else None,
+        final_val_loss=losses[-1].value if losses else None,
+        best=min(with_loss, key=lambda view: view.val_loss or 0.0, default=None),
+        latest=loading[-1] if loading else None,
         offline=None,
         rollouts=None,
-        conflicts=list(dict.fromkeys(map(as_reason, conflicts))),
+        conflicts=list(dict.fromkeys(conflicts)),
         factors=dict(factors or {}),
         checkpoints=list(foreign.checkpoints or []),
         foreign=foreign,

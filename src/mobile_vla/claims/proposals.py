@@ -1,0 +1,213 @@
+"""Claims that somebody else read: their JSON schema, and checking each against the page.
+
+A proposal is refused unless its quote stands in the page to the byte, holds its value once, and
+its quantity is known. Number, unit and word are read here again from the value; the run is what
+the page's own binding of the name says. Nothing in a proposal is a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import blake3
+import msgspec
+
+from mobile_vla.claims.lexicon import Lexicon, Names, atoms_of, standard
+from mobile_vla.claims.model import (
+    Binding,
+    Claim,
+    Comparator,
+    Kind,
+    Place,
+    Reading,
+    Unread,
+)  # fmt: skip
+from mobile_vla.claims.phrases import Draft, Key, Reader
+from mobile_vla.claims.structure import Line, Section
+from mobile_vla.messages.catalogue import phrase
+from mobile_vla.messages.errors import UserError
+from mobile_vla.messages.reason import Reason, reason
+
+MOST = 100_000
+"""Proposals of one file that are looked at."""
+KINDS: dict[str, Kind] = {
+    **dict.fromkeys(("equal", "about", "at_most", "at_least"), "value"),
+    **dict.fromkeys(("same", "differs", "only_differs", "same_except"), "difference"),
+    **dict.fromkeys(("sum", "share", "ratio"), "arithmetic"),
+}  # type: ignore[dict-item]
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A claim as a person, an assistant or a model read it.
+
+    `quote`: the page's own text, to the byte; `start`: its first byte, None where it stands in the
+    page once. `value`: the part of the quote that is the value. `name`: what the page calls the
+    run; `run`: which run the proposer takes it for. `number`: in the base unit, to check ours.
+    """
+
+    quote: str
+    value: str
+    quantity: str
+    start: int | None = None
+    name: str | None = None
+    run: str | None = None
+    other_name: str | None = None
+    number: float | None = None
+    comparator: Comparator = "equal"
+    qualifier: str = ""
+    epoch: int | None = None
+    split: str = ""
+    group: str = ""
+    factors: list[str] = []
+
+
+class ClaimsFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of proposals. `blake3`: hash of the page that they were read from."""
+
+    blake3: str
+    claims: list[Any]
+    document: str = ""
+
+
+def schema(lexicon: Lexicon | None = None) -> dict[str, Any]:
+    """The JSON schema of a file of claims, with the quantities of the lexicon."""
+    keys = sorted({quantity.key for quantity in (lexicon or standard()).quantities.values()})
+    whole = msgspec.json.schema(ClaimsFile)
+    one = msgspec.json.schema(Proposal)["$defs"]["Proposal"]
+    one["properties"]["quantity"]["enum"] = keys
+    whole["$defs"]["Proposal"] = one
+    whole["$defs"]["ClaimsFile"]["properties"]["claims"]["items"] = {"$ref": "#/$defs/Proposal"}
+    return whole
+
+
+def read_claims_file(content: bytes, file: str, page: bytes) -> list[Any]:
+    """The proposals of a file, unchecked.
+
+    Raises: UserError for a file that is no JSON of claims, or is about another page or version.
+    """
+    try:
+        parsed = msgspec.json.decode(content, type=ClaimsFile)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise UserError(phrase("claim.claims_not_json", "en", file=file, why=str(error))) from None
+    if parsed.blake3 != blake3.blake3(page).hexdigest():
+        raise UserError(phrase("claim.claims_other_page", "en", file=file))
+    return parsed.claims[:MOST]
+
+
+def with_proposals(
+    reading: Reading, page: bytes, proposals: Sequence[Any], read_by: str,
+    lexicon: Lexicon | None = None,
+) -> Reading:  # fmt: skip
+    """The reading with the proposals that hold, and the others refused with why.
+
+    A proposal for a value that structure read already adds nothing.
+    """
+    check = _Check(reading, page, lexicon or standard(), read_by)
+    claims, refused = list(reading.claims), list(reading.refused)
+    taken = {(claim.place.start, claim.quantity, claim.kind) for claim in claims}
+    for proposal in proposals:
+        claim = check.claim(proposal)
+        if isinstance(claim, Unread):
+            refused.append(claim)
+        elif (identity := (claim.place.start, claim.quantity, claim.kind)) not in taken:
+            taken.add(identity)
+            claims.append(claim)
+    claims.sort(key=lambda claim: claim.place.start)
+    counted = [_counted(binding, claims) for binding in reading.bindings]
+    return msgspec.structs.replace(reading, claims=claims, refused=refused, bindings=counted)
+
+
+def _counted(binding: Binding, claims: list[Claim]) -> Binding:
+    n = sum(binding.name in (claim.owner, claim.other_owner) for claim in claims)
+    return binding if n == binding.claims else msgspec.structs.replace(binding, claims=n)
+
+
+class _Check:
+    """Checks proposals against one page."""
+
+    def __init__(self, reading: Reading, page: bytes, lexicon: Lexicon, read_by: str) -> None:
+        self.page, self.lexicon, self.read_by = page, lexicon, read_by
+        self.bindings = {atoms_of(binding.name): binding for binding in reading.bindings}
+        self.reader = Reader(lexicon)
+        self.keys = {one.key for one in lexicon.quantities.values()}
+
+    def claim(self, raw: Any) -> Claim | Unread:
+        """The claim of a proposal, or why it is refused."""
+        try:
+            proposal = msgspec.convert(raw, Proposal)
+        except msgspec.ValidationError as error:
+            return self._refused(0, str(raw), reason("claim.proposal_shape", why=str(error)[:200]))
+        quote, value = proposal.quote.encode(), proposal.value.encode()
+        start = self._start(proposal, quote)
+        if start is None:
+            why = reason("claim.proposal_not_in_page", quote=proposal.quote[:120])
+            return self._refused(0, proposal.quote, why)
+        if not value.strip() or quote.count(value) != 1:
+            why = reason("claim.proposal_value", value=proposal.value[:120])
+            return self._refused(start, proposal.quote, why)
+        if proposal.quantity not in self.keys:
+            why = reason("claim.proposal_quantity", quantity=proposal.quantity[:80])
+            return self._refused(start, proposal.quote, why)
+        at = start + quote.index(value)
+        draft = self._draft(proposal, at)
+        if draft is None or (proposal.number is not None and draft.number != proposal.number):
+            why = reason(
+                "claim.proposal_number", value=proposal.value[:80], quantity=proposal.quantity
+            )
+            return self._refused(start, proposal.quote, why)
+        return self._made(proposal, draft, at)
+
+    def _start(self, proposal: Proposal, quote: bytes) -> int | None:
+        if not quote.strip():
+            return None
+        start = proposal.start
+        if start is None:
+            first = self.page.find(quote)
+            return first if first >= 0 and self.page.find(quote, first + 1) < 0 else None
+        return start if start >= 0 and self.page[start : start + len(quote)] == quote else None
+
+    def _draft(self, proposal: Proposal, at: int) -> Draft | None:
+        """What the value says of the quantity by the project's own lexer."""
+        line = Line("text", Section(None, 0, None))
+        line.add(proposal.value, at, at + len(proposal.value.encode()))
+        items = self.lexicon.lex(line.text, Names())
+        if KINDS.get(proposal.comparator, "comparison") != "value":
+            numbers = [item.number for item in items if item.number is not None]
+            number, step = (numbers[0].base, numbers[0].step) if len(numbers) == 1 else (None, 0.0)
+            return Draft(line, 0, len(line.text), proposal.quantity, number=number, step=step)
+        quantities = [
+            one for one in self.lexicon.quantities.values() if one.key == proposal.quantity
+        ]
+        for quantity in quantities:
+            outcome = self.reader.value(line, items, Key((quantity,)))
+            if len(outcome.drafts) == 1:
+                return outcome.drafts[0]
+        return None
+
+    def _made(self, proposal: Proposal, draft: Draft, at: int) -> Claim:
+        owner, other = self._binding(proposal.name), self._binding(proposal.other_name)
+        run = owner.run if owner else None
+        agrees = proposal.run in (None, run)
+        kind = KINDS.get(proposal.comparator, "comparison")
+        comparator = draft.comparator if proposal.comparator == "equal" else proposal.comparator
+        return Claim(
+            place=Place(line=self._line(at), start=at, end=at + len(proposal.value.encode())),
+            quote=proposal.quote, kind=kind, quantity=proposal.quantity, value=proposal.value,
+            number=draft.number, step=draft.step, unit=draft.unit, word=draft.word,
+            comparator=comparator, qualifier=proposal.qualifier, epoch=proposal.epoch,
+            split=proposal.split, group=proposal.group, owner=proposal.name,
+            run=run if agrees else None,
+            sure="none" if owner is None else owner.sure if agrees else "candidate",
+            other_owner=proposal.other_name, other_run=other.run if other else None,
+            factors=tuple(proposal.factors), read_by=self.read_by,
+        )  # fmt: skip
+
+    def _binding(self, name: str | None) -> Binding | None:
+        return self.bindings.get(atoms_of(name)) if name else None
+
+    def _line(self, at: int) -> int:
+        return self.page.count(b"\n", 0, at) + 1
+
+    def _refused(self, at: int, text: str, why: Reason) -> Unread:
+        return Unread(line=self._line(at), text=text[:200], why=why)

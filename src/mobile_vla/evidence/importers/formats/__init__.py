@@ -1,0 +1,1 @@
+"""Readers of single files that other programs write; nothing in a file is executed."""
