@@ -138,7 +138,7 @@ def _grow(key: Key, item: Item, lexicon: Lexicon) -> Key | None:
     if quantities := item.keys("quantity"):
         if key.quantities:
             return None
-        return key._replace(quantities=tuple(lexicon.quantities[one] for one in quantities))
+        return key._replace(quantities=tuple(lexicon.quantities[entry] for entry in quantities))
     if item.key("split") == "val" and key.split == "train" and not key.quantities:
         return key._replace(split=PAIR)
     for kind in ("qualifier", "split", "group"):
@@ -330,51 +330,61 @@ class Reader:
             return Outcome(why=reason(f"claim.{absence}", text=short(line)))
         outcome, why = Outcome(), None
         for clause, remark in split_clauses(items):
-            one = self.clause(line, clause)
-            outcome.drafts += one.drafts
+            entry = self.clause(line, clause)
+            outcome.drafts += entry.drafts
             beside = remark and outcome.drafts and all(item.number is None for item in clause)
-            if one.why is not None and not beside and not (remark and not strict):
-                why = one.why
+            if entry.why is not None and not beside and not (remark and not strict):
+                why = entry.why
         if why is not None and (strict or not outcome.drafts):
             return Outcome(why=why)
         return outcome
 
     def clause(self, line: Line, items: Sequence[Item]) -> Outcome:
         """One clause: "val loss 0.013", "250 left episodes", "failed", "left only"."""
-        said = [item for item in items
+        content = [item for item in items
                 if not is_silent(item) or item.key("quantity") or item.key("split")]  # fmt: skip
-        if not said or all(item.kind in ("mark", "name") for item in said):
+        if not content or all(item.kind in ("mark", "name") for item in content):
             return Outcome()
-        numbers = [item for item in said if item.number is not None]
+        numbers = [item for item in content if item.number is not None]
         dates = [item for item in numbers if item.number and item.number.date]
         if dates:
-            return self._dated_clause(line, said, dates)
+            return self._dated_clause(line, content, dates)
         if numbers:
-            return self._numbered_clause(line, said, numbers)
+            return self._numbered_clause(line, content, numbers)
         for quantity in self.lexicon.quantities.values():
             if quantity.key in WORDED and quantity.type == "word":
                 kind = f"word:{quantity.words}"
-                hits = [item for item in said if item.key(kind)]
-                others = [item for item in said if item not in hits]
-                rest = [item for item in others if not _beside_word(item, quantity)]
+                hits = [item for item in content if item.key(kind)]
+                others = [item for item in content if item not in hits]
+                remainder = [item for item in others if not _beside_word(item, quantity)]
                 single = len(hits) == 1 or quantity.key == "regime"
-                if single and not rest and (quantity.key != "direction" or _is_explicit(hits[0])):
+                if (
+                    single
+                    and not remainder
+                    and (quantity.key != "direction" or _is_explicit(hits[0]))
+                ):
                     return Outcome([self._drafted(line, item, quantity) for item in hits])
-        return Outcome(why=reason("claim.unknown_words", text=said[0].text))
+        return Outcome(why=reason("claim.unknown_words", text=content[0].text))
 
-    def _dated_clause(self, line: Line, said: list[Item], dates: list[Item]) -> Outcome:
+    def _dated_clause(self, line: Line, content: list[Item], dates: list[Item]) -> Outcome:
         """A date in a heading, or one beside "started"."""
-        rest = [item for item in said if item not in dates and item.kind not in ("name", "mark")]
-        started = bool(rest) and all(item.key("quantity") == "started" for item in rest)
-        if len(dates) != 1 or (rest and not started) or (not rest and line.kind != "heading"):
+        remainder = [
+            item for item in content if item not in dates and item.kind not in ("name", "mark")
+        ]
+        started = bool(remainder) and all(item.key("quantity") == "started" for item in remainder)
+        if (
+            len(dates) != 1
+            or (remainder and not started)
+            or (not remainder and line.kind != "heading")
+        ):
             return Outcome(why=reason("claim.no_quantity", text=short(line)))
         quantity = self.lexicon.quantities["started" if started else "date"]
         return self._date(line, dates, quantity)
 
-    def _numbered_clause(self, line: Line, said: list[Item], numbers: list[Item]) -> Outcome:
-        epoch = _epoch(said)
+    def _numbered_clause(self, line: Line, content: list[Item], numbers: list[Item]) -> Outcome:
+        epoch = _epoch(content)
         words = [
-            item for item in said
+            item for item in content
             if item.number is None and item.kind not in ("mark", "name")
             and item.key("assertion") is None and not (epoch is not None and item.key("epoch"))
         ]  # fmt: skip
@@ -397,9 +407,9 @@ class Reader:
             return Key((self.lexicon.quantities["episodes"],), group=words[0].key("group") or "")
         words = [item for item in words if item.key("word:direction") != "both"]
         counted = [item for item in words if item.keys("after")]
-        if (found := read_key(words, self.lexicon)) is not None or len(counted) != 1:
-            return found
-        nouns = tuple(self.lexicon.quantities[one] for one in counted[0].keys("after"))
+        if (results := read_key(words, self.lexicon)) is not None or len(counted) != 1:
+            return results
+        nouns = tuple(self.lexicon.quantities[entry] for entry in counted[0].keys("after"))
         key: Key | None = Key(nouns)
         for item in words:
             if key is not None and item is not counted[0]:

@@ -47,7 +47,7 @@ def read_document(
     counts.update(claim.other_owner for claim in claims if claim.other_owner)
     return Reading(
         document=name, blake3=blake3.blake3(data).hexdigest(), language=_language(page),
-        written=written, claims=sorted(claims, key=lambda one: one.place.start),
+        written=written, claims=sorted(claims, key=lambda entry: entry.place.start),
         bindings=bindings_of(names, bound, counts),
         unread=[*faults, *(_unread(page, line, why) for line, why in unread)],
     )  # fmt: skip
@@ -73,8 +73,8 @@ def _read_blocks(
             if is_worth_telling(line, names):
                 unread.append((line, why))
         elif isinstance(block, Table):
-            found, silent = read_table(block, names, reader, owner)
-            drafts += found
+            results, silent = read_table(block, names, reader, owner)
+            drafts += results
             unread += silent
         else:
             outcome = _read_line(block, names, reader, owner)
