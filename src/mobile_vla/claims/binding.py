@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
+from mobile_vla.claims.keys import Draft
 from mobile_vla.claims.lexicon import atoms_of
 from mobile_vla.claims.model import Binding, Candidate, HowSure
 from mobile_vla.claims.page_names import Clue, PageNames
-from mobile_vla.claims.phrases import Draft
 from mobile_vla.evidence.fact_table import Fact, FactTable
 from mobile_vla.messages.reason import Reason, reason
 

@@ -7,10 +7,11 @@ from itertools import pairwise
 from typing import cast
 
 from mobile_vla.claims.assertion import absence_in
+from mobile_vla.claims.keys import Draft, is_silent
 from mobile_vla.claims.lexicon import Item
 from mobile_vla.claims.model import Comparator
 from mobile_vla.claims.page_names import PageNames
-from mobile_vla.claims.phrases import Draft, is_silent, outside
+from mobile_vla.claims.phrases import outside
 from mobile_vla.claims.structure import Line
 
 MULTIPLES = frozenset({"x", "×", "배", "times"})

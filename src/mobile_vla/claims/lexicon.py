@@ -220,22 +220,22 @@ class Lexicon:
 class _Lexer:
     def __init__(self, lexicon: Lexicon, names: Names, text: str) -> None:
         self.lexicon, self.names, self.text = lexicon, names, text
-        self.results = [(match.start(), match[0].lower()) for match in ATOM.finditer(text)]
+        self.atoms = [(match.start(), match[0].lower()) for match in ATOM.finditer(text)]
         self.paths = PATH_SIGN.search(text) is not None
         self.plain = not self.paths and "_" not in text and text.count("-") < 2
         self.identifiers = "_" in text or text.count("-") > 1
 
     def items(self) -> Iterable[Item]:
         number = 0
-        while number < len(self.results):
+        while number < len(self.atoms):
             item = self._item(number)
             yield item
             number += 1
-            while number < len(self.results) and self.results[number][0] < item.end:
+            while number < len(self.atoms) and self.atoms[number][0] < item.end:
                 number += 1
 
     def _item(self, number: int) -> Item:  # noqa: PLR0911 - one exit a kind of item
-        start, atom = self.results[number]
+        start, atom = self.atoms[number]
         if self.plain and atom.isalpha() and atom.isascii() and not self._begins(atom):
             return Item("other", start, start + len(atom), self.text[start : start + len(atom)])
         first = atom[0]
@@ -299,10 +299,10 @@ class _Lexer:
 
     def _longest(self, trie: Trie, number: int, name: bool = False) -> Item | None:
         """The longest phrase of a trie that begins at an atom."""
-        start, best, steps = self.results[number][0], None, number
+        start, best, steps = self.atoms[number][0], None, number
         node = trie
-        while steps < len(self.results):
-            place, atom = self.results[steps]
+        while steps < len(self.atoms):
+            place, atom = self.atoms[steps]
             text = atom.rstrip("\ufe0f")
             after = node.get(text)
             end = place + len(atom)
@@ -317,7 +317,7 @@ class _Lexer:
                 best = (end, after[""])
             node = after
             steps += 1
-            while steps < len(self.results) and self.results[steps][1] in JOINERS:
+            while steps < len(self.atoms) and self.atoms[steps][1] in JOINERS:
                 steps += 1
         if best is None:
             return None

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
+from mobile_vla.claims.keys import Key, read_key
 from mobile_vla.claims.lexicon import Item, Lexicon, Names, atoms_of
 from mobile_vla.claims.model import Place
-from mobile_vla.claims.phrases import Key, read_key
 from mobile_vla.claims.structure import Line, Page, Section, Table
 
 BLOCKED = ""

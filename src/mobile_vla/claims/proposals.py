@@ -13,6 +13,7 @@ from typing import Any
 import blake3
 import msgspec
 
+from mobile_vla.claims.keys import Draft, Key
 from mobile_vla.claims.lexicon import Lexicon, Names, atoms_of, standard
 from mobile_vla.claims.model import (
     Binding,
@@ -23,7 +24,7 @@ from mobile_vla.claims.model import (
     Reading,
     Unread,
 )  # fmt: skip
-from mobile_vla.claims.phrases import Draft, Key, Reader
+from mobile_vla.claims.phrases import Reader
 from mobile_vla.claims.structure import Line, Section
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError

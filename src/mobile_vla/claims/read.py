@@ -12,10 +12,11 @@ import blake3
 from mobile_vla.claims.assertion import AssertedSections
 from mobile_vla.claims.binding import Binder, Bound, KnownRun, bindings_of
 from mobile_vla.claims.bindings_comment import aliases_in
+from mobile_vla.claims.keys import Draft, Outcome, short
 from mobile_vla.claims.lexicon import Lexicon, standard
 from mobile_vla.claims.model import Claim, HowSure, Reading, Term, Unread
 from mobile_vla.claims.page_names import BLOCKED, PageNames
-from mobile_vla.claims.phrases import Draft, Outcome, Reader, short
+from mobile_vla.claims.phrases import Reader
 from mobile_vla.claims.read_lines import lead_name, read_line
 from mobile_vla.claims.read_tables import is_worth_telling, read_table
 from mobile_vla.claims.structure import LONGEST, Line, Page, Table, parse_page

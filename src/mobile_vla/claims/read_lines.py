@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mobile_vla.claims.comparisons import read_arithmetic, read_comparison
+from mobile_vla.claims.keys import Draft, Outcome, is_silent, read_key, short
 from mobile_vla.claims.lexicon import Item
 from mobile_vla.claims.page_names import BLOCKED, PageNames
-from mobile_vla.claims.phrases import Draft, Outcome, Reader, is_silent, outside, read_key, short
+from mobile_vla.claims.phrases import Reader, outside
 from mobile_vla.claims.read_tables import is_whole, read_value
 from mobile_vla.claims.structure import Line
 from mobile_vla.messages.reason import reason

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mobile_vla.claims.comparisons import read_comparison_row
+from mobile_vla.claims.keys import Draft, Key, Outcome, is_silent, short
 from mobile_vla.claims.lexicon import Item
 from mobile_vla.claims.page_names import BLOCKED, PageNames, Shape
-from mobile_vla.claims.phrases import Draft, Key, Outcome, Reader, is_silent, outside, short
+from mobile_vla.claims.phrases import Reader, outside
 from mobile_vla.claims.structure import Line, Table
 from mobile_vla.messages.reason import Reason, reason
 
