@@ -45,8 +45,8 @@ class AssertedSections:
         if id(section) not in self.absences:
             above = None if section.parent is None else self.absence(section.parent)
             titled = section.title is not None and section.level > 1
-            own = self._of_title(section.title) if titled and section.title else None
-            self.absences[id(section)] = above or own
+            owned = self._of_title(section.title) if titled and section.title else None
+            self.absences[id(section)] = above or owned
         return self.absences[id(section)]
 
     def _of_title(self, title: Line) -> Absence | None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
+from mobile_vla.claims.keys import Draft
 from mobile_vla.claims.lexicon import atoms_of
 from mobile_vla.claims.model import Binding, Candidate, HowSure
 from mobile_vla.claims.page_names import Clue, PageNames
-from mobile_vla.claims.phrases import Draft
 from mobile_vla.evidence.fact_table import Fact, FactTable
 from mobile_vla.messages.reason import Reason, reason
 
@@ -104,15 +104,17 @@ class Binder:
         """What the names of one run on a page mean."""
         names = list(names)
         atoms = [atoms_of(name) for name in names]
-        if confirmed := {self.confirmed[one] for one in atoms if one in self.confirmed}:
+        if confirmed := {self.confirmed[entry] for entry in atoms if entry in self.confirmed}:
             return self._decided(confirmed, "confirmed", "claim.bound_confirmed")
         named = {clue.text for clue in clues if clue.kind == "name"}
-        exact = {self.exact[one] for one in [*atoms, *map(atoms_of, named)] if one in self.exact}
+        exact = {
+            self.exact[entry] for entry in [*atoms, *map(atoms_of, named)] if entry in self.exact
+        }
         if exact:
             return self._decided(exact, "exact", "claim.bound_exact")
         if foreign := self._foreign(names, clues):
             return self._by_losses(foreign, names, clues, drafts)
-        labelled = set[str]().union(*(self.labels.get(one, set()) for one in atoms))
+        labelled = set[str]().union(*(self.labels.get(entry, set()) for entry in atoms))
         support = self._support(names, clues, drafts)
         winner = self._winner(support, drafts)
         short = self._shortened([*names, *named], clues)
@@ -132,8 +134,8 @@ class Binder:
         if not bound.needs:
             return True
         identity = evidence_id(draft)
-        rest = {run: ids - {identity} for run, ids in bound.support.items()}
-        return self._winner(rest, [], bound.needs) == bound.run
+        remainder = {run: ids - {identity} for run, ids in bound.support.items()}
+        return self._winner(remainder, [], bound.needs) == bound.run
 
     def _by_losses(
         self, foreign: str, names: list[str], clues: set[Clue], drafts: Sequence[Draft]
@@ -142,7 +144,9 @@ class Binder:
         support = self._support(names, clues, drafts)
         losses: dict[str, set[Hashable]] = {}
         for run, ids in support.items():
-            losses[run] = {one for one in ids if isinstance(one, tuple) and one[0] == "loss"}
+            losses[run] = {
+                entry for entry in ids if isinstance(entry, tuple) and entry[0] == "loss"
+            }
         winner, match = self._winner(losses, drafts, AS_A_NAME), DAY.search(foreign)
         day = "-".join(match.groups()) if match else ""
         if winner is None or not _same_day(self.runs[winner].day(), day):
@@ -168,7 +172,9 @@ class Binder:
 
     def _reasons(self, run: str, support: dict[str, set[Hashable]]) -> list[Reason]:
         texts = [
-            str(one[-1]) for one in sorted(support.get(run, ()), key=str) if isinstance(one, tuple)
+            str(entry[-1])
+            for entry in sorted(support.get(run, ()), key=str)
+            if isinstance(entry, tuple)
         ]
         return [reason("claim.bound_values", values=list(texts[:6]))] if texts else []
 
@@ -180,7 +186,7 @@ class Binder:
             atoms = atoms_of(stem)
             if len(atoms) < 3 or not DAY.search(stem) or self._containing(atoms):
                 continue
-            if not any(_is_part(known, atoms) for known in self.exact):
+            if not any(_is_part(registered, atoms) for registered in self.exact):
                 return text
         return None
 
@@ -266,7 +272,7 @@ class Binder:
 
 def weight(ids: Iterable[Hashable]) -> float:
     """What a set of evidence counts; words of a name count once."""
-    kinds = [one[0] for one in ids if isinstance(one, tuple)]
+    kinds = [entry[0] for entry in ids if isinstance(entry, tuple)]
     words = 1.0 if "word" in kinds else 0.0
     return words + sum(WEIGHTS.get(str(kind), 0.5) for kind in kinds if kind != "word")
 
@@ -309,9 +315,9 @@ class _FactIndex:
                 else:
                     numbers[fact.key.quantity].append((float(fact.value), name, fact))
         self.numbers = {
-            key: sorted(facts, key=lambda one: one[0]) for key, facts in numbers.items()
+            key: sorted(facts, key=lambda entry: entry[0]) for key, facts in numbers.items()
         }
-        self.values = {key: [one[0] for one in facts] for key, facts in self.numbers.items()}
+        self.values = {key: [entry[0] for entry in facts] for key, facts in self.numbers.items()}
 
     def runs_with(self, draft: Draft) -> set[str]:
         """Runs with a fact that rounds to the draft's value."""
@@ -360,13 +366,13 @@ def bindings_of(
     names: PageNames, bound: Mapping[str, Bound], claims: Mapping[str, int]
 ) -> list[Binding]:
     """Each name of a page that a claim or a heading uses, with what it means."""
-    found = []
+    results = []
     for head, members in names.members().items():
-        one = bound[head]
+        entry = bound[head]
         for name in members:
             places = list(dict.fromkeys(names.places[name]))
-            found.append(Binding(
-                name=name, places=places, run=one.run, sure=one.sure, why=one.why,
-                candidates=one.candidates, claims=claims.get(name, 0),
+            results.append(Binding(
+                name=name, places=places, run=entry.run, sure=entry.sure, why=entry.why,
+                candidates=entry.candidates, claims=claims.get(name, 0),
             ))  # fmt: skip
-    return found
+    return results

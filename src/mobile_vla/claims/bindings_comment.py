@@ -22,7 +22,7 @@ def aliases_in(page: Page, runs: Sequence[KnownRun]) -> tuple[dict[str, str], li
 
     A name that two entries bind to two runs is bound by neither.
     """
-    known = {run.name for run in runs}
+    registered = {run.name for run in runs}
     aliases: dict[str, str] = {}
     spelled: dict[tuple[str, ...], str] = {}
     disputed: set[str] = set()
@@ -41,7 +41,7 @@ def aliases_in(page: Page, runs: Sequence[KnownRun]) -> tuple[dict[str, str], li
                         entry.strip(),
                         reason("claim.comment_not_read", text=entry.strip()[:120]),
                     )
-                elif run not in known:
+                elif run not in registered:
                     fault(start, entry.strip(), reason("claim.bind_no_such_run", run=run))
                 else:
                     name = spelled.setdefault(atoms_of(name), name)

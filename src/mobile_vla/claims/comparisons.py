@@ -7,10 +7,11 @@ from itertools import pairwise
 from typing import cast
 
 from mobile_vla.claims.assertion import absence_in
+from mobile_vla.claims.keys import Draft, is_silent
 from mobile_vla.claims.lexicon import Item
 from mobile_vla.claims.model import Comparator
 from mobile_vla.claims.page_names import PageNames
-from mobile_vla.claims.phrases import Draft, is_silent, outside
+from mobile_vla.claims.phrases import outside
 from mobile_vla.claims.structure import Line
 
 MULTIPLES = frozenset({"x", "×", "배", "times"})
@@ -48,8 +49,8 @@ def _verdict(cell: Line, names: PageNames) -> tuple[Line, Item, Comparator] | No
 
 
 def _pair(items: list[Item]) -> tuple[str, str] | None:
-    found = list(dict.fromkeys(str(item.key("name")) for item in items if item.kind == "name"))
-    return (found[0], found[1]) if len(found) == 2 else None
+    results = list(dict.fromkeys(str(item.key("name")) for item in items if item.kind == "name"))
+    return (results[0], results[1]) if len(results) == 2 else None
 
 
 def _factors(items: list[Item]) -> tuple[str, ...]:
@@ -61,24 +62,24 @@ def read_comparison(line: Line, items: list[Item], names: PageNames) -> list[Dra
     "A vs B: only the data differs", "A vs B: fair comparison".
     """
     named = [str(item.key("name")) for item in items if item.kind == "name"]
-    found = list({names.head_of(name): name for name in reversed(named)}.values())[::-1]
+    results = list({names.head_of(name): name for name in reversed(named)}.values())[::-1]
     words = [item for item in items if item.key("comparator") or item.key("word:possible")]
     words = [
         item for item in words if not (item.key("qualifier") and _quantity_follows(items, item))
     ]
-    if not words or not 1 <= len(found) <= 2 or absence_in(items):
+    if not words or not 1 <= len(results) <= 2 or absence_in(items):
         return []
-    rest = [
+    remainder = [
         item for item in outside(items)[0]
         if item not in words and item.kind not in ("name", "mark")
         and not is_silent(item) and not item.key("versus")
     ]  # fmt: skip
     word = words[0].key("comparator") or words[0].key("word:possible")
-    other = found[1] if len(found) == 2 else None
-    base = Draft(line, words[0].start, words[-1].end, "comparison", owner=found[0], other=other)
+    other = results[1] if len(results) == 2 else None
+    base = Draft(line, words[0].start, words[-1].end, "comparison", owner=results[0], other=other)
     if word in DIFFERENCES:
-        factors = _factors(rest)
-        if other is None or any(not item.key("factor") for item in rest):
+        factors = _factors(remainder)
+        if other is None or any(not item.key("factor") for item in remainder):
             return []
         comparator: Comparator = word  # type: ignore[assignment]
         return (
@@ -88,18 +89,20 @@ def read_comparison(line: Line, items: list[Item], names: PageNames) -> list[Dra
         )
     if word in ("comparable", "not_comparable"):
         if other is None or any(
-            not item.key("factor") and not item.key("quantity") for item in rest
+            not item.key("factor") and not item.key("quantity") for item in remainder
         ):
             return []
         draft = replace(base, kind="comparison", comparator=cast(Comparator, word), word=word)
-        return [replace(draft, factors=_factors(rest))]
-    return _of_quantity(base, rest, str(word), names)
+        return [replace(draft, factors=_factors(remainder))]
+    return _of_quantity(base, remainder, str(word), names)
 
 
-def _of_quantity(base: Draft, rest: list[Item], word: str, names: PageNames) -> list[Draft]:
-    quantities = [item for item in rest if item.key("quantity")]
-    times = [item for item in rest if item.number is not None and item.number.unit in MULTIPLES]
-    if len(quantities) > 1 or len(times) > 1 or len(rest) != len(quantities) + len(times):
+def _of_quantity(base: Draft, remainder: list[Item], word: str, names: PageNames) -> list[Draft]:
+    quantities = [item for item in remainder if item.key("quantity")]
+    times = [
+        item for item in remainder if item.number is not None and item.number.unit in MULTIPLES
+    ]
+    if len(quantities) > 1 or len(times) > 1 or len(remainder) != len(quantities) + len(times):
         return []
     if base.other is None and word not in SUPERLATIVES and not quantities:
         return []
@@ -119,7 +122,7 @@ def _of_quantity(base: Draft, rest: list[Item], word: str, names: PageNames) -> 
 
 
 def _quantity_follows(items: list[Item], item: Item) -> bool:
-    following = [one for one in items if one.start >= item.end and one.kind != "symbol"]
+    following = [entry for entry in items if entry.start >= item.end and entry.kind != "symbol"]
     return bool(following) and following[0].key("quantity") is not None
 
 

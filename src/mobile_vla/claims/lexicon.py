@@ -220,22 +220,22 @@ class Lexicon:
 class _Lexer:
     def __init__(self, lexicon: Lexicon, names: Names, text: str) -> None:
         self.lexicon, self.names, self.text = lexicon, names, text
-        self.found = [(match.start(), match[0].lower()) for match in ATOM.finditer(text)]
+        self.atoms = [(match.start(), match[0].lower()) for match in ATOM.finditer(text)]
         self.paths = PATH_SIGN.search(text) is not None
         self.plain = not self.paths and "_" not in text and text.count("-") < 2
         self.identifiers = "_" in text or text.count("-") > 1
 
     def items(self) -> Iterable[Item]:
         number = 0
-        while number < len(self.found):
+        while number < len(self.atoms):
             item = self._item(number)
             yield item
             number += 1
-            while number < len(self.found) and self.found[number][0] < item.end:
+            while number < len(self.atoms) and self.atoms[number][0] < item.end:
                 number += 1
 
     def _item(self, number: int) -> Item:  # noqa: PLR0911 - one exit a kind of item
-        start, atom = self.found[number]
+        start, atom = self.atoms[number]
         if self.plain and atom.isalpha() and atom.isascii() and not self._begins(atom):
             return Item("other", start, start + len(atom), self.text[start : start + len(atom)])
         first = atom[0]
@@ -299,10 +299,10 @@ class _Lexer:
 
     def _longest(self, trie: Trie, number: int, name: bool = False) -> Item | None:
         """The longest phrase of a trie that begins at an atom."""
-        start, best, steps = self.found[number][0], None, number
+        start, best, steps = self.atoms[number][0], None, number
         node = trie
-        while steps < len(self.found):
-            place, atom = self.found[steps]
+        while steps < len(self.atoms):
+            place, atom = self.atoms[steps]
             text = atom.rstrip("\ufe0f")
             after = node.get(text)
             end = place + len(atom)
@@ -317,7 +317,7 @@ class _Lexer:
                 best = (end, after[""])
             node = after
             steps += 1
-            while steps < len(self.found) and self.found[steps][1] in JOINERS:
+            while steps < len(self.atoms) and self.atoms[steps][1] in JOINERS:
                 steps += 1
         if best is None:
             return None
@@ -326,12 +326,12 @@ class _Lexer:
 
     def _goes_on(self, end: int, last: str) -> bool:
         """Whether a name's last atom continues: "1" of "1.5", "run_3" of "run_3_b"."""
-        rest = self.text[end : end + 2]
-        if not rest:
+        remainder = self.text[end : end + 2]
+        if not remainder:
             return False
-        if last.isdigit() and rest[0] in ".,:" and rest[1:].isdigit():
+        if last.isdigit() and remainder[0] in ".,:" and remainder[1:].isdigit():
             return True
-        return rest[0] == "_" or (rest[0].isascii() and rest[0].isalnum())
+        return remainder[0] == "_" or (remainder[0].isascii() and remainder[0].isalnum())
 
     def _without_particle(self, node: Trie, place: int, atom: str) -> tuple[Trie | None, int]:
         if not atom.endswith(self.lexicon.particles):

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
+from mobile_vla.claims.keys import Key, read_key
 from mobile_vla.claims.lexicon import Item, Lexicon, Names, atoms_of
 from mobile_vla.claims.model import Place
-from mobile_vla.claims.phrases import Key, read_key
 from mobile_vla.claims.structure import Line, Page, Section, Table
 
 BLOCKED = ""
@@ -91,8 +91,8 @@ class PageNames:
         """The run that a section is about, by its heading or the nearest above that names one."""
         if id(section) not in self.owners:
             above = None if section.parent is None else self.owner(section.parent)
-            own = None if section.title is None else self._of_title(section.title)
-            self.owners[id(section)] = above if own is None else own
+            owned = None if section.title is None else self._of_title(section.title)
+            self.owners[id(section)] = above if owned is None else owned
         return self.owners[id(section)]
 
     def _of_title(self, title: Line) -> str | None:
@@ -156,14 +156,14 @@ class PageNames:
         """Take "Run: NAME", "Log: FILE" and "Checkpoint: FILE" as said of the section's run."""
         for block in self.page.blocks:
             if isinstance(block, Line) and block.kind != "heading" and not block.quoted:
-                head, colon, rest = block.text.partition(":")
+                head, colon, remainder = block.text.partition(":")
                 if colon and len(head) < 40:
-                    self._tie(block.section, head, rest)
+                    self._tie(block.section, head, remainder)
             elif isinstance(block, Table) and self.shapes[id(block)].kind == "settings":
                 for row in block.rows[1:]:
                     self._tie(block.section, row[0].text, " ".join(cell.text for cell in row[1:2]))
 
-    def _tie(self, section: Section, head: str, rest: str) -> None:
+    def _tie(self, section: Section, head: str, remainder: str) -> None:
         items = self.lexicon.lex(head, self.names)
         named = bool(items) and all(
             item.key("name") or item.kind in ("symbol", "mark") for item in items
@@ -175,12 +175,12 @@ class PageNames:
         )
         if not named and not pointing:
             return
-        values = self.lexicon.lex(rest, self.names)
+        values = self.lexicon.lex(remainder, self.names)
         names = [str(item.key("name")) for item in values if item.kind == "name"]
         if (
             named
             and not names
-            and len(plain := rest.split("(", maxsplit=1)[0].strip(" *`\"',")) > 2
+            and len(plain := remainder.split("(", maxsplit=1)[0].strip(" *`\"',")) > 2
         ):
             names = [self.names.add(plain)] if len(atoms_of(plain)) <= 8 else []
         owner = self.owner(section)

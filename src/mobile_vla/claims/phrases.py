@@ -3,150 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
-from typing import NamedTuple
 
 from mobile_vla.claims.assertion import absence_in
+from mobile_vla.claims.keys import (
+    LIMITS,
+    MARK_STATES,
+    METRICS,
+    PAIR,
+    WORDED,
+    Draft,
+    Key,
+    Outcome,
+    grow_key,
+    is_silent,
+    read_key,
+    short,
+)
 from mobile_vla.claims.lexicon import NUMERIC, Item, Lexicon, Quantity
-from mobile_vla.claims.model import Comparator, Kind
 from mobile_vla.claims.structure import Line
-from mobile_vla.messages.reason import Reason, reason
-
-LIMITS: dict[str, Comparator] = {"<": "at_most", "≤": "at_most", ">": "at_least", "≥": "at_least"}
-METRICS = frozenset({"val_loss", "train_loss", "rmse", "mae", "direction_accuracy", "success"})
-WORDED = frozenset({"regime", "overfitting", "direction", "state"})
-"""Quantities whose value in words tells what it is of: "failed", "no overfitting", "left only"."""
-SPLIT = (METRICS - {"val_loss", "train_loss"}) | {"episodes", "frames", "share", "steps", "date"}
-"""Quantities that a split may have."""
-PAIR = "train/val"
-"""Split of a column that holds both counts."""
-MARK_STATES = {"yes": "finished", "no": "failed"}
-
-
-@dataclass(slots=True, eq=False)
-class Draft:
-    """A claim before its owner is bound. `start` and `end`: letters of the value in the line."""
-
-    line: Line
-    start: int
-    end: int
-    quantity: str
-    kind: Kind = "value"
-    number: float | None = None
-    step: float = 0.0
-    unit: str = ""
-    word: str = ""
-    comparator: Comparator = "equal"
-    qualifier: str = ""
-    epoch: int | None = None
-    split: str = ""
-    group: str = ""
-    owner: str | None = None
-    other: str | None = None
-    factors: tuple[str, ...] = ()
-    terms: tuple[tuple[Line, Item], ...] = ()
-    whole: bool = False
-
-    @property
-    def value(self) -> str:
-        """The value as written."""
-        return self.line.text[self.start : self.end]
-
-
-class Key(NamedTuple):
-    """What a column's head, a row's head or the text before a colon calls."""
-
-    quantities: tuple[Quantity, ...] = ()
-    qualifier: str = ""
-    epoch: int | None = None
-    split: str = ""
-    group: str = ""
-    name: str | None = None
-
-    def with_part(self, kind: str, value: str) -> Key:
-        """The key with a qualifier, a split or a group."""
-        match kind:
-            case "qualifier":
-                return self._replace(qualifier=value)
-            case "split":
-                return self._replace(split=value)
-        return self._replace(group=value)
-
-    def fill(self, draft: Draft) -> Draft:
-        """The draft with what the key says and the value does not."""
-        draft.qualifier = draft.qualifier or self.qualifier
-        draft.split = draft.split or self.split
-        draft.group = draft.group or self.group
-        draft.owner = draft.owner or self.name
-        draft.epoch = self.epoch if draft.epoch is None else draft.epoch
-        if draft.quantity == "val_loss" and draft.split == "train":
-            draft.quantity = "train_loss"
-        if draft.quantity not in SPLIT:
-            draft.split = ""
-        return draft
-
-
-@dataclass(slots=True)
-class Outcome:
-    """Drafts read from a text, or why nothing was read."""
-
-    drafts: list[Draft] = field(default_factory=list)
-    why: Reason | None = None
-
-
-def short(line: Line) -> str:
-    """The line as a reason quotes it."""
-    return line.text.strip()[:120]
-
-
-SILENT = frozenset("/&*:()[]\"'`.,|#=↓↑-–—_“”‘’!")
-
-
-def is_silent(item: Item) -> bool:
-    """Whether an item adds nothing: punctuation, an ornament, a word such as "is"."""
-    if item.kind == "symbol":
-        return item.text.rstrip("\ufe0f") in SILENT
-    return item.key("mark") == "ornament" or item.key("filler") is not None
-
-
-def read_key(items: Sequence[Item], lexicon: Lexicon) -> Key | None:
-    """The quantity that a key calls; None where a word of it is unknown or it calls none or two."""
-    key, steps = Key(), list(items)
-    while steps:
-        item = steps.pop(0)
-        if item.key("epoch") and steps and steps[0].number is not None and not steps[0].number.unit:
-            number = steps.pop(0).number
-            key = key._replace(epoch=int(number.base) if number else None)
-        elif item.kind == "name":
-            if key.name is not None:
-                return None
-            key = key._replace(name=item.key("name"))
-        elif item.kind == "phrase":
-            grown = _grow(key, item, lexicon)
-            if grown is None:
-                return None
-            key = grown
-        elif not is_silent(item) and not (item.kind == "symbol" and item.text == "%"):
-            return None
-    if not key.quantities and key.split == PAIR:
-        return key._replace(quantities=(lexicon.quantities["episodes"],))
-    return key if key.quantities else None
-
-
-def _grow(key: Key, item: Item, lexicon: Lexicon) -> Key | None:
-    if quantities := item.keys("quantity"):
-        if key.quantities:
-            return None
-        return key._replace(quantities=tuple(lexicon.quantities[one] for one in quantities))
-    if item.key("split") == "val" and key.split == "train" and not key.quantities:
-        return key._replace(split=PAIR)
-    for kind in ("qualifier", "split", "group"):
-        if (value := item.key(kind)) is not None and not getattr(key, kind):
-            return key.with_part(kind, value)
-    last_epoch = item.key("epoch") and key.qualifier
-    silent = is_silent(item) and not item.key("assertion")
-    return key if last_epoch or silent else None
+from mobile_vla.messages.reason import reason
 
 
 class Reader:
@@ -330,51 +207,61 @@ class Reader:
             return Outcome(why=reason(f"claim.{absence}", text=short(line)))
         outcome, why = Outcome(), None
         for clause, remark in split_clauses(items):
-            one = self.clause(line, clause)
-            outcome.drafts += one.drafts
+            entry = self.clause(line, clause)
+            outcome.drafts += entry.drafts
             beside = remark and outcome.drafts and all(item.number is None for item in clause)
-            if one.why is not None and not beside and not (remark and not strict):
-                why = one.why
+            if entry.why is not None and not beside and not (remark and not strict):
+                why = entry.why
         if why is not None and (strict or not outcome.drafts):
             return Outcome(why=why)
         return outcome
 
     def clause(self, line: Line, items: Sequence[Item]) -> Outcome:
         """One clause: "val loss 0.013", "250 left episodes", "failed", "left only"."""
-        said = [item for item in items
+        content = [item for item in items
                 if not is_silent(item) or item.key("quantity") or item.key("split")]  # fmt: skip
-        if not said or all(item.kind in ("mark", "name") for item in said):
+        if not content or all(item.kind in ("mark", "name") for item in content):
             return Outcome()
-        numbers = [item for item in said if item.number is not None]
+        numbers = [item for item in content if item.number is not None]
         dates = [item for item in numbers if item.number and item.number.date]
         if dates:
-            return self._dated_clause(line, said, dates)
+            return self._dated_clause(line, content, dates)
         if numbers:
-            return self._numbered_clause(line, said, numbers)
+            return self._numbered_clause(line, content, numbers)
         for quantity in self.lexicon.quantities.values():
             if quantity.key in WORDED and quantity.type == "word":
                 kind = f"word:{quantity.words}"
-                hits = [item for item in said if item.key(kind)]
-                others = [item for item in said if item not in hits]
-                rest = [item for item in others if not _beside_word(item, quantity)]
+                hits = [item for item in content if item.key(kind)]
+                others = [item for item in content if item not in hits]
+                remainder = [item for item in others if not _beside_word(item, quantity)]
                 single = len(hits) == 1 or quantity.key == "regime"
-                if single and not rest and (quantity.key != "direction" or _is_explicit(hits[0])):
+                if (
+                    single
+                    and not remainder
+                    and (quantity.key != "direction" or _is_explicit(hits[0]))
+                ):
                     return Outcome([self._drafted(line, item, quantity) for item in hits])
-        return Outcome(why=reason("claim.unknown_words", text=said[0].text))
+        return Outcome(why=reason("claim.unknown_words", text=content[0].text))
 
-    def _dated_clause(self, line: Line, said: list[Item], dates: list[Item]) -> Outcome:
+    def _dated_clause(self, line: Line, content: list[Item], dates: list[Item]) -> Outcome:
         """A date in a heading, or one beside "started"."""
-        rest = [item for item in said if item not in dates and item.kind not in ("name", "mark")]
-        started = bool(rest) and all(item.key("quantity") == "started" for item in rest)
-        if len(dates) != 1 or (rest and not started) or (not rest and line.kind != "heading"):
+        remainder = [
+            item for item in content if item not in dates and item.kind not in ("name", "mark")
+        ]
+        started = bool(remainder) and all(item.key("quantity") == "started" for item in remainder)
+        if (
+            len(dates) != 1
+            or (remainder and not started)
+            or (not remainder and line.kind != "heading")
+        ):
             return Outcome(why=reason("claim.no_quantity", text=short(line)))
         quantity = self.lexicon.quantities["started" if started else "date"]
         return self._date(line, dates, quantity)
 
-    def _numbered_clause(self, line: Line, said: list[Item], numbers: list[Item]) -> Outcome:
-        epoch = _epoch(said)
+    def _numbered_clause(self, line: Line, content: list[Item], numbers: list[Item]) -> Outcome:
+        epoch = _epoch(content)
         words = [
-            item for item in said
+            item for item in content
             if item.number is None and item.kind not in ("mark", "name")
             and item.key("assertion") is None and not (epoch is not None and item.key("epoch"))
         ]  # fmt: skip
@@ -397,13 +284,13 @@ class Reader:
             return Key((self.lexicon.quantities["episodes"],), group=words[0].key("group") or "")
         words = [item for item in words if item.key("word:direction") != "both"]
         counted = [item for item in words if item.keys("after")]
-        if (found := read_key(words, self.lexicon)) is not None or len(counted) != 1:
-            return found
-        nouns = tuple(self.lexicon.quantities[one] for one in counted[0].keys("after"))
+        if (results := read_key(words, self.lexicon)) is not None or len(counted) != 1:
+            return results
+        nouns = tuple(self.lexicon.quantities[entry] for entry in counted[0].keys("after"))
         key: Key | None = Key(nouns)
         for item in words:
             if key is not None and item is not counted[0]:
-                key = _grow(key, item, self.lexicon)
+                key = grow_key(key, item, self.lexicon)
         return key
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import blake3
 import msgspec
 
+from mobile_vla.claims.keys import Draft, Key
 from mobile_vla.claims.lexicon import Lexicon, Names, atoms_of, standard
 from mobile_vla.claims.model import (
     Binding,
@@ -23,7 +24,7 @@ from mobile_vla.claims.model import (
     Reading,
     Unread,
 )  # fmt: skip
-from mobile_vla.claims.phrases import Draft, Key, Reader
+from mobile_vla.claims.phrases import Reader
 from mobile_vla.claims.structure import Line, Section
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
@@ -74,9 +75,9 @@ def schema(lexicon: Lexicon | None = None) -> dict[str, Any]:
     """The JSON schema of a file of claims, with the quantities of the lexicon."""
     keys = sorted({quantity.key for quantity in (lexicon or standard()).quantities.values()})
     whole = msgspec.json.schema(ClaimsFile)
-    one = msgspec.json.schema(Proposal)["$defs"]["Proposal"]
-    one["properties"]["quantity"]["enum"] = keys
-    whole["$defs"]["Proposal"] = one
+    entry = msgspec.json.schema(Proposal)["$defs"]["Proposal"]
+    entry["properties"]["quantity"]["enum"] = keys
+    whole["$defs"]["Proposal"] = entry
     whole["$defs"]["ClaimsFile"]["properties"]["claims"]["items"] = {"$ref": "#/$defs/Proposal"}
     return whole
 
@@ -130,7 +131,7 @@ class _Check:
         self.page, self.lexicon, self.read_by = page, lexicon, read_by
         self.bindings = {atoms_of(binding.name): binding for binding in reading.bindings}
         self.reader = Reader(lexicon)
-        self.keys = {one.key for one in lexicon.quantities.values()}
+        self.keys = {entry.key for entry in lexicon.quantities.values()}
 
     def claim(self, raw: Any) -> Claim | Unread:
         """The claim of a proposal, or why it is refused."""
@@ -177,7 +178,7 @@ class _Check:
             number, step = (numbers[0].base, numbers[0].step) if len(numbers) == 1 else (None, 0.0)
             return Draft(line, 0, len(line.text), proposal.quantity, number=number, step=step)
         quantities = [
-            one for one in self.lexicon.quantities.values() if one.key == proposal.quantity
+            entry for entry in self.lexicon.quantities.values() if entry.key == proposal.quantity
         ]
         for quantity in quantities:
             outcome = self.reader.value(line, items, Key((quantity,)))

@@ -12,10 +12,11 @@ import blake3
 from mobile_vla.claims.assertion import AssertedSections
 from mobile_vla.claims.binding import Binder, Bound, KnownRun, bindings_of
 from mobile_vla.claims.bindings_comment import aliases_in
+from mobile_vla.claims.keys import Draft, Outcome, short
 from mobile_vla.claims.lexicon import Lexicon, standard
 from mobile_vla.claims.model import Claim, HowSure, Reading, Term, Unread
 from mobile_vla.claims.page_names import BLOCKED, PageNames
-from mobile_vla.claims.phrases import Draft, Outcome, Reader, short
+from mobile_vla.claims.phrases import Reader
 from mobile_vla.claims.read_lines import lead_name, read_line
 from mobile_vla.claims.read_tables import is_worth_telling, read_table
 from mobile_vla.claims.structure import LONGEST, Line, Page, Table, parse_page
@@ -47,7 +48,7 @@ def read_document(
     counts.update(claim.other_owner for claim in claims if claim.other_owner)
     return Reading(
         document=name, blake3=blake3.blake3(data).hexdigest(), language=_language(page),
-        written=written, claims=sorted(claims, key=lambda one: one.place.start),
+        written=written, claims=sorted(claims, key=lambda entry: entry.place.start),
         bindings=bindings_of(names, bound, counts),
         unread=[*faults, *(_unread(page, line, why) for line, why in unread)],
     )  # fmt: skip
@@ -73,8 +74,8 @@ def _read_blocks(
             if is_worth_telling(line, names):
                 unread.append((line, why))
         elif isinstance(block, Table):
-            found, silent = read_table(block, names, reader, owner)
-            drafts += found
+            results, silent = read_table(block, names, reader, owner)
+            drafts += results
             unread += silent
         else:
             outcome = _read_line(block, names, reader, owner)

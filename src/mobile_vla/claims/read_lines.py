@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mobile_vla.claims.comparisons import read_arithmetic, read_comparison
+from mobile_vla.claims.keys import Draft, Outcome, is_silent, read_key, short
 from mobile_vla.claims.lexicon import Item
 from mobile_vla.claims.page_names import BLOCKED, PageNames
-from mobile_vla.claims.phrases import Draft, Outcome, Reader, is_silent, outside, read_key, short
+from mobile_vla.claims.phrases import Reader, outside
 from mobile_vla.claims.read_tables import is_whole, read_value
 from mobile_vla.claims.structure import Line
 from mobile_vla.messages.reason import reason
@@ -26,18 +27,20 @@ def read_line(line: Line, names: PageNames, reader: Reader, owner: str | None) -
         return Outcome(why=reason("claim.planned", text=short(line)))
     result = Outcome()
     for sentence in _sentences(line, _without_ordinal(items)):
-        one = _sentence(line, sentence, names, reader, owner)
-        result.drafts += one.drafts
-        result.why = result.why or one.why
+        entry = _sentence(line, sentence, names, reader, owner)
+        result.drafts += entry.drafts
+        result.why = result.why or entry.why
     return result
 
 
 def lead_name(line: Line, names: PageNames) -> str | None:
     """The run that a line introduces: "Case 1:", "**Case 1** (left)"."""
     outer, _ = outside(names.items(line))
-    found = {str(item.key("name")) for item in outer if item.kind == "name"}
-    rest = [item for item in outer if item.kind not in ("name", "mark") and not is_silent(item)]
-    return found.pop() if len(found) == 1 and not rest else None
+    results = {str(item.key("name")) for item in outer if item.kind == "name"}
+    remainder = [
+        item for item in outer if item.kind not in ("name", "mark") and not is_silent(item)
+    ]
+    return results.pop() if len(results) == 1 and not remainder else None
 
 
 def _without_ordinal(items: list[Item]) -> list[Item]:
@@ -70,12 +73,12 @@ def _sentence(
     if compared:
         return Outcome(compared)
     sums = read_arithmetic(line, items, names)
-    found = {str(item.key("name")) for item in items if item.kind == "name"}
-    if len(found) > 1:
+    results = {str(item.key("name")) for item in items if item.kind == "name"}
+    if len(results) > 1:
         return Outcome(why=reason("claim.several_runs", text=short(line)))
     parts = _settings(items)
     outcomes = [_statement(line, part, names, reader) for part in parts]
-    holder = found.pop() if found else owner
+    holder = results.pop() if results else owner
     drafts = [draft for outcome in outcomes for draft in outcome.drafts]
     why = next((outcome.why for outcome in outcomes if outcome.why), None)
     if drafts and not holder:
@@ -103,8 +106,8 @@ def _is_all(line: Line, items: list[Item], draft: Draft) -> bool:
     begin = items[colon].end if colon is not None else None
     if begin is None or draft.start < begin:
         return is_whole(line, draft)
-    rest = line.text[begin : draft.start] + line.text[draft.end : items[-1].end]
-    return not any(letter.isalnum() for letter in rest)
+    remainder = line.text[begin : draft.start] + line.text[draft.end : items[-1].end]
+    return not any(letter.isalnum() for letter in remainder)
 
 
 def _settings(items: list[Item]) -> list[list[Item]]:

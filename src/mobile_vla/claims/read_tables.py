@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mobile_vla.claims.comparisons import read_comparison_row
+from mobile_vla.claims.keys import Draft, Key, Outcome, is_silent, short
 from mobile_vla.claims.lexicon import Item
 from mobile_vla.claims.page_names import BLOCKED, PageNames, Shape
-from mobile_vla.claims.phrases import Draft, Key, Outcome, Reader, is_silent, outside, short
+from mobile_vla.claims.phrases import Reader, outside
 from mobile_vla.claims.structure import Line, Table
 from mobile_vla.messages.reason import Reason, reason
 
@@ -23,8 +24,8 @@ def read_table(
     unread: list[Unread] = []
     shares = [*shares_of_counts(table, names), *_same_rest(table, shape, names)]
     if shape.kind == "":
-        told = [cell for row in table.rows[1:] for cell in row if is_worth_telling(cell, names)]
-        return shares, [(cell, reason("claim.table_unknown")) for cell in told[:1] if not shares]
+        noted = [cell for row in table.rows[1:] for cell in row if is_worth_telling(cell, names)]
+        return shares, [(cell, reason("claim.table_unknown")) for cell in noted[:1] if not shares]
     for number, row in enumerate(table.rows[1:], 1):
         if shape.kind == "comparisons":
             drafts += read_comparison_row(table.rows[0], row, names)
@@ -84,7 +85,7 @@ def read_value(line: Line, items: list[Item], key: Key, reader: Reader) -> Outco
         for remark in outside(items)[1]:
             extra = reader.clauses(line, remark, strict=False)
             taken = {draft.quantity for draft in outcome.drafts}
-            outcome.drafts += [one for one in extra.drafts if one.quantity not in taken]
+            outcome.drafts += [entry for entry in extra.drafts if entry.quantity not in taken]
     return outcome
 
 
@@ -94,13 +95,13 @@ def _same_rest(table: Table, shape: Shape, names: PageNames) -> list[Draft]:
     if shape.kind != "settings" or len(owners) != 2:
         return []
     rows = [(names.items(row[0]), row) for row in table.rows[1:]]
-    rest = [row for first, row in rows if any(item.key("rest") for item in first)]
+    remainder = [row for first, row in rows if any(item.key("rest") for item in first)]
     others = [item for first, _ in rows for item in first]
     factors = tuple(dict.fromkeys(str(item.key("factor")) for item in others if item.key("factor")))
-    if len(rest) != 1 or not factors:
+    if len(remainder) != 1 or not factors:
         return []
     same = [
-        (cell, item) for cell in rest[0][1:] for item in names.items(cell)
+        (cell, item) for cell in remainder[0][1:] for item in names.items(cell)
         if item.key("comparator") == "same"
     ]  # fmt: skip
     if len(same) != 2:
@@ -114,8 +115,8 @@ def _same_rest(table: Table, shape: Shape, names: PageNames) -> list[Draft]:
 
 def is_whole(line: Line, draft: Draft) -> bool:
     """Whether the value is all of its cell, so that it can be replaced."""
-    rest = line.text[: draft.start] + line.text[draft.end :]
-    return not any(letter.isalnum() for letter in rest)
+    remainder = line.text[: draft.start] + line.text[draft.end :]
+    return not any(letter.isalnum() for letter in remainder)
 
 
 def is_worth_telling(line: Line, names: PageNames) -> bool:
@@ -179,13 +180,17 @@ def shares_of_counts(table: Table, names: PageNames) -> list[Draft]:
     drafts = []
     for row in table.rows[1:]:
         cell = row[shared[0]]
-        own = next((part for part in parts if part[0] is row[counted[0]]), None)
+        owned = next((part for part in parts if part[0] is row[counted[0]]), None)
         for item in names.items(cell):
-            if own and item.number is not None and item.number.unit in names.lexicon.units["share"]:
+            if (
+                owned
+                and item.number is not None
+                and item.number.unit in names.lexicon.units["share"]
+            ):
                 drafts.append(Draft(
                     cell, item.start, item.end, "share", kind="arithmetic", comparator="share",
                     number=item.number.base / 100, step=item.number.step / 100, unit="share",
-                    terms=(own, *(whole or parts)), whole=True,
+                    terms=(owned, *(whole or parts)), whole=True,
                 ))  # fmt: skip
     for cell, item in whole:
         if item.number is not None:

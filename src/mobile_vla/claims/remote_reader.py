@@ -53,7 +53,7 @@ def propose(
     proposals: list[Any] = []
     for start, piece in pieces(page):
         answer = _cached(cache, session, piece)
-        proposals += [_placed(one, start, piece) for one in _claims_of(answer)]
+        proposals += [_placed(entry, start, piece) for entry in _claims_of(answer)]
     return proposals
 
 
