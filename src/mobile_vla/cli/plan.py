@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mobile_vla.cli.compare import print_design
+from mobile_vla.cli.arguments import StudyOptions, add_json, add_study, runs
 from mobile_vla.cli.open_book import casebook
 from mobile_vla.cli.run_options import print_json
 
@@ -13,7 +14,21 @@ if TYPE_CHECKING:
     from mobile_vla.analysis.model import Plan
 
 
-def plan(options: argparse.Namespace) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions(StudyOptions):
+    """The study to plan."""
+
+    json: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mvla plan`."""
+    add_study(parser)
+    add_json(parser)
+    runs(parser, plan, PlanOptions, "mvla plan")
+
+
+def plan(options: PlanOptions) -> None:
     """The plan of the study."""
     book = casebook(options)
     made = book.plan()
@@ -22,6 +37,8 @@ def plan(options: argparse.Namespace) -> None:
         return
     print_plan(made)
     if made.design is not None:
+        from mobile_vla.cli.compare import print_design
+
         print_design(made.design, book)
 
 

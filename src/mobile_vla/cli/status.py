@@ -6,9 +6,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobile_vla.cli.arguments import EvidenceOptions, add_evidence, add_json, runs
 from mobile_vla.cli.open_book import places, scanning_book
 from mobile_vla.cli.run_options import Setting, print_json
 from mobile_vla.cli.select_run import book_of
@@ -20,7 +22,35 @@ if TYPE_CHECKING:
     from mobile_vla.evidence.model import CaseView, Survey
 
 
-def status(options: argparse.Namespace) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusOptions(EvidenceOptions):
+    """The workspaces or the case to show, and how."""
+
+    path: Sequence[str]
+    verify_metrics: bool
+    schema: bool
+    json: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mvla status`."""
+    parser.add_argument(
+        "path", nargs="*",
+        help="workspaces or folders of runs; or one case, for all its evidence",
+    )  # fmt: skip
+    parser.add_argument(
+        "--verify-metrics", action="store_true",
+        help="with a case: compute the validation losses of its checkpoints again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON schema of what --json prints"
+    )
+    add_evidence(parser)
+    add_json(parser)
+    runs(parser, status, StatusOptions, 'mvla status "Case 3"')
+
+
+def status(options: StatusOptions) -> int:
     """The table of what really exists, or all the evidence of one case.
 
     Exit 1 where a metric that was computed again does not agree with its log.
@@ -35,7 +65,7 @@ def status(options: argparse.Namespace) -> int:
     if options.verify_metrics:
         raise UserError("--verify-metrics computes one case's metrics again: name the case.")
     cases: list[CaseView] = []
-    for path in options.path or [None]:
+    for path in options.path or (None,):
         chosen, scanned = places(options, path)
         whole = options.json or scanned
         found = book_of(chosen, scanned).survey() if whole else _surveyed(chosen)
@@ -65,7 +95,7 @@ def print_cases(cases: Sequence[CaseView]) -> None:
     print_table(rows(cases))
 
 
-def _status_of(options: argparse.Namespace) -> int:
+def _status_of(options: StatusOptions) -> int:
     from mobile_vla.cli.print_case import dossier
 
     book = scanning_book(options)

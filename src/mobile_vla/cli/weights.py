@@ -6,9 +6,11 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobile_vla.cli.arguments import Options, add_action, add_actions, add_json, runs
 from mobile_vla.cli.run_options import print_json
 
 if TYPE_CHECKING:
@@ -18,7 +20,57 @@ SHOWN = 5
 NUMBERS = ("tensors", "parameters", "bytes")
 
 
-def inspect(options: argparse.Namespace) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectOptions(Options):
+    """The checkpoints to show."""
+
+    file: Sequence[str]
+    json: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffOptions(Options):
+    """The two checkpoints to compare."""
+
+    a: str
+    b: str
+    json: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeOptions(Options):
+    """The run whose policy is merged, and the folder to write."""
+
+    run_folder: str
+    out: str
+    json: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mvla weights`."""
+    actions = add_actions(parser)
+    summary = "show the keys of weights by part, with sizes, types and hashes"
+    action = add_action(actions, "inspect", summary)
+    action.add_argument(
+        "file", nargs="+", help="a Hugging Face folder, or a .safetensors, .pt or .ckpt file"
+    )
+    add_json(action)
+    runs(action, inspect, InspectOptions, "mvla weights inspect kosmos_ph_oxe-pretrain.pt")
+    action = add_action(actions, "diff", "show in what two checkpoints differ, tensor by tensor")
+    action.add_argument("a", metavar="A", help="a Hugging Face folder or a file")
+    action.add_argument("b", metavar="B", help="another, of any format")
+    add_json(action)
+    runs(action, diff, DiffOptions, "mvla weights diff vlms/kosmos-2 robovlms.pt")
+    summary = "write a run's best policy as a Hugging Face folder, its adapters merged"
+    action = add_action(actions, "merge", summary)
+    action.add_argument("run_folder", metavar="RUN", help="a run's folder")
+    action.add_argument("--out", required=True, metavar="DIR", help="a new folder")
+    add_json(action)
+    example = "mvla weights merge workspace/runs/CASE/RUN --out merged"
+    runs(action, merge, MergeOptions, example, needs=("train",))
+
+
+def inspect(options: InspectOptions) -> int:
     """Say what each checkpoint holds; exit 1 where one holds NaN or infinity."""
     from mobile_vla.policy.checkpoints.inspect_weights import inspect_weights
 
@@ -31,7 +83,7 @@ def inspect(options: argparse.Namespace) -> int:
     return int(any(view.not_finite for view in views))
 
 
-def diff(options: argparse.Namespace) -> int:
+def diff(options: DiffOptions) -> int:
     """Say in what two checkpoints differ; exit 1 where they do."""
     from mobile_vla.policy.checkpoints.inspect_weights import diff_weights
 
@@ -43,7 +95,7 @@ def diff(options: argparse.Namespace) -> int:
     return int(not found.same)
 
 
-def merge(options: argparse.Namespace) -> None:
+def merge(options: MergeOptions) -> None:
     """Write a run's best policy with its adapters merged; exit 1 where it then acts otherwise."""
     from mobile_vla.policy.checkpoints.merge_lora import POLICY, write_merged
     from mobile_vla.policy.checkpoints.policy_checkpoint import read_info

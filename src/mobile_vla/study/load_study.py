@@ -23,13 +23,21 @@ from mobile_vla.study.models import (
 from mobile_vla.study.strict_yaml import convert, nearest, read_yaml
 
 DEFAULT_STUDY = "left_right"
+DEFAULT_PROFILE = "laptop"
 
 
-def find_study(name: str) -> Path:
+def default_study() -> str:
+    """The study that is meant where none is named: `study.yaml` here, else the lab's."""
+    return "study.yaml" if Path("study.yaml").is_file() else DEFAULT_STUDY
+
+
+def find_study(name: str | None = None) -> Path:
     """Path of a study by file path, folder, or name (`./studies`, then those shipped).
 
-    Errors: `UserError` with the studies there are.
+    Raises:
+        UserError: there is no such study; the sentence names those there are.
     """
+    name = name or default_study()
     given = Path(name)
     if given.suffix in (".yaml", ".yml"):
         return given
