@@ -12,6 +12,7 @@ import pytest
 
 from mobile_vla.cli.extras import EXTRAS
 from mobile_vla.cli.main import COMMANDS, main, parser
+from mobile_vla.study.command_line import command_line
 from mobile_vla.study.load_study import find_study
 from small_lab import Lab
 
@@ -129,3 +130,34 @@ def test_a_study_in_the_working_folder_is_the_default(
     assert find_study() == Path("study.yaml")
     assert main(["plan"]) == 0
     assert 'mvla train "Case 3"' in capsys.readouterr().out
+
+
+def test_a_printed_command_names_what_is_not_the_default(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each error names a command that, pasted, gets further than the command that was refused."""
+    monkeypatch.chdir(tmp_path)
+    place = f"--study {lab.path.name} --workspace {lab.path}"  # the folder that holds study.yaml
+    assert main(["evaluate", "Case 1", *place.split()]) == 2
+    assert f'train it with `mvla train "Case 1" {place}`' in capsys.readouterr().err
+    folder = tmp_path / "my study"
+    folder.mkdir()
+    (folder / "study.yaml").write_text(lab.text)
+    assert main(["report", "--study", str(folder / "study.yaml"), "--workspace", "none"]) == 2
+    told = capsys.readouterr().err
+    assert f'run `mvla demo --study "{folder}/study.yaml" --workspace none`' in told
+
+
+def test_a_study_that_can_be_named_is_printed_by_its_name(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shipped, mine = find_study(), tmp_path / "studies" / "mine" / "study.yaml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text(lab.text)
+    place = ("laptop", Path("workspace"))
+    assert command_line("mvla plan", mine, *place) == "mvla plan --study mine"
+    assert command_line("mvla plan", shipped, *place) == "mvla plan"
+    (tmp_path / "study.yaml").write_text(lab.text)
+    assert command_line("mvla plan", Path("study.yaml"), *place) == "mvla plan"
+    assert command_line("mvla plan", shipped, *place) == "mvla plan --study left_right"

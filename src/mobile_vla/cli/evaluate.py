@@ -76,10 +76,12 @@ def _one(chosen: Setting, options: EvaluateOptions, name: str, scenes: int, jobs
     from mobile_vla.cli.print_results import print_driving, print_faults, print_offline
     from mobile_vla.cli.select_run import book_of
     from mobile_vla.evaluation.evaluate import evaluate_run
+    from mobile_vla.study.command_line import quoted
 
     view = book_of(chosen).case(name).run
     if view is None:
-        raise UserError(f'{name} has no run: train it with `mvla train "{name}"`.')
+        train = chosen.command(f"mvla train {quoted(name)}")
+        raise UserError(f"{name} has no run: train it with `{train}`.")
     run = RunFolder(chosen.workspace.path / view.path)
     with json_only_stdout(options.json), progress(f"driving {scenes} scenes") as report:
         offline, rollouts = evaluate_run(

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from mobile_vla.messages.errors import UserError
 
 EXTRAS = {
-    "train": ("torch", "transformers", "peft", "lightning", "tensorboardX"),
+    "train": ("torch", "transformers", "peft", "lightning"),
     "sim": ("mujoco", "gymnasium"),
     "lerobot": ("pyarrow", "pandas", "av"),
     "ros": ("rosbags",),

@@ -28,6 +28,15 @@ def scanning_book(options: EvidenceOptions) -> Casebook:
     return book_of(*places(options))
 
 
+def no_workspace(options: StudyOptions) -> UserError:
+    """The error where a workspace does not exist, with the command that makes it."""
+    chosen = setting(options)
+    demo = chosen.command("mvla demo")
+    return UserError(
+        f"There is no workspace {chosen.workspace.path}: run `{demo}`, or name another."
+    )
+
+
 def places(options: EvidenceOptions, folder: str | None = None) -> tuple[Setting, list[Path]]:
     """The setting in `folder`, else in what the command line names, and what is to be scanned.
 
@@ -37,7 +46,7 @@ def places(options: EvidenceOptions, folder: str | None = None) -> tuple[Setting
     named = list(options.evidence)
     base = Path(folder or options.workspace or (named[0] if named else DEFAULT))
     if not os.path.isdir(base):  # noqa: PTH112  # which never raises
-        raise UserError(f"There is no workspace {base}: run `mvla demo`, or name another.")
+        raise no_workspace(replace(options, workspace=str(base)))
     if not named and next(find_runs(Workspace(base).runs), None) is None and os.listdir(base):  # noqa: PTH208
         named = [str(base)]
     return setting(replace(options, workspace=str(base))), [Path(one) for one in named]

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from mobile_vla.cli.arguments import StudyOptions, add_json, add_study, runs
-from mobile_vla.cli.open_book import casebook
+from mobile_vla.cli.open_book import casebook, no_workspace
 from mobile_vla.cli.run_options import print_json
-from mobile_vla.messages.errors import UserError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +41,7 @@ def report(options: ReportOptions) -> None:
 
     book = casebook(options)
     if not book.workspace.is_dir():
-        raise UserError(
-            f"There is no workspace {book.workspace}: run `mvla demo`, or name another."
-        )
+        raise no_workspace(options)
     languages = (options.lang,) if options.lang else LANGUAGES
     folder = Path(options.documents) if options.documents else None
     paths = write_report(

@@ -29,6 +29,12 @@ class Setting:
     profile: Profile
     workspace: Workspace
 
+    def command(self, command: str) -> str:
+        """A command as it can be pasted: `mvla train left_20 --study mine`."""
+        from mobile_vla.study.command_line import command_line
+
+        return command_line(command, self.path, self.profile_name, self.workspace.path)
+
 
 def setting(options: StudyOptions) -> Setting:
     """Read the study that a command line names, or the default one; check the profile's name."""

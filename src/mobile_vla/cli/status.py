@@ -7,15 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobile_vla.cli.arguments import EvidenceOptions, add_evidence, add_json, runs
-from mobile_vla.cli.open_book import places, scanning_book
+from mobile_vla.cli.open_book import places
 from mobile_vla.cli.run_options import Setting, print_json
 from mobile_vla.cli.select_run import book_of
 from mobile_vla.messages.errors import UserError
-from mobile_vla.runs.workspace import Workspace
 
 if TYPE_CHECKING:
     from mobile_vla.cli.verify_metrics import Recomputed
@@ -98,9 +96,10 @@ def print_cases(cases: Sequence[CaseView]) -> None:
 def _status_of(options: StatusOptions) -> int:
     from mobile_vla.cli.print_case import dossier
 
-    book = scanning_book(options)
+    chosen, scanned = places(options)
+    book = book_of(chosen, scanned)
     case = book.case(options.path[0])
-    found = _verified(case, book.workspace) if options.verify_metrics else []
+    found = _verified(case, chosen) if options.verify_metrics else []
     if options.json:
         print_json({"case": case, "verified": found} if options.verify_metrics else case)
     else:
@@ -110,11 +109,11 @@ def _status_of(options: StatusOptions) -> int:
     return int(any(not checked.agrees for checked in found))
 
 
-def _verified(case: CaseView, workspace: Path) -> list[Recomputed]:
+def _verified(case: CaseView, chosen: Setting) -> list[Recomputed]:
     from mobile_vla.cli.verify_metrics import verify_metrics
+    from mobile_vla.study.command_line import quoted
 
     if case.run is None:
-        raise UserError(
-            f'{case.name} has no run to verify: train it with `mvla train "{case.name}"`.'
-        )
-    return verify_metrics(case.run, Workspace(workspace))
+        train = chosen.command(f"mvla train {quoted(case.name)}")
+        raise UserError(f"{case.name} has no run to verify: train it with `{train}`.")
+    return verify_metrics(case.run, chosen.workspace)
