@@ -19,6 +19,7 @@ from mobile_vla.evidence.run_state import Life, judge
 from mobile_vla.evidence.timeline import timeline
 from mobile_vla.runs.events import EventLog, Heartbeat, Start
 from mobile_vla.runs.process import Process, boot_id, this_process
+from small_lab import until
 
 if TYPE_CHECKING:
     from run_folders import Maker

@@ -134,7 +134,7 @@ def import_(options: arguments.ImportOptions) -> None:
     )
 
 
-def diff(options: arguments.DiffOptions) -> int:
+def diff(options: arguments.DatasetDiffOptions) -> int:
     """Say how the second data set differs from the first; 1 where it does."""
     from mobile_vla.episodes.dataset_diff import describe, diff_manifests
     from mobile_vla.episodes.manifest import read_manifest

@@ -75,7 +75,7 @@ class ImportOptions(Options):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DiffOptions(Options):
+class DatasetDiffOptions(Options):
     """The two data sets to compare."""
 
     a: str
@@ -172,7 +172,7 @@ def add_diff(actions: Actions, function: Function) -> None:
     action.add_argument("b", metavar="B", help="another")
     add_json(action)
     example = "mvla episodes diff workspace/data/left_right workspace/runs/CASE/RUN/manifest.json"
-    runs(action, function, DiffOptions, example)
+    runs(action, function, DatasetDiffOptions, example)
 
 
 def add_export(actions: Actions, function: Function) -> None:

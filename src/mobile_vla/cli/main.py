@@ -34,12 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; exit 2 for a usage error, 1 for a negative finding."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     command = next((word for word in words if not word.startswith("-")), "")
-    given = parser(command).parse_args(words)
+    namespace = parser(command).parse_args(words)
     try:
         from mobile_vla.cli.extras import installed
 
-        with installed(given.needs):
-            return given.function(given.options.of(given)) or 0
+        with installed(namespace.needs):
+            return namespace.function(namespace.options.of(namespace)) or 0
     except UserError as error:
         for fault in error.faults:
             print(f"mvla: {fault}", file=sys.stderr)

@@ -49,4 +49,4 @@ def places(options: EvidenceOptions, folder: str | None = None) -> tuple[Setting
         raise no_workspace(replace(options, workspace=str(base)))
     if not named and next(find_runs(Workspace(base).runs), None) is None and os.listdir(base):  # noqa: PTH208
         named = [str(base)]
-    return setting(replace(options, workspace=str(base))), [Path(one) for one in named]
+    return setting(replace(options, workspace=str(base))), [Path(folder) for folder in named]

@@ -35,15 +35,17 @@ def run_to_train(chosen: Setting, name: str, *, resume: bool) -> RunFolder:
 
     case = case_of(chosen.study, name, chosen.path)
     view = book_of(chosen).case(case.name)
-    own = [run for run in view.runs if run.resolved and run.resolved.profile == chosen.profile_name]
-    if any(run.state in ("running", "stalled") for run in own):
+    attempts = [
+        run for run in view.runs if run.resolved and run.resolved.profile == chosen.profile_name
+    ]
+    if any(run.state in ("running", "stalled") for run in attempts):
         status = chosen.command("mvla status")
         raise UserError(f"{name} is being trained already: see `{status}`.")
     if resume:
-        if not own:
+        if not attempts:
             train = chosen.command(f"mvla train {quoted(name)}")
             raise UserError(f"{name} has no run to resume: train it with `{train}`.")
-        return RunFolder(chosen.workspace.path / own[-1].path)
-    attempt = min(len(own), len(case.attempts) - 1)
+        return RunFolder(chosen.workspace.path / attempts[-1].path)
+    attempt = min(len(attempts), len(case.attempts) - 1)
     resolved = resolve(chosen.study, case, chosen.profile_name, attempt, chosen.path)
     return begin_run(resolved, chosen.workspace)

@@ -45,16 +45,16 @@ def verify_metrics(run: RunView, workspace: Workspace) -> list[Recomputed]:
     if run.foreign is not None or not views:
         raise UserError(f"{run.path} has no checkpoint that loads and has a logged loss.")
     folder = RunFolder(workspace.path / run.path)
-    found = []
+    checked = []
     for view in views:
         weights = workspace.path / view.path / "policy.safetensors"
         assert view.val_loss is not None
         value = _validate(folder, weights, workspace)
         agrees = math.isclose(value, view.val_loss, rel_tol=TOLERANCE, abs_tol=1e-9)
-        found.append(
+        checked.append(
             Recomputed(checkpoint=view.path, logged=view.val_loss, recomputed=value, agrees=agrees)
         )
-    return found
+    return checked
 
 
 def _validate(run: RunFolder, weights: Path, workspace: Workspace) -> float:

@@ -47,8 +47,8 @@ def pretrain(options: PretrainOptions) -> None:
             report(done, total, stage)
 
         out, seed = Path(options.out), options.seed
-        made = vlm_pretrain.pretrain(options.name, out, seed=seed, progress=tell)
+        folder = vlm_pretrain.pretrain(options.name, out, seed=seed, progress=tell)
     if options.json:
-        print_json({"path": made, "card": card_path(made)})
+        print_json({"path": folder, "card": card_path(folder)})
     else:
-        print(made)
+        print(folder)
