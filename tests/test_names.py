@@ -11,34 +11,12 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "mobile_vla"
 VAGUE = frozenset(
-    [
-        "found",
-        "told",
-        "said",
-        "one",
-        "ones",
-        "seen",
-        "whole",
-        "kept",
-        "own",
-        "known",
-        "wanted",
-        "asked",
-        "given",
-        "what",
-        "begun",
-        "began",
-        "drawn",
-        "made",
-        "there",
-        "here",
-        "rest",
-        "each",
-        "every",
-        "thing",
-        "so",
-    ]
-)
+    (
+        "found", "told", "said", "one", "ones", "seen", "whole", "kept", "own", "known", "wanted",
+        "asked", "given", "what", "begun", "began", "drawn", "made", "there", "here", "rest",
+        "each", "every", "thing", "so",
+    )
+)  # fmt: skip
 SHARE_PERCENT = 0.5
 LINES = 400
 USED_TWICE: frozenset[str] = frozenset()
