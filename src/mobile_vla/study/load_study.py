@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from mobile_vla.messages.errors import Faults, UserError
+from mobile_vla.study.factors import FACTORS, RECIPE, is_factor
 from mobile_vla.study.models import (
     Case,
     Counts,
@@ -166,6 +167,9 @@ def _faults(study: Study) -> Iterator[str]:
                     f"{case.name} comes after {needed!r}, which is no case: "
                     f"{nearest(needed, names)}"
                 )
+    for name in study.nuisance:
+        if not is_factor(name):
+            yield f"nuisance {name!r} is no factor: {nearest(name, [*FACTORS, *RECIPE])}"
     cycles = (_cycle(study, case) for case in study.cases)
     yield from islice(filter(None, cycles), 1)  # each case of a circle would tell the same one
     for question in study.questions:
