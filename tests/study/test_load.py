@@ -148,7 +148,7 @@ def test_all_that_is_wrong_with_a_study_is_said_and_a_line_each(
 def test_a_misspelt_nuisance_is_refused_when_the_study_is_read(path: Path) -> None:
     with pytest.raises(UserError, match="nuisance 'hots' is no factor: did you mean `host`"):
         changed(path, "\nrobot:", "\nnuisance: [note, hots]\nrobot:")
-    changed(path, "[note, hots]", "[note, recipe.lora, setting.any_thing]")
+    changed(path, "\nrobot:", "\nnuisance: [recipe.lora, setting.any_thing]\nrobot:")
 
 
 def test_every_factor_of_a_run_can_be_declared_a_nuisance(whole_study: Maker) -> None:
