@@ -8,6 +8,7 @@ from typing import Any
 
 from mobile_vla.audit.audit_document import Proof, gather_proof
 from mobile_vla.evidence.model import CaseView, CheckpointView, Evidence, Known, RunView, State
+from mobile_vla.messages.reason import reason
 from mobile_vla.study.models import Counts
 
 GLOB = "episode_20251*.h5"
@@ -74,8 +75,11 @@ def _own(
 ) -> CaseView:  # fmt: skip
     path = f"runs/{name}/1"
     at = Evidence(file=f"{path}/events.jsonl", where="line 9")
-    why = {"failed": "failed at step 12 of 200: CUDA out of memory", "finished": "its checkpoint "
-           "loads", "running": "its process lives"}[state]  # fmt: skip
+    why = {
+        "failed": reason("run.failed", progress=[12, 200], cause="CUDA out of memory"),
+        "finished": reason("run.finished", progress=[200, 200]),
+        "running": reason("run.alive", progress=[12, 200]),
+    }[state]
     kept = None
     if losses:
         kept = CheckpointView(path=f"{path}/checkpoints/step-000200", step=200, epoch=19,

@@ -116,9 +116,12 @@ class OurFolder:
             state = _asked_elsewhere(base)
             return state, state == row.truth
         view = view_run(RunFolder(base / "run"), base, now)
-        said = {"two processes, one leaves": "both write this run", "clock set back": "set back"}
-        conflict = said.get(row.name, "")
-        right = view.state == row.truth and any(conflict in c for c in ("", *view.conflicts))
+        expected = {
+            "two processes, one leaves": "run.process_after_exit",
+            "clock set back": "run.clock_set_back",
+        }.get(row.name)
+        codes = [None, *(conflict.code for conflict in view.conflicts)]
+        right = view.state == row.truth and expected in codes
         return view.state, right
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import msgspec
 
+from in_english import note
 from mobile_vla.analysis.model import Comparison, Effect, Factor, Missing, Plan, PlanItem
 from mobile_vla.evidence.model import CaseView, CheckpointView, Evidence, RunView
+from mobile_vla.messages.reason import reason
 from mobile_vla.report.report_data import ReportView
 from mobile_vla.runs.metrics_csv import MetricsFile
 from mobile_vla.runs.results import (
@@ -57,14 +59,15 @@ def view_of(workspace: Path) -> ReportView:
         comparisons=[confounded(), valid()],
         plan=Plan(
             items=[
-                PlanItem(case=CASE_1, label="Case 1", state="done", why="finished and evaluated",
-                         command=None, seconds=None),
-                PlanItem(case=CASE_3, label="Case 3", state="running", why="step 90 of 200",
+                PlanItem(case=CASE_1, label="Case 1", state="done",
+                         why=note("finished and evaluated"), command=None, seconds=None),
+                PlanItem(case=CASE_3, label="Case 3", state="running", why=note("step 90 of 200"),
                          command=None, seconds=12.0, progress=0.45),
-                PlanItem(case=CASE_2, label="Case 2", state="to_do", why="run 1 of 2 was refused",
-                         command='mvla train "Case 2"', seconds=24.5),
+                PlanItem(case=CASE_2, label="Case 2", state="to_do",
+                         why=note("run 1 of 2 was refused"), command='mvla train "Case 2"',
+                         seconds=24.5),
             ],
-            next_steps=['train Case 2 again: mvla train "Case 2"'],
+            next_steps=[note('train Case 2 again: mvla train "Case 2"')],
         ),
     )  # fmt: skip
 
@@ -112,7 +115,7 @@ def effect(**changes: object) -> Effect:
     base = Effect(
         metric="mae_linear_y", definition="mean |predicted - true|", unit="m/s", a=0.412, b=0.187,
         difference=-0.225, low=-0.31, high=-0.14, n=40, seeds=1,
-        method="paired bootstrap over episodes", p_value=0.0004, detectable=0.12,
+        method=note("paired bootstrap over episodes"), p_value=0.0004, detectable=0.12,
         finding="suggestive",
     )  # fmt: skip
     return msgspec.structs.replace(base, **changes)
@@ -134,14 +137,16 @@ def confounded() -> Comparison:
             Factor(name="code", a=None, b="1.0", relation="unknown"),
         ],
         confounds=["data_amount", "optimiser_steps"],
-        reasons=["two factors moved beside the one in question"],
+        reasons=[note("two factors moved beside the one in question")],
         effects=[effect(), effect(metric="success_right", unit="1", a=0.05, b=0.95,
                                   difference=0.9, low=0.7, high=0.98, n=20, detectable=None)],
         would_settle=[
             Missing(case="control_balanced_250",
                     description={"data_amount": "40",
                                  "direction_balance": "50 % left, 50 % right"},
-                    parts="direction_balance from data_amount", seconds=21.0),
+                    parts=[reason("design.separates", factor="direction_balance",
+                                  others=["data_amount"])],
+                    seconds=21.0),
         ],
     )  # fmt: skip
 
@@ -177,9 +182,11 @@ def _case_1() -> CaseView:
 def _case_2() -> CaseView:
     refused = _run(CASE_2, None, None)
     refused = msgspec.structs.replace(
-        refused, state="failed", why="weights .vlms/x.pt do not exist; nearest is weights/x.pt",
+        refused, state="failed",
+        why=note("weights .vlms/x.pt do not exist; nearest is weights/x.pt"),
         steps=None, best=None, latest=None, best_val_loss=None, final_val_loss=None,
-        trained_parts={}, manifest_hash=None, conflicts=["case.yaml and events.jsonl disagree"],
+        trained_parts={}, manifest_hash=None,
+        conflicts=[note("case.yaml and events.jsonl disagree")],
     )  # fmt: skip
     return _view_of_case(CASE_2, "Case 2", [refused])
 
@@ -224,7 +231,7 @@ def _run(
     )  # fmt: skip
     return RunView(
         path=path, case=case, resolved=_resolved(case, train or Counts(left=50)),
-        state="finished", why="the exit event says finished at step 200", evidence=[evidence],
+        state="finished", why=note("the exit event says finished at step 200"), evidence=[evidence],
         started=WHEN, last_sign=WHEN, steps=200, total_steps=200, seconds_per_step=0.1, epochs=20,
         train=train, validation=validation, manifest_hash="c0ffee" * 10, train_hashes=[],
         trained_parts={"text": 36864, "head": 118420}, best_val_loss=0.0131,

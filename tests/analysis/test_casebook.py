@@ -13,6 +13,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from in_english import all_en, en
 from mobile_vla.analysis.casebook import Casebook
 from mobile_vla.cli.status_table import data_text, print_table, rows
 from mobile_vla.runs.process import this_process
@@ -139,9 +140,9 @@ def test_the_plan_before_anything(maker: Maker) -> None:
     plan = items(maker)
     assert plan["left_10"].command == 'mvla train "Case 1"'
     assert plan["left_10"].seconds is None
-    assert "attempt 1 of 2 will be refused" in plan["robot_10"].why
+    assert "attempt 1 of 2 will be refused" in en(plan["robot_10"].why)
     assert (plan["robot_20"].state, plan["robot_20"].command) == ("blocked", None)
-    assert "after Case 2" in plan["robot_20"].why
+    assert "after Case 2" in en(plan["robot_20"].why)
 
 
 def test_a_refused_attempt_leaves_the_next_to_do(maker: Maker) -> None:
@@ -149,7 +150,7 @@ def test_a_refused_attempt_leaves_the_next_to_do(maker: Maker) -> None:
     maker.begin("robot_10").exit("refused", "no/such.pt does not exist", step=0)
     item = items(maker)["robot_10"]
     assert (item.state, item.command) == ("to_do", 'mvla train "Case 2"')
-    assert "attempt 2 remains" in item.why
+    assert "attempt 2 remains" in en(item.why)
     assert item.seconds == pytest.approx(40 * 0.5)
 
 
@@ -157,7 +158,7 @@ def test_missing_weights_block(maker: Maker) -> None:
     (maker.workspace / "robovlms.pt").unlink()
     item = items(maker)["robot_10"]
     assert item.state == "blocked"
-    assert "robovlms" in item.why
+    assert "robovlms" in en(item.why)
 
 
 def test_a_running_case_has_progress_and_time_to_go(maker: Maker) -> None:
@@ -187,7 +188,7 @@ def test_a_finished_case_without_results_is_to_be_evaluated(maker: Maker) -> Non
 def test_the_plan_of_a_done_study_is_to_compare(whole_study: Maker) -> None:
     plan = whole_study.book().plan()
     assert {item.state for item in plan.items} == {"done"}
-    assert [step.split(" (")[0] for step in plan.next_steps] == [
+    assert [step.split(" (")[0] for step in all_en(plan.next_steps)] == [
         'mvla compare "Case 1" both_10 --question balance',
         'mvla compare "Case 1" "Case 2" --question vlm',
         'mvla compare "Case 1" left_20 --question amount',
@@ -199,7 +200,7 @@ def test_a_control_says_what_it_parts(maker: Maker) -> None:
     maker.finish("both_20")
     item = items(maker)["both_10"]
     assert item.state == "to_do"
-    assert "it parts direction_balance from data_amount, optimiser_steps" in item.why
+    assert "it parts direction balance from data amount and optimiser steps" in en(item.why)
 
 
 def test_the_casebook_starts_without_heavy_imports() -> None:

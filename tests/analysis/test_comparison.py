@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from in_english import all_en
 from mobile_vla.analysis.model import Comparison
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.environment import Environment
@@ -53,7 +54,7 @@ def test_an_unplanned_control_is_described(whole_study: Maker) -> None:
     missing = whole_study.book().compare("Case 1", "Case 3", "balance").would_settle[0]
     assert missing.case is None
     assert missing.description["direction_balance"] == "50 % left, 50 % right"
-    assert any("Add a case" in step for step in whole_study.book().plan().next_steps)
+    assert any("Add a case" in step for step in all_en(whole_study.book().plan().next_steps))
 
 
 def test_the_fair_pairs_are_valid_and_one_seed_is_suggestive(whole_study: Maker) -> None:
@@ -78,7 +79,7 @@ def test_a_failed_case_is_missing_evidence_with_its_reason(maker: Maker) -> None
     maker.begin("robot_10").exit("refused", "no/such.pt does not exist", step=0)
     found = maker.book().compare("Case 1", "Case 2", "vlm")
     assert found.verdict == "evidence_missing"
-    assert any("no/such.pt does not exist" in reason for reason in found.reasons)
+    assert any("no/such.pt does not exist" in reason for reason in all_en(found.reasons))
     assert [m.case for m in found.would_settle] == ["robot_10"]
 
 
@@ -118,7 +119,7 @@ def test_identical_arms_are_an_error(maker: Maker) -> None:
 def test_a_factor_that_did_not_move_tells_nothing(whole_study: Maker) -> None:
     found = whole_study.book().compare("Case 1", "both_10", "vlm")
     assert found.verdict == "not_comparable"
-    assert "the same in both" in found.reasons[0]
+    assert "the same in both" in all_en(found.reasons)[0]
 
 
 def test_the_one_factor_that_moved_is_found_without_a_question(whole_study: Maker) -> None:
@@ -173,7 +174,7 @@ def test_what_evidence_does_not_tell_is_never_assumed_equal(
     (right.folder.path / name).unlink()
     found = maker.book().compare(**CLOSE, question="balance")
     assert found.verdict == "evidence_missing"
-    assert unknown in found.reasons[-1]
+    assert unknown in found.reasons[-1].fields["factors"]
     (left.folder.path / name).unlink()
     left.folder.rollouts.unlink()
     right.folder.rollouts.unlink()
@@ -195,7 +196,7 @@ def test_other_action_units_are_not_comparable(maker: Maker) -> None:
     run.write_inputs()
     found = maker.book().compare(**CLOSE, question="balance")
     assert found.verdict == "not_comparable"
-    assert "step length" in found.reasons[0]
+    assert "step length" in all_en(found.reasons)[0]
 
 
 def test_episodes_that_one_trained_on_are_left_out_and_counted(maker: Maker) -> None:
@@ -203,7 +204,7 @@ def test_episodes_that_one_trained_on_are_left_out_and_counted(maker: Maker) -> 
     maker.finish("both_10").evaluate(0.5, leaked=4)
     found = maker.book().compare(**CLOSE, question="balance")
     assert found.verdict == "valid"
-    assert any(reason.startswith("4 of 40 evaluation episodes") for reason in found.reasons)
+    assert any(reason.startswith("4 of 40 evaluation episodes") for reason in all_en(found.reasons))
     assert next(e.n for e in found.effects if e.metric == "mae_linear_x") == 36
 
 
@@ -219,7 +220,7 @@ def test_a_set_from_which_each_cut_its_own_leaks_is_still_one_set(maker: Maker) 
     write_json(run.folder.offline, msgspec.structs.replace(offline, set=cut, policy=policy))
     found = maker.book().compare(**CLOSE, question="balance")
     assert found.verdict == "valid"
-    assert found.reasons[0].startswith("1 of 40 evaluation episodes")
+    assert all_en(found.reasons)[0].startswith("1 of 40 evaluation episodes")
     assert next(e.n for e in found.effects if e.metric == "mae_linear_x") == 39
 
 
@@ -231,7 +232,7 @@ def test_validation_episodes_that_the_other_trained_on_are_told(maker: Maker) ->
 
     write_manifest(run.folder.manifest, Manifest.of("small", 0.4, moved))
     found = maker.book().compare(**CLOSE, question="balance")
-    assert any("validation episodes of left_10" in reason for reason in found.reasons)
+    assert any("validation episodes of left_10" in reason for reason in all_en(found.reasons))
 
 
 def test_unknown_names_get_the_nearest(whole_study: Maker) -> None:

@@ -17,6 +17,7 @@ from mobile_vla.analysis.design.row_reduction import Span
 from mobile_vla.analysis.model import Design
 from mobile_vla.analysis.wording import FORBIDDEN
 from mobile_vla.analysis.wording_design import design_lines, fault_sentence
+from mobile_vla.messages.reason import reason
 
 if TYPE_CHECKING:
     from run_folders import Maker
@@ -93,7 +94,8 @@ def test_the_labs_page_can_answer_neither_and_two_controls_part_them(maker: Make
     assert control.description["data_amount"] == "16"
     assert control.description["optimiser_steps"] == "40"
     assert control.seconds == pytest.approx(40 * 0.5)
-    assert control.parts == "data_amount from direction_balance, optimiser_steps"
+    others = ["direction_balance", "optimiser_steps"]
+    assert control.parts == [reason("design.separates", factor="data_amount", others=others)]
     assert design.smallest
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from mobile_vla.analysis.diagnostics import faults
+from mobile_vla.analysis.diagnostics import diagnose, name_of
 from mobile_vla.analysis.headline_metrics import beats_replay, unbeaten_replays
+from mobile_vla.messages.catalogue import sentence
 from mobile_vla.runs.results import (
     EpisodeSet,
     Hearing,
@@ -72,8 +73,8 @@ def run(
 
 
 def test_a_sound_run_has_no_fault_and_one_not_evaluated_says_nothing() -> None:
-    assert faults(run()) == []
-    assert faults(SimpleNamespace(offline=None)) == []  # type: ignore[arg-type]
+    assert diagnose(run()) == []
+    assert diagnose(SimpleNamespace(offline=None)) == []  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -91,14 +92,14 @@ def test_a_sound_run_has_no_fault_and_one_not_evaluated_says_nothing() -> None:
     ],
 )
 def test_each_fault_is_named_alone_in_both_languages(what: Any, name: str, words: str) -> None:
-    (found,) = faults(run(**what))
-    assert found.name == name
-    assert words in found.en
-    assert any("가" <= letter <= "힣" for letter in found.ko)
+    (found,) = diagnose(run(**what))
+    assert name_of(found) == name
+    assert words in sentence(found, "en")
+    assert any("가" <= letter <= "힣" for letter in sentence(found, "ko"))
 
 
 def test_a_left_only_policy_is_not_blamed_for_what_it_never_heard() -> None:
-    assert faults(run(swap=(0.2, 0.0), right=0)) == []
+    assert diagnose(run(swap=(0.2, 0.0), right=0)) == []
 
 
 def test_every_replay_that_does_as_well_is_named() -> None:

@@ -15,6 +15,7 @@ import foreign_material as make
 from mobile_vla.cli.main import main
 from mobile_vla.cli.schema import ANSWERS, schema
 from mobile_vla.evidence.model import CaseView
+from mobile_vla.messages.as_json import plain
 
 if TYPE_CHECKING:
     from run_folders import Maker
@@ -40,7 +41,7 @@ def test_the_documents_example_runs(
 def test_every_answer_has_a_schema_with_all_its_keys(whole_study: Maker) -> None:
     found = schema()
     assert set(found["commands"]) == set(ANSWERS)
-    case = msgspec.to_builtins(whole_study.book().cases()[0])
+    case = plain(whole_study.book().cases()[0])
     assert set(case) == set(found["$defs"]["CaseView"]["properties"])
     assert set(case["runs"][0]) == set(found["$defs"]["RunView"]["properties"])
     for reference in re.findall(r"#/\$defs/(\w+)", str(found)):

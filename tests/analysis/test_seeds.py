@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import permutation_test, ttest_ind
 from statsmodels.stats.power import TTestIndPower
 
+from in_english import all_en, en
 from mobile_vla.analysis import statistics as s
 from mobile_vla.analysis.wording import effect_sentence
 from mobile_vla.runs.files import write_json
@@ -32,7 +33,7 @@ def seeded(maker: Maker, name: str, seed: int, good: float = 1.0) -> None:
 
 def success(maker: Maker, a: str = "left_10", b: str = "both_10") -> Effect:
     found = maker.book().compare(a, b, "balance")
-    assert found.verdict == "valid", found.reasons
+    assert found.verdict == "valid", all_en(found.reasons)
     return next(e for e in found.effects if e.metric == "success")
 
 
@@ -47,7 +48,7 @@ def test_seeds_that_agree_carry_a_claim_and_one_each_does_not(maker: Maker) -> N
     assert (found.seeds, found.finding) == (4, "difference")
     assert found.a == pytest.approx(np.mean([1, 0.95, 1, 0.9]))
     assert found.b == pytest.approx(np.mean([0.5, 0.5, 0.4, 0.45]))
-    assert "4 and 4 training seeds" in found.method
+    assert "4 and 4 training seeds" in en(found.method)
     assert "One training seed" not in effect_sentence(found, "A", "B", "en")
 
 
@@ -164,7 +165,7 @@ def test_the_plan_trains_the_seeds_that_the_study_names(maker: Maker) -> None:
     maker.finish("left_10")
     item = next(item for item in maker.book().plan().items if item.case == "left_10")
     assert (item.state, item.command) == ("to_do", 'mvla train "Case 1"')
-    assert item.why == "finished with seed 1; seed 2 remains"
+    assert en(item.why) == "finished with seed 1; seed 2 remains"
     maker.finish("left_10", attempt=1)
     item = next(item for item in maker.book().plan().items if item.case == "left_10")
     assert item.state == "done"

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from in_english import note
 from mobile_vla.analysis.comparison import Asked, compare_pair
 from mobile_vla.analysis.effects import adjust
 from mobile_vla.analysis.model import Comparison
@@ -45,8 +46,9 @@ def run_of(case: str, factors: dict[str, str], wins: Sequence[bool] = (True,)) -
     driven = Rollouts(time=datetime.now(UTC), checkpoint="c", checkpoint_blake3="c",
                       simulator="s", max_steps=25, rollouts=drives)  # fmt: skip
     return RunView(
-        path=f"runs/{case}/{factors['seed']}", case=case, resolved=None, state="finished", why="",
-        evidence=[], started=None, last_sign=None, steps=1, total_steps=1, seconds_per_step=None,
+        path=f"runs/{case}/{factors['seed']}", case=case, resolved=None, state="finished",
+        why=note(""), evidence=[], started=None, last_sign=None, steps=1, total_steps=1,
+        seconds_per_step=None,
         epochs=1, train=None, validation=None, manifest_hash=None, train_hashes=[],
         trained_parts={}, best_val_loss=None, final_val_loss=None, best=None, latest=None,
         offline=None, rollouts=driven, conflicts=[],
@@ -57,7 +59,7 @@ def run_of(case: str, factors: dict[str, str], wins: Sequence[bool] = (True,)) -
 
 def case_of(name: str, runs: list[RunView]) -> CaseView:
     return CaseView(name=name, label=None, role="case", planned=None, after=[], attempts=1,
-                    runs=runs, run=runs[-1], state="finished", why="")  # fmt: skip
+                    runs=runs, run=runs[-1], state="finished", why=note(""))  # fmt: skip
 
 
 def judged(a: CaseView, b: CaseView, factor: str, *, measure: bool = False) -> Comparison:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from mobile_vla.cli import judge
+from in_english import all_en
+from mobile_vla.cli.compare import print_comparisons
 from mobile_vla.cli.main import main
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.events import Heartbeat
@@ -98,7 +99,9 @@ def test_another_unit_of_a_metric_is_told_and_not_compared(maker: Maker) -> None
     text = run.folder.offline.read_text().replace("m/s", "cm/s")
     run.folder.offline.write_text(text)
     found = maker.book().compare(**PAIR)
-    assert "of another unit or definition in each, so not compared: mae_linear_x" in found.reasons
+    assert "of another unit or definition in each, so not compared: mae_linear_x" in all_en(
+        found.reasons
+    )
     assert not any(e.metric == "mae_linear_x" for e in found.effects)
 
 
@@ -107,7 +110,7 @@ def test_a_metric_that_one_lacks_is_named(maker: Maker) -> None:
     run = maker.finish("both_10")
     text = run.folder.offline.read_text().replace("mae_linear_x", "mae_linear_y")
     run.folder.offline.write_text(text)
-    reasons = maker.book().compare(**PAIR).reasons
+    reasons = all_en(maker.book().compare(**PAIR).reasons)
     assert "measured in left_10 alone, so not compared: mae_linear_x" in reasons
     assert "measured in both_10 alone, so not compared: mae_linear_y" in reasons
 
@@ -125,7 +128,7 @@ def test_a_case_that_never_drove_says_what_to_run(maker: Maker) -> None:
     maker.finish("both_10").folder.rollouts.unlink()
     found = maker.book().compare(**PAIR)
     assert found.verdict == "evidence_missing"
-    assert "driving of both_10 is not measured: run `mvla evaluate` on it" in found.reasons
+    assert "driving of both_10 is not measured: run `mvla evaluate` on it" in all_en(found.reasons)
 
 
 def test_a_set_that_is_leaked_whole_is_refused(maker: Maker) -> None:
@@ -136,7 +139,7 @@ def test_a_set_that_is_leaked_whole_is_refused(maker: Maker) -> None:
         write_json(run.folder.offline, msgspec.structs.replace(found, set=every))
     judged = maker.book().compare(**PAIR)
     assert judged.verdict == "not_comparable"
-    assert "every evaluation episode is one that one of them trained on" in judged.reasons
+    assert "every evaluation episode is one that one of them trained on" in all_en(judged.reasons)
 
 
 def test_near_duplicates_that_one_arm_saw_are_cut_for_both_and_counted(maker: Maker) -> None:
@@ -151,8 +154,8 @@ def test_near_duplicates_that_one_arm_saw_are_cut_for_both_and_counted(maker: Ma
     write_json(run.folder.offline, msgspec.structs.replace(found, set=rest, policy=policy))
     judged = maker.book().compare(**PAIR)
     assert judged.verdict == "valid"
-    assert judged.reasons[0].startswith("3 of 40 evaluation episodes")
-    assert judged.reasons[1].startswith("3 of those left out only show almost")
+    assert all_en(judged.reasons)[0].startswith("3 of 40 evaluation episodes")
+    assert all_en(judged.reasons)[1].startswith("3 of those left out only show almost")
     assert next(e.n for e in judged.effects if e.metric == "mae_linear_x") == 37
 
 
@@ -186,9 +189,9 @@ def test_one_scene_and_one_episode_claim_nothing(maker: Maker) -> None:
 def test_a_question_about_a_factor_that_no_case_varies_says_so(maker: Maker) -> None:
     maker.finish("left_10")
     maker.finish("both_10")
-    reasons = maker.book().compare("left_10", "both_10", "recipe.window").reasons
-    assert "no case varies recipe.window: plan one that does" in reasons
-    reasons = maker.book().compare("left_10", "both_10", "initial_weights").reasons
+    reasons = all_en(maker.book().compare("left_10", "both_10", "recipe.window").reasons)
+    assert "no case varies recipe window: plan one that does" in reasons
+    reasons = all_en(maker.book().compare("left_10", "both_10", "initial_weights").reasons)
     assert not any("no case varies" in reason for reason in reasons)
 
 
@@ -205,13 +208,13 @@ def test_every_printed_line_of_an_exploratory_look_says_that_it_is_one(
     whole_study: Maker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     book = whole_study.book()
-    judge.print_comparisons([book.compare("Case 1", "Case 3", "balance", True)], book.cases())
+    print_comparisons([book.compare("Case 1", "Case 3", "balance", True)], book.cases())
     lines = [line for line in capsys.readouterr().out.splitlines() if line]
     while not lines[-1].startswith("exploratory"):  # what is wrong with the cases, of no pair
         del lines[-1]
     assert len(lines) > 10
     assert all(line.startswith("exploratory, not valid: ") for line in lines)
-    judge.print_comparisons([book.compare("Case 1", "both_10", "balance", True)], book.cases())
+    print_comparisons([book.compare("Case 1", "both_10", "balance", True)], book.cases())
     assert "exploratory" not in capsys.readouterr().out
 
 

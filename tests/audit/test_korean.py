@@ -1,4 +1,4 @@
-"""The casebook's reasons in Korean: known ones are told, unknown ones are left to be quoted."""
+"""The audit's sentences in Korean: a sentence that no rule knows is left to be quoted."""
 
 import sys
 from pathlib import Path
@@ -8,14 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobile_vla.analysis.casebook import Casebook
-from mobile_vla.analysis.korean_reasons import RULES, korean_reason
 from mobile_vla.analysis.wording import FORBIDDEN
 from mobile_vla.audit.audit_document import audit_document
 from mobile_vla.audit.audit_messages import shown
+from mobile_vla.audit.korean_reasons import RULES, korean_reason
 from mobile_vla.old_claims.model import Claim, Judged
 from mobile_vla.old_claims.source import parse_document
-from mobile_vla.study.load_study import find_study, load_study
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks import audit as corpus
@@ -31,15 +29,6 @@ from benchmarks.audit_evidence import make_proof
         ("after Case 2, which is blocked", "Case 2 다음 차례 (그 상태: 막힘)"),
         ("moved as well: data_amount (40 against 80), optimiser_steps (100 against 200)",
          "함께 바뀐 요인: 데이터 양 (40 ↔ 80), 최적화 스텝 수 (100 ↔ 200)"),
-        ("attempt 1 of 2 failed: refused in preflight: no x.pt; attempt 2 remains",
-         "시도 2번 중 1번째: 실패: 학습 전 점검에서 거부됨: no x.pt. 2번째 시도가 남음"),
-        ("killed: its process 7 is gone and left no exit event; it was at step 3 of 9; "
-         "it resumes from checkpoints/latest",
-         "강제 종료: 프로세스 7가 종료 기록 없이 사라짐. 9 스텝 중 3 스텝에 있었음. "
-         "이어서 시작할 곳: checkpoints/latest"),
-        ('mvla train "Case 1" (not begun)', 'mvla train "Case 1" (시작 전)'),
-        ("not begun; it parts direction_balance from data_amount, against Case 1",
-         "시작 전. Case 1와 견주어 방향 균형 ↔ 데이터 양 분리"),
         ("Case 2 is failed: refused in preflight: no x.pt",
          "Case 2: 실패, 학습 전 점검에서 거부됨: no x.pt"),
     ],
@@ -51,16 +40,6 @@ def test_reasons(english, korean):
 @pytest.mark.parametrize("sentence", ["CUDA out of memory", "", "Error: what: is this"])
 def test_what_no_rule_knows_is_not_made_up(sentence):
     assert korean_reason(sentence) is None
-
-
-def test_every_reason_of_a_study_without_runs_is_known(tmp_path):
-    book = Casebook(tmp_path, load_study(find_study("left_right")))
-    reasons = [case.why for case in book.cases()]
-    reasons += [reason for comparison in book.comparisons() for reason in comparison.reasons]
-    plan = book.plan()
-    reasons += [item.why for item in plan.items] + plan.next_steps
-    assert len(reasons) > 20
-    assert [reason for reason in reasons if korean_reason(reason) is None] == []
 
 
 def test_no_korean_rule_says_what_evidence_cannot_carry():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from in_english import en
 from mobile_vla.cli.main import main
 from mobile_vla.runs.events import Checkpoint, CheckpointFailed, Exit
 from small_lab import Lab, events_of, furnish, until
@@ -183,8 +184,8 @@ def test_the_disk_is_full_while_training(
     lab.nothing_half_written()
     assert run.latest_step is not None
     judged = lab.judged("left_10")
-    assert judged.state == "failed", judged.why
-    assert "The disk is full" in judged.why
+    assert judged.state == "failed", en(judged.why)
+    assert "The disk is full" in en(judged.why)
     assert judged.latest is not None and judged.latest.problem is None
     if leave:
         assert events_of(run.events, CheckpointFailed)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from in_english import en
 from mobile_vla.runs.events import Exit, Preflight
 from small_lab import Lab, events_of
 
@@ -53,7 +54,7 @@ def test_case_2_is_refused_on_its_path_alone(lab: Lab) -> None:
     assert "mvla: " + ended.reason == said
     assert run.console.read_text() == ended.reason + "\n"
     judged = lab.judged("robovlms_10")
-    assert (judged.state, judged.why) == ("failed", f"refused in preflight: {ended.reason}")
+    assert (judged.state, en(judged.why)) == ("failed", f"refused in preflight: {ended.reason}")
 
 
 def test_everything_wrong_is_said_at_once_and_a_line_each(lab: Lab) -> None:
@@ -65,7 +66,7 @@ def test_everything_wrong_is_said_at_once_and_a_line_each(lab: Lab) -> None:
     parts = ("data/small", "no/such/vlm does not exist", "wieghts/robto.pt does not exist")
     assert all(part in fault for part, fault in zip(parts, said, strict=True))
     assert run.console.read_text().splitlines() == said
-    assert lab.judged("robovlms_10").why == f"refused in preflight: {' '.join(said)}"
+    assert en(lab.judged("robovlms_10").why) == f"refused in preflight: {' '.join(said)}"
     (found,) = events_of(run.events, Preflight)
     assert [(check.name, check.passed) for check in found.checks] == [
         ("episodes", False),

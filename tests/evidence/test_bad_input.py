@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 import foreign_material as make
+from in_english import en
 from mobile_vla.analysis.casebook import Casebook
 from mobile_vla.evidence.case_listing import summary
 from mobile_vla.evidence.importers.scan_folders import Scanned, scan
@@ -105,11 +106,12 @@ import resource, sys, time
 from pathlib import Path
 from mobile_vla.analysis.casebook import Casebook
 from mobile_vla.evidence.importers.scan_folders import scan
+from mobile_vla.messages.catalogue import sentence
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 began = time.process_time()
 folder = Path(sys.argv[1])
 for run in Casebook(folder).runs() or scan([folder]).runs:
-    print(run.state, run.why, *run.conflicts, sep="; ")
+    print(run.state, *(sentence(why, "en") for why in (run.why, *run.conflicts)), sep="; ")
 print(time.process_time() - began)
 """
 
@@ -194,7 +196,7 @@ def test_a_console_that_is_not_utf_8(maker: Maker) -> None:
     run.folder.console.write_bytes(text.encode("cp949"))
     (view,) = maker.book().runs()
     assert view.state == "failed"
-    assert "RuntimeError: " in view.why and "\ufffd" in view.why
+    assert "RuntimeError: " in en(view.why) and "\ufffd" in en(view.why)
 
 
 @pytest.mark.parametrize("encoding", ["cp949", "utf-8-sig"])

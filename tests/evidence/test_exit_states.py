@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 from benchmarks.exit_rows import OURS, begin, end, memory_group, small_disk
 
+from in_english import all_en, en
 from mobile_vla.evidence.run_view import view_run
 from mobile_vla.runs.events import Checkpoint, Epoch
 from mobile_vla.runs.folder import RunFolder
@@ -45,7 +46,7 @@ def fresh(maker: Maker) -> Path:
 
 def told(maker: Maker) -> tuple[str, str]:
     (run,) = maker.book().runs()
-    return run.state, run.why
+    return run.state, en(run.why)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_stopped_and_going_on(lab: Lab) -> None:
     lab.when("left_10", Epoch)
     training.send(signal.SIGSTOP)
     until(lambda: lab.judged("left_10").state == "stalled", "the stall")
-    assert "is stopped" in lab.judged("left_10").why
+    assert "is stopped" in en(lab.judged("left_10").why)
     training.send(signal.SIGCONT)
     until(lambda: lab.judged("left_10").state == "running", "going on")
 
@@ -115,8 +116,8 @@ def _fill(lab: Lab, filler: Path) -> None:
             pass
     assert training.end() != 0
     found = lab.judged("left_10")
-    assert found.state == "failed", found.why
-    assert "disk" in found.why.lower() or "No space" in found.why
+    assert found.state == "failed", en(found.why)
+    assert "disk" in en(found.why).lower() or "No space" in en(found.why)
     assert found.latest is not None and found.latest.problem is None
     assert run.path.name in found.path
 
@@ -130,7 +131,7 @@ def test_two_processes_on_one_run_folder(maker: Maker) -> None:
         process.wait()
     assert run.state == "running"
     pids = [str(process.pid) for process in both]
-    (said,) = [conflict for conflict in run.conflicts if "both write this run" in conflict]
+    (said,) = [conflict for conflict in all_en(run.conflicts) if "both write this run" in conflict]
     assert all(pid in said for pid in pids)
     assert told(maker)[0] == "killed"
 
@@ -143,10 +144,10 @@ def test_of_two_processes_the_one_that_stays_speaks(maker: Maker) -> None:
     leaves.wait()
     (run,) = maker.book().runs()
     end(stays)
-    assert run.state == "running", run.why
+    assert run.state == "running", en(run.why)
     assert any(
         f"process {leaves.pid} left" in said and f"process {stays.pid} lives" in said
-        for said in run.conflicts
+        for said in all_en(run.conflicts)
     )
     assert told(maker)[0] == "killed"
 
@@ -170,8 +171,8 @@ def test_a_clock_set_back_while_it_trains(maker: Maker) -> None:
     run = view_run(RunFolder(folder), maker.workspace, now)
     process.kill()
     process.wait()
-    assert (run.state, run.steps) == ("running", 8), run.why
-    assert any("set back before line 3" in conflict for conflict in run.conflicts)
+    assert (run.state, run.steps) == ("running", 8), en(run.why)
+    assert any("set back before line 3" in conflict for conflict in all_en(run.conflicts))
 
 
 def test_a_reboot_with_the_pid_reused(maker: Maker) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import foreign_material as make
+from in_english import all_en, en
 from mobile_vla.cli.scan_table import told
 from mobile_vla.evidence.importers.scan_folders import Scanned, scan
 from mobile_vla.evidence.model import RunView
@@ -46,7 +47,7 @@ def test_a_log_alone_tells_the_run(tmp_path: Path) -> None:
     assert (found.steps_per_epoch, found.samples_per_epoch) == (400, 400)
     assert (run.steps, run.factors["optimiser_steps"].value) == (150, "150")
     assert found.date == "2025-12-04"
-    assert any("frozen" in c and "55.8 M" in c and "r = 32" in c for c in run.conflicts)
+    assert any("frozen" in c and "55.8 M" in c and "r = 32" in c for c in all_en(run.conflicts))
     line = path.read_text().splitlines()[0:]
     where = found.train.evidence
     assert where.blake3 == hash_file(path) and where.file == path.as_posix()
@@ -61,7 +62,7 @@ def test_a_loss_before_its_epochs_validation_is_the_one_before(tmp_path: Path) -
     run = only(tmp_path)
     assert [loss.epoch for loss in run.foreign.val_losses] == [0]  # type: ignore[union-attr]
     assert run.state == "unknown"
-    assert "epoch 1, step 400 of 400" in run.why
+    assert "epoch 1, step 400 of 400" in en(run.why)
 
 
 def test_failed_attempts_are_runs_of_the_case_their_contents_name(tmp_path: Path) -> None:
@@ -74,10 +75,10 @@ def test_failed_attempts_are_runs_of_the_case_their_contents_name(tmp_path: Path
     found = scan([tmp_path])
     assert [(run.case, run.state) for run in found.runs] == [("case_2", "failed")] * 2
     first, second = found.runs
-    assert "Cannot import lightning module" in first.why and "before any data" in first.why
-    assert any("by the time alone" in conflict for conflict in first.conflicts)
-    assert "No such file or directory: '.vlms/a.pt'" in second.why
-    assert "before any data was read" in second.why
+    assert "Cannot import lightning module" in en(first.why) and "before any data" in en(first.why)
+    assert any("by the time alone" in conflict for conflict in all_en(first.conflicts))
+    assert "No such file or directory: '.vlms/a.pt'" in en(second.why)
+    assert "before any data was read" in en(second.why)
     assert second.evidence[0].where == "line 5"
     assert second.factors["initial_weights"].value == ".vlms/a.pt"
     assert len(found.problems) == 1 and "other_2025" in found.problems[0]
@@ -112,7 +113,7 @@ def test_a_folder_its_log_and_its_config_are_one_run(tmp_path: Path) -> None:
     assert [view.epoch for view in run.foreign.checkpoints or ()] == [1, 2, 2]
     assert run.best is not None and run.best.path.endswith("0.027.ckpt")
     assert run.best.val_loss == 0.0271
-    joined = "\n".join(run.conflicts)
+    joined = "\n".join(all_en(run.conflicts))
     assert "val_loss 0.013 at epoch 2" in joined and "has 0.0357" in joined
     assert "0.027.ckpt" not in joined
     assert "learning_rate differ" in joined
@@ -124,7 +125,7 @@ def test_a_folder_without_a_log(tmp_path: Path) -> None:
     make.checkpoint(folder / "epoch_epoch=01-val_loss=val_loss=0.027.ckpt", 1)
     run = only(tmp_path)
     assert (run.case, run.state) == ("case_3", "unknown")
-    assert any("no scanned log or curve contains" in c for c in run.conflicts)
+    assert any("no scanned log or curve contains" in c for c in all_en(run.conflicts))
 
 
 def test_a_config_alone_says_nothing_of_a_run(tmp_path: Path) -> None:
@@ -144,13 +145,13 @@ def test_malformed_json_is_said_and_its_readable_part_used(tmp_path: Path, damag
     run = only(tmp_path)
     assert run.case == "case_9"
     assert run.factors["recipe.window"].value == "8"
-    assert any("not valid JSON (line" in c and "readable part" in c for c in run.conflicts)
+    assert any("not valid JSON (line" in c and "readable part" in c for c in all_en(run.conflicts))
 
 
 def test_right_only_is_held_against_what_was_read(tmp_path: Path) -> None:
     make.write(tmp_path / "a.txt", make.log("kosmos_right_only_1", [0.3, 0.2, 0.1]))
     make.write(tmp_path / "b.txt", make.log("kosmos_leftright_1", [0.3, 0.2, 0.1]))
-    runs = {run.case: "\n".join(run.conflicts) for run in scan([tmp_path]).runs}
+    runs = {run.case: "\n".join(all_en(run.conflicts)) for run in scan([tmp_path]).runs}
     assert "says right only, but its glob episode_20251*.h5" in runs["kosmos_right_only_1"]
     assert "it read 400 + 100 episodes" in runs["kosmos_right_only_1"]
     assert "right only" not in runs["kosmos_leftright_1"]
@@ -160,7 +161,7 @@ def test_steps_that_do_not_fit_the_data_set_are_said(tmp_path: Path) -> None:
     text = make.log("case_1", [0.3, 0.2, 0.1], train=400).replace("num_episodes: 400",
                                                                  "num_episodes: 250")  # fmt: skip
     make.write(tmp_path / "a.txt", text)
-    assert any("400 samples" in c and "250 episodes" in c for c in only(tmp_path).conflicts)
+    assert any("400 samples" in c and "250 episodes" in c for c in all_en(only(tmp_path).conflicts))
 
 
 def test_lightning_curves_hparams_and_events(tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_a_corrupt_event_record_stops_the_curve_and_is_said(tmp_path: Path) -> N
     path.write_bytes(data)
     run = only(tmp_path)
     assert run.final_val_loss == 4.0
-    assert any("record 6 is cut or corrupt" in conflict for conflict in run.conflicts)
+    assert any("record 6 is cut or corrupt" in conflict for conflict in all_en(run.conflicts))
 
 
 def test_a_pickle_with_code_is_listed_and_never_run(tmp_path: Path) -> None:
@@ -207,7 +208,7 @@ def test_a_pickle_with_code_is_listed_and_never_run(tmp_path: Path) -> None:
     make.checkpoint(tmp_path / "x/last.ckpt", 1, evil=Evil())
     run = only(tmp_path)
     assert not (tmp_path / "ran").exists()
-    assert any("posix.system" in conflict for conflict in run.conflicts)
+    assert any("posix.system" in conflict for conflict in all_en(run.conflicts))
     view = run.foreign.checkpoints[0]  # type: ignore[index,union-attr]
     assert (view.problem, view.step) == (None, 100)
 
@@ -235,7 +236,7 @@ def test_checkpoints_that_do_not_load(tmp_path: Path, damage: str) -> None:
     word = {"cut": "truncated", "nan": "NaN", "garbage": "no torch", "bare": "bare pickle",
             "empty": "no torch", "locked": "encrypted", "packed": "compression",
             }[damage]  # fmt: skip
-    assert view.problem is not None and word in view.problem
+    assert view.problem is not None and word in en(view.problem)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +252,7 @@ def test_mlflow_is_quoted_not_believed(tmp_path: Path, status: str, state: str) 
     make.mlflow_store(tmp_path / "mlflow.db", status)
     run = only(tmp_path)
     assert (run.case, run.state) == ("case_m", state)
-    assert status in run.why
+    assert status in en(run.why)
     assert (run.best_val_loss, run.final_val_loss, run.steps) == (0.1, 0.2, 2)
     assert run.factors["recipe.learning_rate"].value == "0.0001"
 
@@ -270,7 +271,7 @@ def test_wandb_offline_files(tmp_path: Path, code: int | None, state: str) -> No
     data[40000] ^= 1
     path.write_bytes(data)
     damaged = only(tmp_path)
-    assert any("checksum is wrong" in conflict for conflict in damaged.conflicts)
+    assert any("checksum is wrong" in conflict for conflict in all_en(damaged.conflicts))
     assert damaged.steps is not None and 0 < damaged.steps < 399
 
 
@@ -310,7 +311,7 @@ def test_no_content_crashes_the_scan(tmp_path: Path, name: str, content: bytes) 
 def test_garbage_named_metrics_csv_is_said(tmp_path: Path) -> None:
     make.write(tmp_path / "x/metrics.csv", b"\x00\xff\x80" * 999)
     run = only(tmp_path)
-    assert any("metrics.csv cannot be read" in conflict for conflict in run.conflicts)
+    assert any("metrics.csv cannot be read" in conflict for conflict in all_en(run.conflicts))
 
 
 def test_a_loop_of_links(tmp_path: Path) -> None:

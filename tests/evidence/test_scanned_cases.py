@@ -74,9 +74,9 @@ def test_two_scanned_runs_are_confounded_by_what_their_logs_tell(
     assert asked(maker, *arguments, "--question", "balance") == 1
     said = capsys.readouterr().out
     assert "data amount and optimiser steps moved as well" in said
-    assert "unknown on one side at least: vlm," in said
+    assert "unknown on one side at least: VLM, " in said
     assert "mvla evaluate" not in said
-    assert "direction_balance" in said and "evaluation_set" in said
+    assert "direction balance" in said and "evaluation set" in said
     assert asked(maker, "compare", "Case 1", "Case 2", "--evidence", str(field)) == 1
     assert "no '.vlms/a.pt'" in capsys.readouterr().out
 

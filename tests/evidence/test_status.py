@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from in_english import all_en, en
 from mobile_vla.evidence.model import RunView
 from mobile_vla.evidence.read_run import read_run
 from mobile_vla.evidence.run_state import Life, judge
@@ -68,7 +69,7 @@ def test_a_signalled_process_is_killed_and_was_running_before(
     child.wait()
     run = only(maker)
     assert (run.state, run.steps, run.total_steps) == ("killed", 7, 40)
-    assert str(child.pid) in run.why
+    assert str(child.pid) in en(run.why)
 
 
 def test_a_stopped_process_is_stalled(maker: Maker) -> None:
@@ -79,7 +80,7 @@ def test_a_stopped_process_is_stalled(maker: Maker) -> None:
     child.kill()
     child.wait()
     assert run.state == "stalled"
-    assert "stopped" in run.why
+    assert "stopped" in en(run.why)
 
 
 def test_an_uncaught_exception_is_read_from_the_console(maker: Maker) -> None:
@@ -87,7 +88,7 @@ def test_an_uncaught_exception_is_read_from_the_console(maker: Maker) -> None:
     child.wait()
     run = only(maker)
     assert run.state == "failed"
-    assert "RuntimeError: the disk ate it" in run.why
+    assert "RuntimeError: the disk ate it" in en(run.why)
     assert any(e.file.endswith("console.log") and e.where == "line 3" for e in run.evidence)
 
 
@@ -112,7 +113,7 @@ def test_finished_needs_a_checkpoint_that_loads(maker: Maker) -> None:
         weights.write_bytes(damage)
         view = only(maker)
         assert view.state == "unverified", word
-        assert word in view.why
+        assert word in en(view.why)
     weights.write_bytes(whole)
     assert only(maker).state == "finished"
 
@@ -124,7 +125,7 @@ def test_a_checkpoint_no_event_names_is_an_orphan(maker: Maker) -> None:
     (orphan / "policy.safetensors").write_bytes(maker.safetensors([1.0]))
     view = only(maker)
     assert view.state == "finished"
-    assert any("step-000099" in c and "no checkpoint event" in c for c in view.conflicts)
+    assert any("step-000099" in c and "no checkpoint event" in c for c in all_en(view.conflicts))
 
 
 def test_finished_with_steps_left_is_a_conflict(maker: Maker) -> None:
@@ -133,7 +134,7 @@ def test_finished_with_steps_left_is_a_conflict(maker: Maker) -> None:
     run.exit("finished", step=12)
     view = only(maker)
     assert view.state == "unverified"
-    assert any("12 of 40" in conflict for conflict in view.conflicts)
+    assert any("12 of 40" in conflict for conflict in all_en(view.conflicts))
 
 
 def test_losses_that_disagree_are_unverified(maker: Maker) -> None:
@@ -142,7 +143,7 @@ def test_losses_that_disagree_are_unverified(maker: Maker) -> None:
     run.folder.metrics.write_text(text)
     view = only(maker)
     assert view.state == "unverified"
-    assert "metrics.csv" in view.why
+    assert "metrics.csv" in en(view.why)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_every_exit_event_has_its_state(maker: Maker, outcome: str, state: str, 
     run.exit(outcome, "no such path", exception, step=8)
     view = only(maker)
     assert view.state == state
-    assert words in view.why
+    assert words in en(view.why)
     assert view.evidence[0].where == "line 2"
 
 
@@ -193,7 +194,7 @@ def test_another_machine_is_unknown(maker: Maker) -> None:
     maker.begin("left_10", process=elsewhere)
     view = only(maker)
     assert view.state == "unknown"
-    assert "elsewhere" in view.why
+    assert "elsewhere" in en(view.why)
 
 
 def test_two_living_processes_on_one_folder_are_a_conflict(maker: Maker) -> None:
@@ -204,7 +205,7 @@ def test_two_living_processes_on_one_folder_are_a_conflict(maker: Maker) -> None
     view = only(maker)
     child.kill()
     child.wait()
-    assert any("both write this run" in conflict for conflict in view.conflicts)
+    assert any("both write this run" in conflict for conflict in all_en(view.conflicts))
 
 
 def test_a_resumed_run_is_judged_by_its_last_process(maker: Maker) -> None:
@@ -223,16 +224,16 @@ def test_a_resumed_run_is_judged_by_its_last_process(maker: Maker) -> None:
 def test_a_clock_set_back_and_one_in_the_future_are_said(maker: Maker) -> None:
     run = maker.begin("left_10")
     run.log(Heartbeat(step=1, epoch=0), seconds=-600)
-    assert any("set back before line 2" in c for c in only(maker).conflicts)
+    assert any("set back before line 2" in c for c in all_en(only(maker).conflicts))
     run.log(Heartbeat(step=2, epoch=0), seconds=86400)
-    assert any("in the future" in c for c in only(maker).conflicts)
+    assert any("in the future" in c for c in all_en(only(maker).conflicts))
 
 
 def test_the_best_link_is_held_against_the_log(maker: Maker) -> None:
     run = maker.begin("left_10")
     run.train(epochs=1, final_loss=0.05)
     run.checkpoint(8, 1, 0.2)
-    assert any("lower validation loss" in c for c in only(maker).conflicts)
+    assert any("lower validation loss" in c for c in all_en(only(maker).conflicts))
 
 
 def test_a_preflight_alone_is_no_training(maker: Maker) -> None:
@@ -242,7 +243,7 @@ def test_a_preflight_alone_is_no_training(maker: Maker) -> None:
 
 def test_a_sentence_for_people_needs_no_class_before_it(maker: Maker) -> None:
     maker.begin("left_10").exit("exception", "The disk is full.", "UserError", step=3)
-    assert only(maker).why == "failed at step 3 of 40: The disk is full."
+    assert en(only(maker).why) == "failed at step 3 of 40: The disk is full."
 
 
 def test_a_prepared_folder_is_queued(maker: Maker) -> None:
@@ -274,7 +275,7 @@ def test_no_content_of_any_file_crashes(maker: Maker, name: str, content: bytes)
     if name == "events.jsonl":
         assert view.state in ("unknown", "queued")
     elif name not in ("console.log", "metrics.csv"):
-        assert any(Path(name).name in conflict for conflict in view.conflicts)
+        assert any(Path(name).name in conflict for conflict in all_en(view.conflicts))
 
 
 def test_a_half_written_line_is_told_and_the_rest_is_read(maker: Maker) -> None:
@@ -284,7 +285,7 @@ def test_a_half_written_line_is_told_and_the_rest_is_read(maker: Maker) -> None:
     run.log(Heartbeat(step=3, epoch=0))
     view = only(maker)
     assert view.steps == 3
-    assert any("line 2" in conflict for conflict in view.conflicts)
+    assert any("line 2" in conflict for conflict in all_en(view.conflicts))
 
 
 def test_a_folder_in_place_of_a_file_and_a_loop_of_links(maker: Maker) -> None:
@@ -295,7 +296,7 @@ def test_a_folder_in_place_of_a_file_and_a_loop_of_links(maker: Maker) -> None:
     (run.folder.checkpoints / "best").symlink_to("best")
     (run.folder.path.parent / "loop").symlink_to(run.folder.path.parent)
     view = only(maker)
-    assert any("manifest.json is not a file" in conflict for conflict in view.conflicts)
+    assert any("manifest.json is not a file" in conflict for conflict in all_en(view.conflicts))
     assert view.best is None
 
 
@@ -305,7 +306,7 @@ def test_results_of_a_foreign_checkpoint_are_not_used(maker: Maker) -> None:
     run.evaluate()
     view = only(maker)
     assert view.offline is None and view.rollouts is None
-    assert any("did not write" in conflict for conflict in view.conflicts)
+    assert any("did not write" in conflict for conflict in all_en(view.conflicts))
 
 
 def test_step_time_and_losses_come_from_the_epochs(maker: Maker) -> None:
@@ -357,5 +358,5 @@ def test_best_is_held_against_the_metric_that_it_was_chosen_by(
         event = json.loads(lines[place]) | {"val_mae": value, "best_by": "val_mae"}
         lines[place] = json.dumps(event)
     run.folder.events.write_text("\n".join(lines) + "\n")
-    said = [conflict for conflict in only(maker).conflicts if "by the log" in conflict]
+    said = [conflict for conflict in all_en(only(maker).conflicts) if "by the log" in conflict]
     assert [("lower val_mae" in conflict) for conflict in said] == [True] * lower

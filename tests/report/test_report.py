@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from document_evidence import CASE_2, renamed, view_of
+from in_english import note
 from mobile_vla.analysis.wording import LANGUAGES
 from mobile_vla.report import headings
 from mobile_vla.report.markdown_page import block_markdown
@@ -97,7 +98,9 @@ def test_an_empty_study_says_so_in_every_part():
 
 def test_planned_cases_without_a_run_show_what_was_asked_for():
     view = view_of(Path("ws"))
-    case = msgspec.structs.replace(view.cases[0], runs=[], run=None, state="planned", why="later")
+    case = msgspec.structs.replace(
+        view.cases[0], runs=[], run=None, state="planned", why=note("later")
+    )
     text = report_markdown(replace(view, cases=[case]), "en")
     assert "40 left (asked for)" in text and "There is no run yet." in text
 

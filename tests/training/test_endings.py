@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from in_english import en
 from mobile_vla.runs.events import Checkpoint, Epoch, Exit, Preflight, Start
 from mobile_vla.runs.folder import RunFolder
 from small_lab import Lab, events_of, json_of
@@ -23,7 +24,7 @@ def told(lab: Lab, case: str) -> tuple[str, str]:
     assert command.end() == 0
     said = json_of(command.stdout)
     assert (said["state"], said["run"]["state"]) == (run.state, run.state)
-    return run.state, run.why
+    return run.state, en(run.why)
 
 
 def test_success(finished_lab: Lab) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from mobile_vla.analysis.comparison import NEEDED, Asked, compare_pair
+from mobile_vla.analysis.comparison import NEEDED, Asked, NotComparable, compare_pair
 from mobile_vla.analysis.design.estimability import study_design
 from mobile_vla.analysis.effects import adjust
 from mobile_vla.analysis.model import Comparison, Design, Plan
@@ -19,6 +19,7 @@ from mobile_vla.evidence.model import CaseView, RunView, Survey
 from mobile_vla.evidence.run_factors import DERIVED, planned_factors
 from mobile_vla.evidence.run_view import view_run
 from mobile_vla.messages.errors import UserError
+from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.runs.folder import find_runs
 from mobile_vla.runs.workspace import Workspace
 from mobile_vla.study.models import NUISANCE, Question, Study
@@ -71,16 +72,17 @@ class Casebook:
         cases = gather(runs, study, self.profile, self.study_path)
         return Survey(cases=cases, problems=problems)
 
-    def _read(self) -> tuple[list[RunView], list[str]]:
+    def _read(self) -> tuple[list[RunView], list[Reason]]:
         now = datetime.now(UTC)
         found = find_runs(Workspace(self.workspace).runs)
         own = [view_run(folder, self.workspace, now) for folder in found]
         if not self.evidence:
             return own, []
+        from mobile_vla.evidence.importers.run_builder import as_reason
         from mobile_vla.evidence.importers.scan_folders import scan
 
         scanned = scan(self.evidence)
-        return own + scanned.runs, scanned.problems
+        return own + scanned.runs, [as_reason(problem) for problem in scanned.problems]
 
     def case(self, name: str) -> CaseView:
         """The case of that name or label, or of one run's path, which then speaks alone.
@@ -188,9 +190,15 @@ class Casebook:
         try:
             return compare_pair(self._asked(cases, pair, question, question.factor, **how))
         except UserError as error:
+            message = str(error)
+            why = (
+                error.why
+                if isinstance(error, NotComparable)
+                else reason("compare.refused", message=message)
+            )
             return Comparison(
                 question=question, a=pair[0], b=pair[1], verdict="not_comparable", factors=[],
-                confounds=[], reasons=[str(error)], effects=[], would_settle=[],
+                confounds=[], reasons=[why], effects=[], would_settle=[],
                 factor=question.factor,
             )  # fmt: skip
 

@@ -15,7 +15,9 @@ from mobile_vla.analysis.seeds import FOLLOW_SEED, Arms, arms, seeds_of
 from mobile_vla.evidence.flatten import NONE
 from mobile_vla.evidence.model import CaseView, Known, RunView
 from mobile_vla.evidence.run_factors import DERIVED, IMPLIED, SETTING, planned_factors
+from mobile_vla.messages.catalogue import sentence
 from mobile_vla.messages.errors import UserError
+from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.study.models import Question
 
 NEVER_CONFOUND = frozenset({"validation_set"})
@@ -51,17 +53,25 @@ class Asked:
     measure: bool = True
 
 
+class NotComparable(UserError):
+    """A pair that nobody can compare: both arms are the same. `why` says so."""
+
+    def __init__(self, why: Reason) -> None:
+        super().__init__(f"{sentence(why, 'en')}.")
+        self.why = why
+
+
 def compare_pair(asked: Asked) -> Comparison:
     """The verdict on a pair, with the factors side by side.
 
-    Errors: `UserError` where both arms are one and the same.
+    Raises: NotComparable where both arms are the same.
     """
     a, b = asked.a, asked.b
     if a.name == b.name:
-        raise UserError(f"{a.name} cannot be compared with itself: name two cases.")
+        raise NotComparable(reason("compare.with_itself", case=a.name))
     absent = [_why_absent(case) for case in (a, b)]
     if a.run is None or b.run is None or any(absent):
-        return _without_runs(asked, [reason for reason in absent if reason])
+        return _without_runs(asked, [why for why in absent if why])
     sides = arms(a, b, asked.nuisance)
     factors = _with_seeds(pair_factors(sides.a[-1], sides.b[-1], asked.nuisance), sides)
     factor = asked.factor or _inferred(factors)
@@ -122,10 +132,7 @@ def _inferred(factors: Sequence[Factor]) -> str | None:
 
 def _refuse_identical(asked: Asked, factors: Sequence[Factor]) -> None:
     if not _unknown(factors, None, asked.nuisance):
-        raise UserError(
-            f"{asked.a.name} and {asked.b.name} are one and the same in every factor: "
-            "there is nothing to compare; name a case that differs."
-        )
+        raise NotComparable(reason("compare.identical", a=asked.a.name, b=asked.b.name))
 
 
 def _with_seeds(factors: list[Factor], sides: Arms) -> list[Factor]:
@@ -157,7 +164,7 @@ def _judged(asked: Asked, sides: Arms, factors: list[Factor], factor: str | None
     elif unknown or not shared:
         verdict = "evidence_missing"
     if unknown and verdict in ("confounded", "evidence_missing"):
-        reasons.append(f"unknown on one side at least: {', '.join(unknown)}")
+        reasons.append(reason("compare.unknown_factors", factors=[*unknown]))
     shown = asked.measure and (verdict == "valid" or asked.exploratory)
     return Comparison(
         question=asked.question,
@@ -191,21 +198,21 @@ def _blocking(
     factors: Sequence[Factor],
     asked: Asked,
     leaked: frozenset[str],
-) -> list[str]:
+) -> list[Reason]:
     """Why no number of these two may stand side by side for this question."""
     relation = {f.name: f.relation for f in factors}
-    found = []
+    reasons = []
     if relation.get("robot") == "moved":
-        found.append("their actions differ in dimensions, step length or full speed")
+        reasons.append(reason("compare.robot_differs"))
     factor = asked.factor
     if factor is not None and relation.get(factor) == "held":
-        found.append(f"{factor} is the same in both, so nothing about it can be read from them")
+        reasons.append(reason("compare.same_in_both", factor=factor))
         if not _varies(asked.cases, factor):
-            found.append(f"no case varies {factor}: plan one that does")
+            reasons.append(reason("compare.no_case_varies", factor=factor))
     measured = scored(runs)
     if measured and not measured - leaked:
-        found.append("every evaluation episode is one that one of them trained on")
-    return found
+        reasons.append(reason("compare.all_leaked"))
+    return reasons
 
 
 def _varies(cases: Sequence[CaseView], factor: str) -> bool:
@@ -231,27 +238,32 @@ def _unknown(factors: Sequence[Factor], factor: str | None, nuisance: Sequence[s
     return missing + [name for name in NEEDED if name not in told and name not in nuisance]
 
 
-def _also_moved(factors: Sequence[Factor], confounds: list[str]) -> str:
-    told = [f"{f.name} ({f.a} against {f.b})" for f in factors if f.name in confounds]
-    return f"moved as well: {', '.join(told)}"
+def _also_moved(factors: Sequence[Factor], confounds: list[str]) -> Reason:
+    levels = [
+        reason("compare.factor_levels", factor=f.name, a=f.a or "", b=f.b or "")
+        for f in factors
+        if f.name in confounds
+    ]
+    return reason("compare.also_moved", factors=[*levels])
 
 
-def _why_absent(case: CaseView) -> str | None:
+def _why_absent(case: CaseView) -> Reason | None:
     """Why a case has no run that can be compared, None where it has one."""
     name = case.label or case.name
     if case.run is None:
-        return f"{name} has no run ({case.why})"
+        return reason("compare.no_run", case=name, cause=case.why)
     if case.run.state != "finished":
-        return f"{name} is {case.run.state}: {case.run.why}"
+        state, cause = case.run.state, case.run.why
+        return reason("compare.not_finished", case=name, state=state, cause=cause)
     return None
 
 
-def _without_runs(asked: Asked, reasons: list[str]) -> Comparison:
+def _without_runs(asked: Asked, reasons: list[Reason]) -> Comparison:
     """What can be said before both arms have finished: what is missing, and what the plan moves."""
     planned = _planned_pair(asked)
     confounds = confounds_of(planned, asked.factor) if asked.factor else []
     if confounds:
-        reasons = [*reasons, f"as the study plans them, {', '.join(confounds)} would move as well"]
+        reasons = [*reasons, reason("compare.would_move", factors=[*confounds])]
     return Comparison(
         question=asked.question,
         a=asked.a.name,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mobile_vla.analysis.model import Missing
 from mobile_vla.evidence.model import CaseView
 from mobile_vla.evidence.run_factors import IMPLIED, planned_factors, planned_steps
+from mobile_vla.messages.reason import reason
 from mobile_vla.study.models import ResolvedCase
 
 
@@ -16,7 +17,7 @@ def missing_runs(cases: Sequence[CaseView], seconds_per_step: float | None) -> l
         Missing(
             case=case.name,
             description=_described(case.planned) if case.planned else {},
-            parts=f"{case.label or case.name} has no finished run",
+            parts=[reason("design.no_finished_run", case=case.label or case.name)],
             seconds=forecast(case.planned, seconds_per_step),
         )
         for case in cases
@@ -47,10 +48,13 @@ def would_part(
         Missing(
             case=case.name if case else None,
             description={name: wanted[name] for name in SHOWN},
-            parts=f"{factor} from {', '.join(confounds)}, against {a.label or a.name}",
+            parts=[
+                reason("design.separates_against", factor=factor, others=list(confounds),
+                       case=a.label or a.name)
+            ],
             seconds=cost(int(wanted["optimiser_steps"]), seconds_per_step),
         )
-    ]
+    ]  # fmt: skip
 
 
 def forecast(case: ResolvedCase | None, seconds_per_step: float | None) -> float | None:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from mobile_vla.analysis.headline_metrics import error_of
 from mobile_vla.analysis.statistics import wilson
-from mobile_vla.evidence.model import RunView, Value
-from mobile_vla.runs.results import Hearing, Offline, Scored
+from mobile_vla.evidence.model import RunView
+from mobile_vla.messages.reason import Reason, reason
+from mobile_vla.runs.results import Hearing, Offline
 
 STILL = 1e-4
 """m/s of mean change below which an instruction moves nothing."""
@@ -15,21 +16,28 @@ SAME_SEQUENCE = 0.5
 FEWEST = 4
 MIRRORED = 0.9
 BLIND_MARGIN = 1.05
+BASELINES = frozenset(
+    {
+        "mean_action",
+        "replay_by_step",
+        "replay_by_step_and_instruction",
+        "nearest_neighbour",
+        "deaf",
+    }
+)
+"""Series that a policy must beat."""
 
 
-class Fault(Value, frozen=True, kw_only=True):
-    """A fault under one name, and its sentence in English and Korean."""
-
-    name: str
-    en: str
-    ko: str
-
-
-def faults(run: RunView) -> list[Fault]:
-    """The faults of a run that its evaluation and its manifest show; none where not evaluated."""
+def diagnose(run: RunView) -> list[Reason]:
+    """The faults that a run's evaluation and manifest show; none where it is not evaluated."""
     if run.offline is None:
         return []
     return [*_of_splits(run), *_of_offline(run.offline, both_sides(run))]
+
+
+def name_of(fault: Reason) -> str:
+    """A fault's name: its code without the section."""
+    return fault.code.removeprefix("diagnostic.")
 
 
 def both_sides(run: RunView) -> bool:
@@ -37,137 +45,69 @@ def both_sides(run: RunView) -> bool:
     return run.train is not None and bool(run.train.left and run.train.right)
 
 
-def _of_splits(run: RunView) -> Iterator[Fault]:
-    held = run.validation.by_direction() if run.validation else {}
-    if both_sides(run) and len(held) == 1:
-        side, count = next(iter(held.items()))
-        yield Fault(
-            name="validation_one_direction",
-            en=f"all {count} validation episodes go {side}, though it trained on both: "
-            "its validation loss says nothing of the other side",
-            ko=f"검증 에피소드 {count}개가 모두 {_KO[side]}인데 학습은 양쪽: "
-            "검증 손실은 다른 쪽에 대해 아무것도 말하지 않음",
-        )
+def _of_splits(run: RunView) -> Iterator[Reason]:
+    held_out = run.validation.by_direction() if run.validation else {}
+    if both_sides(run) and len(held_out) == 1:
+        side, count = next(iter(held_out.items()))
+        yield reason("diagnostic.validation_one_direction", count=count, direction=side)
 
 
-def _of_offline(offline: Offline, both: bool) -> Iterator[Fault]:
+def _of_offline(offline: Offline, both: bool) -> Iterator[Reason]:
     yield from _of_set(offline)
     yield from _of_training(offline)
-    yield from _of_listening(offline, both)
-    yield from baseline_faults(offline)
+    yield from _of_instruction(offline, both)
+    yield from of_baselines(offline)
 
 
-def _of_set(offline: Offline) -> Iterator[Fault]:
-    told = offline.set
-    if not (told.left and told.right):
-        side = "left" if told.left else "right"
-        yield Fault(
-            name="evaluation_one_direction",
-            en=f"the evaluation set goes {side} only: nothing was measured of the other side",
-            ko=f"평가 세트가 모두 {_KO[side]}: 다른 쪽은 측정되지 않음",
-        )
+def _of_set(offline: Offline) -> Iterator[Reason]:
+    episodes = offline.set
+    if not (episodes.left and episodes.right):
+        side = "left" if episodes.left else "right"
+        yield reason("diagnostic.evaluation_one_direction", direction=side)
 
 
-def _of_training(offline: Offline) -> Iterator[Fault]:
+def _of_training(offline: Offline) -> Iterator[Reason]:
     training = offline.training
     shares = training.common_sequence.items() if training else ()
     for side, share in shares:
         count = training.count[side] if training else 0
         if share > SAME_SEQUENCE and count >= FEWEST:
-            yield Fault(
-                name="one_key_sequence",
-                en=f"{100 * share:.0f} % of its {count} {side} training episodes press one and the "
-                "same key sequence: a tape recorder would score as well",
-                ko=f"{_KO[side]} 학습 에피소드 {count}개 중 {100 * share:.0f} %가 같은 키 순서: "
-                "그대로 재생해도 같은 점수가 나옴",
-            )
+            yield reason("diagnostic.one_key_sequence", share=round(share, 2), count=count,
+                         direction=side)  # fmt: skip
     for span in offline.spans:
         if span.beyond > 0:
-            yield Fault(
-                name="actions_clipped",
-                en=f"{100 * span.beyond:.0f} % of the recorded {span.name} lie beyond the largest "
-                f"it was trained on ({span.trained:.3g} against {span.recorded:.3g}): "
-                "its actions were clipped or scaled",
-                ko=f"기록된 {span.name}의 {100 * span.beyond:.0f} %가 학습한 최댓값을 넘음 "
-                f"({span.trained:.3g}, 기록 {span.recorded:.3g}): 행동이 잘렸거나 배율이 다름",
-            )
+            yield reason("diagnostic.actions_clipped", share=round(span.beyond, 2),
+                         dimension=span.name, trained=span.trained,
+                         recorded=span.recorded)  # fmt: skip
 
 
-def _of_listening(offline: Offline, both: bool) -> Iterator[Fault]:
+def _of_instruction(offline: Offline, both: bool) -> Iterator[Reason]:
     swap = offline.swap
     if swap.change < STILL:
-        yield Fault(
-            name="instruction_does_not_reach",
-            en="the other instruction on the same frames moves no action: the instruction does "
-            "not reach the policy (its image may cover its text)",
-            ko="같은 프레임에서 지시를 바꿔도 행동이 움직이지 않음: 지시가 정책에 닿지 않음 "
-            "(이미지가 텍스트를 덮었을 수 있음)",
-        )
+        yield reason("diagnostic.instruction_does_not_reach")
     elif both and wilson(round(swap.follows * swap.n), swap.n)[0] <= 0.5:
-        yield Fault(
-            name="instruction_not_followed",
-            en=f"trained on both sides, it turns to the other side under the other instruction in "
-            f"{100 * swap.follows:.0f} % of {swap.n} episodes, no more than chance",
-            ko=f"양쪽을 학습했지만 바뀐 지시를 {swap.n}개 중 {100 * swap.follows:.0f} %만 따름: "
-            "우연과 다르지 않음",
-        )
-    own = _swapped(offline)
-    if own is not None and own.mirrored is not None and own.mirrored > MIRRORED:
-        yield Fault(
-            name="direction_by_rule",
-            en=f"under the other instruction {100 * own.mirrored:.0f} % of sideways actions are "
-            "the same with their sign turned: the direction is read off the words by a rule, "
-            "so direction accuracy measures no learning",
-            ko=f"지시를 바꾸면 옆 방향 행동의 {100 * own.mirrored:.0f} %가 부호만 바뀜: 방향을 "
-            "단어에서 규칙으로 정하므로 방향 정확도는 학습을 재지 않음",
-        )
+        share = round(swap.follows, 2)
+        yield reason("diagnostic.instruction_not_followed", share=share, count=swap.n)
+    policy = _swapped(offline)
+    if policy is not None and policy.mirrored is not None and policy.mirrored > MIRRORED:
+        yield reason("diagnostic.direction_by_rule", share=round(policy.mirrored, 2))
 
 
-def baseline_faults(offline: Offline) -> Iterator[Fault]:
+def of_baselines(offline: Offline) -> Iterator[Reason]:
     """The baselines that the policy's mean absolute error is not below."""
-    own = error_of(offline.policy)
+    policy = error_of(offline.policy)
     for scored in offline.baselines:
-        other = error_of(scored)
-        if own is None or other is None:
+        error = error_of(scored)
+        if policy is None or error is None:
             continue
-        if scored.name == "blind" and other <= BLIND_MARGIN * own:
-            yield _as_good_blind(own, other)
-        elif scored.name in _BASELINES and other <= own:
-            yield _no_better(scored, own, other)
-
-
-def _as_good_blind(own: float, other: float) -> Fault:
-    return Fault(
-        name="does_not_look",
-        en=f"it does as well without its image ({other:.3g} against {own:.3g} m/s): "
-        "it does not look",
-        ko=f"이미지 없이도 같은 오차 ({other:.3g}, 정책 {own:.3g} m/s): 보지 않음",
-    )
-
-
-def _no_better(scored: Scored, own: float, other: float) -> Fault:
-    en, ko = _BASELINES[scored.name]
-    return Fault(
-        name=f"does_not_beat_{scored.name}",
-        en=f"it does not beat {en}: {own:.3g} against {other:.3g} m/s",
-        ko=f"{ko}보다 낫지 않음: {own:.3g}, {other:.3g} m/s",
-    )
+        if scored.name == "blind" and error <= BLIND_MARGIN * policy:
+            yield reason("diagnostic.does_not_look", blind=error, policy=policy)
+        elif scored.name in BASELINES and error <= policy:
+            code = f"diagnostic.does_not_beat_{scored.name}"
+            yield reason(code, policy=policy, baseline=error)
 
 
 def _swapped(offline: Offline) -> Hearing | None:
     """What the policy does under the other instruction."""
-    found = (h for h in offline.hearing if h.series == "policy" and h.test == "swapped")
-    return next(found, None)
-
-
-_KO = {"left": "왼쪽", "right": "오른쪽", "straight": "직진"}
-_BASELINES = {
-    "mean_action": ("the mean action", "평균 행동"),
-    "replay_by_step": ("replay by step", "스텝별 재생"),
-    "replay_by_step_and_instruction": (
-        "replay by step and instruction",
-        "스텝과 지시별 재생",
-    ),
-    "nearest_neighbour": ("the nearest training frame", "가장 가까운 학습 프레임"),
-    "deaf": ("itself without an instruction", "지시 없는 자신"),
-}
+    rows = (row for row in offline.hearing if row.series == "policy" and row.test == "swapped")
+    return next(rows, None)

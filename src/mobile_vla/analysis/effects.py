@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -12,6 +12,7 @@ from mobile_vla.analysis import statistics
 from mobile_vla.analysis.model import Comparison, Effect
 from mobile_vla.analysis.seeds import Arms
 from mobile_vla.evidence.model import RunView
+from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.runs.results import Metric, Rollout, Rollouts, Scored
 
 OUTCOMES = {
@@ -55,27 +56,43 @@ def measure_effects(sides: Arms, leaked: frozenset[str]) -> list[Effect]:
     return [_effect(one, len(sides.a)) for one in told]
 
 
-def metric_faults(a: RunView, b: RunView) -> tuple[bool, list[str]]:
-    """Whether both runs share a metric at all, and what to say of those that they do not."""
-    faults = [
-        f"{what} of {run.case} is not measured"
-        + ("; its own program's files hold none" if run.foreign else ": run `mvla evaluate` on it")
-        for run in (a, b)
-        for what, result in (("offline evaluation", run.offline), ("driving", run.rollouts))
-        if result is None
-    ]
+UNMEASURED = frozenset(
+    {
+        "compare.offline_not_measured",
+        "compare.driving_not_measured",
+        "compare.offline_not_in_files",
+        "compare.driving_not_in_files",
+    }
+)
+"""Reasons that name a result which nobody has measured."""
+
+
+def metric_faults(a: RunView, b: RunView) -> tuple[bool, list[Reason]]:
+    """Whether both runs share a metric at all, and why each other metric is not compared."""
+    faults = [*_unmeasured(a), *_unmeasured(b)]
     drives = a.rollouts is not None and b.rollouts is not None
     of_a, of_b = _metrics(a), _metrics(b)
     if not of_a or not of_b:
         return drives, faults
-    for run, own, others in ((a, of_a, of_b), (b, of_b, of_a)):
-        alone = sorted(set(own) - set(others))
+    for run, metrics, others in ((a, of_a, of_b), (b, of_b, of_a)):
+        alone = sorted(set(metrics) - set(others))
         if alone:
-            faults.append(f"measured in {run.case} alone, so not compared: {', '.join(alone)}")
+            faults.append(reason("compare.metrics_of_one", run=run.case, metrics=[*alone]))
     other = sorted(name for name in set(of_a) & set(of_b) if not _same(of_a[name], of_b[name]))
     if other:
-        faults.append(f"of another unit or definition in each, so not compared: {', '.join(other)}")
+        faults.append(reason("compare.metrics_defined_otherwise", metrics=[*other]))
     return drives or bool(set(of_a) & set(of_b) - set(other)), faults
+
+
+def _unmeasured(run: RunView) -> Iterator[Reason]:
+    if run.offline is None and run.foreign:
+        yield reason("compare.offline_not_in_files", run=run.case)
+    elif run.offline is None:
+        yield reason("compare.offline_not_measured", run=run.case)
+    if run.rollouts is None and run.foreign:
+        yield reason("compare.driving_not_in_files", run=run.case)
+    elif run.rollouts is None:
+        yield reason("compare.driving_not_measured", run=run.case)
 
 
 def _metrics(run: RunView) -> dict[str, Metric]:
@@ -175,14 +192,14 @@ def _rate_effect(told: Told, a: Sequence[float], b: Sequence[float]) -> Effect:
     both, neither = pairs.count((1.0, 1.0)), pairs.count((0.0, 0.0))
     interval = statistics.newcombe_paired(both, only_a, only_b, neither)
     p_value = statistics.mcnemar(only_a, only_b)
-    method = "paired scenes, Newcombe's interval, exact McNemar test"
+    method = reason("compare.method_rates")
     shown = Shown(interval, p_value, statistics.detectable_rate(len(pairs)))
     return _built(told, (_mean(a), _mean(b)), 1, method, shown)
 
 
 def _mean_effect(told: Told, a: Sequence[float], b: Sequence[float]) -> Effect:
     differences = [y - x for x, y in zip(a, b, strict=True)]
-    method = "paired episodes, bootstrap interval, sign-flip permutation test"
+    method = reason("compare.method_means")
     return _built(told, (_mean(a), _mean(b)), 1, method, _over_pairs(differences))
 
 
@@ -199,11 +216,8 @@ def _seed_effect(told: Told, a: Sequence[Sequence[float]], b: Sequence[Sequence[
     columns = zip(zip(*a, strict=True), zip(*b, strict=True), strict=True)
     pairs = _over_pairs([_mean(of_b) - _mean(of_a) for of_a, of_b in columns])
     means_a, means_b = [_mean(run) for run in a], [_mean(run) for run in b]
-    what = "scenes" if told.binary else "episodes"
-    method = (
-        f"{len(a)} and {len(b)} training seeds: Welch's interval and test over seeds, bootstrap "
-        f"interval and sign-flip test over paired {what}, the wider and the larger of both"
-    )
+    code = "compare.method_seeds_scenes" if told.binary else "compare.method_seeds_episodes"
+    method = reason(code, a=len(a), b=len(b))
     whole, seeds = _with_seeds(pairs, means_a, means_b), min(len(a), len(b))
     effect = _built(told, (_mean(means_a), _mean(means_b)), seeds, method, whole)
     of_pairs = statistics.finding(pairs.interval, pairs.p_value, seeds)
@@ -226,7 +240,9 @@ def _with_seeds(pairs: Shown, a: Sequence[float], b: Sequence[float]) -> Shown:
     )
 
 
-def _built(told: Told, means: tuple[float, float], seeds: int, method: str, shown: Shown) -> Effect:
+def _built(
+    told: Told, means: tuple[float, float], seeds: int, method: Reason, shown: Shown
+) -> Effect:
     interval = shown.interval
     return Effect(
         metric=told.metric,

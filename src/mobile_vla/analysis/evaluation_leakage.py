@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mobile_vla.evidence.model import RunView
+from mobile_vla.messages.reason import Reason, reason
 
 
-def leakage(a: Sequence[RunView], b: Sequence[RunView]) -> tuple[frozenset[str], list[str]]:
+def leakage(a: Sequence[RunView], b: Sequence[RunView]) -> tuple[frozenset[str], list[Reason]]:
     """Content hashes of evaluation episodes that a run of either arm trained on, and the reasons.
 
     What evaluation itself cut (near-duplicates among it) counts for both arms.
@@ -18,9 +19,12 @@ def leakage(a: Sequence[RunView], b: Sequence[RunView]) -> tuple[frozenset[str],
     trained = {episode for run in runs for episode in run.train_hashes}
     leaked = frozenset(cut | measured & trained)
     near = {episode for run in runs if run.offline for episode in run.offline.set.near}
-    reasons = [_left_out(len(leaked), len(measured | cut))] if leaked else []
+    reasons = []
+    if leaked:
+        total = len(measured | cut)
+        reasons.append(reason("compare.left_out", leaked=len(leaked), total=total))
     if near:
-        reasons.append(f"{len(near)} of those left out only show almost the same pictures")
+        reasons.append(reason("compare.near_duplicates", count=len(near)))
     return leaked, reasons + _validation(a[-1], b[-1]) + _validation(b[-1], a[-1])
 
 
@@ -30,18 +34,8 @@ def scored(runs: Sequence[RunView]) -> set[str]:
     return {score.episode for result in results for score in result.episodes}
 
 
-def _left_out(count: int, whole: int) -> str:
-    return (
-        f"{count} of {whole} evaluation episodes are training episodes "
-        "of one of them, by content, and are left out"
-    )
-
-
-def _validation(one: RunView, other: RunView) -> list[str]:
-    seen = set(one.train_hashes) & set(other.validation_hashes)
-    if not seen:
+def _validation(one: RunView, other: RunView) -> list[Reason]:
+    count = len(set(one.train_hashes) & set(other.validation_hashes))
+    if not count:
         return []
-    return [
-        f"{len(seen)} validation episodes of {other.case} are training episodes "
-        f"of {one.case}: their validation losses do not compare"
-    ]
+    return [reason("compare.validation_leaked", count=count, run=other.case, trained=one.case)]

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from mobile_vla.evidence.model import Evidence, Value
+from mobile_vla.messages.reason import Reason
 from mobile_vla.study.models import Question
 
 Relation = Literal["held", "moved", "unknown"]
@@ -49,7 +50,7 @@ class Effect(Value, frozen=True, kw_only=True):
     high: float | None
     n: int
     seeds: int
-    method: str
+    method: Reason
     p_value: float | None
     detectable: float | None
     finding: Finding
@@ -60,11 +61,14 @@ class Effect(Value, frozen=True, kw_only=True):
 
 
 class Missing(Value, frozen=True, kw_only=True):
-    """A run that would settle a comparison. `seconds`: forecast from measured steps, or None."""
+    """A run that would settle a comparison, and what it `parts` or shows.
+
+    `seconds`: forecast from measured steps, None where nothing was measured.
+    """
 
     case: str | None
     description: dict[str, str]
-    parts: str
+    parts: list[Reason]
     seconds: float | None
 
 
@@ -80,7 +84,7 @@ class Comparison(Value, frozen=True, kw_only=True):
     verdict: Verdict
     factors: list[Factor]
     confounds: list[str]
-    reasons: list[str]
+    reasons: list[Reason]
     effects: list[Effect]
     would_settle: list[Missing]
     exploratory: bool = False
@@ -129,7 +133,7 @@ class PlanItem(Value, frozen=True, kw_only=True):
     case: str
     label: str | None
     state: PlanState
-    why: str
+    why: Reason
     command: str | None
     seconds: float | None
     progress: float | None = None
@@ -158,6 +162,6 @@ class Plan(Value, frozen=True, kw_only=True):
     """
 
     items: list[PlanItem]
-    next_steps: list[str]
+    next_steps: list[Reason]
     faults: list[PageFault] = msgspec.field(default_factory=list)
     design: Design | None = None

@@ -11,6 +11,7 @@ from mobile_vla.analysis.control_runs import forecast
 from mobile_vla.analysis.model import Comparison, Design, PageFault, Plan, PlanItem, PlanState
 from mobile_vla.evidence.group_runs import missing_weights, of_profile, waits_for
 from mobile_vla.evidence.model import CaseView, RunView
+from mobile_vla.messages.reason import Reason, reason
 
 
 def make_plan(
@@ -74,7 +75,7 @@ class _Planner:
         self.cases, self.profile = cases, profile
         self.seconds_per_step = seconds_per_step
 
-    def item(self, case: CaseView, parts: str | None) -> PlanItem:
+    def item(self, case: CaseView, parts: list[Reason] | None) -> PlanItem:
         run = case.run
         if run is None:
             item = self._not_begun(case)
@@ -83,11 +84,12 @@ class _Planner:
         elif run.state == "running":
             item = self._under_way(case, run)
         elif run.state in ("stalled", "unknown"):
-            item = _line(case, "blocked", f"{run.state}: {run.why}")
+            item = _line(case, "blocked", reason("plan.state", state=run.state, cause=run.why))
         else:
             item = self._again(case, run)
         if parts and item.state in ("to_do", "blocked"):
-            return msgspec.structs.replace(item, why=f"{item.why}; it parts {parts}")
+            why = reason("plan.control", cause=item.why, parts=[*parts])
+            return msgspec.structs.replace(item, why=why)
         return item
 
     def forecast(self, case: CaseView) -> float | None:
@@ -110,30 +112,34 @@ class _Planner:
         if waits:
             return _line(case, "blocked", waits)
         if run.state == "killed" and run.latest is not None and run.latest.problem is None:
-            why = f"killed: {run.why}; it resumes from {run.latest.path}"
+            why = reason("plan.resumes", cause=run.why, checkpoint=run.latest.path)
             return _line(case, "to_do", why, f"{_train(case)} --resume", seconds=self._rest(run))
         tried = len(of_profile(case.runs, self.profile))
         left = case.attempts - tried
-        told = f"{run.state}: {run.why}"
         if run.state == "failed" and left > 0:
-            why = f"attempt {tried} of {case.attempts} {told}; attempt {tried + 1} remains"
+            why = reason(
+                "plan.next_attempt", attempt=tried, attempts=case.attempts, state=run.state,
+                cause=run.why, following=tried + 1,
+            )  # fmt: skip
             return _line(case, "to_do", why, _train(case), seconds=self.forecast(case))
         absent = missing_weights(case.planned) if case.planned else None
         if absent:
-            return _line(case, "blocked", f"{told}; weights that do not exist: {absent}")
-        return _line(case, "to_do", told, _train(case), seconds=self.forecast(case))
+            why = reason("plan.weights_missing", state=run.state, cause=run.why, weights=absent)
+            return _line(case, "blocked", why)
+        why = reason("plan.state", state=run.state, cause=run.why)
+        return _line(case, "to_do", why, _train(case), seconds=self.forecast(case))
 
     def _finished(self, case: CaseView, run: RunView) -> PlanItem:
         """Done, unless it is to be evaluated or a seed of its attempts has no finished run."""
         if run.offline is None and run.rollouts is None:
             command = f"mvla evaluate {_name(case)}"
-            return _line(case, "to_do", "finished, but not evaluated", command)
+            return _line(case, "to_do", reason("plan.not_evaluated"), command)
         own = of_profile(case.runs, self.profile)
         done = {str(one.resolved.recipe.seed) for one in own
                 if one.resolved and one.state == "finished"}  # fmt: skip
         left = [str(seed) for seed in case.seeds if str(seed) not in done]
         if left and len(own) < case.attempts:
-            why = f"finished with seed {', '.join(sorted(done))}; seed {', '.join(left)} remains"
+            why = reason("plan.seeds_left", finished=[*sorted(done)], remaining=[*left])
             return _line(case, "to_do", why, _train(case), seconds=self.forecast(case))
         return _line(case, "done", run.why, progress=1.0)
 
@@ -147,7 +153,7 @@ class _Planner:
 def _line(
     case: CaseView,
     state: PlanState,
-    why: str,
+    why: Reason,
     command: str | None = None,
     *,
     seconds: float | None = None,
@@ -173,29 +179,32 @@ def _train(case: CaseView) -> str:
     return f"mvla train {_name(case)}"
 
 
-def _step(item: PlanItem) -> str:
+def _step(item: PlanItem) -> Reason:
     name = item.label or item.case
     if item.state == "running":
-        return f"Watch {name}: {item.why}."
+        return reason("plan.watch", case=name, cause=item.why)
     if item.command:
-        return f"{item.command} ({item.why})"
-    return f"{name} is blocked: {item.why}."
+        return reason("plan.command", command=item.command, cause=item.why)
+    return reason("plan.blocked", case=name, cause=item.why)
 
 
-def _asked_next(comparisons: Sequence[Comparison], planner: _Planner) -> list[str]:
+def _asked_next(comparisons: Sequence[Comparison], planner: _Planner) -> list[Reason]:
     """Comparisons that can be made, and controls that nobody has planned."""
     steps = []
     for comparison in comparisons:
         for missing in comparison.would_settle:
             if comparison.verdict == "confounded" and missing.case is None:
-                told = ", ".join(f"{key} {value}" for key, value in missing.description.items())
-                steps.append(f"Add a case to the study ({told}): it parts {missing.parts}.")
+                levels = [
+                    reason("design.level", factor=factor, value=value)
+                    for factor, value in missing.description.items()
+                ]
+                steps.append(reason("plan.add_case", levels=[*levels], parts=[*missing.parts]))
         if comparison.verdict == "valid":
             steps.append(_compare(planner, comparison.a, comparison.b, comparison))
     return list(dict.fromkeys(steps))
 
 
-def _compare(planner: _Planner, a: str, b: str, comparison: Comparison) -> str:
+def _compare(planner: _Planner, a: str, b: str, comparison: Comparison) -> Reason:
     names = " ".join(_name(planner.cases[name]) for name in (a, b))
     question = f" --question {comparison.question.name}" if comparison.question else ""
-    return f"mvla compare {names}{question} (both have finished, nothing else moved)"
+    return reason("plan.compare", command=f"mvla compare {names}{question}")

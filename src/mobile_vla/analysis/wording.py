@@ -14,6 +14,7 @@ from mobile_vla.analysis.headline_metrics import Rate
 from mobile_vla.analysis.model import Effect, Finding, Verdict
 from mobile_vla.analysis.terms import FACTORS, METRICS, SERIES, UNITS
 from mobile_vla.evidence.model import State
+from mobile_vla.messages.catalogue import sentence
 from mobile_vla.study.models import Counts
 
 Language = Literal["en", "ko"]
@@ -365,7 +366,7 @@ def _basis(effect: Effect, language: Language) -> str:
     if effect.low is not None and effect.high is not None:
         name = pick(("95 % interval", "95 % 구간"), language)
         parts.append(f"{name} {interval_text(effect, language)}")
-    parts += [f"n = {effect.n}", effect.method]
+    parts += [f"n = {effect.n}", sentence(effect.method, language)]
     if effect.p_value is not None:
         parts.append(f"p = {p_text(effect)}")
     return ", ".join(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from mobile_vla.analysis.model import Answer, Design, Missing, PageFault
 from mobile_vla.analysis.wording import (
@@ -14,6 +14,8 @@ from mobile_vla.analysis.wording import (
     pick,
     value_text,
 )
+from mobile_vla.messages.catalogue import sentence
+from mobile_vla.messages.reason import Reason
 
 Names = Mapping[str, str]
 
@@ -156,23 +158,9 @@ def further_sentence(missing: Missing, names: Names, language: Language) -> str:
     return f"{name}: {told}{cost}; {parts_text(missing.parts, language)}"
 
 
-def parts_text(parts: str, language: Language) -> str:
-    """What a further case parts, factor names in the page's language."""
-    told = []
-    for part in parts.split("; "):
-        factor, found, others = part.partition(" from ")
-        if found:
-            moved = listing((factor_name(n, language) for n in others.split(", ")), language)
-            name = factor_name(factor, language)
-            told.append(pick((f"parts {name} from {moved}", f"{name} ↔ {moved} 분리"), language))
-        else:
-            factor, _, levels = part.partition(" ")
-            shown = value_text(levels, language).replace(
-                " against ", pick((" against ", " ↔ "), language)
-            )
-            name = factor_name(factor, language)
-            told.append(pick((f"shows {name} {shown}", f"{name}: {shown}"), language))
-    return "; ".join(told)
+def parts_text(parts: Sequence[Reason], language: Language) -> str:
+    """What a further case parts or shows."""
+    return "; ".join(sentence(part, language) for part in parts)
 
 
 def fault_sentence(fault: PageFault, names: Names, language: Language) -> str:

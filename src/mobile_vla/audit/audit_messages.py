@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from mobile_vla.analysis.korean_reasons import korean_reason
 from mobile_vla.analysis.wording import (
     STATES,
     VERDICTS,
@@ -14,6 +13,7 @@ from mobile_vla.analysis.wording import (
     state_word,
     verdict_word,
 )
+from mobile_vla.audit.korean_reasons import korean_reason
 from mobile_vla.old_claims.model import Claim, Judged
 
 HANGUL = re.compile(r"[가-힣\u1100-\u11ff]")

@@ -18,7 +18,7 @@ from mobile_vla.audit.judge_setup import judge_word
 from mobile_vla.audit.tolerance import MEASURED, agrees
 from mobile_vla.evidence.facts import CaseFacts, Fact, RunFacts, case_facts
 from mobile_vla.evidence.model import CaseView
-from mobile_vla.old_claims.model import Claim, ClaimVerdict, Judged, say
+from mobile_vla.old_claims.model import Claim, ClaimVerdict, Judged, english, say
 from mobile_vla.old_claims.words import LOSSES
 
 TIMES = frozenset({"duration", "epoch_time", "step_time"})
@@ -77,7 +77,9 @@ def judge_number(claim: Claim, facts: CaseFacts) -> Judged:
     """A number against the run that speaks, then against the earlier ones."""
     speaking = facts.speaking
     if speaking is None:
-        return say(claim, "unsupported", f"{facts.view.name} has no run ({facts.view.why})")
+        return say(
+            claim, "unsupported", f"{facts.view.name} has no run ({english(facts.view.why)})"
+        )
     judged = _number_of_run(claim, speaking)
     if judged.verdict in ("contradicted", "unsupported"):
         for earlier in facts.earlier:
@@ -100,7 +102,7 @@ def _number_of_run(claim: Claim, facts: RunFacts) -> Judged:
         if agrees(claim, fact):
             if claim.quantity == "epochs" and _never_ran(claim, facts):
                 at = facts.run.evidence[0] if facts.run.evidence else fact.evidence
-                told = f"so it was set, yet {facts.run.why}"
+                told = f"so it was set, yet {english(facts.run.why)}"
                 return say(claim, "contradicted", told, "none", evidence=at)
             if claim.quantity == "rmse":
                 return _root(claim, facts, fact)
@@ -113,14 +115,14 @@ def _number_of_run(claim: Claim, facts: RunFacts) -> Judged:
 
 def _never_ran(claim: Claim, facts: RunFacts) -> bool:
     """Whether epochs are called done of a run that died before any data was read."""
-    dead = "before any data was read" in facts.run.why
+    dead = facts.run.why.code == "run.ended_before_data"
     return dead and bool(ONLY_PLANNED.search(claim.text))
 
 
 def _of_part(claim: Claim, facts: RunFacts) -> Judged:
     """ "After 2 epochs": fewer than the run's may be true of a part of it."""
     whole = _number_of_run(msgspec.structs.replace(claim, qualifier=""), facts)
-    if (claim.number or 0) > 0 and "before any data was read" in facts.run.why:
+    if (claim.number or 0) > 0 and facts.run.why.code == "run.ended_before_data":
         return say(claim, "contradicted", facts.run.why, "none", evidence=facts.run.evidence[0])
     if whole.verdict != "contradicted" or (claim.number or 0) > float(whole.expected or 0):
         return msgspec.structs.replace(whole, claim=claim)
@@ -204,9 +206,9 @@ def _elsewhere(claim: Claim, facts: RunFacts) -> str | None:
 
 def _without(claim: Claim, facts: RunFacts, elsewhere: str | None) -> Judged:
     """No such fact: a best loss may still be ruled out by another epoch's."""
-    if claim.quantity in LOSSES and "before any data was read" in facts.run.why:
+    if claim.quantity in LOSSES and facts.run.why.code == "run.ended_before_data":
         at = facts.run.evidence[0] if facts.run.evidence else None
-        told = f"it died before it trained: {facts.run.why}"
+        told = f"it died before it trained: {english(facts.run.why)}"
         return say(claim, "contradicted", told, "no loss", None, evidence=at)
     below = facts.best_below
     ruled = claim.quantity == "val_loss" and "best" in (claim.qualifier or "best").split(" at ")

@@ -7,7 +7,7 @@ import re
 from mobile_vla.audit.tolerance import ABOUT, agrees
 from mobile_vla.evidence.facts import CaseFacts, Fact, RunFacts
 from mobile_vla.evidence.model import Evidence
-from mobile_vla.old_claims.model import Claim, Judged, say
+from mobile_vla.old_claims.model import Claim, Judged, english, say
 
 TRAINED_ON = re.compile(r"train(ed|s) (on|with)|로[^.]{0,20}학습(했|하|함)")
 
@@ -16,7 +16,9 @@ def judge_episodes(claim: Claim, facts: CaseFacts) -> Judged:  # noqa: PLR0911 -
     """Counts of episodes, in all or by direction, shares of a split, directions alone."""
     run = facts.speaking
     if run is None:
-        return say(claim, "unsupported", f"{facts.view.name} has no run ({facts.view.why})")
+        return say(
+            claim, "unsupported", f"{facts.view.name} has no run ({english(facts.view.why)})"
+        )
     if claim.quantity == "share":
         return _share(claim, run)
     known = run.episodes.get(claim.split)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from mobile_vla.analysis.effects import UNMEASURED
 from mobile_vla.analysis.model import Comparison
 from mobile_vla.analysis.wording import verdict_word
 from mobile_vla.evidence.facts import CaseFacts, Fact, RunFacts
 from mobile_vla.evidence.model import CaseView, Evidence
 from mobile_vla.messages.errors import UserError
-from mobile_vla.old_claims.model import Claim, ClaimVerdict, Judged
+from mobile_vla.messages.reason import reason
+from mobile_vla.old_claims.model import Claim, ClaimVerdict, Judged, english
 from mobile_vla.old_claims.pairs import arms_of, question_asked
 
 OF_DATA = ("direction_balance", "data_amount", "initial_weights")
@@ -27,12 +29,12 @@ def judge_pair(claim: Claim, views: Mapping[str, CaseView], compare: Compare) ->
         found = compare(arms[0], arms[1], question)
     except UserError as error:
         return Judged(claim=claim, verdict="unsupported", reason=str(error))
-    moved = [reason for reason in found.reasons if reason.startswith("moved as well")]
+    moved = [english(why) for why in found.reasons if why.code == "compare.also_moved"]
     told = {factor.name for factor in found.factors if factor.relation != "unknown"}
     untold = [name for name in OF_DATA if name not in told and name != question]
     if untold and moved:
         moved.append(f"told by no file: {', '.join(untold)}")
-    reason = "; ".join(moved if found.verdict == "confounded" else found.reasons)
+    why = "; ".join(moved if found.verdict == "confounded" else map(english, found.reasons))
     evidence = next(
         (f.evidence_b or f.evidence_a for f in found.factors if f.name in found.confounds),
         _ended(views, arms),
@@ -40,7 +42,7 @@ def judge_pair(claim: Claim, views: Mapping[str, CaseView], compare: Compare) ->
     return Judged(
         claim=claim,
         verdict=_verdict(claim, found, views, arms),
-        reason=reason,
+        reason=why,
         expected=verdict_word(found.verdict, "en"),
         evidence=evidence,
     )
@@ -81,7 +83,7 @@ def _by_loss(claim: Claim, mine: RunFacts, others: Sequence[RunFacts], compare: 
                           expected=f"{other.run.case} is lower", evidence=b.evidence)  # fmt: skip
     try:
         found = compare(mine.run.case, others[0].run.case, None)
-        why = "; ".join(found.reasons) or found.verdict.replace("_", " ")
+        why = "; ".join(map(english, found.reasons)) or found.verdict.replace("_", " ")
     except UserError as error:
         why = str(error)
     return Judged(claim=claim, verdict="unsupported",
@@ -111,9 +113,9 @@ def _verdict(
 
 def _unmeasured_alone(found: Comparison) -> bool:
     """Whether nothing else moved between two runs, and all that is missing is to evaluate them."""
-    unknown = "unknown on one side at least: evaluation_set"
+    unknown = reason("compare.unknown_factors", factors=["evaluation_set"])
     return bool(found.factors) and all(
-        "is not measured" in reason or reason == unknown for reason in found.reasons
+        why.code in UNMEASURED or why == unknown for why in found.reasons
     )
 
 

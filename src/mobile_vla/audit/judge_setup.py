@@ -10,7 +10,7 @@ from mobile_vla.audit.corrections import dated
 from mobile_vla.evidence.facts import CaseFacts, RunFacts
 from mobile_vla.evidence.model import CheckpointView, Evidence, RunView
 from mobile_vla.old_claims.fates import cause_of, causes_in_evidence, state_of
-from mobile_vla.old_claims.model import Claim, ClaimVerdict, Judged, say
+from mobile_vla.old_claims.model import Claim, ClaimVerdict, Judged, english, say
 from mobile_vla.old_claims.prose import FROZEN, FULL, NO_LORA
 from mobile_vla.old_claims.times import date_parts
 
@@ -28,7 +28,9 @@ def judge_word(claim: Claim, facts: CaseFacts) -> Judged:
     if run is None and claim.quantity == "status":
         return _without_run(claim, facts)
     if run is None:
-        return say(claim, "unsupported", f"{facts.view.name} has no run ({facts.view.why})")
+        return say(
+            claim, "unsupported", f"{facts.view.name} has no run ({english(facts.view.why)})"
+        )
     if claim.quantity == "status":
         return _status(claim, facts, run)
     return JUDGES[claim.quantity](claim, run)
@@ -58,7 +60,7 @@ def _status(claim: Claim, facts: CaseFacts, run: RunFacts) -> Judged:  # noqa: P
     earlier = [one for one in facts.earlier if one.run.state == said]
     if said in ("failed", "killed") and earlier:
         before = earlier[-1].run
-        told = f"{before.path} {said} ({before.why}); a later run is {state}"
+        told = f"{before.path} {said} ({english(before.why)}); a later run is {state}"
         return say(claim, "stale", told, state, evidence=at)
     if said == "planned":
         return say(claim, "stale", run.run.why, state, evidence=at)
@@ -77,12 +79,12 @@ def _was_running(claim: Claim, run: RunFacts, at: Evidence) -> Judged:
     if state not in ENDED | {"stalled"}:
         return say(claim, "contradicted", run.run.why, state, evidence=at)
     if not trained:
-        told = f"it died before it trained: {run.run.why}"
+        told = f"it died before it trained: {english(run.run.why)}"
         return say(claim, "contradicted", told, state, evidence=at)
     if when and run.alive and claim.time and len(claim.time) > 10 and when > run.alive[1]:
         told = f"the document is of {claim.time}{ended}"
         return say(claim, "contradicted", told, state, evidence=at)
-    return say(claim, "stale", f"{run.run.why}{ended}", state, evidence=at)
+    return say(claim, "stale", f"{english(run.run.why)}{ended}", state, evidence=at)
 
 
 def _reason(claim: Claim, run: RunFacts) -> Judged:
@@ -92,11 +94,11 @@ def _reason(claim: Claim, run: RunFacts) -> Judged:
         return say(
             claim,
             "unsupported",
-            f"it is {run.run.state}: {run.run.why}",
+            f"it is {run.run.state}: {english(run.run.why)}",
             run.run.state,
             evidence=at,
         )
-    proved = causes_in_evidence(run.run.why)
+    proved = causes_in_evidence(english(run.run.why))
     if cause and cause[0] in proved:
         return say(claim, "supported", run.run.why, evidence=at)
     if not proved or cause is None:
@@ -131,19 +133,19 @@ def _checkpoint(claim: Claim, run: RunFacts) -> Judged:  # noqa: PLR0911 - a ver
 
 
 def _does_not_load(view: CheckpointView) -> str:
-    return f"no checkpoint of it loads: {view.path}: {view.problem}"
+    return f"no checkpoint of it loads: {view.path}: {english(view.problem or '')}"
 
 
 def _unscanned(claim: Claim, run: RunView, no: bool, waiting: bool) -> Judged:
     """Its folder was not scanned: a run that never trained has written none all the same."""
     at = run.evidence[0] if run.evidence else None
-    if run.state == "failed" and "before any data was read" in run.why:
+    if run.state == "failed" and run.why.code == "run.ended_before_data":
         if no:
             return say(claim, "supported", run.why, "none", evidence=at)
         verdict: ClaimVerdict = "stale" if waiting else "contradicted"
         return say(claim, verdict, run.why, "none", evidence=at)
     if waiting and run.state in ENDED:
-        return say(claim, "stale", f"{run.why}", run.state, evidence=at)
+        return say(claim, "stale", run.why, run.state, evidence=at)
     return say(claim, "unsupported", "no folder of its checkpoints was scanned", None, evidence=at)
 
 

@@ -14,6 +14,8 @@ import msgspec
 from mobile_vla.analysis.casebook import Casebook
 from mobile_vla.audit.audit_document import Proof, audit_text
 from mobile_vla.audit.audit_messages import message
+from mobile_vla.messages.as_json import plain
+from mobile_vla.messages.catalogue import sentence
 from mobile_vla.messages.errors import UserError
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ class Tools:
     def status(self) -> Answer:
         """Which training cases and runs really exist, and the state of each with its reason."""
         cases = [
-            {"case": case.name, "label": case.label, "state": case.state, "why": case.why,
+            {"case": case.name, "label": case.label, "state": case.state,
+             "why": sentence(case.why, "en"),
              "runs": [{"path": run.path, "state": run.state} for run in case.runs]}
             for case in self.proof().cases
         ]  # fmt: skip
@@ -112,5 +115,5 @@ def _answering(tool: Callable[..., Answer]) -> Callable[..., Answer]:
 
 
 def _plain(value: object) -> Answer:
-    plain: Answer = msgspec.json.decode(msgspec.json.encode(value))
-    return plain
+    answer: Answer = msgspec.json.decode(msgspec.json.encode(plain(value)))
+    return answer

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mobile_vla.cli.arguments import EvidenceOptions, add_evidence, add_json, runs
 from mobile_vla.cli.open_book import scanning_book
 from mobile_vla.cli.run_options import print_json
+from mobile_vla.messages.catalogue import sentence
 from mobile_vla.messages.errors import UserError
 
 if TYPE_CHECKING:
@@ -147,9 +148,9 @@ def _comparison_lines(comparison: Comparison, names: Mapping[str, str]) -> Itera
     title = comparison.question.title.en if comparison.question else None
     yield f"{title or 'comparison'}: {a} vs {b}: {comparison.verdict.replace('_', ' ')}"
     yield f"  {verdict_sentence(comparison.verdict, title, comparison.confounds, 'en')}"
-    for reason in comparison.reasons:
-        if not reason.startswith("moved as well: "):  # the sentence above has named what moved
-            yield f"  {reason}"
+    for why in comparison.reasons:
+        if why.code != "compare.also_moved":  # the sentence above has named what moved
+            yield f"  {sentence(why, 'en')}"
     yield from _factor_lines(comparison)
     if comparison.effects:
         yield from _effect_lines(comparison, a, b)

@@ -14,6 +14,7 @@ from mobile_vla.cli.run_options import (
     progress,
     setting,
 )
+from mobile_vla.messages.catalogue import sentence
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.folder import RunFolder
 
@@ -72,7 +73,7 @@ def evaluate(options: EvaluateOptions) -> None:
 def _one(chosen: Setting, options: EvaluateOptions, name: str, scenes: int, jobs: int) -> None:
     import msgspec
 
-    from mobile_vla.analysis.diagnostics import faults
+    from mobile_vla.analysis.diagnostics import diagnose, name_of
     from mobile_vla.cli.print_results import print_driving, print_faults, print_offline
     from mobile_vla.cli.select_run import book_of
     from mobile_vla.evaluation.evaluate import evaluate_run
@@ -87,13 +88,18 @@ def _one(chosen: Setting, options: EvaluateOptions, name: str, scenes: int, jobs
         offline, rollouts = evaluate_run(
             run, chosen.workspace, scenes, report, checkpoint=options.checkpoint, jobs=jobs
         )
-    found = faults(msgspec.structs.replace(view, offline=offline, rollouts=rollouts))
+    faults = diagnose(msgspec.structs.replace(view, offline=offline, rollouts=rollouts))
     if options.json:
-        print_json({"offline": offline, "rollouts": rollouts, "faults": found})
+        named = [
+            {"name": name_of(fault), "en": sentence(fault, "en"), "ko": sentence(fault, "ko"),
+             "code": fault.code, "fields": fault.fields}
+            for fault in faults
+        ]  # fmt: skip
+        print_json({"offline": offline, "rollouts": rollouts, "faults": named})
         return
     print_offline(offline)
     print_driving(rollouts)
-    print_faults(found)
+    print_faults(faults)
     print(f"\nwritten to {run.evaluation}")
 
 

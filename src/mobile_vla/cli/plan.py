@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mobile_vla.cli.arguments import StudyOptions, add_json, add_study, runs
 from mobile_vla.cli.open_book import casebook
 from mobile_vla.cli.run_options import print_json
+from mobile_vla.messages.catalogue import sentence
 
 if TYPE_CHECKING:
     from mobile_vla.analysis.model import Plan
@@ -52,11 +53,11 @@ def print_plan(made: Plan) -> None:
         cost = f", about {duration(item.seconds, 'en')}{left}" if item.seconds else ""
         share = f" {100 * item.progress:.0f} %" if item.state == "running" and item.progress else ""
         state = item.state.replace("_", " ")
-        print(f"{state:8}{share} {item.label or item.case}: {item.why}{cost}")
+        print(f"{state:8}{share} {item.label or item.case}: {sentence(item.why, 'en')}{cost}")
     if made.next_steps:
         print("\nNext:")
     for number, step in enumerate(made.next_steps, 1):
-        print(f"{number}. {step}")
+        print(f"{number}. {sentence(step, 'en')}")
     names = {item.case: item.label or item.case for item in made.items}
     if made.faults:
         print("\nWhat the study's page asks of the wrong pair:")

@@ -9,6 +9,7 @@ from pathlib import Path
 from mobile_vla.cli.status_table import data_text, foreign_data_told
 from mobile_vla.evidence.model import CaseView, CheckpointView, Evidence, Known, RunView
 from mobile_vla.evidence.run_factors import SETTING
+from mobile_vla.messages.catalogue import sentence
 from mobile_vla.runs.metrics_csv import COLUMNS
 from mobile_vla.runs.results import Metric
 
@@ -19,7 +20,8 @@ SETS = ("training_episodes", "validation_set", "evaluation_set", "evaluation_sce
 
 def dossier(case: CaseView, base: Path) -> list[str]:
     """Every run of the case, oldest first. `base`: the workspace, for the disk space."""
-    lines = [f"{case.name}{f' ({case.label})' if case.label else ''}: {case.state}. {case.why}"]
+    name = f"{case.name} ({case.label})" if case.label else case.name
+    lines = [f"{name}: {case.state}. {sentence(case.why, 'en')}"]
     if not case.runs:
         lines.append("It has no run.")
     for run in case.runs:
@@ -33,7 +35,7 @@ def run_lines(run: RunView, base: Path) -> list[str]:
     After the first line, files are named relative to the run's folder, or to its file's.
     """
     lines = _block("evidence", [_cited("", fact).strip() for fact in run.evidence])
-    lines += _block("conflicts", run.conflicts)
+    lines += _block("conflicts", [sentence(why, "en") for why in run.conflicts])
     lines += _block("configuration", list(_factors(run, CONFIGURATION)))
     lines += _block("data", list(_data(run)))
     lines += _block("weights", [*_factors(run, WEIGHTS), *_trained(run)])
@@ -45,7 +47,7 @@ def run_lines(run: RunView, base: Path) -> list[str]:
     lines.append(f"  disk space: {_size(sum(disk_bytes(path) for path in paths))}")
     start = f"{Path(run.path).parent.as_posix() if run.foreign else run.path}/"
     inside = [line.replace(start, "") for line in lines]
-    return [f"{run.path}: {run.state}. {run.why}", *inside]
+    return [f"{run.path}: {run.state}. {sentence(run.why, 'en')}", *inside]
 
 
 def disk_bytes(folder: Path) -> int:
@@ -143,7 +145,8 @@ def _checkpoint(run: RunView, view: CheckpointView) -> str:
     said = f" [{', '.join(marks)}]" if marks else ""
     loss = f", validation loss {view.val_loss:.6g}" if view.val_loss is not None else ""
     step = "unknown" if view.step is None else view.step
-    return f"{view.path}{said}: {_size(view.bytes)}, step {step}{loss}: {view.problem or 'loads'}"
+    problem = sentence(view.problem, "en") if view.problem else "loads"
+    return f"{view.path}{said}: {_size(view.bytes)}, step {step}{loss}: {problem}"
 
 
 def _metrics(run: RunView) -> Iterator[str]:

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 
 from rich.table import Table
 
-from mobile_vla.analysis.diagnostics import Fault, faults
+from mobile_vla.analysis.diagnostics import diagnose, name_of
 from mobile_vla.analysis.headline_metrics import Rate, rate, success
 from mobile_vla.cli.status_table import wide
 from mobile_vla.evidence.model import CaseView
+from mobile_vla.messages.catalogue import sentence
+from mobile_vla.messages.reason import Reason
 from mobile_vla.runs.results import Hearing, Offline, Rollouts
 
 NOTHING = "–"
@@ -81,20 +83,20 @@ def print_driving(rollouts: Rollouts) -> None:
         print(f"picture: {picture}")
 
 
-def print_faults(found: Iterable[Fault]) -> None:
+def print_faults(faults: Iterable[Reason]) -> None:
     """Each fault under its name."""
-    for fault in found:
-        print(f"fault, {fault.name}: {fault.en}")
+    for fault in faults:
+        print(f"fault, {name_of(fault)}: {sentence(fault, 'en')}")
 
 
 def print_faults_of(cases: Iterable[CaseView]) -> None:
     """What the evaluations of these cases show to be wrong with them, whatever their loss."""
-    wrong = {case.label or case.name: faults(case.run) for case in cases if case.run}
+    wrong = {case.label or case.name: diagnose(case.run) for case in cases if case.run}
     if any(wrong.values()):
         print("\nWrong with the cases compared, whatever their loss:")
-    for name, found in wrong.items():
-        for fault in found:
-            print(f"- {name}: {fault.en}")
+    for name, faults in wrong.items():
+        for fault in faults:
+            print(f"- {name}: {sentence(fault, 'en')}")
 
 
 def _rate(found: Rate | None) -> str:

@@ -49,10 +49,15 @@ def setting(options: StudyOptions) -> Setting:
 
 
 def print_json(value: Any) -> None:
-    """Print a struct, or anything of plain values and paths, as indented JSON."""
+    """Print a struct, or anything of plain values and paths, as indented JSON.
+
+    A reason is its English sentence, with its code and fields beside it (`messages.as_json`).
+    """
     import msgspec
 
-    data = msgspec.json.encode(value, enc_hook=os.fspath)
+    from mobile_vla.messages.as_json import plain
+
+    data = msgspec.json.encode(plain(value), enc_hook=os.fspath)
     print(msgspec.json.format(data, indent=2).decode())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mobile_vla.cli.status_table import NOTHING, draw, foreign_data, foreign_data_told, wide
 from mobile_vla.evidence.importers.scan_folders import Scanned
 from mobile_vla.evidence.model import Foreign, RunView
+from mobile_vla.messages.catalogue import sentence
 
 
 def print_scanned(scanned: Scanned) -> None:
@@ -20,10 +21,10 @@ def told(scanned: Scanned) -> list[str]:
     """Each run's reason with its evidence, its contradictions, and what told of no run."""
     lines = []
     for run in scanned.runs:
-        lines += ["", f"{run.case} ({run.path}): {run.state}. {run.why}"]
+        lines += ["", f"{run.case} ({run.path}): {run.state}. {sentence(run.why, 'en')}"]
         lines += [f"  read: {e.file} {e.where} {e.blake3[:12]}".rstrip() for e in run.evidence[:3]]
         lines += [f"  data: {data}"] if (data := foreign_data_told(run)) else []
-        lines += [f"  note: {conflict}" for conflict in run.conflicts]
+        lines += [f"  note: {sentence(conflict, 'en')}" for conflict in run.conflicts]
     lines += [f"not read: {problem}" for problem in scanned.problems]
     if scanned.own:
         lines.append(f"{len(scanned.own)} runs of mobile-vla itself: `mvla status` reads them.")

@@ -11,6 +11,7 @@ from mobile_vla.analysis.pairwise import Matrix
 from mobile_vla.cli.verify_metrics import Recomputed
 from mobile_vla.evidence.importers.scan_folders import Scanned
 from mobile_vla.evidence.model import CaseView, RunView
+from mobile_vla.messages.as_json import with_reasons
 
 
 class Demonstrated(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,5 +52,8 @@ def schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "mobile-vla casebook",
         "commands": dict(zip(ANSWERS, answers, strict=True)),
-        "$defs": components,
+        "$defs": {
+            name: struct if name == "Reason" else with_reasons(struct)
+            for name, struct in components.items()
+        },
     }

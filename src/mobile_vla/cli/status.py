@@ -13,6 +13,7 @@ from mobile_vla.cli.arguments import EvidenceOptions, add_evidence, add_json, ru
 from mobile_vla.cli.open_book import places
 from mobile_vla.cli.run_options import Setting, print_json
 from mobile_vla.cli.select_run import book_of
+from mobile_vla.messages.catalogue import sentence
 from mobile_vla.messages.errors import UserError
 
 if TYPE_CHECKING:
@@ -71,7 +72,10 @@ def status(options: StatusOptions) -> int:
         if not options.json:
             print_cases(found.cases)
         for problem in found.problems:
-            print(f"not read: {problem}", file=sys.stderr if options.json else sys.stdout)
+            print(
+                f"not read: {sentence(problem, 'en')}",
+                file=sys.stderr if options.json else sys.stdout,
+            )
     if options.json:
         print_json(cases)
     return 0

@@ -15,6 +15,7 @@ from mobile_vla.analysis.headline_metrics import (
 )
 from mobile_vla.evidence.flatten import NONE
 from mobile_vla.evidence.model import CaseView, RunView
+from mobile_vla.messages.catalogue import sentence
 from mobile_vla.study.models import Counts
 
 if TYPE_CHECKING:
@@ -78,11 +79,14 @@ def _row(case: CaseView) -> Row:
         "checkpoint": verified,
         "val_loss": run.best_val_loss if run and verified else None,
         "state": case.state,
-        "why": case.why,
+        "why": sentence(case.why, "en"),
         "profile": resolved.profile if resolved else None,
         "runs": len(case.runs),
-        "earlier": [f"earlier run {r.path} {r.state}: {r.why}" for r in _others(case)],
-        "conflicts": list(run.conflicts) if run else [],
+        "earlier": [
+            f"earlier run {run.path} {run.state}: {sentence(run.why, 'en')}"
+            for run in _others(case)
+        ],
+        "conflicts": [sentence(why, "en") for why in run.conflicts] if run else [],
         "success_left": success(rollouts, "left"),
         "success_right": success(rollouts, "right"),
         "mae": mean_error(offline),

@@ -19,6 +19,7 @@ from mobile_vla.analysis.model import PlanItem
 from mobile_vla.cli.run_options import Setting, progress
 from mobile_vla.cli.select_run import book_of, run_to_train
 from mobile_vla.evidence.model import CaseView
+from mobile_vla.messages.catalogue import sentence
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.workspace import Workspace
@@ -158,7 +159,7 @@ def _collect(running: dict[str, Job], book: Casebook, given_up: set[str]) -> Non
             continue
         own = [run for run in view.runs if run.resolved is not None]
         why = own[-1].why if own else view.why
-        print(f"{label}: {why}", file=sys.stderr, flush=True)
+        print(f"{label}: {sentence(why, 'en')}", file=sys.stderr, flush=True)
         if len(own) >= view.attempts:
             given_up.add(name)
 

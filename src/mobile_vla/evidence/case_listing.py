@@ -23,12 +23,14 @@ from mobile_vla.evidence.status_cache import (
     Index,
     Judged,
     checkpoint_names,
+    decode_reason,
     light,
     results_signature,
     settled,
     shallow_signature,
     whole_signature,
 )
+from mobile_vla.messages.reason import Reason
 from mobile_vla.runs.folder import RunFolder, find_runs
 from mobile_vla.runs.workspace import Workspace
 from mobile_vla.study.models import ResolvedCase, Study
@@ -38,7 +40,7 @@ MANY = 128
 """Runs to judge anew from which on several processes share them."""
 
 BLANK = RunView(
-    path="", case="", resolved=None, state="unknown", why="", evidence=[], started=None,
+    path="", case="", resolved=None, state="unknown", why=Reason(""), evidence=[], started=None,
     last_sign=None, steps=None, total_steps=None, seconds_per_step=None, epochs=None, train=None,
     validation=None, manifest_hash=None, train_hashes=[], trained_parts={}, best_val_loss=None,
     final_val_loss=None, best=None, latest=None, offline=None, rollouts=None, conflicts=[],
@@ -122,7 +124,8 @@ def sketch(entry: Entry, resolved: ResolvedCase | None) -> RunView:
     """As much of a run as choosing the one that speaks, and telling of the others, needs."""
     return msgspec.structs.replace(
         BLANK, path=entry.path, case=entry.case, resolved=resolved, state=entry.state,
-        why=entry.why, started=datetime.fromisoformat(entry.started) if entry.started else None,
+        why=decode_reason(entry.why),
+        started=datetime.fromisoformat(entry.started) if entry.started else None,
     )  # fmt: skip
 
 

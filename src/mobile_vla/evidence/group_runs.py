@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mobile_vla
 from mobile_vla.evidence.model import CaseView, RunView, State
+from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.study.load_study import profile_of, resolve
 from mobile_vla.study.models import Case, ResolvedCase, Study
 
@@ -67,11 +68,13 @@ def next_attempts(
     return [resolve(study, case, profile, n, path) for n in range(first, len(case.attempts))]
 
 
-def missing_weights(case: ResolvedCase) -> str | None:
+def missing_weights(case: ResolvedCase) -> Reason | None:
     """The first of a case's weights that lies nowhere, as it is written; None where all exist."""
     for source in (case.vlm, case.init):
         if source is not None and (source.path is None or not _exists(source.path)):
-            return f"{source.name} at {source.path or 'no path'}"
+            if source.path is None:
+                return reason("case.weights_without_path", name=source.name)
+            return reason("case.weights_at", name=source.name, path=source.path)
     return None
 
 
@@ -99,7 +102,7 @@ def _after_their_needs(study: Study) -> list[Case]:
 
 
 def _planned_view(
-    case: Case, planned: ResolvedCase, runs: list[RunView], waits: tuple[State, str]
+    case: Case, planned: ResolvedCase, runs: list[RunView], waits: tuple[State, Reason]
 ) -> CaseView:
     run = speaking(runs, planned.profile)
     state, why = (run.state, run.why) if run else waits
@@ -120,29 +123,29 @@ def _planned_view(
 
 def _before(
     case: Case, coming: Sequence[ResolvedCase], others: Mapping[str, CaseView]
-) -> tuple[State, str]:
-    """Why a case without a run has not begun."""
-    reason = waits_for(case.after, others)
-    if reason:
-        return "blocked", reason
-    absent = [missing_weights(attempt) for attempt in coming]
-    if all(absent):
-        return "blocked", f"its weights do not exist: {absent[-1]}"
-    if absent[0]:
-        return "planned", (
-            f"not begun; attempt 1 of {len(absent)} will be refused, since its "
-            f"weights do not exist: {absent[0]}"
-        )
-    return "planned", "not begun"
+) -> tuple[State, Reason]:
+    """Why a case without a run has not started."""
+    why = waits_for(case.after, others)
+    if why:
+        return "blocked", why
+    first, *further = [missing_weights(attempt) for attempt in coming]
+    if first is None:
+        return "planned", reason("case.not_begun")
+    last = further[-1] if further else first
+    if last is not None and all(further):
+        return "blocked", reason("case.weights_missing", weights=last)
+    attempts = 1 + len(further)
+    return "planned", reason("case.first_attempt_refused", attempts=attempts, weights=first)
 
 
-def waits_for(after: Sequence[str], others: Mapping[str, CaseView]) -> str | None:
+def waits_for(after: Sequence[str], others: Mapping[str, CaseView]) -> Reason | None:
     """Which case must finish first, and how that one stands; None where all have."""
     for name in after:
         other = others.get(name)
-        if other is None or other.state != "finished":
-            label = (other.label or name) if other else name
-            return f"after {label}, which is {other.state if other else 'no case'}"
+        if other is None:
+            return reason("case.waits_for_no_case", case=name)
+        if other.state != "finished":
+            return reason("case.waits_for", case=other.label or name, state=other.state)
     return None
 
 
@@ -159,5 +162,5 @@ def _unplanned_view(name: str, runs: list[RunView], profile: str | None) -> Case
         runs=runs,
         run=run,
         state=run.state if run else "unknown",
-        why=run.why if run else "it has runs of another profile only",
+        why=run.why if run else reason("case.other_profile"),
     )

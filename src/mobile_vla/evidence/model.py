@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from mobile_vla.messages.reason import Reason
 from mobile_vla.runs.results import Offline, Rollouts
 from mobile_vla.study.models import Counts, ResolvedCase
 
@@ -48,7 +49,7 @@ class CheckpointView(Value, frozen=True, kw_only=True):
     epoch: int | None
     bytes: int
     val_loss: float | None
-    problem: str | None
+    problem: Reason | None
     evidence: Evidence
 
 
@@ -122,7 +123,7 @@ class RunView(Value, frozen=True, kw_only=True):
     case: str
     resolved: ResolvedCase | None
     state: State
-    why: str
+    why: Reason
     evidence: list[Evidence]
     started: datetime | None
     last_sign: datetime | None
@@ -141,7 +142,7 @@ class RunView(Value, frozen=True, kw_only=True):
     latest: CheckpointView | None
     offline: Offline | None
     rollouts: Rollouts | None
-    conflicts: list[str]
+    conflicts: list[Reason]
     validation_hashes: list[str] = []
     factors: dict[str, Known] = {}
     checkpoints: list[CheckpointView] = []
@@ -163,7 +164,7 @@ class CaseView(Value, frozen=True, kw_only=True):
     runs: list[RunView]
     run: RunView | None
     state: State
-    why: str
+    why: Reason
     seeds: list[int] = []
 
 
@@ -171,4 +172,4 @@ class Survey(Value, frozen=True, kw_only=True):
     """All cases, and the files and folders that tell of no run, with why."""
 
     cases: list[CaseView]
-    problems: list[str]
+    problems: list[Reason]

@@ -20,6 +20,7 @@ from mobile_vla.evidence.flatten import flat
 from mobile_vla.evidence.model import CheckpointView, Evidence
 from mobile_vla.evidence.verify_checkpoint import linked, read_checkpoints, relative
 from mobile_vla.messages.errors import UserError, reason_of
+from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.runs.environment import Environment
 from mobile_vla.runs.events import AnyEvent, Checkpoint, Exit, Line, decode_events, skim_events
 from mobile_vla.runs.folder import RunFolder
@@ -70,7 +71,7 @@ class Facts:
     latest: CheckpointView | None
     console: ConsoleError | None
     hashes: dict[str, str] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Reason] = field(default_factory=list)
 
     def at(self, file: str, where: str = "") -> Evidence:
         """Evidence in one of the run's files."""
@@ -84,7 +85,7 @@ class _Reader:
         self.folder, self.name = str(folder.path), relative(folder.path, base)
         self.hashed = hashed
         self.hashes: dict[str, str] = {}
-        self.problems: list[str] = []
+        self.problems: list[Reason] = []
 
     def read(
         self, file: str, how: Callable[[bytes], T], large: Callable[[Path], T] | None = None
@@ -104,9 +105,10 @@ class _Reader:
                 raise ValueError("it is too large")
             return large(Path(path))
         except UserError as error:
-            self.problems.append(str(error).replace(path, name))
+            message = str(error).replace(path, name)
+            self.problems.append(reason("run.file_refused", message=message))
         except (OSError, ValueError, csv.Error, msgspec.MsgspecError, RecursionError) as error:
-            self.problems.append(f"{name} cannot be read: {reason_of(error)}")
+            self.problems.append(reason("run.file_unreadable", file=name, cause=reason_of(error)))
         return None
 
     def _bytes(self, path: str, file: str) -> bytes | None:
@@ -115,12 +117,12 @@ class _Reader:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
             if os.path.islink(path):  # noqa: PTH114
-                self.problems.append(f"{self.name}/{file} is not a file")
+                self.problems.append(reason("run.no_file", file=f"{self.name}/{file}"))
             return None
         try:
             told = os.fstat(descriptor)
             if not stat.S_ISREG(told.st_mode):
-                self.problems.append(f"{self.name}/{file} is not a file")
+                self.problems.append(reason("run.no_file", file=f"{self.name}/{file}"))
                 return None
             small = told.st_size <= HASH_LIMIT
             data = _whole(descriptor, told.st_size) if small else None
@@ -174,8 +176,9 @@ def _good_lines(reader: _Reader, lines: list[Line]) -> list[tuple[int, AnyEvent]
     good = []
     for line in lines:
         if line.event is None:
-            told = f"line {line.number} of {reader.name}/events.jsonl is no event: {line.problem}"
-            reader.problems.append(told)
+            file, cause = f"{reader.name}/events.jsonl", line.problem or ""
+            problem = reason("run.no_event", line=line.number, file=file, cause=cause)
+            reader.problems.append(problem)
         else:
             good.append((line.number, line.event))
     return good

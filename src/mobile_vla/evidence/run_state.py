@@ -10,6 +10,7 @@ from datetime import datetime
 from mobile_vla.evidence.model import Evidence, State
 from mobile_vla.evidence.read_run import Facts
 from mobile_vla.evidence.timeline import Timeline
+from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.runs.events import Exit
 from mobile_vla.runs.process import Process, is_alive, is_stopped
 
@@ -18,8 +19,7 @@ STALL_FACTOR = 5.0
 LOSS_TOLERANCE = 1e-4
 """Relative; `metrics.csv` keeps six digits."""
 
-DOUBLE = "both write this run"
-FUTURE = "lies in the future of this clock"
+PASSING = frozenset({"run.in_future", "run.two_processes", "run.process_after_exit"})
 """Conflicts that may pass without any file changing."""
 
 
@@ -33,12 +33,12 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A state, why in one sentence, what it rests on, and what contradicts what."""
+    """A state, why, the evidence that it rests on, and what contradicts what."""
 
     state: State
-    why: str
+    why: Reason
     evidence: list[Evidence] = field(default_factory=list)
-    conflicts: list[str] = field(default_factory=list)
+    conflicts: list[Reason] = field(default_factory=list)
 
 
 def process_table(line: Timeline) -> dict[Process, Life]:
@@ -82,66 +82,64 @@ def _another(line: Timeline, lives: Mapping[Process, Life]) -> int | None:
 
 
 def _not_begun(facts: Facts, line: Timeline) -> Judgement:
-    if line.events or any("events.jsonl" in problem for problem in facts.problems):
-        why = "its events cannot be read back to a start, so what happened is not known"
-        return Judgement("unknown", why, [facts.at("events.jsonl")])
+    events = f"{facts.name}/events.jsonl"
+    if line.events or any(problem.fields.get("file") == events for problem in facts.problems):
+        return Judgement("unknown", reason("run.events_unreadable"), [facts.at("events.jsonl")])
     if facts.console is not None:
-        why = f"it stopped before its first event: {facts.console.text}"
+        why = reason("run.stopped_before_first_event", exception=facts.console.text)
         return Judgement("failed", why, [facts.console.evidence])
     if facts.case is None:
-        return Judgement("unknown", "neither a case nor an event can be read in its folder")
-    why = "its folder is prepared and no process has begun it"
-    return Judgement("queued", why, [facts.at("case.yaml")])
+        return Judgement("unknown", reason("run.folder_without_case"))
+    return Judgement("queued", reason("run.prepared"), [facts.at("case.yaml")])
 
 
 def _left(facts: Facts, line: Timeline, event: Exit, evidence: list[Evidence]) -> Judgement:
-    """The process said how it ended."""
+    """The process wrote how it ended."""
     if event.outcome == "finished":
         return _finished(facts, line, evidence)
-    after = f"at step {_of_total(line)}"
     if event.outcome == "refused":
-        return Judgement("failed", f"refused in preflight: {event.reason}", evidence)
+        return Judgement("failed", reason("run.refused", cause=event.reason), evidence)
+    at = _progress(line)
     if event.outcome == "interrupted":
-        return Judgement("killed", f"interrupted {after}: {event.reason}", evidence)
+        why = reason("run.interrupted", progress=at, cause=event.reason)
+        return Judgement("killed", why, evidence)
     if event.outcome == "nan":
-        return Judgement(
-            "failed", f"stopped {after} on a value that is no number: {event.reason}", evidence
-        )
-    return Judgement("failed", f"failed {after}: {_exception_text(event)}", evidence)
+        why = reason("run.stopped_on_nan", progress=at, cause=event.reason)
+    else:
+        why = reason("run.failed", progress=at, cause=_exception_text(event))
+    return Judgement("failed", why, evidence)
 
 
 def _finished(facts: Facts, line: Timeline, evidence: list[Evidence]) -> Judgement:
-    """It says that it finished: do its steps, its checkpoints and its losses agree?"""
+    """Its exit event says that it finished: do its steps, checkpoints and losses agree?"""
     if not (line.steps or line.epochs or line.checkpoints):
-        why = "its preflight passed and nothing was trained"
-        return Judgement("queued", why, evidence)
+        return Judgement("queued", reason("run.preflight_only"), evidence)
     loads = [view for view in facts.checkpoints if view.problem is None]
     conflicts = _missing_files(facts)
     if line.total_steps is not None and line.steps is not None and line.steps < line.total_steps:
-        said = f"it says it finished, but did {_of_total(line)} steps"
-        return Judgement("unverified", said, evidence, [*conflicts, said])
+        why = reason("run.steps_missing", progress=_progress(line))
+        return Judgement("unverified", why, evidence, [*conflicts, why])
     if not loads:
-        return Judgement(
-            "unverified",
-            f"finished, but {_why_none_loads(facts)}",
-            [*evidence, *(v.evidence for v in facts.checkpoints)],
-            conflicts,
-        )
+        why = reason("run.finished_but", cause=_why_none_loads(facts))
+        of_checkpoints = [view.evidence for view in facts.checkpoints]
+        return Judgement("unverified", why, [*evidence, *of_checkpoints], conflicts)
     wrong = _loss_conflicts(facts, line)
     if wrong:
-        return Judgement("unverified", f"finished, but {wrong[0]}", evidence, conflicts)
+        why = reason("run.finished_but", cause=wrong[0])
+        return Judgement("unverified", why, evidence, conflicts)
     view = facts.best if facts.best in loads else loads[-1]
-    why = f"finished {_of_total(line)} steps, and its checkpoint loads"
+    why = reason("run.finished", progress=_progress(line))
     return Judgement(
         "finished", why, [*evidence, view.evidence if view else evidence[0]], conflicts
     )
 
 
-def _why_none_loads(facts: Facts) -> str:
+def _why_none_loads(facts: Facts) -> Reason:
     if not facts.checkpoints:
-        return "it left no checkpoint"
-    worst = facts.checkpoints[-1]
-    return f"no checkpoint loads: {worst.path}: {worst.problem}"
+        return reason("run.left_no_checkpoint")
+    last = facts.checkpoints[-1]
+    assert last.problem is not None
+    return reason("run.no_checkpoint_loads", checkpoint=last.path, problem=last.problem)
 
 
 def _living(facts: Facts, line: Timeline, stopped: bool, now: datetime) -> Judgement:
@@ -149,37 +147,30 @@ def _living(facts: Facts, line: Timeline, stopped: bool, now: datetime) -> Judge
     number, event = line.last
     silent = (now - event.time).total_seconds()
     limit = max(STALL_SECONDS, STALL_FACTOR * line.slowest_gap())
-    evidence = [facts.at("events.jsonl", f"line {number}")]
+    evidence, at = [facts.at("events.jsonl", f"line {number}")], _progress(line)
     if stopped:
-        return Judgement("stalled", f"its process is stopped at step {_of_total(line)}", evidence)
+        return Judgement("stalled", reason("run.process_stopped", progress=at), evidence)
     if silent > limit:
-        why = (
-            f"its process lives, but has written nothing for {silent:.0f} s at step "
-            f"{_of_total(line)} (its limit is {limit:.0f} s)"
-        )
+        why = reason("run.silent", silent=round(silent), progress=at, limit=round(limit))
         return Judgement("stalled", why, evidence)
-    return Judgement("running", f"its process lives and is at step {_of_total(line)}", evidence)
+    return Judgement("running", reason("run.alive", progress=at), evidence)
 
 
 def _gone(facts: Facts, line: Timeline) -> Judgement:
     number, start = line.starts[-1]
-    evidence = [facts.at("events.jsonl", f"line {number}")]
-    if facts.console is not None and not _told_before(facts, line):
-        why = f"its process ended at step {_of_total(line)} with {facts.console.text}"
+    evidence, at = [facts.at("events.jsonl", f"line {number}")], _progress(line)
+    if facts.console is not None and not _of_an_earlier_process(facts, line):
+        why = reason("run.ended_with", progress=at, exception=facts.console.text)
         return Judgement("failed", why, [*evidence, facts.console.evidence])
-    why = (
-        f"its process {start.process.pid} is gone and left no exit event; "
-        f"it was at step {_of_total(line)}"
-    )
+    why = reason("run.process_gone", pid=start.process.pid, progress=at)
     return Judgement("killed", why, evidence)
 
 
 def _elsewhere(facts: Facts, line: Timeline) -> Judgement:
     number, start = line.starts[-1]
-    why = (
-        f"it ran on {start.process.host or 'a machine without a name'}, so whether its process "
-        f"lives cannot be told from here; it was at step {_of_total(line)}"
-    )
+    host, at = start.process.host, _progress(line)
+    named = reason("run.elsewhere", host=host, progress=at) if host else None
+    why = named or reason("run.on_nameless_machine", progress=at)
     return Judgement("unknown", why, [facts.at("events.jsonl", f"line {number}")])
 
 
@@ -192,88 +183,99 @@ def _exception_text(event: Exit) -> str:
     return f"{event.exception}: {event.reason}"
 
 
-def _told_before(facts: Facts, line: Timeline) -> bool:
-    """Whether the console's exception belongs to an earlier process that told of it itself."""
+def _of_an_earlier_process(facts: Facts, line: Timeline) -> bool:
+    """Whether the console's exception is that of an earlier process with an exit event of it."""
     text = facts.console.text if facts.console else ""
     exits = [e for _, e in line.events if isinstance(e, Exit) and e.outcome == "exception"]
-    said = [_exception_text(event).partition("\n")[0] for event in exits]
-    return any(text.endswith(sentence) for sentence in said)
+    return any(text.endswith(_exception_text(event).partition("\n")[0]) for event in exits)
 
 
-def _of_total(line: Timeline) -> str:
-    steps = 0 if line.steps is None else line.steps
-    return f"{steps} of {line.total_steps}" if line.total_steps else str(steps)
+def _progress(line: Timeline) -> list[str | int | float | Reason | None]:
+    """Steps done and steps in all; None where there is no forecast."""
+    return [line.steps or 0, line.total_steps or None]
 
 
-def _clock(line: Timeline, now: datetime) -> list[str]:
-    found = [
-        f"the clock was set back before line {number} of events.jsonl" for number in line.backward()
-    ]
+def _clock(line: Timeline, now: datetime) -> list[Reason]:
+    conflicts = [reason("run.clock_set_back", line=number) for number in line.backward()]
     if line.last is not None and (line.last[1].time - now).total_seconds() > STALL_SECONDS:
-        found.append(f"line {line.last[0]} of events.jsonl {FUTURE}")
-    return found
+        conflicts.append(reason("run.in_future", line=line.last[0]))
+    return conflicts
 
 
-def _doubles(line: Timeline, lives: Mapping[Process, Life]) -> list[str]:
-    pids = [p.pid for p, life in lives.items() if life.alive]
-    found = [f"processes {pids[0]} and {pids[1]} {DOUBLE}"] if len(pids) > 1 else []
-    if line.exit is not None and line.segment[-1][0] > line.exit[0]:
-        found.append(f"events go on after the exit at line {line.exit[0]} of events.jsonl")
-    elif line.exit is not None and (pid := _another(line, lives)):
-        number, left = line.exit
-        told = f"left at line {number} of events.jsonl while process {pid} lives"
-        found.append(f"process {left.pid} {told}: {DOUBLE}")
-    return found
+def _doubles(line: Timeline, lives: Mapping[Process, Life]) -> list[Reason]:
+    """Two processes that write one run, and events after its exit."""
+    pids = [process.pid for process, life in lives.items() if life.alive][:2]
+    both = [reason("run.two_processes", first=pids[0], second=pids[1])] if len(pids) > 1 else []
+    if line.exit is None:
+        return both
+    number, left = line.exit
+    if line.segment[-1][0] > number:
+        return [*both, reason("run.events_after_exit", line=number)]
+    pid = _another(line, lives)
+    if pid is None or left.pid is None:
+        return both
+    return [*both, reason("run.process_after_exit", exited=left.pid, line=number, pid=pid)]
 
 
-def _missing_files(facts: Facts) -> list[str]:
+def _missing_files(facts: Facts) -> list[Reason]:
     needed = {
         "case.yaml": facts.case,
         "manifest.json": facts.manifest,
         "load_report.json": facts.load_report,
         "environment.json": facts.environment,
     }
-    return [f"{name} is missing or unreadable" for name, value in needed.items() if value is None]
+    return [reason("run.file_missing", file=name) for name, value in needed.items() if not value]
 
 
-def _checkpoint_conflicts(facts: Facts, line: Timeline) -> list[str]:
-    """Those that do not load; and one that is better by the log than what `best` points to."""
-    found = [f"{view.path}: {view.problem}" for view in facts.checkpoints if view.problem]
+def _checkpoint_conflicts(facts: Facts, line: Timeline) -> list[Reason]:
+    """Checkpoints that do not load, and one that is lower by the log than what `best` links to."""
+    conflicts = [
+        reason("run.checkpoint_problem", checkpoint=view.path, problem=view.problem)
+        for view in facts.checkpoints
+        if view.problem
+    ]
     written = {event.step: event for _, event in line.checkpoints}
     best = written.get(facts.best.step) if facts.best and facts.best.step is not None else None
     value = getattr(best, best.best_by) if best else None
     if facts.best is None or best is None or value is None:
-        return found
-    here = [(view.path, written[view.step]) for view in facts.checkpoints if view.step in written]
-    values = [(path, getattr(event, best.best_by)) for path, event in here]
+        return conflicts
+    saved = [(view.path, written[view.step]) for view in facts.checkpoints if view.step in written]
+    values = [(path, getattr(event, best.best_by)) for path, event in saved]
     lower = [path for path, other in values if other is not None and other < value]
-    named = {"val_loss": "validation loss"}.get(best.best_by, best.best_by)
-    told = f"`best` is {facts.best.path}, but {{}} has the lower {named} by the log"
-    return found + [told.format(path) for path in lower[:1]]
+    return conflicts + [
+        reason("run.lower_checkpoint", linked=facts.best.path, lower=path, metric=best.best_by)
+        for path in lower[:1]
+    ]
 
 
-def _loss_conflicts(facts: Facts, line: Timeline) -> list[str]:
+def _loss_conflicts(facts: Facts, line: Timeline) -> list[Reason]:
     """A checkpoint's loss against its epoch's, and that against `metrics.csv`."""
-    found = []
     by_step = {epoch.step: epoch.val_loss for _, epoch in line.epochs}
-    for number, event in line.checkpoints:
-        logged = by_step.get(event.step)
-        if event.val_loss is not None and logged is not None and not _same(event.val_loss, logged):
-            found.append(
-                f"line {number} of events.jsonl gives its checkpoint the validation loss "
-                f"{event.val_loss:g}, its epoch {logged:g}"
-            )
+    logs = [(number, event, by_step.get(event.step)) for number, event in line.checkpoints]
+    conflicts = [
+        reason("run.checkpoint_loss_differs", line=number, loss=six_digits(event.val_loss),
+               logged=six_digits(logged))
+        for number, event, logged in logs
+        if event.val_loss is not None and logged is not None and not _same(event.val_loss, logged)
+    ]  # fmt: skip
     curve = {value for _, value in facts.val_losses}
     for number, epoch in line.epochs if curve else []:
         loss = epoch.val_loss
-        if loss is None or float(f"{loss:.6g}") in curve:  # as `metrics.csv` writes it
+        if loss is None or six_digits(loss) in curve:  # as `metrics.csv` writes it
             continue
         if not any(_same(loss, value) for value in curve):
-            found.append(
-                f"the validation loss {loss:g} at line {number} of events.jsonl "
-                "is not in metrics.csv"
-            )
-    return found
+            loss = six_digits(loss)
+            conflicts.append(reason("run.loss_not_in_curve", loss=loss, line=number))
+    return conflicts
+
+
+def six_digits(value: float) -> float:
+    """A number rounded to six significant digits.
+
+    >>> six_digits(0.123456789)
+    0.123457
+    """
+    return float(f"{value:.6g}")
 
 
 def _same(a: float, b: float) -> bool:

@@ -12,6 +12,7 @@ from mobile_vla.evidence.read_run import Facts, read_run
 from mobile_vla.evidence.run_factors import read_factors, split_counts
 from mobile_vla.evidence.run_state import judge, process_table
 from mobile_vla.evidence.timeline import Timeline, timeline
+from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.results import Offline, Rollouts
 from mobile_vla.runs.workspace import Workspace
@@ -72,16 +73,14 @@ def _case_of(folder: Path, base: Path) -> str:
     return folder.name if folder.parent == Workspace(base).runs else folder.parent.name
 
 
-def _without_foreign_results(facts: Facts, line: Timeline, conflicts: list[str]) -> Facts:
+def _without_foreign_results(facts: Facts, line: Timeline, conflicts: list[Reason]) -> Facts:
     """Results of a checkpoint that this run never wrote are a conflict and speak for nothing."""
     written = {event.blake3 for _, event in line.checkpoints}
 
     def own(result: Result | None, file: str) -> Result | None:
         if result is None or result.checkpoint_blake3 in written:
             return result
-        conflicts.append(
-            f"{facts.name}/{file} is of a checkpoint that this run did not write: not used"
-        )
+        conflicts.append(reason("run.foreign_result", file=f"{facts.name}/{file}"))
         return None
 
     return replace(

@@ -20,7 +20,8 @@ import msgspec
 
 import mobile_vla
 from mobile_vla.evidence.model import RunView
-from mobile_vla.evidence.run_state import DOUBLE, FUTURE
+from mobile_vla.evidence.run_state import PASSING
+from mobile_vla.messages.reason import Reason
 from mobile_vla.runs.process import boot_id
 from mobile_vla.runs.results import Offline, Rollouts, Scored
 from mobile_vla.study.models import ResolvedCase
@@ -40,7 +41,7 @@ TABLES = """
 CREATE TABLE about (made_by TEXT);
 CREATE TABLE resolved (id INTEGER PRIMARY KEY, content BLOB UNIQUE);
 CREATE TABLE runs (path TEXT PRIMARY KEY, shallow BLOB, whole BLOB, results BLOB, names TEXT,
-                   case_name TEXT, state TEXT, why TEXT, started TEXT, resolved INTEGER);
+                   case_name TEXT, state TEXT, why BLOB, started TEXT, resolved INTEGER);
 CREATE TABLE views (path TEXT PRIMARY KEY, view BLOB);
 """
 """Views lie apart: choosing among a hundred thousand runs must not read past them."""
@@ -59,9 +60,12 @@ class Entry(NamedTuple):
     names: str
     case: str
     state: str
-    why: str
+    why: bytes
     started: str | None
     resolved: int | None
+
+
+decode_reason = msgspec.msgpack.Decoder(Reason).decode
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -158,7 +162,7 @@ class Index:
         started = view.started.isoformat() if view.started else None
         number = self._number(view.resolved)
         return Entry(view.path, one.shallow, one.whole, one.results, one.names, view.case,
-                     view.state, view.why, started, number)  # fmt: skip
+                     view.state, msgspec.msgpack.encode(view.why), started, number)  # fmt: skip
 
     def _number(self, resolved: ResolvedCase | None) -> int | None:
         if resolved is None:
@@ -171,7 +175,7 @@ class Index:
 
 def settled(view: RunView) -> bool:
     """Whether its state cannot change unless its files do."""
-    passing = any(DOUBLE in conflict or FUTURE in conflict for conflict in view.conflicts)
+    passing = any(conflict.code in PASSING for conflict in view.conflicts)
     return view.state not in ("running", "stalled") and not passing
 
 
@@ -243,6 +247,7 @@ def _stat(path: str) -> bytes:
 def _maker() -> str:
     """Which program judged, for whom, on which boot of which machine: another judges anew."""
     package = Path(__file__).parents[1]
-    sources = [file for room in ("evidence", "runs") for file in (package / room).glob("*.py")]
+    rooms = ("evidence", "messages", "runs")
+    sources = [file for room in rooms for file in (package / room).glob("*.py")]
     changed = max(source.stat().st_mtime_ns for source in sources)
     return f"{mobile_vla.__version__} {changed} {os.uname().nodename} {boot_id()} {os.geteuid()}"

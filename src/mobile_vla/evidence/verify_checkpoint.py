@@ -14,6 +14,7 @@ from blake3 import blake3
 
 from mobile_vla.evidence.model import CheckpointView, Evidence
 from mobile_vla.messages.errors import reason_of
+from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.runs.events import Checkpoint
 from mobile_vla.runs.files import hash_file
 from mobile_vla.runs.folder import RunFolder
@@ -37,7 +38,7 @@ class Inspected(msgspec.Struct, frozen=True):
     bytes: int
     blake3: str
     tensors: int
-    problem: str | None
+    problem: Reason | None
 
 
 def inspect(path: Path) -> Inspected:
@@ -46,7 +47,9 @@ def inspect(path: Path) -> Inspected:
         stat = path.stat()
         return _inspect(str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
     except OSError as error:
-        return Inspected(0, "", 0, f"{path.name} cannot be read ({error.strerror})")
+        cause = error.strerror or ""
+        problem = reason("run.weights_unreadable", file=path.name, cause=cause)
+        return Inspected(0, "", 0, problem)
 
 
 @lru_cache(maxsize=65536)
@@ -61,37 +64,37 @@ def _inspect(path: str, _inode: int, size: int, _changed: int) -> Inspected:
         try:
             tensors, problem = _check_tensors(file, size)
         except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
-            tensors, problem = 0, f"its header cannot be read ({reason_of(error)})"
+            tensors, problem = 0, reason("run.weights_header", cause=reason_of(error))
     return Inspected(size, digest, tensors, problem)
 
 
-def _check_tensors(file: BinaryIO, size: int) -> tuple[int, str | None]:
+def _check_tensors(file: BinaryIO, size: int) -> tuple[int, Reason | None]:
     """How many tensors a safetensors file holds, and what is wrong with it."""
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(size - 8, HEADER_LIMIT):
-        return 0, "it is truncated or no safetensors file (its header does not fit in it)"
+        return 0, reason("run.weights_truncated")
     header: dict[str, dict[str, Any]] = msgspec.json.decode(file.read(length))
     header.pop("__metadata__", None)
     end = 8 + length + max((t["data_offsets"][1] for t in header.values()), default=0)
     if end != size:
-        return len(header), f"it has {size} bytes where its header says {end}"
+        return len(header), reason("run.weights_size", size=size, expected=end)
     for name, tensor in header.items():
         problem = _check_tensor(file, 8 + length, name, tensor)
         if problem:
             return len(header), problem
-    return len(header), None if header else "it holds no tensor"
+    return len(header), None if header else reason("run.weights_empty")
 
 
-def _check_tensor(file: BinaryIO, base: int, name: str, tensor: dict[str, Any]) -> str | None:
+def _check_tensor(file: BinaryIO, base: int, name: str, tensor: dict[str, Any]) -> Reason | None:
     start, end = tensor["data_offsets"]
     kind = tensor["dtype"]
     if end - start != math.prod(tensor["shape"]) * WIDTHS[kind]:
-        return f"tensor {name} has a shape that does not fit its bytes"
+        return reason("run.tensor_shape", tensor=name)
     file.seek(base + start)
     data = file.read(end - start)
     if len(data) != end - start:
-        return f"tensor {name} is cut short"
-    return None if finite(data, kind) else f"tensor {name} holds NaN or infinity"
+        return reason("run.tensor_cut", tensor=name)
+    return None if finite(data, kind) else reason("run.tensor_not_finite", tensor=name)
 
 
 def finite(data: bytes, kind: str) -> bool:
@@ -154,9 +157,9 @@ def _view(
     found = inspect(folder.checkpoints / entry / WEIGHTS)
     problem, path = found.problem, f"{name}/checkpoints/{entry}"
     if problem is None and event is None:
-        problem = f"no checkpoint event in {name}/events.jsonl names it"
+        problem = reason("run.checkpoint_without_event", file=f"{name}/events.jsonl")
     if problem is None and event is not None and event.blake3 != found.blake3:
-        problem = f"its hash is not the one written at line {line} of {name}/events.jsonl"
+        problem = reason("run.checkpoint_hash", line=line, file=f"{name}/events.jsonl")
     return CheckpointView(
         path=path,
         step=event.step if event else None,

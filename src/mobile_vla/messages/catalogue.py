@@ -84,8 +84,8 @@ def _show_list(kind: str, value: list[Any], language: Language) -> str:
         steps, total = value
         key = "format.progress" if total else "format.steps"
         return phrase(key, language, steps=steps or 0, total=total or 0)
-    if kind == "reasons":
-        return "; ".join(sentence(one, language) for one in value)
+    if kind in ("reasons", "items"):
+        return ("; " if kind == "reasons" else ", ").join(sentence(x, language) for x in value)
     singular = {"factors": "factor", "directions": "direction", "counts": "count"}.get(kind, "text")
     return listing([show(singular, one, language) for one in value], language)
 

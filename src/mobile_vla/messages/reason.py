@@ -40,6 +40,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "counts": (list,),
     "reason": (),  # a reason within a reason
     "reasons": (list,),
+    "items": (list,),  # short reasons within a reason, joined by commas
 }
 """Kinds of fields and what Python values each takes."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from mobile_vla.evidence.model import Evidence, Value
+from mobile_vla.messages.catalogue import sentence
+from mobile_vla.messages.reason import Reason
 
 ClaimVerdict = Literal["supported", "contradicted", "stale", "unsupported", "ambiguous"]
 VERDICTS: tuple[ClaimVerdict, ...] = (
@@ -72,10 +74,15 @@ class Judged(Value, frozen=True, kw_only=True):
     evidence: Evidence | None = None
 
 
+def english(reason: str | Reason) -> str:
+    """A reason as an English sentence."""
+    return sentence(reason, "en") if isinstance(reason, Reason) else reason
+
+
 def say(
     claim: Claim,
     verdict: ClaimVerdict,
-    reason: str,
+    reason: str | Reason,
     expected: str | None = None,
     fixable: str | None = None,
     *,
@@ -83,7 +90,7 @@ def say(
 ) -> Judged:
     """A claim with its verdict."""
     return Judged(
-        claim=claim, verdict=verdict, reason=reason, expected=expected, fixable=fixable,
+        claim=claim, verdict=verdict, reason=english(reason), expected=expected, fixable=fixable,
         evidence=evidence,
     )  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mobile_vla.analysis.korean_reasons import korean_reason
 from mobile_vla.analysis.wording import (
     SIGNS,
     Language,
@@ -13,6 +12,8 @@ from mobile_vla.analysis.wording import (
     state_word,
 )
 from mobile_vla.evidence.model import CaseView, RunView
+from mobile_vla.messages.catalogue import sentence
+from mobile_vla.messages.reason import Reason
 from mobile_vla.report.headings import text
 from mobile_vla.report.page_model import (
     Block,
@@ -59,12 +60,12 @@ def state_line(case: CaseView, language: Language) -> Line:
     return (mark, f" ({text('run', language)} {place}/{len(case.runs)})")
 
 
-def reason_line(why: str, language: Language) -> Line:
-    """A reason as the casebook gives it; quoted where the page's language cannot say it."""
-    if language == "en":
-        return (why,)
-    korean = korean_reason(why)
-    return (korean,) if korean is not None else (Code(why), f" ({text('original', language)})")
+def reason_line(why: Reason, language: Language) -> Line:
+    """A reason in words; a note of another program's importer is quoted in a Korean page."""
+    words = sentence(why, language)
+    if language == "ko" and why.code == "run.foreign_note":
+        return (Code(words), f" ({text('original', language)})")
+    return (words,)
 
 
 def _exists_table(view: ReportView, language: Language) -> Table:
@@ -131,7 +132,7 @@ def _checkpoint(case: CaseView, language: Language) -> Line:
     shown = run.best or run.latest
     assert shown is not None
     if shown.problem:
-        return (Mark("no", SIGNS["stalled"], shown.problem),)
+        return (Mark("no", SIGNS["stalled"], sentence(shown.problem, language)),)
     loss = f", val loss {plain(shown.val_loss)}" if shown.val_loss is not None else ""
     return (Mark("yes", SIGNS["yes"], text("yes", language)), loss)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from mobile_vla.analysis.diagnostics import faults
+from mobile_vla.analysis.diagnostics import diagnose
 from mobile_vla.analysis.model import Comparison, Effect, Factor, Missing
 from mobile_vla.analysis.wording import (
     SIGNS,
@@ -29,6 +29,7 @@ from mobile_vla.analysis.wording import (
 )
 from mobile_vla.analysis.wording_design import design_lines
 from mobile_vla.audit.audit_messages import reason, shown, what
+from mobile_vla.messages.catalogue import sentence
 from mobile_vla.report.headings import text
 from mobile_vla.report.page_cases import reason_line
 from mobile_vla.report.page_model import (
@@ -67,10 +68,10 @@ def corrections_part(view: ReportView, language: Language) -> Section:
 def _run_faults(view: ReportView, language: Language) -> tuple[Section, ...]:
     """What an evaluation shows to be wrong with the run that speaks for a case."""
     lines = [
-        (Strong(view.name(case.name)), ": ", pick((fault.en, fault.ko), language))
+        (Strong(view.name(case.name)), ": ", sentence(fault, language))
         for case in view.cases
         if case.run is not None
-        for fault in faults(case.run)
+        for fault in diagnose(case.run)
     ]
     if not lines:
         return ()
@@ -185,9 +186,9 @@ def _comparison_section(
 ) -> Section:
     a, b = view.name(comparison.a), view.name(comparison.b)
     title = title_of(comparison, language)
-    sentence = verdict_sentence(comparison.verdict, title, comparison.confounds, language)
+    verdict = verdict_sentence(comparison.verdict, title, comparison.confounds, language)
     blocks: list[Block] = [
-        Paragraph((Strong(f"{a} vs {b}"), ": ", _mark(comparison, language), f". {sentence}"))
+        Paragraph((Strong(f"{a} vs {b}"), ": ", _mark(comparison, language), f". {verdict}"))
     ]
     if comparison.reasons:
         blocks.append(
@@ -254,7 +255,7 @@ def _effects(comparison: Comparison, a: str, b: str, language: Language) -> list
     head = (text("metric", language), a, b, *(text(key, language) for key in keys))
     rows = tuple(_effect_row(effect, b, language) for effect in effects)
     blocks: list[Block] = [Table(text("measured", language), head, rows)]
-    methods = dict.fromkeys(effect.method for effect in effects)
+    methods = dict.fromkeys(sentence(effect.method, language) for effect in effects)
     blocks.append(Paragraph((f"{text('method', language)}: {'; '.join(methods)}.",)))
     if any(effect.seeds < 2 for effect in effects):
         blocks.append(Paragraph((one_seed(language),)))

@@ -19,6 +19,7 @@ from mobile_vla.analysis.design.design_matrix import (
 from mobile_vla.analysis.design.row_reduction import Span
 from mobile_vla.analysis.model import Answer, Missing
 from mobile_vla.evidence.model import CaseView
+from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.study.models import Question
 
 MOST_SETS = 20_000
@@ -169,15 +170,16 @@ def _missing(
 ) -> Missing:
     key = _key(one, list(chosen).index(one))
     serves = [answer for answer in wanted if key in _used(answer, chosen, table)] or wanted
-    parts = [
-        f"{answer.factor} from {', '.join(answer.aliased_with)}"
-        if answer.aliased_with
-        else f"{answer.factor} {answer.b} against {answer.a}"
-        for answer in serves
-    ]
     return Missing(
         case=one.name,
         description={name: one.row[name] for name in SHOWN if name in one.row},
-        parts="; ".join(dict.fromkeys(parts)),
+        parts=list(dict.fromkeys(map(_part, serves))),
         seconds=cost(one.steps, seconds_per_step),
     )
+
+
+def _part(answer: Answer) -> Reason:
+    factor, others = answer.factor, answer.aliased_with
+    if others:
+        return reason("design.separates", factor=factor, others=[*others])
+    return reason("design.shows", factor=factor, a=answer.a, b=answer.b)

@@ -14,6 +14,7 @@ from mobile_vla.evidence.importers.run_builder import (
 from mobile_vla.evidence.importers.tolerant_config import read_json
 from mobile_vla.evidence.model import CheckpointView, Foreign, RunView, State
 from mobile_vla.evidence.verify_checkpoint import inspect
+from mobile_vla.messages.reason import reason
 
 WEIGHTS = "model.safetensors"
 
@@ -46,7 +47,10 @@ def lerobot_view(folder: Path, configs: list[Path], files: Files) -> RunView:
                 checkpoints=views, settings=settings),
         conflicts=[
             *([f"{config.as_posix()} is {warning}"] if warning else []),
-            *(f"{view.path}: {view.problem}" for view in views if view.problem),
+            *(
+                reason("run.checkpoint_problem", checkpoint=view.path, problem=view.problem)
+                for view in views if view.problem
+            ),
         ],
         factors=factors_of(settings), steps=steps, total_steps=total,
     )  # fmt: skip

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from mobile_vla.evidence.importers.run_builder import HASH_LIMIT, Files
+from mobile_vla.evidence.importers.run_builder import HASH_LIMIT, Files, as_reason
 from mobile_vla.evidence.importers.torch_zip import TorchFile, inspect_torch
 from mobile_vla.evidence.model import CheckpointView, Loss
 
@@ -53,7 +53,7 @@ def _view(
         epoch=read.epoch if read.epoch is not None else epoch,
         bytes=size,
         val_loss=logged.value if logged else None,
-        problem=read.problem,
+        problem=as_reason(read.problem) if read.problem else None,
         evidence=files.at(path),
     )
     return view, [

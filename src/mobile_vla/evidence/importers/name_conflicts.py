@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mobile_vla.evidence.model import EpisodesRead, Foreign, RunView
+from mobile_vla.messages.reason import Reason, reason
 
 WAYS = ("left", "right", "straight")
 
@@ -47,7 +48,15 @@ def _against(run: RunView, runs: Sequence[RunView]) -> RunView:
         if other.case != run.case and _read(other) == read
         and claimed_directions(other.case) not in (mine, set())
     ]  # fmt: skip
-    return msgspec.structs.replace(run, conflicts=[*run.conflicts, *told[:1]]) if told else run
+    return (
+        msgspec.structs.replace(run, conflicts=[*run.conflicts, *map(_note, told[:1])])
+        if told
+        else run
+    )
+
+
+def _note(text: str) -> Reason:
+    return reason("run.foreign_note", text=text)
 
 
 def _read(run: RunView) -> tuple[int, int, str | None, str | None] | None:

@@ -34,6 +34,7 @@ from mobile_vla.evidence.model import (
     State,
 )
 from mobile_vla.messages.errors import reason_of
+from mobile_vla.messages.reason import Reason, reason
 
 DATE = re.compile(r"/(\d{4}-\d{2}-\d{2})/")
 
@@ -219,7 +220,7 @@ class Reader:
             "so which was the best is not known from it"
         ]
 
-    def _state(self, foreign: Foreign) -> tuple[tuple[State, str], list[Evidence]]:
+    def _state(self, foreign: Foreign) -> tuple[tuple[State, str | Reason], list[Evidence]]:
         path = self.run.log_path
         if path is not None and self.log.end is not None:
             kind, said = self.log.end
@@ -227,10 +228,10 @@ class Reader:
             if kind == "finished":
                 return self._finished(said, evidence)
             state: State = "failed" if kind == "failed" else "killed"
-            return (state, f"{said.text} ({self._how_far()})"), evidence
+            return (state, self._with_progress(said.text)), evidence
         if path is not None:
-            why = f"its log ends without a word of how the run ended ({self._how_far()})"
-            return ("unknown", why), [self.files.at(path)]
+            ending = self._with_progress("its log ends without a word of how the run ended")
+            return ("unknown", ending), [self.files.at(path)]
         if self.run.folder is not None:
             return self._folder_only(self.run.folder, foreign)
         why = "its configuration is here and no log or folder of a run: whether it ran is unknown"
@@ -238,7 +239,7 @@ class Reader:
 
     def _finished(
         self, said: Said, evidence: list[Evidence]
-    ) -> tuple[tuple[State, str], list[Evidence]]:
+    ) -> tuple[tuple[State, str | Reason], list[Evidence]]:
         why = f"its log says {said.text}"
         if self.checkpoints is None:
             return ("finished", f"{why}; its checkpoints were not among what was scanned"), evidence
@@ -249,7 +250,7 @@ class Reader:
 
     def _folder_only(
         self, folder: RunFiles, foreign: Foreign
-    ) -> tuple[tuple[State, str], list[Evidence]]:
+    ) -> tuple[tuple[State, str | Reason], list[Evidence]]:
         views = self.checkpoints or []
         good = [view for view in views if view.problem is None]
         evidence = [view.evidence for view in views] + [loss.evidence for loss in self.losses[-1:]]
@@ -267,11 +268,13 @@ class Reader:
         why = f"no log of it was scanned, so how it ended is unknown; it has {have}"
         return ("unknown", why), evidence or [self.files.at(folder.folder)]
 
-    def _how_far(self) -> str:
+    def _with_progress(self, text: str) -> str | Reason:
         if self.log.bar is None:
-            return "after the data were read" if self.log.blocks else "before any data was read"
+            if not self.log.blocks:
+                return reason("run.ended_before_data", text=text)
+            return f"{text} (after the data were read)"
         _, epoch, done, of = self.log.bar
-        return f"at epoch {epoch}, step {done} of {of}"
+        return f"{text} (at epoch {epoch}, step {done} of {of})"
 
     def _said(self, path: Path, line: int | None, what: str = "") -> Evidence:
         where = "" if line is None else f"line {line}"

@@ -11,6 +11,7 @@ from typing import Any
 from mobile_vla.evidence.flatten import NONE, flat, value_text
 from mobile_vla.evidence.model import Evidence, Foreign, Known, RunView, State
 from mobile_vla.evidence.run_factors import DERIVED, SETTING
+from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.runs.files import hash_file
 
 HASH_LIMIT = 256 * 1024 * 1024
@@ -119,14 +120,19 @@ def whole_number(known: Known | None) -> int | None:
         return None
 
 
+def as_reason(note: str | Reason) -> Reason:
+    """A sentence of an importer as a reason; a reason stays as it is."""
+    return note if isinstance(note, Reason) else reason("run.foreign_note", text=note)
+
+
 def make_view(
     name: str,
     path: Path,
-    verdict: tuple[State, str],
+    verdict: tuple[State, str | Reason],
     evidence: list[Evidence],
     foreign: Foreign,
     *,
-    conflicts: Iterable[str] = (),
+    conflicts: Iterable[str | Reason] = (),
     factors: Mapping[str, Known] | None = None,
     started: datetime | None = None,
     last_sign: datetime | None = None,
@@ -146,7 +152,7 @@ def make_view(
         case=name,
         resolved=None,
         state=verdict[0],
-        why=verdict[1],
+        why=as_reason(verdict[1]),
         evidence=evidence,
         started=started,
         last_sign=last_sign,
@@ -167,7 +173,7 @@ def make_view(
         latest=good[-1] if good else None,
         offline=None,
         rollouts=None,
-        conflicts=list(dict.fromkeys(conflicts)),
+        conflicts=list(dict.fromkeys(map(as_reason, conflicts))),
         factors=dict(factors or {}),
         checkpoints=list(foreign.checkpoints or []),
         foreign=foreign,

@@ -1,4 +1,6 @@
-"""The casebook's English reasons in Korean; a sentence that no rule knows is left to be quoted.
+"""English sentences of the audit in Korean; a sentence that no rule knows is left to be quoted.
+
+It goes when the judge answers with reasons.
 
 Named groups of a rule are filled into its Korean: `why` is itself a reason, `state` a state,
 `factors` names of factors; all others stay as they are.
@@ -207,38 +209,12 @@ RULES: tuple[tuple[str, str], ...] = (
     ),
     (r"it may speak of a part of the run", "실행의 일부를 말한 것일 수 있음"),
     (r"it runs and has done (?P<x>\d+) by now", "실행 중이며 지금까지 {x} 스텝을 마침"),
-    # The plan
-    (
-        r"finished with seed (?P<x>[\d, ]+); seed (?P<b>[\d, ]+) remains",
-        "시드 {x} 완료. 남은 시드: {b}",
-    ),
-    (r"(?P<why>.*); it resumes from (?P<x>.*)", "{why}. 이어서 시작할 곳: {x}"),
-    (
-        r"attempt (?P<n>\d+) of (?P<m>\d+) (?P<why>.*); attempt (?P<k>\d+) remains",
-        "시도 {m}번 중 {n}번째: {why}. {k}번째 시도가 남음",
-    ),
-    (
-        r"(?P<why>.*); it parts (?P<factors>\w+) from (?P<others>.*), against (?P<x>.*)",
-        "{why}. {x}와 견주어 {factors} ↔ {others} 분리",
-    ),
-    (r"(?P<why>.*); weights that do not exist: (?P<x>.*)", "{why}. 없는 가중치: {x}"),
-    (r"Watch (?P<x>.*): (?P<why>.*)\.", "{x} 지켜보기: {why}"),
-    (r"(?P<x>.*) is blocked: (?P<why>.*)\.", "{x} 막힘: {why}"),
-    (
-        r"(?P<x>mvla compare .*) \(both have finished, nothing else moved\)",
-        "{x} (둘 다 끝났고 다른 원인은 바뀌지 않음)",
-    ),
-    (r"(?P<x>mvla .*?) \((?P<why>.*)\)", "{x} ({why})"),
-    (
-        r"Add a case to the study \((?P<factors>.*)\): it parts (?P<one>\w+) from (?P<others>.*), "
-        r"against (?P<x>.*)\.",
-        "연구에 케이스 추가 ({factors}): {x}와 견주어 {one} ↔ {others} 분리",
-    ),
     (r"(?P<x>.*) is (?P<state>[a-z]+): (?P<why>.*)", "{x}: {state}, {why}"),
     (r"(?P<state>[a-z]+): (?P<why>.*)", "{state}: {why}"),
 )
 COMPILED = tuple((re.compile(pattern, re.DOTALL), korean) for pattern, korean in RULES)
-FACTOR = re.compile(rf"\b({'|'.join(sorted(FACTORS, key=len, reverse=True))}|recipe\.[\w.]+)\b")
+NAMES = {name: name for name in FACTORS} | {english: name for name, (english, _) in FACTORS.items()}
+FACTOR = re.compile(rf"\b({'|'.join(sorted(NAMES, key=len, reverse=True))}|recipe\.[\w.]+)\b")
 FACTOR_GROUPS = ("factors", "others", "one")
 
 
@@ -259,7 +235,7 @@ def _group(key: str, text: str) -> str:
     if key == "state":
         return pick(STATES[text], "ko")  # type: ignore[index]
     if key in FACTOR_GROUPS:
-        return FACTOR.sub(lambda match: factor_name(match[0], "ko"), text).replace(
-            " against ", " ↔ "
-        )
+        return FACTOR.sub(
+            lambda match: factor_name(NAMES.get(match[0], match[0]), "ko"), text
+        ).replace(" against ", " ↔ ")
     return text
