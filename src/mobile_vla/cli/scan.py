@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_vla.cli.arguments import Options, add_json, runs
-from mobile_vla.cli.run_options import print_json
-from mobile_vla.evidence.importers.scan_folders import scan as scan_folders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def scan(options: ScanOptions) -> int:
     """Print every foreign run below the folders; exit 1 where there is none."""
+    from mobile_vla.cli.run_options import print_json
+    from mobile_vla.evidence.importers.scan_folders import scan as scan_folders
+
     scanned = scan_folders([Path(folder) for folder in options.folder], whole=options.whole)
     if options.json:
         print_json(scanned)

@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mobile_vla.cli.arguments import EvidenceOptions, add_evidence, add_json, runs
-from mobile_vla.cli.open_book import places
-from mobile_vla.cli.run_options import Setting, print_json
-from mobile_vla.cli.select_run import book_of
-from mobile_vla.messages.catalogue import sentence
 from mobile_vla.messages.errors import UserError
 
 if TYPE_CHECKING:
+    from mobile_vla.cli.run_options import Setting
     from mobile_vla.cli.verify_metrics import Recomputed
     from mobile_vla.evidence.model import CaseView, Survey
 
@@ -54,6 +51,8 @@ def status(options: StatusOptions) -> int:
 
     Exit 1 where a metric that was computed again does not agree with its log.
     """
+    from mobile_vla.cli.run_options import print_json
+
     if options.schema:
         from mobile_vla.cli.schema import schema
 
@@ -63,22 +62,32 @@ def status(options: StatusOptions) -> int:
         return _status_of(options)
     if options.verify_metrics:
         raise UserError("--verify-metrics computes one case's metrics again: name the case.")
+    _print_workspaces(options)
+    return 0
+
+
+def _print_workspaces(options: StatusOptions) -> None:
+    """Print the cases of every workspace that was named, and what could not be read."""
+    from mobile_vla.cli.open_book import places
+    from mobile_vla.cli.run_options import print_json
+    from mobile_vla.cli.select_run import book_of
+    from mobile_vla.messages.catalogue import sentence
+
     cases: list[CaseView] = []
     for path in options.path or (None,):
         chosen, scanned = places(options, path)
-        whole = options.json or scanned
-        found = book_of(chosen, scanned).survey() if whole else _surveyed(chosen)
-        cases += found.cases
+        full = options.json or scanned
+        survey = book_of(chosen, scanned).survey() if full else _surveyed(chosen)
+        cases += survey.cases
         if not options.json:
-            print_cases(found.cases)
-        for problem in found.problems:
+            print_cases(survey.cases)
+        for problem in survey.problems:
             print(
                 f"not read: {sentence(problem, 'en')}",
                 file=sys.stderr if options.json else sys.stdout,
             )
     if options.json:
         print_json(cases)
-    return 0
 
 
 def _surveyed(chosen: Setting) -> Survey:
@@ -98,19 +107,22 @@ def print_cases(cases: Sequence[CaseView]) -> None:
 
 
 def _status_of(options: StatusOptions) -> int:
+    from mobile_vla.cli.open_book import places
     from mobile_vla.cli.print_case import dossier
+    from mobile_vla.cli.run_options import print_json
+    from mobile_vla.cli.select_run import book_of
 
     chosen, scanned = places(options)
     book = book_of(chosen, scanned)
     case = book.case(options.path[0])
-    found = _verified(case, chosen) if options.verify_metrics else []
+    verified = _verified(case, chosen) if options.verify_metrics else []
     if options.json:
-        print_json({"case": case, "verified": found} if options.verify_metrics else case)
+        print_json({"case": case, "verified": verified} if options.verify_metrics else case)
     else:
         print("\n".join(dossier(case, book.workspace)))
-        for checked in found:
+        for checked in verified:
             print(checked.sentence())
-    return int(any(not checked.agrees for checked in found))
+    return int(any(not checked.agrees for checked in verified))
 
 
 def _verified(case: CaseView, chosen: Setting) -> list[Recomputed]:
