@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -161,3 +164,22 @@ def test_a_study_that_can_be_named_is_printed_by_its_name(
     (tmp_path / "study.yaml").write_text(lab.text)
     assert command_line("mvla plan", Path("study.yaml"), *place) == "mvla plan"
     assert command_line("mvla plan", shipped, *place) == "mvla plan --study left_right"
+
+
+def test_every_command_of_a_plan_can_be_pasted(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = ["--study", str(lab.study), "--workspace", str(lab.path)]
+    assert main(["plan", *place]) == 0
+    told = capsys.readouterr().out
+    commands = re.findall(r"^\d+\. (mvla .*?) \(", told, re.MULTILINE)
+    assert len(commands) >= 3
+    for command in commands:
+        words = shlex.split(command)
+        assert words[-4:] == ["--study", lab.path.name, "--workspace", str(lab.path)]
+        assert parser(words[1]).parse_args(words[1:]).case in ("Case 1", "Case 3", "Case 2",
+                                                               "robovlms_bare")  # fmt: skip
+    assert main(["plan", *place, "--json"]) == 0
+    items = json.loads(capsys.readouterr().out)["items"]
+    assert {item["command"] for item in items} - {None} <= set(commands)

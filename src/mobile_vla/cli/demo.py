@@ -40,7 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_study(parser)
     add_jobs(parser, "cases trained at once (default: one per core)")
     add_json(parser)
-    runs(parser, demo, DemoOptions, "mvla demo --workspace workspace", needs=("train", "sim"))
+    runs(
+        parser,
+        demo,
+        DemoOptions,
+        "mvla demo --workspace workspace",
+        needs=("train", "sim", "figures"),
+    )
 
 
 def demo(options: DemoOptions) -> int:
@@ -95,6 +101,7 @@ def _needed(chosen: Setting) -> Counts:
 
 
 def _judged(chosen: Setting) -> Demonstrated:
+    from mobile_vla.analysis.plan import complete_commands
     from mobile_vla.cli.schema import Demonstrated
     from mobile_vla.cli.select_run import book_of
     from mobile_vla.report.write_report import write_report
@@ -103,7 +110,7 @@ def _judged(chosen: Setting) -> Demonstrated:
     return Demonstrated(
         cases=book.cases(),
         comparisons=book.comparisons(),
-        plan=book.plan(),
+        plan=complete_commands(book.plan(), chosen.command),
         reports=[str(path.resolve()) for path in write_report(chosen.workspace.path, book)],
     )
 
