@@ -101,7 +101,6 @@ def _needed(chosen: Setting) -> Counts:
 
 
 def _judged(chosen: Setting) -> Demonstrated:
-    from mobile_vla.analysis.plan import complete_commands
     from mobile_vla.cli.schema import Demonstrated
     from mobile_vla.cli.select_run import book_of
     from mobile_vla.report.write_report import write_report
@@ -110,7 +109,7 @@ def _judged(chosen: Setting) -> Demonstrated:
     return Demonstrated(
         cases=book.cases(),
         comparisons=book.comparisons(),
-        plan=complete_commands(book.plan(), chosen.command),
+        plan=book.printed_plan(),
         reports=[str(path.resolve()) for path in write_report(chosen.workspace.path, book)],
     )
 

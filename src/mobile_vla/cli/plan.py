@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mobile_vla.cli.arguments import StudyOptions, add_json, add_study, runs
-from mobile_vla.cli.run_options import print_json, setting
-from mobile_vla.cli.select_run import book_of
+from mobile_vla.cli.open_book import casebook
+from mobile_vla.cli.run_options import print_json
 from mobile_vla.messages.catalogue import sentence
 
 if TYPE_CHECKING:
@@ -31,11 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def plan(options: PlanOptions) -> None:
     """The plan of the study."""
-    from mobile_vla.analysis.plan import complete_commands
-
-    chosen = setting(options)
-    book = book_of(chosen)
-    study_plan = complete_commands(book.plan(), chosen.command)
+    book = casebook(options)
+    study_plan = book.printed_plan()
     if options.json:
         print_json(study_plan)
         return
