@@ -41,7 +41,7 @@ def places(options: EvidenceOptions, folder: str | None = None) -> tuple[Setting
     """The setting in `folder`, else in what the command line names, and what is to be scanned.
 
     That are the folders of `--evidence`, and a workspace that holds no run of ours but something.
-    Errors: `UserError` for a folder that does not exist.
+    Raises: UserError for a folder that does not exist.
     """
     named = list(options.evidence)
     base = Path(folder or options.workspace or (named[0] if named else DEFAULT))
