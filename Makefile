@@ -2,30 +2,49 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --constraint constraints.txt
+SYSTEM := PYTHON=$(PYTHON) .ci/system-packages venv egl
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench readme readme-check lerobot-checkers clean
+.PHONY: help demo test test-slow test-clients test-installs lint bench readme readme-check clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 15
 
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@$(SYSTEM)
+	@echo "Installing into $(VENV): some 2 GB, some minutes."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(PIP) --editable '.[train,sim,figures]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@echo "Installing what tests need into $(VENV)."
+	$(PIP) --editable '.[dev]'
 	@touch $@
 
 demo: $(VENV)/.installed ## train the study's cases at laptop scale and print what is true
+	@$(SYSTEM)
 	$(BIN)/mvla demo
+	@echo "To use mvla in this shell: source $(BIN)/activate"
 
-test: $(VENV)/.dev ## install what tests need and run them (without the slow ones)
+test: .test-packages $(VENV)/.dev ## install what tests need and run them (without the slow ones)
 	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest --doctest-modules --doctest-ignore-import-errors \
+	  --ignore src/mobile_vla/evaluation/vla_eval.py src
 
-test-slow: $(VENV)/.dev ## run the slow tests
+test-slow: .test-packages $(VENV)/.dev ## run the slow tests
 	$(BIN)/python -m pytest -m slow
+
+test-clients: .test-packages $(VENV)/.dev ## run the tests against other people's programs
+	VENV=$(VENV) PYTHON=$(PYTHON) tests/clients.sh
+
+test-installs: $(VENV)/.dev ## build wheel and sdist, and try both installs in clean environments
+	VENV=$(VENV) PYTHON=$(PYTHON) tests/installs.sh
+
+.PHONY: .test-packages
+.test-packages:
+	@$(SYSTEM) chromium fonts
 
 lint: $(VENV)/.dev ## ruff, mypy, import contracts
 	$(BIN)/ruff check src tests benchmarks
@@ -36,18 +55,11 @@ lint: $(VENV)/.dev ## ruff, mypy, import contracts
 bench: $(VENV)/.dev ## measure the figures that the documents name
 	$(BIN)/python -m benchmarks
 
-lerobot-checkers: ## install other people's LeRobot programs, apart, for the tests of the format
-	$(PYTHON) -m venv .venv-lerobot
-	.venv-lerobot/bin/pip install --quiet lerobot-doctor==0.2.0 verdikt-eval==0.3.1
-	$(PYTHON) -m venv .venv-lerobot-dataset
-	.venv-lerobot-dataset/bin/pip install --quiet torch==2.13.0 lerobot-dataset==0.4.4
-	.venv-lerobot-dataset/bin/pip install --quiet --no-deps torchvision
-
 readme: $(VENV)/.installed ## make the README's generated parts again
 	$(BIN)/python docs/generate.py
 
 readme-check: $(VENV)/.installed ## fail where the README's generated parts are stale
 	$(BIN)/python docs/generate.py --check
 
-clean: ## remove the environment and caches; keep workspaces
-	rm -rf $(VENV) .venv-lerobot .venv-lerobot-dataset .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+clean: ## remove the environments and caches; keep workspaces
+	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,4 +1,4 @@
-"""Run folders as the making wing leaves them, written through the record's own writers."""
+"""Run folders as the training side leaves them, written through the record's own writers."""
 
 from __future__ import annotations
 

@@ -73,7 +73,9 @@ def test_an_unknown_case_and_profile(capsys: pytest.CaptureFixture[str], here: L
 def test_a_case_without_a_checkpoint_cannot_be_evaluated(lab: Lab) -> None:
     evaluated = lab.run("evaluate", "Case 1")
     assert evaluated.end() == 2
-    assert evaluated.sentence() == 'Case 1 has no run: train it with `mvla train "Case 1"`.'
+    place = f"--study {lab.study} --workspace {lab.path}"
+    train = f'mvla train "Case 1" {place}'
+    assert evaluated.sentence() == f"Case 1 has no run: train it with `{train}`."
     assert lab.run("train", "Case 1", "--check").end() == 0
     evaluated = lab.run("evaluate", "Case 1")
     assert evaluated.end() == 2

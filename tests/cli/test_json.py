@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 import foreign_material as make
 from mobile_vla.cli.main import main, parser
-from mobile_vla.cli.run_options import answering
+from mobile_vla.cli.run_options import json_only_stdout
 from mobile_vla.cli.schema import schema
 from mobile_vla.episodes.manifest import read_manifest
 from small_lab import Lab
@@ -109,7 +109,7 @@ def test_corrections(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_what_is_printed_meanwhile_goes_to_stderr(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with answering(argparse.Namespace(json=True)):
+    with json_only_stdout(True):
         print("by us")
         os.system("echo by another")
     print("{}")

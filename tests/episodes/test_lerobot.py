@@ -156,7 +156,7 @@ def test_an_episode_that_is_none_is_a_finding_and_the_rest_is_taken_in(exported,
 def test_lerobot_doctor_has_nothing_to_say_of_the_format(exported) -> None:
     program = CHECKERS / "bin" / "lerobot-doctor"
     if not program.exists():
-        pytest.skip("make lerobot-checkers")
+        pytest.skip("make test-clients")
     done = subprocess.run(
         [program, "check", exported[1], "--fail-on", "warn", "--json"],
         capture_output=True, text=True, check=False,
@@ -173,7 +173,7 @@ def test_lerobot_doctor_has_nothing_to_say_of_the_format(exported) -> None:
 def test_verdikt_finds_nothing(exported, tmp_path: Path) -> None:
     program = CHECKERS / "bin" / "verdikt"
     if not program.exists():
-        pytest.skip("make lerobot-checkers")
+        pytest.skip("make test-clients")
     # Without a training's wishes its rule on quantiles crashes where there are quantiles.
     modes = {"VISUAL": "MEAN_STD", "STATE": "QUANTILES", "ACTION": "QUANTILES"}
     config = tmp_path / "train_config.json"
@@ -190,7 +190,7 @@ def test_verdikt_finds_nothing(exported, tmp_path: Path) -> None:
 def test_lerobot_dataset_reads_every_frame(exported, dataset) -> None:
     program = READER / "bin" / "python"
     if not program.exists():
-        pytest.skip("make lerobot-checkers")
+        pytest.skip("make test-clients")
     kind, folder = exported
     script = Path(__file__).with_name("read_lerobot.py")
     done = subprocess.run([program, script, folder], capture_output=True, text=True, check=False)

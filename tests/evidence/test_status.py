@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from mobile_vla.evidence.run_state import Life, judge
 from mobile_vla.evidence.timeline import timeline
 from mobile_vla.runs.events import EventLog, Heartbeat, Start
 from mobile_vla.runs.process import Process, boot_id, this_process
+from small_lab import until
 
 if TYPE_CHECKING:
     from run_folders import Maker
@@ -75,9 +75,7 @@ def test_a_signalled_process_is_killed_and_was_running_before(
 def test_a_stopped_process_is_stalled(maker: Maker) -> None:
     child, _ = run_child(maker, "signal.pause()")
     child.send_signal(signal.SIGSTOP)
-    deadline = time.monotonic() + 10
-    while only(maker).state != "stalled" and time.monotonic() < deadline:
-        pass
+    until(lambda: only(maker).state == "stalled", "a stalled run")
     run = only(maker)
     child.kill()
     child.wait()

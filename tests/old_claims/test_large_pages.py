@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,23 +11,6 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.old_claims import source
 from mobile_vla.old_claims.extract import read_claims
 from mobile_vla.old_claims.source import parse_document, read_document
-
-
-@pytest.mark.parametrize("of", [
-    lambda n: "Case 1 ran 12 epochs\n" * n,
-    lambda n: "|" + " epochs |" * n + "\n|" + "--|" * n + "\n|" + " 12 |" * n + "\n",
-    lambda n: "- epochs: 12\n" * n,
-    lambda n: ("가 12에폭 " * 2000 + "\n\n") * (n // 2000),
-])  # fmt: skip
-def test_time_grows_as_the_page_does(of: Callable[[int], str]) -> None:
-    def seconds(text: str) -> float:
-        document = parse_document(Path("page.md"), text.encode())
-        began = time.process_time()
-        read_claims(document, (), {})
-        return time.process_time() - began
-
-    seconds(of(2000))
-    assert seconds(of(16_000)) < 24 * max(seconds(of(2000)), 0.005)  # 64 times, were it a square
 
 
 def test_what_a_long_line_goes_on_with_is_told_as_not_read() -> None:

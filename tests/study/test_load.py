@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from mobile_vla.cli.main import main
 from mobile_vla.messages.errors import UserError
 from mobile_vla.study.case_file import read_case, write_case
+from mobile_vla.study.factors import is_factor
 from mobile_vla.study.load_study import case_of, find_study, load_study, profile_of, resolve
 from mobile_vla.study.models import Counts, Study
+from run_folders import Maker
 from small_lab import STUDY
 
 
@@ -141,3 +143,15 @@ def test_all_that_is_wrong_with_a_study_is_said_and_a_line_each(
     for part in parts:
         (fault,) = [line for line in said if part in line]
         assert fault.startswith(f"mvla: {path}:")
+
+
+def test_a_misspelt_nuisance_is_refused_when_the_study_is_read(path: Path) -> None:
+    with pytest.raises(UserError, match="nuisance 'hots' is no factor: did you mean `host`"):
+        changed(path, "\nrobot:", "\nnuisance: [note, hots]\nrobot:")
+    changed(path, "\nrobot:", "\nnuisance: [recipe.lora, setting.any_thing]\nrobot:")
+
+
+def test_every_factor_of_a_run_can_be_declared_a_nuisance(whole_study: Maker) -> None:
+    names = {name for run in whole_study.book().runs() for name in run.factors}
+    assert {"data_amount", "recipe.lora.r"} <= names
+    assert not [name for name in names if not is_factor(name)]

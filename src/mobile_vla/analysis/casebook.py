@@ -13,7 +13,7 @@ from mobile_vla.analysis.design.estimability import study_design
 from mobile_vla.analysis.effects import adjust
 from mobile_vla.analysis.model import Comparison, Design, Plan
 from mobile_vla.analysis.pairwise import Matrix, verdict_matrix
-from mobile_vla.analysis.plan import make_plan
+from mobile_vla.analysis.plan import complete_commands, make_plan
 from mobile_vla.evidence.group_runs import group_by_case, of_profile
 from mobile_vla.evidence.model import CaseView, RunView, Survey
 from mobile_vla.evidence.run_factors import DERIVED, planned_factors
@@ -22,6 +22,8 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.runs.folder import find_runs
 from mobile_vla.runs.workspace import Workspace
+from mobile_vla.study.command_line import command_line
+from mobile_vla.study.load_study import DEFAULT_PROFILE
 from mobile_vla.study.models import NUISANCE, Question, Study
 from mobile_vla.study.strict_yaml import nearest
 
@@ -144,6 +146,11 @@ class Casebook:
             return compare_pair(self._asked(cases, (a, b), studied, factor, measure=False))
 
         return verdict_matrix(list(dict.fromkeys(chosen)), judge)
+
+    def printed_plan(self) -> Plan:
+        """The plan, each command with the study, profile and workspace it needs when pasted."""
+        place = (self.study_path, self.profile or DEFAULT_PROFILE, self.workspace)
+        return complete_commands(self.plan(), lambda command: command_line(command, *place))
 
     def plan(self) -> Plan:
         """Done, running, to do and blocked, and the next steps in their order."""

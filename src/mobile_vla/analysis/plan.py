@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -41,6 +41,23 @@ def make_plan(
         faults=list(_faults(comparisons)),
         design=design,
     )
+
+
+def complete_commands(plan: Plan, complete: Callable[[str], str]) -> Plan:
+    """The plan with each command as it can be pasted: `complete` adds study, profile, workspace."""
+    items = [
+        msgspec.structs.replace(item, command=item.command and complete(item.command))
+        for item in plan.items
+    ]
+    steps = [_complete(step, complete) for step in plan.next_steps]
+    return msgspec.structs.replace(plan, items=items, next_steps=steps)
+
+
+def _complete(step: Reason, complete: Callable[[str], str]) -> Reason:
+    command = step.fields.get("command")
+    if not isinstance(command, str):
+        return step
+    return reason(step.code, **{**step.fields, "command": complete(command)})
 
 
 def _faults(comparisons: Sequence[Comparison]) -> Iterator[PageFault]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_vla.analysis.casebook import Casebook
 from mobile_vla.analysis.wording import Language
+from mobile_vla.cli.arguments import EvidenceOptions, add_evidence, add_json, runs
 from mobile_vla.cli.run_options import print_json
 from mobile_vla.messages.errors import UserError
 from mobile_vla.old_audit.audit_document import Proof, audit_document, gather_proof
@@ -21,13 +23,43 @@ from mobile_vla.report.self_audit import audit_all
 from mobile_vla.runs.files import write_json
 
 
-def proof_of(options: argparse.Namespace) -> Proof:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditOptions(EvidenceOptions):
+    """The documents to check, and what to do with them."""
+
+    document: Sequence[str]
+    strict: bool
+    all: bool
+    unread: bool
+    fix: bool
+    diff: bool
+    sarif: str | None
+    json: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mvla audit`."""
+    parser.add_argument("document", nargs="+", metavar="DOC.md", help="Markdown documents")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit 1 unless every claim is supported"
+    )
+    parser.add_argument("--all", action="store_true", help="list supported claims too")
+    parser.add_argument("--unread", action="store_true", help="list lines not read as claims")
+    parser.add_argument("--fix", action="store_true", help="write the corrections")
+    parser.add_argument("--diff", action="store_true", help="show the corrections")
+    parser.add_argument("--sarif", metavar="FILE", help="write the findings for code review")
+    add_evidence(parser)
+    add_json(parser)
+    runs(parser, audit, AuditOptions, "mvla audit report.md --evidence runs/ logs/")
+
+
+def proof_of(options: EvidenceOptions) -> Proof:
     """The evidence that a command line names: scanned folders, else the workspace."""
     folders = [Path(folder) for folder in options.evidence]
     return gather_proof(book_of(options), folders)
 
 
-def book_of(options: argparse.Namespace) -> Casebook | None:
+def book_of(options: EvidenceOptions) -> Casebook | None:
     """The workspace's casebook; None where only scanned folders are named.
 
     Errors: `UserError` where there is no such workspace.
@@ -36,7 +68,6 @@ def book_of(options: argparse.Namespace) -> Casebook | None:
         return None
     from mobile_vla.cli.open_book import casebook
 
-    options.workspace = options.workspace or "workspace"
     book = casebook(options)
     if not book.workspace.is_dir():
         raise UserError(
@@ -45,7 +76,7 @@ def book_of(options: argparse.Namespace) -> Casebook | None:
     return book
 
 
-def audit(options: argparse.Namespace) -> int:
+def audit(options: AuditOptions) -> int:
     """Judge every claim; exit 1 where one is contradicted.
 
     With `--strict` also where one is not supported, or where a document says something and
@@ -93,7 +124,7 @@ def _writable(name: str) -> Path:
 
 def correct(
     documents: Sequence[Document], audits: Sequence[Audit], proof: Proof,
-    options: argparse.Namespace,
+    options: AuditOptions,
 ) -> int:  # fmt: skip
     """Show what would be corrected, write it, or both.
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobile_vla.cli.arguments import EvidenceOptions, add_evidence, add_json, runs
 from mobile_vla.cli.open_book import scanning_book
 from mobile_vla.cli.run_options import print_json
 from mobile_vla.messages.catalogue import sentence
@@ -29,11 +31,42 @@ HEADLINES = (
 )
 
 
-def compare(options: argparse.Namespace) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareOptions(EvidenceOptions):
+    """The cases to compare, and what to ask of them."""
+
+    cases: Sequence[str]
+    question: str | None
+    all: bool
+    matrix: str | None
+    exploratory: bool
+    json: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mvla compare`."""
+    parser.add_argument(
+        "cases", nargs="*", metavar="CASE", help="two cases; with --matrix, any number"
+    )
+    parser.add_argument("--question", metavar="NAME", help="a question of the study, or a factor")
+    parser.add_argument("--all", action="store_true", help="answer all the study's questions")
+    parser.add_argument(
+        "--matrix", metavar="FILE", help="draw the verdicts on all pairs, as .svg or .png"
+    )
+    parser.add_argument(
+        "--exploratory", action="store_true",
+        help="show the numbers of a pair that is not valid, each marked so",
+    )  # fmt: skip
+    add_evidence(parser)
+    add_json(parser)
+    runs(parser, compare, CompareOptions, 'mvla compare "Case 1" "Case 3" --question balance')
+
+
+def compare(options: CompareOptions) -> int:
     """Judge one pair, or all the study's questions; exit 1 where one pair is not valid."""
     book = scanning_book(options)
     if options.matrix:
-        _draw_matrix(book, options)
+        _draw_matrix(book, options, Path(options.matrix))
         return 0
     if options.all or not options.cases:
         _compare_all(book, options)
@@ -49,7 +82,7 @@ def compare(options: argparse.Namespace) -> int:
     return int(comparison.verdict != "valid")
 
 
-def _draw_matrix(book: Casebook, options: argparse.Namespace) -> None:
+def _draw_matrix(book: Casebook, options: CompareOptions, file: Path) -> None:
     """Every pair of the cases named, or of the study's, as a picture; its values with --json."""
     from mobile_vla.report.page_figures import write_matrix
 
@@ -57,14 +90,14 @@ def _draw_matrix(book: Casebook, options: argparse.Namespace) -> None:
         raise UserError("A matrix shows verdicts and no numbers: leave --exploratory out.")
     matrix = book.matrix(() if options.all else options.cases, options.question)
     names = {case.name: case.label or case.name for case in book.cases()}
-    write_matrix(Path(options.matrix), matrix, names, "en")
+    write_matrix(file, matrix, names, "en")
     if options.json:
         print_json(matrix)
     else:
-        print(options.matrix)
+        print(file)
 
 
-def _compare_all(book: Casebook, options: argparse.Namespace) -> None:
+def _compare_all(book: Casebook, options: CompareOptions) -> None:
     """Every question's pairs, then what the finished cases can answer and what the rest needs."""
     comparisons = book.comparisons(options.question, options.exploratory)
     design, cases = book.design(), book.cases()

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mobile_vla.cli.run_options import Setting, answering, cores, print_json, progress, setting
+from mobile_vla.cli.arguments import StudyOptions, add_jobs, add_json, add_study, runs
+from mobile_vla.cli.run_options import (
+    Setting,
+    cores,
+    json_only_stdout,
+    print_json,
+    progress,
+    setting,
+)
 from mobile_vla.study.load_study import case_counts
 from mobile_vla.study.models import Counts
 
@@ -18,14 +27,36 @@ TRAIN_SEED = 1
 EVALUATION_SEED = 2
 
 
-def demo(options: argparse.Namespace) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions(StudyOptions):
+    """The study to run."""
+
+    jobs: int | None
+    json: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mvla demo`."""
+    add_study(parser)
+    add_jobs(parser, "cases trained at once (default: one per core)")
+    add_json(parser)
+    runs(
+        parser,
+        demo,
+        DemoOptions,
+        "mvla demo --workspace workspace",
+        needs=("train", "sim", "figures"),
+    )
+
+
+def demo(options: DemoOptions) -> int:
     """Simulate, train, evaluate, judge and report; started again, it goes on where it was."""
     from mobile_vla.cli.train_queue import train_all
     from mobile_vla.simulator.render import choose_backend
 
-    began = time.monotonic()
+    start = time.monotonic()
     chosen = setting(options)
-    with answering(options):
+    with json_only_stdout(options.json):
         print(f"{chosen.study.title.en}: {chosen.profile.note.en}.")
         print(f"Renderer: {choose_backend()}. Workspace: {chosen.workspace.path}\n", flush=True)
         jobs = options.jobs or cores()
@@ -36,7 +67,7 @@ def demo(options: argparse.Namespace) -> int:
         print_json(judged)
     else:
         _tell(judged)
-        print(f"\nThis took {time.monotonic() - began:.0f} s.")
+        print(f"\nThis took {time.monotonic() - start:.0f} s.")
     return failed
 
 
@@ -78,7 +109,7 @@ def _judged(chosen: Setting) -> Demonstrated:
     return Demonstrated(
         cases=book.cases(),
         comparisons=book.comparisons(),
-        plan=book.plan(),
+        plan=book.printed_plan(),
         reports=[str(path.resolve()) for path in write_report(chosen.workspace.path, book)],
     )
 

@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobile_vla.cli.run_options import answering, print_json, progress
+from mobile_vla.cli import episodes_arguments as arguments
+from mobile_vla.cli.arguments import add_actions
+from mobile_vla.cli.run_options import json_only_stdout, print_json, progress
 from mobile_vla.messages.errors import UserError
 from mobile_vla.study.load_study import find_study, load_study
 
@@ -18,13 +20,24 @@ if TYPE_CHECKING:
     from mobile_vla.study.models import Study
 
 
-def simulate(options: argparse.Namespace) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mvla episodes`, one action after the other."""
+    actions = add_actions(parser)
+    arguments.add_simulate(actions, simulate)
+    arguments.add_import(actions, import_)
+    arguments.add_check(actions, check)
+    arguments.add_diff(actions, diff)
+    arguments.add_export(actions, export)
+    arguments.add_show(actions, show)
+
+
+def simulate(options: arguments.SimulateOptions) -> None:
     """Record episodes in the simulator and pin them in a manifest."""
     from mobile_vla.episodes.manifest import read_manifest
     from mobile_vla.episodes.scan_folder import default_jobs
     from mobile_vla.simulator.simulate import simulate_dataset
 
-    with answering(options), progress("simulating episodes") as report:
+    with json_only_stdout(options.json), progress("simulating episodes") as report:
         manifest = simulate_dataset(
             Path(options.folder),
             left=options.left,
@@ -41,7 +54,7 @@ def simulate(options: argparse.Namespace) -> None:
         print(f"{options.left} left and {options.right} right episodes, pinned in {manifest}")
 
 
-def show(options: argparse.Namespace) -> None:
+def show(options: arguments.ShowOptions) -> None:
     """Draw one episode as a PNG."""
     from mobile_vla.episodes.formats.hdf5 import read_episode
     from mobile_vla.episodes.plot_episode import draw_episode
@@ -57,7 +70,7 @@ def show(options: argparse.Namespace) -> None:
         print(picture)
 
 
-def check(options: argparse.Namespace) -> int:
+def check(options: arguments.CheckOptions) -> int:
     """Say what is wrong with the episodes of a folder; 1 where it would spoil training."""
     from mobile_vla.episodes.quality.run import check_folder
     from mobile_vla.episodes.scan_folder import default_jobs
@@ -85,13 +98,13 @@ def check(options: argparse.Namespace) -> int:
     return int(checked.report.spoils)
 
 
-def import_(options: argparse.Namespace) -> None:
+def import_(options: arguments.ImportOptions) -> None:
     """Take recordings into a data set."""
     from mobile_vla.episodes.formats.detect_format import find_sources
     from mobile_vla.episodes.formats.import_source import Choice
     from mobile_vla.episodes.import_dataset import import_episodes
     from mobile_vla.episodes.scan_folder import default_jobs
-    from mobile_vla.runs.workspace import Workspace
+    from mobile_vla.runs.workspace import DEFAULT, Workspace
 
     naming = study_naming(load_study(find_study(options.study)))
     choice = Choice(options.camera, options.command, options.step, options.instruction)
@@ -102,7 +115,7 @@ def import_(options: argparse.Namespace) -> None:
             Path(options.folder),
             seed=options.seed,
             size=options.size,
-            cache_dir=Workspace(Path(options.workspace)).cache,
+            cache_dir=Workspace(Path(options.workspace or DEFAULT)).cache,
             split=not options.evaluation,
             naming=naming,
             jobs=options.jobs or default_jobs(),
@@ -121,7 +134,7 @@ def import_(options: argparse.Namespace) -> None:
     )
 
 
-def diff(options: argparse.Namespace) -> int:
+def diff(options: arguments.DatasetDiffOptions) -> int:
     """Say how the second data set differs from the first; 1 where it does."""
     from mobile_vla.episodes.dataset_diff import describe, diff_manifests
     from mobile_vla.episodes.manifest import read_manifest
@@ -134,13 +147,13 @@ def diff(options: argparse.Namespace) -> int:
     return int(not difference.same)
 
 
-def export(options: argparse.Namespace) -> None:
+def export(options: arguments.ExportOptions) -> None:
     """Write a data set as a LeRobotDataset v3.0."""
     from mobile_vla.episodes.dataset import load_dataset
     from mobile_vla.episodes.export_lerobot import export_lerobot
 
     dataset = load_dataset(Path(options.folder))
-    with answering(options), progress("exporting episodes") as report:
+    with json_only_stdout(options.json), progress("exporting episodes") as report:
         export_lerobot(dataset, Path(options.out), video=not options.images, progress=report)
     episodes = dataset.manifest.episodes
     if options.json:

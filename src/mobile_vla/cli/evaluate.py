@@ -3,14 +3,57 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 
-from mobile_vla.cli.run_options import Setting, answering, cores, print_json, progress, setting
+from mobile_vla.cli.arguments import StudyOptions, add_jobs, add_json, add_study, runs
+from mobile_vla.cli.run_options import (
+    Setting,
+    cores,
+    json_only_stdout,
+    print_json,
+    progress,
+    setting,
+)
 from mobile_vla.messages.catalogue import sentence
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.folder import RunFolder
 
 
-def evaluate(options: argparse.Namespace) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateOptions(StudyOptions):
+    """The case to evaluate, or all, and how."""
+
+    case: str | None
+    all: bool
+    checkpoint: str
+    scenes: int | None
+    jobs: int | None
+    json: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mvla evaluate`."""
+    parser.add_argument("case", nargs="?", help="a case's name or label")
+    parser.add_argument(
+        "--all", action="store_true",
+        help="evaluate every checkpoint that has not been, and say which offline number "
+        "follows success in driving",
+    )  # fmt: skip
+    parser.add_argument(
+        "--checkpoint", default="best", metavar="NAME",
+        help="best, latest, or a folder of checkpoints/ such as step-000200 "
+        "(default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--scenes", type=int, metavar="N", help="scenes to drive (default: the profile's)"
+    )
+    add_jobs(parser, "processes that drive (default: one per core)")
+    add_study(parser)
+    add_json(parser)
+    runs(parser, evaluate, EvaluateOptions, 'mvla evaluate "Case 3"', needs=("train", "sim"))
+
+
+def evaluate(options: EvaluateOptions) -> None:
     """Evaluate a checkpoint of the run that speaks for a case, or all of every case."""
     chosen = setting(options)
     if options.scenes is not None and options.scenes < 0:
@@ -19,28 +62,29 @@ def evaluate(options: argparse.Namespace) -> None:
         raise UserError("Name one case, or give --all for every trained case.")
     scenes = chosen.profile.rollout_scenes if options.scenes is None else options.scenes
     jobs = options.jobs or cores()
-    if not options.all:
-        _one(chosen, options, scenes, jobs)
+    if options.case is not None:
+        _one(chosen, options, options.case, scenes, jobs)
     elif options.checkpoint != "best":
         raise UserError("--all evaluates every checkpoint: leave --checkpoint out.")
     else:
         _all(chosen, options, scenes, jobs)
 
 
-def _one(chosen: Setting, options: argparse.Namespace, scenes: int, jobs: int) -> None:
+def _one(chosen: Setting, options: EvaluateOptions, name: str, scenes: int, jobs: int) -> None:
     import msgspec
 
     from mobile_vla.analysis.diagnostics import diagnose, name_of
     from mobile_vla.cli.print_results import print_driving, print_faults, print_offline
     from mobile_vla.cli.select_run import book_of
     from mobile_vla.evaluation.evaluate import evaluate_run
+    from mobile_vla.study.command_line import quoted
 
-    view = book_of(chosen).case(options.case).run
+    view = book_of(chosen).case(name).run
     if view is None:
-        name = options.case
-        raise UserError(f'{name} has no run: train it with `mvla train "{name}"`.')
+        train = chosen.command(f"mvla train {quoted(name)}")
+        raise UserError(f"{name} has no run: train it with `{train}`.")
     run = RunFolder(chosen.workspace.path / view.path)
-    with answering(options), progress(f"driving {scenes} scenes") as report:
+    with json_only_stdout(options.json), progress(f"driving {scenes} scenes") as report:
         offline, rollouts = evaluate_run(
             run, chosen.workspace, scenes, report, checkpoint=options.checkpoint, jobs=jobs
         )
@@ -59,11 +103,11 @@ def _one(chosen: Setting, options: argparse.Namespace, scenes: int, jobs: int) -
     print(f"\nwritten to {run.evaluation}")
 
 
-def _all(chosen: Setting, options: argparse.Namespace, scenes: int, jobs: int) -> None:
+def _all(chosen: Setting, options: EvaluateOptions, scenes: int, jobs: int) -> None:
     from mobile_vla.analysis.wording_trust import trust_lines
     from mobile_vla.cli.evaluate_all import NAME, evaluate_all
 
-    with answering(options):
+    with json_only_stdout(options.json):
         found = evaluate_all(chosen, scenes, jobs)
     if options.json:
         print_json(found)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,19 +15,29 @@ from mobile_vla.runs.workspace import DEFAULT, Workspace
 
 if TYPE_CHECKING:
     from mobile_vla.analysis.casebook import Casebook
+    from mobile_vla.cli.arguments import EvidenceOptions, StudyOptions
 
 
-def casebook(options: argparse.Namespace) -> Casebook:
+def casebook(options: StudyOptions) -> Casebook:
     """The casebook that a command line names."""
     return book_of(setting(options))
 
 
-def scanning_book(options: argparse.Namespace) -> Casebook:
+def scanning_book(options: EvidenceOptions) -> Casebook:
     """The casebook that a command line names, with the folders that are to be scanned."""
     return book_of(*places(options))
 
 
-def places(options: argparse.Namespace, folder: str | None = None) -> tuple[Setting, list[Path]]:
+def no_workspace(options: StudyOptions) -> UserError:
+    """The error where a workspace does not exist, with the command that makes it."""
+    chosen = setting(options)
+    demo = chosen.command("mvla demo")
+    return UserError(
+        f"There is no workspace {chosen.workspace.path}: run `{demo}`, or name another."
+    )
+
+
+def places(options: EvidenceOptions, folder: str | None = None) -> tuple[Setting, list[Path]]:
     """The setting in `folder`, else in what the command line names, and what is to be scanned.
 
     That are the folders of `--evidence`, and a workspace that holds no run of ours but something.
@@ -36,8 +46,7 @@ def places(options: argparse.Namespace, folder: str | None = None) -> tuple[Sett
     named = list(options.evidence)
     base = Path(folder or options.workspace or (named[0] if named else DEFAULT))
     if not os.path.isdir(base):  # noqa: PTH112  # which never raises
-        raise UserError(f"There is no workspace {base}: run `mvla demo`, or name another.")
-    options.workspace = str(base)
+        raise no_workspace(replace(options, workspace=str(base)))
     if not named and next(find_runs(Workspace(base).runs), None) is None and os.listdir(base):  # noqa: PTH208
-        named = [base]
-    return setting(options), [Path(name) for name in named]
+        named = [str(base)]
+    return setting(replace(options, workspace=str(base))), [Path(folder) for folder in named]

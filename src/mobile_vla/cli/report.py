@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
-from mobile_vla.cli.open_book import casebook
+from mobile_vla.cli.arguments import StudyOptions, add_json, add_study, runs
+from mobile_vla.cli.open_book import casebook, no_workspace
 from mobile_vla.cli.run_options import print_json
-from mobile_vla.messages.errors import UserError
-
-if TYPE_CHECKING:
-    pass
 
 
-def report(options: argparse.Namespace) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions(StudyOptions):
+    """The page to write."""
+
+    lang: Literal["en", "ko"] | None
+    documents: str | None
+    html: bool
+    json: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mvla report`."""
+    parser.add_argument("--lang", choices=("en", "ko"), help="one language (default: both)")
+    parser.add_argument(
+        "--documents", metavar="DIR", help="list the false claims of the Markdown files below DIR"
+    )
+    parser.add_argument("--html", action="store_true", help="write a page with figures as well")
+    add_study(parser)
+    add_json(parser)
+    runs(parser, report, ReportOptions, "mvla report --lang ko --html")
+
+
+def report(options: ReportOptions) -> None:
     """Write the page in one language or both."""
     from mobile_vla.messages.formats import LANGUAGES
     from mobile_vla.report.write_report import write_report
 
     book = casebook(options)
     if not book.workspace.is_dir():
-        raise UserError(
-            f"There is no workspace {book.workspace}: run `mvla demo`, or name another."
-        )
+        raise no_workspace(options)
     languages = (options.lang,) if options.lang else LANGUAGES
     folder = Path(options.documents) if options.documents else None
     paths = write_report(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -10,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from mobile_vla.runs.workspace import Workspace
-from mobile_vla.study.load_study import find_study, load_study, profile_of
-from mobile_vla.study.models import Profile, Study
+if TYPE_CHECKING:
+    from mobile_vla.cli.arguments import StudyOptions
+    from mobile_vla.runs.workspace import Workspace
+    from mobile_vla.study.models import Profile, Study
 
 LINE_EVERY_SECONDS = 10.0
 
@@ -29,13 +29,23 @@ class Setting:
     profile: Profile
     workspace: Workspace
 
+    def command(self, command: str) -> str:
+        """A command as it can be pasted: `mvla train left_20 --study mine`."""
+        from mobile_vla.study.command_line import command_line
 
-def setting(options: argparse.Namespace) -> Setting:
-    """Read the study and check the profile's name."""
+        return command_line(command, self.path, self.profile_name, self.workspace.path)
+
+
+def setting(options: StudyOptions) -> Setting:
+    """Read the study that a command line names, or the default one; check the profile's name."""
+    from mobile_vla.runs.workspace import DEFAULT, Workspace
+    from mobile_vla.study.load_study import DEFAULT_PROFILE, find_study, load_study, profile_of
+
     path = find_study(options.study)
     study = load_study(path)
-    profile = profile_of(study, options.profile, path)
-    return Setting(study, path, options.profile, profile, Workspace(Path(options.workspace)))
+    name = options.profile or DEFAULT_PROFILE
+    workspace = Workspace(Path(options.workspace or DEFAULT))
+    return Setting(study, path, name, profile_of(study, name, path), workspace)
 
 
 def print_json(value: Any) -> None:
@@ -52,9 +62,9 @@ def print_json(value: Any) -> None:
 
 
 @contextmanager
-def answering(options: argparse.Namespace) -> Iterator[None]:
-    """With `--json`, what is printed meanwhile goes to stderr, by libraries and processes too."""
-    if not options.json:
+def json_only_stdout(json: bool) -> Iterator[None]:
+    """With `--json`, send all other output to stderr, that of libraries and processes too."""
+    if not json:
         yield
         return
     sys.stdout.flush()
@@ -69,7 +79,7 @@ def answering(options: argparse.Namespace) -> Iterator[None]:
 
 
 def cores() -> int:
-    """Those that this process may use."""
+    """How many CPU cores this process may use."""
     return len(os.sched_getaffinity(0))
 
 

@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from mobile_vla.cli.run_options import print_json
-from mobile_vla.evidence.importers.scan_folders import scan as scan_folders
+from mobile_vla.cli.arguments import Options, add_json, runs
 
 
-def scan(options: argparse.Namespace) -> int:
-    """Print every run below the folders; exit 1 where there is none, or something is not read."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanOptions(Options):
+    """The folders to scan."""
+
+    folder: Sequence[str]
+    whole: bool
+    json: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mvla scan`."""
+    parser.add_argument("folder", nargs="+", metavar="DIR", help="folders of runs, logs, configs")
+    parser.add_argument(
+        "--whole", action="store_true", help="read every byte of checkpoints above 256 MB too"
+    )
+    add_json(parser)
+    runs(parser, scan, ScanOptions, "mvla scan runs/ logs/ configs/")
+
+
+def scan(options: ScanOptions) -> int:
+    """Print every foreign run below the folders; exit 1 where there is none, or something is not read."""
+    from mobile_vla.cli.run_options import print_json
+    from mobile_vla.evidence.importers.scan_folders import scan as scan_folders
+
     scanned = scan_folders([Path(folder) for folder in options.folder], whole=options.whole)
     if options.json:
         print_json(scanned)

@@ -29,20 +29,23 @@ def book_of(chosen: Setting, evidence: Sequence[Path] = ()) -> Casebook:
 
 def run_to_train(chosen: Setting, name: str, *, resume: bool) -> RunFolder:
     """The run folder to go on with, or a new one for the case's next attempt."""
+    from mobile_vla.study.command_line import quoted
     from mobile_vla.study.load_study import case_of, resolve
     from mobile_vla.training.run import begin_run
 
     case = case_of(chosen.study, name, chosen.path)
     view = book_of(chosen).case(case.name)
-    runs = [
+    attempts = [
         run for run in view.runs if run.resolved and run.resolved.profile == chosen.profile_name
     ]
-    if any(run.state in ("running", "stalled") for run in runs):
-        raise UserError(f"{name} is being trained already: see `mvla status`.")
+    if any(run.state in ("running", "stalled") for run in attempts):
+        status = chosen.command("mvla status")
+        raise UserError(f"{name} is being trained already: see `{status}`.")
     if resume:
-        if not runs:
-            raise UserError(f'{name} has no run to resume: train it with `mvla train "{name}"`.')
-        return RunFolder(chosen.workspace.path / runs[-1].path)
-    attempt = min(len(runs), len(case.attempts) - 1)
+        if not attempts:
+            train = chosen.command(f"mvla train {quoted(name)}")
+            raise UserError(f"{name} has no run to resume: train it with `{train}`.")
+        return RunFolder(chosen.workspace.path / attempts[-1].path)
+    attempt = min(len(attempts), len(case.attempts) - 1)
     resolved = resolve(chosen.study, case, chosen.profile_name, attempt, chosen.path)
     return begin_run(resolved, chosen.workspace)

@@ -6,27 +6,55 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mobile_vla.cli.open_book import places, scanning_book
-from mobile_vla.cli.run_options import Setting, print_json
-from mobile_vla.cli.select_run import book_of
-from mobile_vla.messages.catalogue import phrase, sentence
+from mobile_vla.cli.arguments import EvidenceOptions, add_evidence, add_json, runs
 from mobile_vla.messages.errors import UserError
-from mobile_vla.runs.workspace import Workspace
 
 if TYPE_CHECKING:
+    from mobile_vla.cli.run_options import Setting
     from mobile_vla.cli.verify_metrics import Recomputed
     from mobile_vla.evidence.model import CaseView, Survey
+    from mobile_vla.runs.workspace import Workspace
 
 
-def status(options: argparse.Namespace) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusOptions(EvidenceOptions):
+    """The workspaces or the case to show, and how."""
+
+    path: Sequence[str]
+    verify_metrics: bool
+    schema: bool
+    json: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mvla status`."""
+    parser.add_argument(
+        "path", nargs="*",
+        help="workspaces or folders of runs; or one case, for all its evidence",
+    )  # fmt: skip
+    parser.add_argument(
+        "--verify-metrics", action="store_true",
+        help="with a case: compute the validation losses of its checkpoints again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON schema of what --json prints"
+    )
+    add_evidence(parser)
+    add_json(parser)
+    runs(parser, status, StatusOptions, 'mvla status "Case 3"')
+
+
+def status(options: StatusOptions) -> int:
     """The table of what really exists, or all the evidence of one case.
 
     Exit 1 where a metric that was computed again does not agree with its log, and for a folder in
     which nothing is recognised.
     """
+    from mobile_vla.cli.run_options import print_json
+
     if options.schema:
         from mobile_vla.cli.schema import schema
 
@@ -36,33 +64,46 @@ def status(options: argparse.Namespace) -> int:
         return _status_of(options)
     if options.verify_metrics:
         raise UserError("--verify-metrics computes one case's metrics again: name the case.")
+    return int(_print_workspaces(options))
+
+
+def _print_workspaces(options: StatusOptions) -> bool:
+    """Print the cases of every workspace that was named, and what could not be read.
+
+    True where a folder that was named holds no run of any known program.
+    """
+    from mobile_vla.cli.open_book import places
+    from mobile_vla.cli.run_options import print_json
+    from mobile_vla.cli.select_run import book_of
+    from mobile_vla.messages.catalogue import phrase, sentence
+
     cases: list[CaseView] = []
-    unrecognised: list[str] = []
-    for path in options.path or [None]:
+    unrecognised = False
+    for path in options.path or (None,):
         chosen, scanned = places(options, path)
-        whole = options.json or scanned
-        found = book_of(chosen, scanned).survey() if whole else _surveyed(chosen)
-        if path is not None and scanned and _is_unrecognised(chosen.workspace, found):
-            unrecognised.append(path)
+        full = options.json or scanned
+        survey = book_of(chosen, scanned).survey() if full else _surveyed(chosen)
+        if path is not None and scanned and _is_unrecognised(chosen.workspace, survey):
+            unrecognised = True
             print(phrase("import.unrecognised", "en", folder=path), file=sys.stderr)
         else:
-            cases += found.cases
+            cases += survey.cases
             if not options.json:
-                print_cases(found.cases)
-        for problem in found.problems:
+                print_cases(survey.cases)
+        for problem in survey.problems:
             print(
                 f"not read: {sentence(problem, 'en')}",
                 file=sys.stderr if options.json else sys.stdout,
             )
     if options.json:
         print_json(cases)
-    return int(bool(unrecognised))
+    return unrecognised
 
 
 def _is_unrecognised(workspace: Workspace, survey: Survey) -> bool:
     """Whether a folder holds no run of any program and is no workspace in which none began."""
-    begun = any(folder.is_dir() for folder in (workspace.data("."), workspace.cache))
-    return not begun and not any(case.runs for case in survey.cases)
+    prepared = any(folder.is_dir() for folder in (workspace.data("."), workspace.cache))
+    return not prepared and not any(case.runs for case in survey.cases)
 
 
 def _surveyed(chosen: Setting) -> Survey:
@@ -81,26 +122,30 @@ def print_cases(cases: Sequence[CaseView]) -> None:
     print_table(rows(cases))
 
 
-def _status_of(options: argparse.Namespace) -> int:
+def _status_of(options: StatusOptions) -> int:
+    from mobile_vla.cli.open_book import places
     from mobile_vla.cli.print_case import dossier
+    from mobile_vla.cli.run_options import print_json
+    from mobile_vla.cli.select_run import book_of
 
-    book = scanning_book(options)
+    chosen, scanned = places(options)
+    book = book_of(chosen, scanned)
     case = book.case(options.path[0])
-    recomputed = _verified(case, book.workspace) if options.verify_metrics else []
+    verified = _verified(case, chosen) if options.verify_metrics else []
     if options.json:
-        print_json({"case": case, "verified": recomputed} if options.verify_metrics else case)
+        print_json({"case": case, "verified": verified} if options.verify_metrics else case)
     else:
         print("\n".join(dossier(case, book.workspace)))
-        for checked in recomputed:
+        for checked in verified:
             print(checked.sentence())
-    return int(any(not checked.agrees for checked in recomputed))
+    return int(any(not checked.agrees for checked in verified))
 
 
-def _verified(case: CaseView, workspace: Path) -> list[Recomputed]:
+def _verified(case: CaseView, chosen: Setting) -> list[Recomputed]:
     from mobile_vla.cli.verify_metrics import verify_metrics
+    from mobile_vla.study.command_line import quoted
 
     if case.run is None:
-        raise UserError(
-            f'{case.name} has no run to verify: train it with `mvla train "{case.name}"`.'
-        )
-    return verify_metrics(case.run, Workspace(workspace))
+        train = chosen.command(f"mvla train {quoted(case.name)}")
+        raise UserError(f"{case.name} has no run to verify: train it with `{train}`.")
+    return verify_metrics(case.run, chosen.workspace)

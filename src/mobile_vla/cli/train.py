@@ -5,14 +5,45 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mobile_vla.cli.run_options import Setting, answering, print_json, progress, setting
+from mobile_vla.cli.arguments import StudyOptions, add_jobs, add_json, add_study, count, runs
+from mobile_vla.cli.run_options import Setting, json_only_stdout, print_json, progress, setting
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.folder import RunFolder
 
 
-def train(options: argparse.Namespace) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions(StudyOptions):
+    """The case to train, or all, and how."""
+
+    case: str | None
+    all: bool
+    resume: bool
+    check: bool
+    jobs: int | None
+    threads: int | None
+    json: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mvla train`."""
+    parser.add_argument("case", nargs="?", help="a case's name or label")
+    parser.add_argument("--all", action="store_true", help="train every case the plan has to do")
+    parser.add_argument("--resume", action="store_true", help="go on from the latest checkpoint")
+    parser.add_argument("--check", action="store_true", help="stop after the checks before a run")
+    add_jobs(parser, "with --all: cases trained at once (default: 1)")
+    parser.add_argument(
+        "--threads", type=count, metavar="N",
+        help="threads of torch (default: 1 for a small VLM, else one per core)",
+    )  # fmt: skip
+    add_study(parser)
+    add_json(parser)
+    runs(parser, train, TrainOptions, 'mvla train "Case 1"', needs=("train",))
+
+
+def train(options: TrainOptions) -> int:
     """Train a case, or with `--all` what the plan says is to do."""
     chosen = setting(options)
     if options.all:
@@ -26,18 +57,20 @@ def train(options: argparse.Namespace) -> int:
     return _train(run, chosen, options)
 
 
-def _train_all(chosen: Setting, options: argparse.Namespace) -> int:
+def _train_all(chosen: Setting, options: TrainOptions) -> int:
+    from mobile_vla.cli.extras import require
     from mobile_vla.cli.select_run import book_of
     from mobile_vla.cli.train_queue import train_all
 
-    with answering(options):
+    require(("sim",))  # each trained case is evaluated, and driven
+    with json_only_stdout(options.json):
         failed = train_all(chosen, jobs=options.jobs or 1)
     if options.json:
         print_json(book_of(chosen).cases())
     return failed
 
 
-def _train(run: RunFolder, chosen: Setting, options: argparse.Namespace) -> int:
+def _train(run: RunFolder, chosen: Setting, options: TrainOptions) -> int:
     from mobile_vla.evidence.run_view import view_run
     from mobile_vla.training.run import train as train_run
 
@@ -48,7 +81,7 @@ def _train(run: RunFolder, chosen: Setting, options: argparse.Namespace) -> int:
         torch.set_num_threads(options.threads)
     print(f"run folder: {run.path}", file=sys.stderr)
     try:
-        with answering(options), progress(run.path.parent.name) as report:
+        with json_only_stdout(options.json), progress(run.path.parent.name) as report:
             ended = train_run(
                 run,
                 chosen.workspace,

@@ -3,24 +3,52 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
-from mobile_vla.cli.run_options import answering, print_json, progress
+from mobile_vla.cli.arguments import Options, add_action, add_actions, add_json, runs
+from mobile_vla.cli.run_options import json_only_stdout, print_json, progress
+
+NAMES = ("kosmos2-tiny", "robovlms-tiny")
 
 
-def pretrain(options: argparse.Namespace) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainOptions(Options):
+    """The small VLM to make."""
+
+    name: str
+    out: str
+    seed: int
+    json: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mvla vlm`."""
+    summary = "pretrain a small VLM on simulated scenes"
+    action = add_action(add_actions(parser), "pretrain", summary)
+    action.add_argument("name", choices=NAMES, help=" or ".join(NAMES))
+    action.add_argument("--out", required=True, metavar="DIR", help="the folder to make it in")
+    action.add_argument(
+        "--seed", type=int, default=0, help="of weights and scenes (default: %(default)s)"
+    )
+    add_json(action)
+    example = "mvla vlm pretrain kosmos2-tiny --out vlms"
+    runs(action, pretrain, PretrainOptions, example, needs=("train", "sim"))
+
+
+def pretrain(options: PretrainOptions) -> None:
     """Make a small VLM again; refused where it does not use the image."""
     from mobile_vla.pretraining import pretrain as vlm_pretrain
     from mobile_vla.pretraining.cache import card_path
 
-    with answering(options), progress(f"pretraining {options.name}") as report:
+    with json_only_stdout(options.json), progress(f"pretraining {options.name}") as report:
 
         def tell(stage: str, done: int, total: int) -> None:
             report(done, total, stage)
 
         out, seed = Path(options.out), options.seed
-        made = vlm_pretrain.pretrain(options.name, out, seed=seed, progress=tell)
+        folder = vlm_pretrain.pretrain(options.name, out, seed=seed, progress=tell)
     if options.json:
-        print_json({"path": made, "card": card_path(made)})
+        print_json({"path": folder, "card": card_path(folder)})
     else:
-        print(made)
+        print(folder)

@@ -6,9 +6,11 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobile_vla.cli.arguments import Options, add_action, add_actions, add_json, runs
 from mobile_vla.cli.run_options import print_json
 
 if TYPE_CHECKING:
@@ -18,7 +20,57 @@ SHOWN = 5
 NUMBERS = ("tensors", "parameters", "bytes")
 
 
-def inspect(options: argparse.Namespace) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectOptions(Options):
+    """The checkpoints to show."""
+
+    file: Sequence[str]
+    json: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsDiffOptions(Options):
+    """The two checkpoints to compare."""
+
+    a: str
+    b: str
+    json: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeOptions(Options):
+    """The run whose policy is merged, and the folder to write."""
+
+    run_folder: str
+    out: str
+    json: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mvla weights`."""
+    actions = add_actions(parser)
+    summary = "show the keys of weights by part, with sizes, types and hashes"
+    action = add_action(actions, "inspect", summary)
+    action.add_argument(
+        "file", nargs="+", help="a Hugging Face folder, or a .safetensors, .pt or .ckpt file"
+    )
+    add_json(action)
+    runs(action, inspect, InspectOptions, "mvla weights inspect kosmos_ph_oxe-pretrain.pt")
+    action = add_action(actions, "diff", "show in what two checkpoints differ, tensor by tensor")
+    action.add_argument("a", metavar="A", help="a Hugging Face folder or a file")
+    action.add_argument("b", metavar="B", help="another, of any format")
+    add_json(action)
+    runs(action, diff, WeightsDiffOptions, "mvla weights diff vlms/kosmos-2 robovlms.pt")
+    summary = "write a run's best policy as a Hugging Face folder, its adapters merged"
+    action = add_action(actions, "merge", summary)
+    action.add_argument("run_folder", metavar="RUN", help="a run's folder")
+    action.add_argument("--out", required=True, metavar="DIR", help="a new folder")
+    add_json(action)
+    example = "mvla weights merge workspace/runs/CASE/RUN --out merged"
+    runs(action, merge, MergeOptions, example, needs=("train",))
+
+
+def inspect(options: InspectOptions) -> int:
     """Say what each checkpoint holds; exit 1 where one holds NaN or infinity."""
     from mobile_vla.policy.checkpoints.inspect_weights import inspect_weights
 
@@ -31,19 +83,19 @@ def inspect(options: argparse.Namespace) -> int:
     return int(any(view.not_finite for view in views))
 
 
-def diff(options: argparse.Namespace) -> int:
+def diff(options: WeightsDiffOptions) -> int:
     """Say in what two checkpoints differ; exit 1 where they do."""
     from mobile_vla.policy.checkpoints.inspect_weights import diff_weights
 
-    found = diff_weights(Path(options.a), Path(options.b))
+    difference = diff_weights(Path(options.a), Path(options.b))
     if options.json:
-        print_json(found)
+        print_json(difference)
     else:
-        _show_diff(found)
-    return int(not found.same)
+        _show_diff(difference)
+    return int(not difference.same)
 
 
-def merge(options: argparse.Namespace) -> None:
+def merge(options: MergeOptions) -> None:
     """Write a run's best policy with its adapters merged; exit 1 where it then acts otherwise."""
     from mobile_vla.policy.checkpoints.merge_lora import POLICY, write_merged
     from mobile_vla.policy.checkpoints.policy_checkpoint import read_info
@@ -99,22 +151,22 @@ def _notes(view: WeightsView) -> list[str]:
         ("NOT FINITE", list(view.not_finite)),
         ("beside the tensors", list(view.beside)),
     ]
-    return [f"{what}: {_some(found)}" for what, found in notes if found]
+    return [f"{label}: {_some(values)}" for label, values in notes if values]
 
 
-def _show_diff(found: WeightsDiff) -> None:
-    print(f"A = {found.a}\nB = {found.b}\n{found.equal} tensors are equal")
+def _show_diff(difference: WeightsDiff) -> None:
+    print(f"A = {difference.a}\nB = {difference.b}\n{difference.equal} tensors are equal")
     lines = [
-        ("only in A", found.only_a),
-        ("only in B", found.only_b),
-        ("other shape", [f"{n} {a} and {b}" for n, (a, b) in found.shapes.items()]),
-        ("other type", [f"{n} {a} and {b}" for n, (a, b) in found.types.items()]),
+        ("only in A", difference.only_a),
+        ("only in B", difference.only_b),
+        ("other shape", [f"{n} {a} and {b}" for n, (a, b) in difference.shapes.items()]),
+        ("other type", [f"{n} {a} and {b}" for n, (a, b) in difference.types.items()]),
     ]
-    for what, names in lines:
+    for label, names in lines:
         if names:
-            print(f"{what}: {len(names)} ({_some(names)})")
-    for part, count in sorted(Counter(change.part for change in found.values).items()):
-        largest = max((c for c in found.values if c.part == part), key=lambda c: c.largest)
+            print(f"{label}: {len(names)} ({_some(names)})")
+    for part, count in sorted(Counter(change.part for change in difference.values).items()):
+        largest = max((c for c in difference.values if c.part == part), key=lambda c: c.largest)
         apart = f"{largest.largest:.3g} ({largest.name})"
         print(f"other values: {part}: {count}, apart by up to {apart}")
 

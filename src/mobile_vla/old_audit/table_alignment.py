@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
+
+from wcwidth import width
 
 BAR = re.compile(r"(?<!\\)\|")
 RULE = re.compile(r"\s*:?-+:?\s*")
-
-
-def width(text: str) -> int:
-    """Columns that a text takes: Hangul and emoji two, combining marks none."""
-    return sum(
-        0
-        if unicodedata.combining(char) or unicodedata.category(char) in ("Cf", "Mn", "Me")
-        else 1 + (unicodedata.east_asian_width(char) in "WF")
-        for char in text
-    )
 
 
 def is_aligned(lines: Sequence[str]) -> bool:

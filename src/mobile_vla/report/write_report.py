@@ -33,7 +33,7 @@ def view_of(casebook: Casebook) -> ReportView:
         note=study.profiles[profile].note,
         cases=casebook.cases(),
         comparisons=casebook.comparisons(),
-        plan=casebook.plan(),
+        plan=casebook.printed_plan(),
         matrix=casebook.matrix() if 2 <= len(study.cases) <= MOST_CASES else None,
         nuisance=casebook.nuisance,
     )

@@ -1,4 +1,4 @@
 """The run folder: one definition of its files.
 
-The making wing writes them, the truth wing reads them, and neither imports the other.
+The training side writes them, the evidence side reads them, and neither imports the other.
 """

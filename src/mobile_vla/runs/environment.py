@@ -10,7 +10,7 @@ import msgspec
 from mobile_vla import __version__
 
 MAKING = ("episodes", "evaluation", "policy", "runs", "simulator", "study", "training")
-"""The rooms whose code decides what a run does; how it is judged and shown is not among them."""
+"""The packages whose code decides what a run does; how it is judged and shown is not among them."""
 PACKAGES = ("torch", "transformers", "peft", "lightning", "mujoco", "h5py", "numpy", "safetensors")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from mobile_vla.messages.errors import Faults, UserError
+from mobile_vla.study.factors import FACTORS, RECIPE, is_factor
 from mobile_vla.study.models import (
     Case,
     Counts,
@@ -23,13 +24,21 @@ from mobile_vla.study.models import (
 from mobile_vla.study.strict_yaml import convert, nearest, read_yaml
 
 DEFAULT_STUDY = "left_right"
+DEFAULT_PROFILE = "laptop"
 
 
-def find_study(name: str) -> Path:
+def default_study() -> str:
+    """The study that is meant where none is named: `study.yaml` here, else the lab's."""
+    return "study.yaml" if Path("study.yaml").is_file() else DEFAULT_STUDY
+
+
+def find_study(name: str | None = None) -> Path:
     """Path of a study by file path, folder, or name (`./studies`, then those shipped).
 
-    Errors: `UserError` with the studies there are.
+    Raises:
+        UserError: there is no such study; the sentence names those there are.
     """
+    name = name or default_study()
     given = Path(name)
     if given.suffix in (".yaml", ".yml"):
         return given
@@ -158,6 +167,9 @@ def _faults(study: Study) -> Iterator[str]:
                     f"{case.name} comes after {needed!r}, which is no case: "
                     f"{nearest(needed, names)}"
                 )
+    for name in study.nuisance:
+        if not is_factor(name):
+            yield f"nuisance {name!r} is no factor: {nearest(name, [*FACTORS, *RECIPE])}"
     cycles = (_cycle(study, case) for case in study.cases)
     yield from islice(filter(None, cycles), 1)  # each case of a circle would tell the same one
     for question in study.questions:

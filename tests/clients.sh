@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Run the tests that need other people's programs; `make test` skips them.
+#
+# Each group gets an environment of its own over the one of the tests ($VENV), because their
+# versions clash with ours or with each other's. A test that is skipped here is a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+main=$(readlink -f "${VENV:-.venv}")
+python=${PYTHON:-python3}
+
+environment() { # NAME INSTALL-ARGUMENTS…: an environment of its own, made once
+  local folder=.venv-$1
+  shift
+  [ -e "$folder/.installed" ] && return
+  echo "Installing into $folder: $*"
+  [ -e "$folder" ] || "$python" -m venv "$folder"
+  "$folder/bin/pip" install "$@"
+  touch "$folder/.installed"
+}
+
+overlay() { # the same, with the packages of the tests' environment below its own
+  local folder=.venv-$1
+  if [ ! -e "$folder" ]; then
+    "$python" -m venv "$folder"
+    for packages in "$main"/lib/python*/site-packages; do
+      echo "import site; site.addsitedir('$packages')" >"$(echo "$folder"/lib/python*/site-packages)/below.pth"
+    done
+  fi
+  environment "$@"
+}
+
+run() { # PYTHON PYTEST-ARGUMENTS…
+  local log
+  log=$(mktemp)
+  "$1" -m pytest -rs -p no:cacheprovider "${@:2}" | tee "$log"
+  if grep -qE '[0-9]+ skipped' "$log"; then
+    echo "A test was skipped, so nothing was proved: see above." >&2
+    exit 1
+  fi
+}
+
+overlay crosscheck 'fieldtrial>=0.3' 'pydoe>=1.6'
+run .venv-crosscheck/bin/python tests/analysis/test_crosscheck.py tests/analysis/test_design.py
+
+overlay trackers 'mlflow>=3,<4' 'wandb>=0.22,<1'
+run .venv-trackers/bin/python tests/training/test_curves.py -k 'mlflow or wandb'
+
+overlay vla-eval 'vla-eval>=0.8,<0.9'
+run .venv-vla-eval/bin/python tests/evaluation/test_vla_eval.py
+
+environment lerobot lerobot-doctor==0.2.0 verdikt-eval==0.3.1
+environment lerobot-dataset torch==2.13.0 lerobot-dataset==0.4.4
+.venv-lerobot-dataset/bin/python -c 'import torchvision' 2>/dev/null ||
+  .venv-lerobot-dataset/bin/pip install --no-deps torchvision
+run "$main/bin/python" tests/episodes/test_lerobot.py
