@@ -17,6 +17,7 @@ EXTRAS = {
     "mcp": ("mcp",),
     "mlflow": ("mlflow",),
     "wandb": ("wandb",),
+    "reader": ("openai",),
 }
 """The packages that each extra of the distribution brings, by the name they are imported by."""
 

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def scan(options: ScanOptions) -> int:
-    """Print every foreign run below the folders; exit 1 where there is none, or something is not read."""
+    """Print every run below the folders; exit 1 where there is none or something is not read."""
     from mobile_vla.cli.run_options import print_json
     from mobile_vla.evidence.importers.scan_folders import scan as scan_folders
 
