@@ -21,7 +21,7 @@ from mobile_vla.policy.robovlms_head import robovlms_head
 from mobile_vla.policy.small_vlm import small_network, small_processor
 from mobile_vla.pretraining import pretrain as vlm_pretrain
 from mobile_vla.pretraining.held_out import (
-    Figure,
+    HeldOutFigure,
     encode_views,
     measure_driving,
     measure_text,
@@ -136,11 +136,13 @@ def test_same_seed_same_weights(rendered: Views) -> None:
 
 
 def test_gate_needs_the_image_to_matter() -> None:
-    require_clear_gap([Figure("loss", 0.2, 1.0), Figure("right", 0.8, 0.1, higher_is_better=True)])
+    require_clear_gap(
+        [HeldOutFigure("loss", 0.2, 1.0), HeldOutFigure("right", 0.8, 0.1, higher_is_better=True)]
+    )
     for deaf in (
-        Figure("loss", 1.0, 1.0),
-        Figure("right", 0.1, 0.8, higher_is_better=True),
-        Figure("loss", 0.2, 1.0, untaught=0.2),
+        HeldOutFigure("loss", 1.0, 1.0),
+        HeldOutFigure("right", 0.1, 0.8, higher_is_better=True),
+        HeldOutFigure("loss", 0.2, 1.0, untaught=0.2),
     ):
         with pytest.raises(UserError, match="does not use the image"):
             require_clear_gap([deaf])

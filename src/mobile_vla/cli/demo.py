@@ -23,7 +23,7 @@ def demo(options: argparse.Namespace) -> int:
     from mobile_vla.cli.train_queue import train_all
     from mobile_vla.simulator.render import choose_backend
 
-    began = time.monotonic()
+    start = time.monotonic()
     chosen = setting(options)
     with answering(options):
         print(f"{chosen.study.title.en}: {chosen.profile.note.en}.")
@@ -36,7 +36,7 @@ def demo(options: argparse.Namespace) -> int:
         print_json(judged)
     else:
         _tell(judged)
-        print(f"\nThis took {time.monotonic() - began:.0f} s.")
+        print(f"\nThis took {time.monotonic() - start:.0f} s.")
     return failed
 
 

@@ -43,13 +43,13 @@ def _one(chosen: Setting, options: argparse.Namespace, scenes: int, jobs: int) -
         offline, rollouts = evaluate_run(
             run, chosen.workspace, scenes, report, checkpoint=options.checkpoint, jobs=jobs
         )
-    found = faults(msgspec.structs.replace(view, offline=offline, rollouts=rollouts))
+    diagnostics = faults(msgspec.structs.replace(view, offline=offline, rollouts=rollouts))
     if options.json:
-        print_json({"offline": offline, "rollouts": rollouts, "faults": found})
+        print_json({"offline": offline, "rollouts": rollouts, "faults": diagnostics})
         return
     print_offline(offline)
     print_driving(rollouts)
-    print_faults(found)
+    print_faults(diagnostics)
     print(f"\nwritten to {run.evaluation}")
 
 
@@ -58,10 +58,10 @@ def _all(chosen: Setting, options: argparse.Namespace, scenes: int, jobs: int) -
     from mobile_vla.cli.evaluate_all import NAME, evaluate_all
 
     with answering(options):
-        found = evaluate_all(chosen, scenes, jobs)
+        results = evaluate_all(chosen, scenes, jobs)
     if options.json:
-        print_json(found)
+        print_json(results)
         return
-    for line in trust_lines(found, "en"):
+    for line in trust_lines(results, "en"):
         print(line)
     print(f"\nwritten to {chosen.workspace.path / NAME}.json and .png")

@@ -156,10 +156,10 @@ def _collect(running: dict[str, Job], book: Casebook, given_up: set[str]) -> Non
         if job.process.exitcode == 0:
             print(f"{label}: finished and evaluated", file=sys.stderr, flush=True)
             continue
-        own = [run for run in view.runs if run.resolved is not None]
-        why = own[-1].why if own else view.why
+        runs = [run for run in view.runs if run.resolved is not None]
+        why = runs[-1].why if runs else view.why
         print(f"{label}: {why}", file=sys.stderr, flush=True)
-        if len(own) >= view.attempts:
+        if len(runs) >= view.attempts:
             given_up.add(name)
 
 

@@ -19,8 +19,8 @@ def pretrain(options: argparse.Namespace) -> None:
             report(done, total, stage)
 
         out, seed = Path(options.out), options.seed
-        made = vlm_pretrain.pretrain(options.name, out, seed=seed, progress=tell)
+        path = vlm_pretrain.pretrain(options.name, out, seed=seed, progress=tell)
     if options.json:
-        print_json({"path": made, "card": card_path(made)})
+        print_json({"path": path, "card": card_path(path)})
     else:
-        print(made)
+        print(path)

@@ -35,12 +35,12 @@ def diff(options: argparse.Namespace) -> int:
     """Say in what two checkpoints differ; exit 1 where they do."""
     from mobile_vla.policy.checkpoints.inspect_weights import diff_weights
 
-    found = diff_weights(Path(options.a), Path(options.b))
+    difference = diff_weights(Path(options.a), Path(options.b))
     if options.json:
-        print_json(found)
+        print_json(difference)
     else:
-        _show_diff(found)
-    return int(not found.same)
+        _show_diff(difference)
+    return int(not difference.same)
 
 
 def merge(options: argparse.Namespace) -> None:
@@ -99,22 +99,22 @@ def _notes(view: WeightsView) -> list[str]:
         ("NOT FINITE", list(view.not_finite)),
         ("beside the tensors", list(view.beside)),
     ]
-    return [f"{what}: {_some(found)}" for what, found in notes if found]
+    return [f"{label}: {_some(items)}" for label, items in notes if items]
 
 
-def _show_diff(found: WeightsDiff) -> None:
-    print(f"A = {found.a}\nB = {found.b}\n{found.equal} tensors are equal")
+def _show_diff(difference: WeightsDiff) -> None:
+    print(f"A = {difference.a}\nB = {difference.b}\n{difference.equal} tensors are equal")
     lines = [
-        ("only in A", found.only_a),
-        ("only in B", found.only_b),
-        ("other shape", [f"{n} {a} and {b}" for n, (a, b) in found.shapes.items()]),
-        ("other type", [f"{n} {a} and {b}" for n, (a, b) in found.types.items()]),
+        ("only in A", difference.only_a),
+        ("only in B", difference.only_b),
+        ("other shape", [f"{n} {a} and {b}" for n, (a, b) in difference.shapes.items()]),
+        ("other type", [f"{n} {a} and {b}" for n, (a, b) in difference.types.items()]),
     ]
-    for what, names in lines:
+    for label, names in lines:
         if names:
-            print(f"{what}: {len(names)} ({_some(names)})")
-    for part, count in sorted(Counter(change.part for change in found.values).items()):
-        largest = max((c for c in found.values if c.part == part), key=lambda c: c.largest)
+            print(f"{label}: {len(names)} ({_some(names)})")
+    for part, count in sorted(Counter(change.part for change in difference.values).items()):
+        largest = max((c for c in difference.values if c.part == part), key=lambda c: c.largest)
         apart = f"{largest.largest:.3g} ({largest.name})"
         print(f"other values: {part}: {count}, apart by up to {apart}")
 

@@ -72,8 +72,10 @@ class LeftRightBenchmark(StepBenchmark):  # type: ignore[misc]
 
     def step(self, action: Values) -> StepResult:
         """Drive 0.4 s with `actions` (2 or 3: m/s ahead, m/s left, rad/s)."""
-        seen, reward, terminated, truncated, info = self._env.step(np.asarray(action["actions"]))
-        return StepResult(obs=seen, reward=reward, done=terminated or truncated, info=info)
+        observation, reward, terminated, truncated, info = self._env.step(
+            np.asarray(action["actions"])
+        )
+        return StepResult(obs=observation, reward=reward, done=terminated or truncated, info=info)
 
     def make_obs(self, raw_obs: Values, task: Values) -> Values:
         """The picture and the instruction under the names that vla-eval's models know."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-class SequenceBackbone(nn.Module, ABC):
+class CausalBackbone(nn.Module, ABC):
     """A causal decoder over image latents, text and one action token.
 
     Each row's action token follows its own text directly, so padding, which stands after it,

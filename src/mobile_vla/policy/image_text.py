@@ -18,7 +18,7 @@ from torch import nn
 
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.backbone import TextTokens
-from mobile_vla.policy.causal_backbone import SequenceBackbone
+from mobile_vla.policy.causal_backbone import CausalBackbone
 from mobile_vla.policy.key_match import part_of
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ FENCED = ImagePlace(
 PLACES = {"smolvlm": FENCED, "idefics3": FENCED}
 
 
-class ImageTextBackbone(SequenceBackbone):
+class ImageTextBackbone(CausalBackbone):
     """An `AutoModelForImageTextToText` and its tokenizer behind `Backbone`.
 
     A frame becomes the tokenizer's first token where it has one, the image latents between the
@@ -75,8 +75,8 @@ class ImageTextBackbone(SequenceBackbone):
         """Pixels (N, 3, H, W) to latents (N, L, D), as the family's `get_image_features` does."""
         images = pixels.unsqueeze(1) if self._grouped else pixels
         features = self.network.get_image_features(pixel_values=images.to(self.network.dtype))
-        found = getattr(features, "pooler_output", features)
-        return torch.stack(list(found)) if isinstance(found, list | tuple) else found
+        latents = getattr(features, "pooler_output", features)
+        return torch.stack(list(latents)) if isinstance(latents, list | tuple) else latents
 
     def embed(self, latents: torch.Tensor, text: TextTokens) -> torch.Tensor:
         """First tokens, latents (N, L, D), tokens after them and text (N, P, D)."""
@@ -116,14 +116,14 @@ class ImageTextBackbone(SequenceBackbone):
         return "|".join(f"(?:{pattern})" for pattern in patterns)
 
     def _ids(self, tokens: Collection[str], folder: Path) -> list[int]:
-        known = self.tokenizer.get_vocab()
-        lacking = [token for token in tokens if token not in known]
+        vocabulary = self.tokenizer.get_vocab()
+        lacking = [token for token in tokens if token not in vocabulary]
         if lacking:
             raise UserError(
                 f"The tokenizer in {folder} lacks {', '.join(lacking)}, which the VLM puts around "
                 "images: copy the tokenizer that belongs to it."
             )
-        return [known[token] for token in tokens]
+        return [vocabulary[token] for token in tokens]
 
     def _probe(self, folder: Path) -> int:
         """How many latents one image gives; the model must take pixels alone."""

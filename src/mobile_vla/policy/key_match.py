@@ -42,14 +42,14 @@ class KeyMatch:
     unexpected: tuple[str, ...]
 
 
-def match_keys(expected: Mapping[str, Shape], found: Mapping[str, Shape]) -> KeyMatch:
+def match_keys(expected: Mapping[str, Shape], present: Mapping[str, Shape]) -> KeyMatch:
     """Compare by name and shape; each tuple is sorted."""
-    both = sorted(expected.keys() & found.keys())
+    both = sorted(expected.keys() & present.keys())
     return KeyMatch(
-        loaded=tuple(name for name in both if expected[name] == found[name]),
-        missing=tuple(sorted(expected.keys() - found.keys())),
-        mismatched=tuple(name for name in both if expected[name] != found[name]),
-        unexpected=tuple(sorted(found.keys() - expected.keys())),
+        loaded=tuple(name for name in both if expected[name] == present[name]),
+        missing=tuple(sorted(expected.keys() - present.keys())),
+        mismatched=tuple(name for name in both if expected[name] != present[name]),
+        unexpected=tuple(sorted(present.keys() - expected.keys())),
     )
 
 
@@ -94,7 +94,7 @@ def matches_any(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def nearest_renaming(expected: Mapping[str, Shape], found: Mapping[str, Shape]) -> str | None:
+def nearest_renaming(expected: Mapping[str, Shape], present: Mapping[str, Shape]) -> str | None:
     """A sentence about the change of prefix under which most of the file's names would load.
 
     None where no change of prefix makes a name of the file one of the model.
@@ -103,10 +103,10 @@ def nearest_renaming(expected: Mapping[str, Shape], found: Mapping[str, Shape]) 
     for name in expected:
         by_end.setdefault(_end(name), []).append(name)
     changes: Counter[tuple[str, str]] = Counter()
-    for name in found:
-        for wanted in by_end.get(_end(name), []):
-            if wanted != name and found[name] == expected[wanted]:
-                changes[_prefixes(name, wanted)] += 1
+    for name in present:
+        for target in by_end.get(_end(name), []):
+            if target != name and present[name] == expected[target]:
+                changes[_prefixes(name, target)] += 1
     if not changes:
         return None
     (before, after), count = max(changes.items(), key=lambda item: (item[1], item[0]))
@@ -117,9 +117,9 @@ def _end(name: str) -> str:
     return ".".join(name.split(".")[-2:])
 
 
-def _prefixes(name: str, wanted: str) -> tuple[str, str]:
+def _prefixes(name: str, target: str) -> tuple[str, str]:
     """What stands before the longest common end of two dotted names."""
-    left, right = name.split("."), wanted.split(".")
+    left, right = name.split("."), target.split(".")
     while left and right and left[-1] == right[-1]:
         left.pop()
         right.pop()

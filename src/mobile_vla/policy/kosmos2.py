@@ -14,7 +14,7 @@ from torch import nn
 
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.backbone import PARTS, PROMPT, TextTokens
-from mobile_vla.policy.causal_backbone import SequenceBackbone
+from mobile_vla.policy.causal_backbone import CausalBackbone
 
 if TYPE_CHECKING:
     from transformers import Kosmos2ForConditionalGeneration, PreTrainedTokenizerBase
@@ -31,7 +31,7 @@ LINEAR_LAYERS = {
 }
 
 
-class Kosmos2Backbone(SequenceBackbone):
+class Kosmos2Backbone(CausalBackbone):
     """A `Kosmos2ForConditionalGeneration` and its tokenizer behind `Backbone`."""
 
     network: Kosmos2ForConditionalGeneration
@@ -106,13 +106,13 @@ def _layer_at(layer: nn.Module, hidden: torch.Tensor, place: torch.Tensor) -> to
     def heads(projected: torch.Tensor) -> torch.Tensor:
         return projected.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
 
-    seen = torch.arange(hidden.shape[1], device=hidden.device) <= place.unsqueeze(1)
+    visible = torch.arange(hidden.shape[1], device=hidden.device) <= place.unsqueeze(1)
     query = attention.q_proj(normal[rows, place]).unsqueeze(1)
     read = nn.functional.scaled_dot_product_attention(
         heads(query),
         heads(attention.k_proj(normal)),
         heads(attention.v_proj(normal)),
-        attn_mask=seen[:, None, None],
+        attn_mask=visible[:, None, None],
         scale=attention.scaling,
     )
     read = attention.out_proj(attention.inner_attn_ln(read.flatten(1)))

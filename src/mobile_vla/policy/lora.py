@@ -129,8 +129,8 @@ def trainable_report(backbone: Backbone, others: dict[str, nn.Module]) -> dict[s
     for part, names in backbone.parts().items():
         report[part] = _trainable({n: trained[n] for n in names if n in trained})
     for part, module in others.items():
-        found = {n: p for n, p in module.named_parameters(part) if p.requires_grad}
-        report[part] = _trainable(found)
+        parameters = {n: p for n, p in module.named_parameters(part) if p.requires_grad}
+        report[part] = _trainable(parameters)
     return report
 
 

@@ -56,19 +56,21 @@ def robovlms_head(tensors: Mapping[str, torch.Tensor]) -> RoboVlmsHead:
     Errors: `UserError` where there is none, or it is none of RoboVLMs' LSTM heads.
     """
     plain = {plain: tensors[name] for name, plain in plain_names(tensors).items()}
-    own = {n.removeprefix(PREFIX): v.float() for n, v in plain.items() if n.startswith(PREFIX)}
+    head_tensors = {
+        n.removeprefix(PREFIX): v.float() for n, v in plain.items() if n.startswith(PREFIX)
+    }
     try:
-        arm, gripper = _weights(own, "actions"), _weights(own, "gripper")
+        arm, gripper = _weights(head_tensors, "actions"), _weights(head_tensors, "gripper")
         chunk = len(gripper[-1])
         head = RoboVlmsHead(
-            own["rnn.weight_ih_l0"].shape[1],
-            hidden=own["rnn.weight_hh_l0"].shape[1],
-            layers=sum(name.startswith("rnn.weight_hh") for name in own),
+            head_tensors["rnn.weight_ih_l0"].shape[1],
+            hidden=head_tensors["rnn.weight_hh_l0"].shape[1],
+            layers=sum(name.startswith("rnn.weight_hh") for name in head_tensors),
             mlp=[len(weight) for weight in arm[:-1]],
             chunk=chunk,
             arm=len(arm[-1]) // chunk,
         )
-        head.load_state_dict(own)
+        head.load_state_dict(head_tensors)
     except (KeyError, IndexError, RuntimeError) as error:
         raise UserError(
             "The checkpoint holds no LSTM head as RoboVLMs saves it (act_head.rnn, "
@@ -77,11 +79,11 @@ def robovlms_head(tensors: Mapping[str, torch.Tensor]) -> RoboVlmsHead:
     return head.eval()
 
 
-def _weights(own: Mapping[str, torch.Tensor], name: str) -> list[torch.Tensor]:
+def _weights(head_tensors: Mapping[str, torch.Tensor], name: str) -> list[torch.Tensor]:
     """The weights of an MLP, layer by layer."""
     layers = {
         int(key.split(".")[2]): value
-        for key, value in own.items()
+        for key, value in head_tensors.items()
         if key.startswith(f"{name}.mlp.") and value.ndim == 2
     }
     return [layers[number] for number in sorted(layers)]

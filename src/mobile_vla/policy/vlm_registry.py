@@ -30,8 +30,8 @@ def read_config(path: Path) -> PreTrainedConfig:
 
     file = path / "config.json"
     if not file.is_file():
-        what = "is a file" if path.is_file() else "has no config.json"
-        raise UserError(f"{path} is no VLM folder, it {what}: give the folder that holds it.")
+        problem = "is a file" if path.is_file() else "has no config.json"
+        raise UserError(f"{path} is no VLM folder, it {problem}: give the folder that holds it.")
     kind = _model_type(file)
     if kind not in KNOWN:
         raise UserError(

@@ -96,10 +96,10 @@ def _pretrain_kosmos2(out: Path, school: _School) -> Path:
     latents = encode_views(backbone, views)
     teach_text(backbone, latents, views, rng=rng, steps=lessons.text_steps, progress=tell)
     with torch.no_grad():
-        seen = measure_vision(backbone, readers, held_out)
+        vision = measure_vision(backbone, readers, held_out)
         taught = measure_text(backbone, encode_views(backbone, held_out), held_out)
     pairs = zip(taught, untaught, strict=True)
-    figures = [seen, *(replace(after, untaught=before.own_image) for after, before in pairs)]
+    figures = [vision, *(replace(after, untaught=before.own_image) for after, before in pairs)]
     require_clear_gap(figures)
     path = out / NAMES["kosmos2-tiny"]
     with folder_beside(path) as beside:

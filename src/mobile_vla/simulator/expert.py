@@ -108,8 +108,8 @@ def _drive(
     keys, poses = "", []
     for frame in range(FRAMES):
         poses.append(world.pose)
-        rest = frame <= habit.wait
-        keys += "-" if rest else choose_key(world, direction, habit)
+        waiting = frame <= habit.wait
+        keys += "-" if waiting else choose_key(world, direction, habit)
         if keys[-1] != "-":
             world.step(FULL_SPEED * np.array(KEYS[keys[-1]]))
             world.slip(*rng.normal(0, slip, 2))

@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 
 from mobile_vla.messages.errors import UserError
-from mobile_vla.simulator.instructions import Tongue, instruction
+from mobile_vla.simulator.instructions import Language, instruction
 from mobile_vla.simulator.scenarios import lab_text, read_scenario, scenario_scene
 from mobile_vla.simulator.scene import GOALS, Goal
 from mobile_vla.simulator.task import MAX_STEPS, DriveEnv, Outcome
@@ -47,7 +47,7 @@ class LeftRightEnv(gymnasium.Env[Observation, np.ndarray]):
         render_mode: `rgb_array` or None.
     """
 
-    metadata: dict[str, Any] = {  # noqa: RUF012  (declared so by the base class)
+    metadata: dict[str, Any] = {
         "render_modes": ["rgb_array"],
         "render_fps": 1 / STEP_SECONDS,
     }
@@ -94,13 +94,13 @@ class LeftRightEnv(gymnasium.Env[Observation, np.ndarray]):
     ) -> tuple[Observation, dict[str, Any]]:
         """Draw a scene; `options` may name its `scene` (a seed) and its `scenario`."""
         super().reset(seed=seed)
-        told = options or {}
-        drawn = self._scenarios[int(self.np_random.integers(len(self._scenarios)))]
+        choices = options or {}
+        sampled = self._scenarios[int(self.np_random.integers(len(self._scenarios)))]
         scene_seed = int(self.np_random.integers(2**40))
-        self._scenario = str(told.get("scenario", drawn))
+        self._scenario = str(choices.get("scenario", sampled))
         chosen = read_scenario(self._scenario)
         scene = scenario_scene(
-            int(told.get("scene", scene_seed)),
+            int(choices.get("scene", scene_seed)),
             chosen,
             goal=self._goal,
             varied_camera=self._varied_camera,
@@ -113,7 +113,7 @@ class LeftRightEnv(gymnasium.Env[Observation, np.ndarray]):
             latency=self._latency,
             slip=self._slip,
         )
-        self._text = self._told(chosen.direction)
+        self._text = self._instruction(chosen.direction)
         self._image = self._drive.reset()
         return self._observation(), self._info(self._drive.outcome())
 
@@ -132,10 +132,10 @@ class LeftRightEnv(gymnasium.Env[Observation, np.ndarray]):
         """The last picture (height, width, 3) uint8 RGB, None without a render mode."""
         return self._image.copy() if self.render_mode == "rgb_array" else None
 
-    def _told(self, direction: Side) -> str:
+    def _instruction(self, direction: Side) -> str:
         if self._wording == "study":
             return instruction(direction, self._goal)
-        language: Tongue = "en" if self._wording == "lab_en" else "ko"
+        language: Language = "en" if self._wording == "lab_en" else "ko"
         return lab_text(direction, self._goal, language)
 
     def _observation(self) -> Observation:

@@ -7,8 +7,8 @@ from typing import Literal
 
 from mobile_vla.simulator.world import Side
 
-Tongue = Literal["en", "ko"]
-SIDE_WORDS: dict[Tongue, dict[Side, str]] = {
+Language = Literal["en", "ko"]
+SIDE_WORDS: dict[Language, dict[Side, str]] = {
     "en": {"left": "left", "right": "right"},
     "ko": {"left": "왼쪽", "right": "오른쪽"},
 }
@@ -19,9 +19,9 @@ class Phrase:
     """A sentence with a place for the side, `{side}`, in one language."""
 
     text: str
-    language: Tongue
+    language: Language
 
-    def told(self, direction: Side) -> str:
+    def for_side(self, direction: Side) -> str:
         """The sentence for one side."""
         return self.text.format(side=SIDE_WORDS[self.language][direction])
 

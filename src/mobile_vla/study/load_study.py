@@ -17,8 +17,8 @@ from mobile_vla.study.models import (
     Profile,
     Recipe,
     ResolvedCase,
-    Source,
     Study,
+    WeightSource,
 )
 from mobile_vla.study.strict_yaml import convert, nearest, read_yaml
 
@@ -30,15 +30,17 @@ def find_study(name: str) -> Path:
 
     Errors: `UserError` with the studies there are.
     """
-    given = Path(name)
-    if given.suffix in (".yaml", ".yml"):
-        return given
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        return path
     folders = [Path("studies"), *shipped_studies()]
-    for candidate in (given / "study.yaml", *(folder / name / "study.yaml" for folder in folders)):
+    for candidate in (path / "study.yaml", *(folder / name / "study.yaml" for folder in folders)):
         if candidate.is_file():
             return candidate
-    known = sorted({path.parent.name for folder in folders for path in folder.glob("*/study.yaml")})
-    raise UserError(f"There is no study {name}: {nearest(name, known)}")
+    studies = sorted(
+        {study_file.parent.name for folder in folders for study_file in folder.glob("*/study.yaml")}
+    )
+    raise UserError(f"There is no study {name}: {nearest(name, studies)}")
 
 
 def shipped_studies() -> list[Path]:
@@ -84,7 +86,7 @@ def resolve(study: Study, case: Case, profile_name: str, attempt: int, path: Pat
         role=case.role,
         attempt=attempt,
         note=change.note,
-        vlm=Source(name=case.vlm, path=profile.vlms.get(case.vlm)),
+        vlm=WeightSource(name=case.vlm, path=profile.vlms.get(case.vlm)),
         init=init,
         data=case_counts(case, profile),
         train_data=study.data.train,
@@ -104,8 +106,8 @@ def case_of(study: Study, name: str, path: Path) -> Case:
     """The case called `name` (or labelled so), else a `UserError` naming the nearest."""
     case = study.case(name)
     if case is None:
-        known = [c.name for c in study.cases] + [c.label for c in study.cases if c.label]
-        raise UserError(f"{path} has no case {name!r}: {nearest(name, known)}")
+        names = [c.name for c in study.cases] + [c.label for c in study.cases if c.label]
+        raise UserError(f"{path} has no case {name!r}: {nearest(name, names)}")
     return case
 
 
@@ -191,14 +193,14 @@ def _weight_faults(study: Study, case: Case) -> Iterator[str]:
 def _cycle(study: Study, case: Case) -> str | None:
     """How a case comes after itself; None where it does not."""
     after = {other.name: other.after for other in study.cases}
-    seen: list[str] = [case.name]
+    visited: list[str] = [case.name]
     waiting = list(case.after)
     while waiting:
         name = waiting.pop()
         if name == case.name:
-            through = " after ".join(seen)
+            through = " after ".join(visited)
             return f"{case.name} comes after itself, through {through}: take one `after` out."
-        if name not in seen:
-            seen.append(name)
+        if name not in visited:
+            visited.append(name)
             waiting.extend(after.get(name, ()))
     return None

@@ -9,7 +9,7 @@ GAIN = 0.2
 SHIFT = 0.04
 
 
-def view_of(content: str, epoch: int, views: int) -> int:
+def augmentation_index(content: str, epoch: int, views: int) -> int:
     """Which of `views` an episode with this content hash has in an epoch (from 0).
 
     All in turn, from one that its content gives: a pure function, so a resumed run sees the same.
@@ -17,7 +17,7 @@ def view_of(content: str, epoch: int, views: int) -> int:
     return (int(content[:8], 16) + epoch) % views
 
 
-def show(frames: np.ndarray, content: str, view: int) -> np.ndarray:
+def augment(frames: np.ndarray, content: str, view: int) -> np.ndarray:
     """Frames (T, S, S, 3) uint8 as this view has them, a new array; view 0 is as recorded.
 
     Each colour is brighter or darker by up to a fifth, the picture moved by up to 4 % with its

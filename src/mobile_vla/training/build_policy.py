@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from mobile_vla.policy.normalisation import ActionStatistics
     from mobile_vla.policy.policy import Policy
     from mobile_vla.runs.load_report import LoadedSource
-    from mobile_vla.study.models import ResolvedCase, Source
+    from mobile_vla.study.models import ResolvedCase, WeightSource
 
 PACKAGED = "package:"
 SHIPPED = Path(assets.__file__).parent
 
 
-def weights_path(source: Source, what: str) -> Path:
+def weights_path(source: WeightSource, role: str) -> Path:
     """Where a source's weights lie; `package:NAME` is one that ships with the package.
 
     Relative paths count from the folder the command is run in. A missing path is a `UserError`
     that names the nearest path that exists.
     """
     if source.path is None:
-        raise UserError(f"{what} {source.name} has no path: give it one in the study's profile.")
+        raise UserError(f"{role} {source.name} has no path: give it one in the study's profile.")
     if source.path.startswith(PACKAGED):
         return require_path(SHIPPED / Path(source.path.removeprefix(PACKAGED)).name)
     return require_path(Path(source.path), roots=[SHIPPED])

@@ -19,7 +19,7 @@ from mobile_vla.messages.errors import UserError
 
 if TYPE_CHECKING:
     from mobile_vla.study.models import Recipe
-    from mobile_vla.training.preflight import Checklist, Found
+    from mobile_vla.training.preflight import Checklist, CheckResult
 
 PASSES = 3
 
@@ -91,7 +91,7 @@ def _again(forward: Callable[..., Any], *args: Any, **named: Any) -> Any:
 
 def _compared(
     switch: Callable[[nn.Module], None], network: nn.Module, one_pass: Callable[[], object]
-) -> Found:
+) -> CheckResult:
     from torch._dynamo.exc import TorchDynamoException
 
     one_pass()  # the first is slower for other reasons
@@ -124,8 +124,8 @@ def _cost(one_pass: Callable[[], object]) -> Cost:
     seconds = []
     for _ in range(PASSES):
         held.clear()
-        began = time.perf_counter()
+        start = time.perf_counter()
         with saved_tensors_hooks(note, lambda tensor: tensor):
             one_pass()
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.perf_counter() - start)
     return Cost(sum(held.values()), min(seconds), seconds[0])

@@ -18,7 +18,7 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.key_match import part_of
 from mobile_vla.policy.lora import base_tensors, hash_tensors
 from mobile_vla.runs.files import write_array
-from mobile_vla.training.augmentation import VERSION, show
+from mobile_vla.training.augmentation import VERSION, augment
 
 if TYPE_CHECKING:
     from mobile_vla.episodes.frame_store import FrameStore
@@ -36,8 +36,8 @@ class Features:
         self.folder = features_folder(policy, cache)
 
     def of(self, episode: str, content: str, view: int = 0) -> torch.Tensor:
-        """Latents of the episode called `episode` whose content hash is `content`; see `show`."""
-        shown = partial(show, self.frames[episode], content, view)
+        """Latents (T, L, D) of `episode`, whose content hash is `content`; see `augment`."""
+        shown = partial(augment, self.frames[episode], content, view)
         if self.folder is None:
             return self._encode(shown(), gradient=True)
         path = _file(self.folder, content, view)

@@ -37,7 +37,7 @@ def require_installed(loggers: Sequence[str]) -> None:
         )
 
 
-class Curves:
+class MetricsLogger:
     """Appends each row to `metrics.csv`, then to every tracker.
 
     A tracker that fails is said in the console log and left; the run goes on without it, because
@@ -51,8 +51,8 @@ class Curves:
     def append(self, **values: float) -> None:
         """One row; its `step` is the trackers' step, `epoch` one of their curves."""
         self.file.append(**values)
-        told = {name: float(value) for name, value in values.items() if name != "step"}
-        self._each(lambda tracker: tracker.log_metrics(told, step=int(values["step"])))
+        curves = {name: float(value) for name, value in values.items() if name != "step"}
+        self._each(lambda tracker: tracker.log_metrics(curves, step=int(values["step"])))
 
     def sync(self) -> None:
         """Force what was appended to the disk, as a checkpoint is about to rest on it."""
@@ -107,15 +107,15 @@ class TensorBoard:
         self.experiment.close()
 
 
-def open_curves(
+def open_loggers(
     run: RunFolder, case: ResolvedCase, workspace: Workspace, *, resumed_at: int | None
-) -> Curves:
+) -> MetricsLogger:
     """The run's curves; `resumed_at` drops the rows after the step of the checkpoint gone on from.
 
     Errors: `UserError` for a tracker that cannot be opened.
     """
     trackers = [_open(name, run, case, workspace, resumed_at) for name in case.record.loggers]
-    return Curves(MetricsFile(run.metrics, keep_to_step=resumed_at), trackers)
+    return MetricsLogger(MetricsFile(run.metrics, keep_to_step=resumed_at), trackers)
 
 
 def _open(
@@ -140,14 +140,14 @@ def _mlflow(run: RunFolder, case: ResolvedCase, workspace: Workspace) -> Any:
     from lightning.pytorch.loggers import MLFlowLogger
 
     file = run.path / "mlflow.json"
-    known = msgspec.json.decode(file.read_bytes())["run_id"] if file.exists() else None
+    run_id = msgspec.json.decode(file.read_bytes())["run_id"] if file.exists() else None
     local = f"sqlite:///{(workspace.path / 'mlflow.db').resolve()}"
     tracker = MLFlowLogger(
         experiment_name=case.study,
         run_name=f"{case.case}/{run.path.name}",
         tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or local,
         tags={RUN_TAG: str(run.path)},
-        run_id=known,
+        run_id=run_id,
     )
     write_json(file, {"run_id": tracker.run_id})
     return tracker

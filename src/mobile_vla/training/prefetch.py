@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class StepBatches:
     """One optimiser step's episodes as batches; `waited`: seconds that the loop stood still."""
 
     episodes: Sequence[ManifestEpisode]
@@ -22,12 +22,12 @@ class Load:
     waited: float
 
 
-def loads(
+def prefetch(
     tensors: EpisodeTensors,
     groups: Sequence[Sequence[ManifestEpisode]],
     size: int,
     epoch: int,
-) -> Iterator[Load]:
+) -> Iterator[StepBatches]:
     """Each group in turn, in batches of `size` episodes, as `epoch` shows them.
 
     One group is made ahead in a thread. Where vision trains none is: its latents need the weights
@@ -35,18 +35,20 @@ def loads(
     """
     if not tensors.stored:
         for group in groups:
-            began = time.monotonic()
-            yield Load(group, _batches(tensors, group, size, epoch), time.monotonic() - began)
+            start = time.monotonic()
+            yield StepBatches(
+                group, _batches(tensors, group, size, epoch), time.monotonic() - start
+            )
         return
     with ThreadPoolExecutor(1, "batches") as pool:
         coming = [pool.submit(_batches, tensors, group, size, epoch) for group in groups[:1]]
         for number, group in enumerate(groups):
-            began = time.monotonic()
+            start = time.monotonic()
             batches = coming.pop().result()
             coming += [
                 pool.submit(_batches, tensors, g, size, epoch) for g in groups[number + 1 :][:1]
             ]
-            yield Load(group, batches, time.monotonic() - began)
+            yield StepBatches(group, batches, time.monotonic() - start)
 
 
 def _batches(

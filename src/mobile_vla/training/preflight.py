@@ -41,7 +41,7 @@ BYTES_A_PARAMETER = 4 * 3
 RESERVE_BYTES = 64 << 20
 SHOWN = 3
 
-Found = tuple[str, dict[str, float]]
+CheckResult = tuple[str, dict[str, float]]
 """What a check found, as a sentence's rest and as numbers."""
 
 
@@ -58,7 +58,7 @@ class Checklist:
 
     checks: list[Check]
 
-    def run(self, name: str, check: Callable[[], Found]) -> bool:
+    def run(self, name: str, check: Callable[[], CheckResult]) -> bool:
         """Note what `check` measured, or each fault of its `UserError`."""
         try:
             detail, values = check()
@@ -76,7 +76,7 @@ class Checklist:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class CheckedInputs:
     """What the checks have read already: the weights, and statistics of the training split."""
 
     weights: Weights
@@ -88,32 +88,34 @@ def check_inputs(
     case: ResolvedCase,
     manifest: Manifest | None,
     workspace: Workspace,
-    there: tuple[bool, bool],
-) -> Ready:
+    paths_exist: tuple[bool, bool],
+) -> CheckedInputs:
     """All that can be checked without building a model; `manifest` is None where it was refused.
 
-    `there`: what `check_paths` answered. Errors: `Refused` where one of these checks or an earlier
-    one failed.
+    `paths_exist`: the answer of `check_paths`.
+
+    Raises:
+        Refused: one of these checks or an earlier one failed.
     """
-    vlm_there, init_there = there
+    vlm_exists, init_exists = paths_exist
     check_precision(checklist, case.recipe.precision)
     statistics = None
     if manifest is not None:
         statistics = _check_files(checklist, case, manifest, workspace)
-    vlm = _check_vlm(checklist, case) if vlm_there else None
-    initial = _check_init(checklist, case) if init_there else None
+    vlm = _check_vlm(checklist, case) if vlm_exists else None
+    initial = _check_init(checklist, case) if init_exists else None
     checklist.refuse()
     assert vlm is not None and statistics is not None
-    return Ready(Weights(vlm, initial), statistics)
+    return CheckedInputs(Weights(vlm, initial), statistics)
 
 
 def check_paths(checklist: Checklist, case: ResolvedCase) -> tuple[bool, bool]:
     """Whether the path of the VLM, and of the initial checkpoint, exists."""
 
-    def vlm() -> Found:
+    def vlm() -> CheckResult:
         return str(weights_path(case.vlm, "The VLM")), {}
 
-    def init() -> Found:
+    def init() -> CheckResult:
         if case.init is None:
             if "robovlms" in case.case.lower():
                 raise UserError(
@@ -123,14 +125,14 @@ def check_paths(checklist: Checklist, case: ResolvedCase) -> tuple[bool, bool]:
             return "no initial checkpoint is asked for", {}
         return str(weights_path(case.init, "The initial checkpoint")), {}
 
-    vlm_there = checklist.run("VLM path", vlm)
-    return vlm_there, checklist.run("initial checkpoint path", init)
+    vlm_exists = checklist.run("VLM path", vlm)
+    return vlm_exists, checklist.run("initial checkpoint path", init)
 
 
 def check_trackers(checklist: Checklist, case: ResolvedCase) -> bool:
     """Whether the trackers that the profile names are installed."""
 
-    def trackers() -> Found:
+    def trackers() -> CheckResult:
         require_installed(case.record.loggers)
         return ", ".join(case.record.loggers) or "none is named", {}
 
@@ -140,7 +142,7 @@ def check_trackers(checklist: Checklist, case: ResolvedCase) -> bool:
 def check_precision(checklist: Checklist, precision: str) -> None:
     """Whether this machine computes in the recipe's type and does not merely imitate it."""
 
-    def supported() -> Found:
+    def supported() -> CheckResult:
         from mobile_vla.training.devices import supports
 
         if not supports(precision):
@@ -161,22 +163,22 @@ def _check_files(
     from mobile_vla.policy.normalisation import action_statistics
     from mobile_vla.training.data import recorded_actions
 
-    found: list[ActionStatistics] = []
+    statistics: list[ActionStatistics] = []
 
-    def files() -> Found:
+    def files() -> CheckResult:
         actions, unread = recorded_actions(case, manifest, workspace, _size(case))
         if unread:
-            rest = len(unread) - SHOWN
-            more = [f"{rest} more episodes' files cannot be read either."] if rest > 0 else []
+            others = len(unread) - SHOWN
+            more = [f"{others} more episodes' files cannot be read either."] if others > 0 else []
             raise UserError(*unread[:SHOWN], *more)
         train = [actions[episode.id] for episode in manifest.split("train")]
-        found.append(action_statistics(train, case.recipe.action_dim))
-        scale = ", ".join(f"{value:.3g}" for value in found[0].scale)
+        statistics.append(action_statistics(train, case.recipe.action_dim))
+        scale = ", ".join(f"{value:.3g}" for value in statistics[0].scale)
         frames = float(sum(map(len, actions.values())))
         return f"all {len(actions)} can be read; training's full speed {scale}", {"frames": frames}
 
     checklist.run("episode files", files)
-    return found[0] if found else None
+    return statistics[0] if statistics else None
 
 
 def _size(case: ResolvedCase) -> int | None:
@@ -188,38 +190,38 @@ def _size(case: ResolvedCase) -> int | None:
 
 
 def _check_vlm(checklist: Checklist, case: ResolvedCase) -> VlmWeights | None:
-    found: list[VlmWeights] = []
+    loaded: list[VlmWeights] = []
 
-    def vlm() -> Found:
-        found.append(read_case_vlm(case))
-        source = found[0].source
+    def vlm() -> CheckResult:
+        loaded.append(read_case_vlm(case))
+        source = loaded[0].source
         count = sum(source.loaded.values())
         return f"all {count} tensors, finite, {source.format}", {"bytes": float(source.bytes)}
 
     checklist.run("VLM weights", vlm)
-    return found[0] if found else None
+    return loaded[0] if loaded else None
 
 
 def _check_init(checklist: Checklist, case: ResolvedCase) -> InitialWeights | None:
-    found: list[InitialWeights | None] = []
+    loaded: list[InitialWeights | None] = []
 
-    def init() -> Found:
-        found.append(read_case_init(case))
-        if found[0] is None:
+    def init() -> CheckResult:
+        loaded.append(read_case_init(case))
+        if loaded[0] is None:
             return "it can be read and is finite; the VLM it should fit cannot be told", {}
-        source = found[0].source
+        source = loaded[0].source
         count = sum(source.loaded.values())
         return f"{count} tensors load, finite, {source.format}", {"bytes": float(source.bytes)}
 
     if case.init is not None:
         checklist.run("initial checkpoint weights", init)
-    return found[0] if found else None
+    return loaded[0] if loaded else None
 
 
 def check_disk(checklist: Checklist, folder: Path, parameters: int, cached: int) -> None:
     """Whether the checkpoints of so many parameters, and `cached` bytes of frames, fit."""
 
-    def disk() -> Found:
+    def disk() -> CheckResult:
         checkpoints = CHECKPOINTS_AT_ONCE * parameters * BYTES_A_PARAMETER
         need = checkpoints + cached + RESERVE_BYTES
         free = shutil.disk_usage(folder).free

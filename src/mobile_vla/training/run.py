@@ -24,10 +24,16 @@ from mobile_vla.study.models import ResolvedCase
 from mobile_vla.training.console import LOG, console_to
 from mobile_vla.training.data import case_manifest
 from mobile_vla.training.malloc import keep_freed_memory
-from mobile_vla.training.preflight import Checklist, Found, Refused, check_paths, check_trackers
+from mobile_vla.training.preflight import (
+    Checklist,
+    CheckResult,
+    Refused,
+    check_paths,
+    check_trackers,
+)
 
 if TYPE_CHECKING:
-    from mobile_vla.training.setup import Checked
+    from mobile_vla.training.setup import CheckedRun
     from mobile_vla.training.train_state import Position, Progress
 
 
@@ -53,7 +59,7 @@ class Session:
     position: Position | None = None
 
     @property
-    def goes_on(self) -> bool:
+    def continues_checkpoint(self) -> bool:
         """Whether it goes on from a checkpoint; a run killed before its first begins again."""
         return self.resume and self.run.latest_step is not None
 
@@ -85,7 +91,7 @@ def train(
     session = Session(run, case, workspace, events, resume, check_only, progress)
     with console_to(run.console, also_terminal=terminal), _stop_on_signals(session.stop):
         try:
-            ended = _work(session)
+            ended = _run_session(session)
         except BaseException as error:
             _print(error)
             with contextlib.suppress(UserError):  # a full disk must not hide the first fault
@@ -95,17 +101,17 @@ def train(
     return ended
 
 
-def _work(session: Session) -> Exit:
+def _run_session(session: Session) -> Exit:
     step = session.run.latest_step if session.resume else None
     session.events.append(Start(process=this_process(), argv=sys.argv, resumed_at_step=step))
-    checked = _checked(session)
+    checked = _preflight(session)
     session.position = checked.position
     if session.check_only:
         return Exit(outcome="finished", step=0, reason="preflight only, nothing was trained")
     return _fit(session, checked)
 
 
-def _checked(session: Session) -> Checked:
+def _preflight(session: Session) -> CheckedRun:
     """The run, once all checks have passed; what they found is recorded in any case."""
     checklist = Checklist([])
     try:
@@ -123,20 +129,28 @@ def _checked(session: Session) -> Checked:
     return checked
 
 
-def _all_checks(session: Session, checklist: Checklist) -> Checked:
+def _all_checks(session: Session, checklist: Checklist) -> CheckedRun:
     run, case, workspace = session.run, session.case, session.workspace
     manifest = _check_episodes(session, checklist)
-    there = check_paths(checklist, case)
+    paths_exist = check_paths(checklist, case)
     tracked = check_trackers(checklist, case)
-    if not (tracked and all(there)) and not session.check_only:
+    if not (tracked and all(paths_exist)) and not session.check_only:
         checklist.refuse()  # at once: torch and the other weights take their time
     from mobile_vla.training.setup import check_run
 
-    goes_on = session.goes_on
-    return check_run(run, case, manifest, workspace, checklist, there=there, resume=goes_on)
+    continues_checkpoint = session.continues_checkpoint
+    return check_run(
+        run,
+        case,
+        manifest,
+        workspace,
+        checklist,
+        paths_exist=paths_exist,
+        resume=continues_checkpoint,
+    )
 
 
-def _fit(session: Session, checked: Checked) -> Exit:
+def _fit(session: Session, checked: CheckedRun) -> Exit:
     from mobile_vla.policy.lora import hash_base
     from mobile_vla.training.loop import fit, total_steps
     from mobile_vla.training.setup import assemble
@@ -145,7 +159,7 @@ def _fit(session: Session, checked: Checked) -> Exit:
     training, position = assemble(
         checked, run, case, workspace, session.events, stop=session.stop, progress=session.progress
     )
-    print(training.tensors.told())
+    print(training.tensors.summary())
     total = total_steps(training.recipe, training.manifest)
     frozen = hash_base(training.policy.backbone)
     try:
@@ -166,18 +180,18 @@ def _fit(session: Session, checked: Checked) -> Exit:
 
 def _check_episodes(session: Session, checklist: Checklist) -> Manifest | None:
     """The run's manifest, pinned; None where the episodes that the case asks for are not there."""
-    found: list[Manifest] = []
+    pinned: list[Manifest] = []
 
-    def episodes() -> Found:
+    def episodes() -> CheckResult:
         manifest = case_manifest(session.case, session.workspace)
         _pin(session, manifest)
-        found.append(manifest)
+        pinned.append(manifest)
         train, val = len(manifest.split("train")), len(manifest.split("val"))
         counts = {"train": float(train), "val": float(val)}
         return f"{train} train and {val} validation, manifest {manifest.hash[:12]}", counts
 
     checklist.run("episodes", episodes)
-    return found[0] if found else None
+    return pinned[0] if pinned else None
 
 
 def _pin(session: Session, manifest: Manifest) -> None:
@@ -185,10 +199,10 @@ def _pin(session: Session, manifest: Manifest) -> None:
     if not (session.resume and session.run.manifest.exists()):
         write_manifest(session.run.manifest, manifest)
         return
-    begun = read_manifest(session.run.manifest)
-    if begun.hash != manifest.hash:
+    pinned = read_manifest(session.run.manifest)
+    if pinned.hash != manifest.hash:
         raise UserError(
-            f"The data set changed since {session.run.path} began (manifest {begun.hash[:12]}…, "
+            f"The data set changed since {session.run.path} began (manifest {pinned.hash[:12]}…, "
             f"now {manifest.hash[:12]}…): restore it, or train the case anew."
         )
 

@@ -107,9 +107,9 @@ def prune(run: RunFolder, keep_steps: int = 0) -> None:
 
     Of those at a multiple of `keep_steps` optimiser steps the policy stays.
     """
-    kept = {link.resolve() for link in (run.latest, run.best) if link.is_symlink()}
+    linked = {link.resolve() for link in (run.latest, run.best) if link.is_symlink()}
     for folder in run.checkpoints.glob("step-*"):
-        if folder.resolve() in kept:
+        if folder.resolve() in linked:
             continue
         if keep_steps and int(folder.name.removeprefix("step-")) % keep_steps == 0:
             (folder / RESUME).unlink(missing_ok=True)

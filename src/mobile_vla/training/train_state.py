@@ -16,7 +16,7 @@ from mobile_vla.runs.events import EventLog
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.study.models import Recipe
 from mobile_vla.training.data import EpisodeTensors
-from mobile_vla.training.loggers import Curves
+from mobile_vla.training.loggers import MetricsLogger
 
 Progress = Callable[[int, int, str], None]
 
@@ -55,7 +55,7 @@ class Training:
     optimizer: Any
     tensors: EpisodeTensors
     events: EventLog
-    metrics: Curves
+    metrics: MetricsLogger
     metadata: dict[str, str]
     stop: threading.Event
     progress: Progress

@@ -44,10 +44,10 @@ class InitialWeights:
 
     def into(self, policy: Policy) -> None:
         """Copy the tensors into a policy without adapters."""
-        own = {**policy.backbone.network.state_dict(), ACTION_TOKEN: policy.action_token}
+        state = {**policy.backbone.network.state_dict(), ACTION_TOKEN: policy.action_token}
         with torch.no_grad():
             for name, value in self.tensors.items():
-                own[name].copy_(value)
+                state[name].copy_(value)
 
 
 def read_init(
@@ -87,13 +87,13 @@ def _allowed(may_miss: Sequence[str], expected: Mapping[str, Shape]) -> frozense
     """The model's names that a list of parts and patterns means."""
     allowed: set[str] = set()
     for entry in may_miss:
-        found = {n for n in expected if part_of(n) == entry or fnmatch.fnmatchcase(n, entry)}
-        if not found:
-            known = sorted({part_of(name) for name in expected} | expected.keys())
-            near = difflib.get_close_matches(entry, known, n=1)
+        matches = {n for n in expected if part_of(n) == entry or fnmatch.fnmatchcase(n, entry)}
+        if not matches:
+            available = sorted({part_of(name) for name in expected} | expected.keys())
+            near = difflib.get_close_matches(entry, available, n=1)
             advice = f'did you mean "{near[0]}"?' if near else f"name parts ({', '.join(LOADS)})."
             raise UserError(f'may_miss lists "{entry}", which no tensor of the VLM is: {advice}')
-        allowed |= found
+        allowed |= matches
     return frozenset(allowed)
 
 

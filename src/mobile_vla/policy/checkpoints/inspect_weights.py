@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import msgspec
 import torch
 
+from mobile_vla.messages.record import Record
 from mobile_vla.policy.checkpoints.lora_checkpoint import DOWN
-from mobile_vla.policy.checkpoints.tensor_files import Checkpoint, read_checkpoint
+from mobile_vla.policy.checkpoints.tensor_files import CheckpointTensors, read_checkpoint
 from mobile_vla.policy.key_match import part_of, plain_names
 from mobile_vla.policy.lora import hash_tensors
 
 
-class TensorView(msgspec.Struct, frozen=True, kw_only=True):
+class TensorView(Record, frozen=True, kw_only=True):
     """One tensor: its name in the file, the plain one, and the blake3 of its bytes."""
 
     name: str
@@ -28,7 +28,7 @@ class TensorView(msgspec.Struct, frozen=True, kw_only=True):
     finite: bool
 
 
-class PartView(msgspec.Struct, frozen=True, kw_only=True):
+class PartView(Record, frozen=True, kw_only=True):
     """The tensors of one part together; `blake3` is over their plain names and contents."""
 
     tensors: int
@@ -38,7 +38,7 @@ class PartView(msgspec.Struct, frozen=True, kw_only=True):
     blake3: str
 
 
-class WeightsView(msgspec.Struct, frozen=True, kw_only=True):
+class WeightsView(Record, frozen=True, kw_only=True):
     """A checkpoint as its files tell it.
 
     `prefixes` counts what stands before the plain names; `twice` counts plain names saved more
@@ -59,7 +59,7 @@ class WeightsView(msgspec.Struct, frozen=True, kw_only=True):
     tensors: tuple[TensorView, ...]
 
 
-class ValueChange(msgspec.Struct, frozen=True, kw_only=True):
+class ValueChange(Record, frozen=True, kw_only=True):
     """A tensor of equal shape and other values; `largest` is the largest absolute difference."""
 
     name: str
@@ -67,7 +67,7 @@ class ValueChange(msgspec.Struct, frozen=True, kw_only=True):
     largest: float
 
 
-class WeightsDiff(msgspec.Struct, frozen=True, kw_only=True):
+class WeightsDiff(Record, frozen=True, kw_only=True):
     """Two checkpoints by plain name. `shapes` and `types` give both sides' values."""
 
     a: str
@@ -150,14 +150,14 @@ def _view(name: str, plain: str, tensor: torch.Tensor) -> TensorView:
     )
 
 
-def _parts(checkpoint: Checkpoint, views: Iterable[TensorView]) -> dict[str, PartView]:
+def _parts(checkpoint: CheckpointTensors, views: Iterable[TensorView]) -> dict[str, PartView]:
     groups: dict[str, dict[str, TensorView]] = {}
     for view in views:
         groups.setdefault(view.part, {})[view.plain] = view
     return {part: _part(checkpoint, group) for part, group in sorted(groups.items())}
 
 
-def _part(checkpoint: Checkpoint, group: Mapping[str, TensorView]) -> PartView:
+def _part(checkpoint: CheckpointTensors, group: Mapping[str, TensorView]) -> PartView:
     """Each plain name once, so that a tensor saved twice is counted once."""
     tensors = {plain: checkpoint.tensors[view.name] for plain, view in group.items()}
     return PartView(
@@ -169,7 +169,7 @@ def _part(checkpoint: Checkpoint, group: Mapping[str, TensorView]) -> PartView:
     )
 
 
-def _plain(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
+def _plain(checkpoint: CheckpointTensors) -> dict[str, torch.Tensor]:
     names = plain_names(checkpoint.tensors)
     return {names[name]: tensor for name, tensor in checkpoint.tensors.items()}
 

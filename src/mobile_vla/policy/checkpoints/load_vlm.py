@@ -13,7 +13,7 @@ from torch import nn
 from mobile_vla.messages.errors import Faults, UserError
 from mobile_vla.policy.backbone import PARTS, Backbone
 from mobile_vla.policy.checkpoints.suggest_path import require_path
-from mobile_vla.policy.checkpoints.tensor_files import Checkpoint, read_checkpoint
+from mobile_vla.policy.checkpoints.tensor_files import CheckpointTensors, read_checkpoint
 from mobile_vla.policy.key_match import (
     NOT_WEIGHTS,
     KeyMatch,
@@ -47,7 +47,7 @@ class VlmWeights:
 
     config: PreTrainedConfig
     tokenizer: PreTrainedTokenizerBase
-    checkpoint: Checkpoint
+    checkpoint: CheckpointTensors
     dtype: torch.dtype
     source: LoadedSource
 
@@ -64,8 +64,8 @@ class VlmWeights:
 
 def load_vlm(path: Path, *, dtype: torch.dtype = torch.float32) -> tuple[Backbone, LoadedSource]:
     """`read_vlm`, and the network built."""
-    found = read_vlm(path, dtype=dtype)
-    return found.build(), found.source
+    weights = read_vlm(path, dtype=dtype)
+    return weights.build(), weights.source
 
 
 def read_vlm(path: Path, *, dtype: torch.dtype = torch.float32) -> VlmWeights:
@@ -148,8 +148,8 @@ def fit_keys(
     allowed: Collection[str],
 ) -> KeyMatch:
     """A `UserError` unless all of the model's tensors load and no VLM tensor is left over."""
-    found = _shapes(tensors)
-    match = match_keys(expected, found)
+    shapes = _shapes(tensors)
+    match = match_keys(expected, shapes)
     missing = [name for name in match.missing if name not in allowed]
     left_over = [
         name
@@ -162,13 +162,13 @@ def fit_keys(
     if match.mismatched:
         name = match.mismatched[0]
         faults.append(
-            f"{len(match.mismatched)} differ in shape (such as {name}: {found[name]} in the file, "
+            f"{len(match.mismatched)} differ in shape (such as {name}: {shapes[name]} in the file, "
             f"{expected[name]} in the model)"
         )
     if left_over:
         faults.append(f"{len(left_over)} fit nothing in the model{_some(left_over)}")
     if faults:
-        unused = {name: shape for name, shape in found.items() if name in match.unexpected}
+        unused = {name: shape for name, shape in shapes.items() if name in match.unexpected}
         lacking = {name: shape for name, shape in expected.items() if name in match.missing}
         near = nearest_renaming(lacking, unused)
         advice = near or "give the checkpoint of this VLM, or list in the case what it `may_miss`"
@@ -194,7 +194,7 @@ def refuse_nan(tensors: Mapping[str, torch.Tensor], path: Path, as_type: str = "
 
 def source_of(
     role: Literal["vlm", "init"],
-    checkpoint: Checkpoint,
+    checkpoint: CheckpointTensors,
     match: KeyMatch,
     note: str = "",
     may_miss: Sequence[str] = (),

@@ -30,7 +30,7 @@ TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class MergedPolicy:
     """What was merged, and how far the merged policy's actions lie from the adapters', at most."""
 
     folder: Path
@@ -38,7 +38,7 @@ class Merged:
     apart: float
 
 
-def write_merged(policy: Policy, vlm: Path, out: Path, metadata: dict[str, Any]) -> Merged:
+def write_merged(policy: Policy, vlm: Path, out: Path, metadata: dict[str, Any]) -> MergedPolicy:
     """Merge a policy's adapters in float32 and write it to the new folder `out`.
 
     `vlm` is the folder that its VLM came from; `policy` is merged in place. What was written is
@@ -66,7 +66,7 @@ def write_merged(policy: Policy, vlm: Path, out: Path, metadata: dict[str, Any])
                 "speed, so it is not kept: use the run's checkpoint with its adapters.",
                 exit_code=1,
             )
-    return Merged(out, layers, apart)
+    return MergedPolicy(out, layers, apart)
 
 
 def _actions(policy: Policy) -> torch.Tensor:

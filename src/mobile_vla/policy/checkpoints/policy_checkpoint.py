@@ -13,6 +13,7 @@ import msgspec
 import torch
 
 from mobile_vla.messages.errors import UserError
+from mobile_vla.messages.record import Record
 from mobile_vla.policy.backbone import Backbone
 from mobile_vla.policy.checkpoints.suggest_path import require_path
 from mobile_vla.policy.head import build_head
@@ -27,7 +28,7 @@ HEAD = "head."
 ACTION_TOKEN = "action_token"
 
 
-class CheckpointInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CheckpointInfo(Record, frozen=True, kw_only=True):
     """What a checkpoint says of itself.
 
     `base_hash`: blake3 of the frozen weights; `lora`: arguments of `add_lora`, None where no
@@ -102,12 +103,12 @@ def require_base(backbone: Backbone, path: Path) -> None:
 
     The hash is computed from the tensors as they stand.
     """
-    wanted, found = read_info(path).base_hash, hash_base(backbone)
-    if found != wanted:
+    expected, actual = read_info(path).base_hash, hash_base(backbone)
+    if actual != expected:
         raise UserError(
-            f"{path} was trained on other frozen weights (blake3 {wanted[:12]}…) than those in the "
-            f"model ({found[:12]}…): load the VLM and the initial checkpoint of its run, or train "
-            "again."
+            f"{path} was trained on other frozen weights (blake3 {expected[:12]}…) than those in "
+            f"the model ({actual[:12]}…): load the VLM and the initial checkpoint of its run, or "
+            "train again."
         )
 
 
@@ -123,8 +124,10 @@ def load_trained(policy: Policy, path: Path) -> None:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} is damaged ({error}): use another checkpoint.") from error
-    own = trained_tensors(policy)
-    differ = sorted(n for n in own.keys() | tensors.keys() if _shape(own, n) != _shape(tensors, n))
+    current = trained_tensors(policy)
+    differ = sorted(
+        n for n in current.keys() | tensors.keys() if _shape(current, n) != _shape(tensors, n)
+    )
     if differ:
         raise UserError(
             f"{path} does not fit the policy: {len(differ)} tensors differ, such as {differ[0]}: "
@@ -138,9 +141,9 @@ def _shape(tensors: dict[str, torch.Tensor], name: str) -> tuple[int, ...] | Non
 
 
 def _copy(policy: Policy, tensors: dict[str, torch.Tensor]) -> None:
-    own = {f"{ADAPTERS}{n}": v for n, v in policy.backbone.network.state_dict().items()}
-    own |= {f"{HEAD}{n}": v for n, v in policy.head.state_dict().items()}
-    own[ACTION_TOKEN] = policy.action_token
+    targets = {f"{ADAPTERS}{n}": v for n, v in policy.backbone.network.state_dict().items()}
+    targets |= {f"{HEAD}{n}": v for n, v in policy.head.state_dict().items()}
+    targets[ACTION_TOKEN] = policy.action_token
     with torch.no_grad():
         for name, value in tensors.items():
-            own[name].copy_(value)
+            targets[name].copy_(value)

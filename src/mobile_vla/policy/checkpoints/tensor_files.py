@@ -22,7 +22,7 @@ STATE_KEYS = ("state_dict", "model_state_dict")
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class CheckpointTensors:
     """Tensors as some files hold them, and the files.
 
     `tensors` lie in the files until they are used, where the format allows it. `other` holds the
@@ -47,7 +47,7 @@ class Checkpoint:
         return digests[0] if len(digests) == 1 else _text_sha256("".join(digests))
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path) -> CheckpointTensors:
     """A Hugging Face folder, a safetensors file, or a torch file of tensors (`.pt`, `.ckpt`).
 
     What the file is, is told from its content. A `UserError` where it does not exist, is
@@ -62,7 +62,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def weight_files(folder: Path) -> list[Path]:
     """The weight files of a Hugging Face folder, sorted; a shard that lacks is an error."""
-    files = next((found for name in NAMES if (found := _listed(folder, name))), [folder / NAMES[0]])
+    files = next(
+        (listed for name in NAMES if (listed := _listed(folder, name))), [folder / NAMES[0]]
+    )
     lacking = [file.name for file in files if not file.is_file()]
     if lacking:
         raise UserError(
@@ -83,7 +85,7 @@ def _listed(folder: Path, name: str) -> list[Path]:
     return [folder / shard for shard in sorted(shards)]
 
 
-def _read_folder(folder: Path) -> Checkpoint:
+def _read_folder(folder: Path) -> CheckpointTensors:
     files = weight_files(folder)
     tensors: dict[str, torch.Tensor] = {}
     for file in files:
@@ -156,10 +158,10 @@ def _checkpoint(
     files: Sequence[Path],
     tensors: dict[str, torch.Tensor],
     other: Mapping[str, Any],
-) -> Checkpoint:
+) -> CheckpointTensors:
     if not tensors:
         raise UserError(f"{path} holds no tensors: give a checkpoint with weights.")
-    return Checkpoint(path, format_, tuple(files), tensors, other)
+    return CheckpointTensors(path, format_, tuple(files), tensors, other)
 
 
 def _sha256(file: Path) -> str:
