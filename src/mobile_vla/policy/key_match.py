@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from mobile_vla.runs.load_report import Keys
 
 Shape = tuple[int, ...]
-WRAPPERS = ("module.",)
+WRAPPERS = {"_orig_mod", "_forward_module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+"""Modules that torch.compile, DeepSpeed, FSDP and activation checkpointing put around others."""
+DATA_PARALLEL = "module."
 OWN_PARTS = ("backbone.", "act_head.", "action_token")
 PEFT_WRAPPERS = ("model.base_model.model.", "base_model.model.")
 """Under these peft, and RoboVLMs with LoRA, name the backbone (a second time)."""
@@ -56,15 +58,16 @@ def match_keys(expected: Mapping[str, Shape], present: Mapping[str, Shape]) -> K
 def plain_names(names: Iterable[str]) -> dict[str, str]:
     """Names of a RoboVLMs checkpoint without its wrappers: file name to plain name.
 
-    `module.` is taken off, then `model.` before RoboVLMs' own parts, then `backbone.` or peft's
+    The wrappers of torch.compile, FSDP and DeepSpeed are taken out wherever they stand and
+    `module.` from the front, then `model.` before RoboVLMs' own parts, then `backbone.` or peft's
     wrapper, so that a backbone's tensor has the name it has in a VLM's folder. With LoRA two
     names of a file have the same plain name.
     """
     plain = {}
     for name in names:
-        bare = name
-        while bare.startswith(WRAPPERS):
-            bare = bare.removeprefix("module.")
+        bare = ".".join(module for module in name.split(".") if module not in WRAPPERS)
+        while bare.startswith(DATA_PARALLEL):
+            bare = bare.removeprefix(DATA_PARALLEL)
         inner = bare.removeprefix("model.")
         if inner.startswith(OWN_PARTS):
             bare = inner.removeprefix("backbone.")

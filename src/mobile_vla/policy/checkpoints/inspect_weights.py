@@ -10,7 +10,7 @@ import torch
 
 from mobile_vla.messages.record import Record
 from mobile_vla.policy.checkpoints.lora_checkpoint import DOWN
-from mobile_vla.policy.checkpoints.tensor_files import CheckpointTensors, read_checkpoint
+from mobile_vla.policy.checkpoints.tensor_files import CheckpointTensors, is_finite, read_checkpoint
 from mobile_vla.policy.key_match import part_of, plain_names
 from mobile_vla.policy.lora import hash_tensors
 
@@ -103,7 +103,7 @@ def inspect_weights(path: Path) -> WeightsView:
         bytes=checkpoint.bytes,
         sha256=checkpoint.sha256,
         parts=_parts(checkpoint, views),
-        prefixes=dict(Counter(v.name.removesuffix(v.plain) for v in views)),
+        prefixes=dict(Counter(_prefix(v) for v in views)),
         twice=sum(count > 1 for count in repeats.values()),
         lora=dict(ranks),
         not_finite=tuple(view.name for view in views if not view.finite),
@@ -146,8 +146,15 @@ def _view(name: str, plain: str, tensor: torch.Tensor) -> TensorView:
         type=_type(tensor),
         bytes=tensor.numel() * tensor.element_size(),
         blake3=hash_tensors([("", tensor)]),
-        finite=not tensor.is_floating_point() or bool(torch.isfinite(tensor).all()),
+        finite=is_finite(tensor),
     )
+
+
+def _prefix(view: TensorView) -> str:
+    """What stands before the first module of the plain name."""
+    modules = view.name.split(".")
+    before = modules[: modules.index(view.plain.split(".")[0])]
+    return "".join(f"{module}." for module in before)
 
 
 def _parts(checkpoint: CheckpointTensors, views: Iterable[TensorView]) -> dict[str, PartView]:

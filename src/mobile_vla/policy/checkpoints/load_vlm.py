@@ -13,7 +13,11 @@ from torch import nn
 from mobile_vla.messages.errors import Faults, UserError
 from mobile_vla.policy.backbone import PARTS, Backbone
 from mobile_vla.policy.checkpoints.suggest_path import require_path
-from mobile_vla.policy.checkpoints.tensor_files import CheckpointTensors, read_checkpoint
+from mobile_vla.policy.checkpoints.tensor_files import (
+    CheckpointTensors,
+    is_finite,
+    read_checkpoint,
+)
 from mobile_vla.policy.key_match import (
     NOT_WEIGHTS,
     KeyMatch,
@@ -182,7 +186,7 @@ def _some(names: Sequence[str]) -> str:
 
 def refuse_nan(tensors: Mapping[str, torch.Tensor], path: Path, as_type: str = "") -> None:
     """A `UserError` where a value is not finite, as it is or as the type it is held in."""
-    bad = [n for n, v in tensors.items() if v.is_floating_point() and not torch.isfinite(v).all()]
+    bad = [name for name, tensor in tensors.items() if not is_finite(tensor)]
     if bad:
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
         where = f", held as {as_type}," if as_type else ""

@@ -39,6 +39,11 @@ def plain_tensors(checkpoint: CheckpointTensors) -> PlainTensors:
     saved twice with two values, an adapter or its scale is missing, or it is not plain LoRA.
     """
     path = checkpoint.path
+    if checkpoint.format.startswith("peft adapter"):
+        raise UserError(
+            f"{path} is a peft adapter, which holds no weights of a whole model: give its base "
+            "folder with it, merged by peft's `merge_and_unload`."
+        )
     named = _once(checkpoint)
     if not any(BASE in name or ADAPTER in name for name in named):
         return PlainTensors(named, "")
