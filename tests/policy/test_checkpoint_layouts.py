@@ -138,7 +138,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b
         (b"", "is empty"),
         (b"\x80\x02}q\x00(X\x01\x00", "copy it again"),
         (b"\x80\x02c__builtin__\neval\n.", "nothing in it was executed"),
-        (b"PK\x03\x04" + b"\x00" * 600, "nothing in it was executed"),
+        (b"PK\x03\x04" + b"\x00" * 600, "is damaged"),
         (b"\xff" * 7 + b"\x7f{" + b"\x00" * 64, "is damaged"),
         (bytes(range(256)) * 8, "nothing in it was executed"),
     ],

@@ -26,6 +26,7 @@ PART_NAMES = {
     "language_model": "text",
     "lm_head": "text",
     "act_head": "head",
+    "fwd_head": "head",
     "head": "head",
     "action_token": "action_token",
 }

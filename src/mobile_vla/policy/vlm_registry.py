@@ -44,9 +44,22 @@ def read_config(path: Path) -> PreTrainedConfig:
             "decoder is, such as Kosmos-2, SmolVLM or LLaVA."
         )
     try:
-        return AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever a broken value makes of a configuration class
         raise UserError(f"{file} is damaged ({_first_line(error)}): copy it again.") from error
+    _choose_attention(config)
+    return config
+
+
+def _choose_attention(config: PreTrainedConfig) -> None:
+    """Let transformers choose the attention, whatever a config.json names.
+
+    Its choice is torch's own kernel, which is causal without a mask; `eager` is not.
+    """
+    parts = [config, *(getattr(config, name, None) for name in config.sub_configs)]
+    for part in parts:
+        if part is not None:
+            part._attn_implementation_internal = None
 
 
 def image_size(path: Path) -> int:

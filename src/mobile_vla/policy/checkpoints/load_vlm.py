@@ -150,16 +150,24 @@ def fit_keys(
     expected: Mapping[str, Shape],
     path: Path,
     allowed: Collection[str],
+    *,
+    is_policy: bool = False,
 ) -> KeyMatch:
-    """A `UserError` unless all of the model's tensors load and no VLM tensor is left over."""
+    """Match a file's tensors with a model's.
+
+    `allowed`: model names that the file may lack. `is_policy`: the file is a policy's, where every
+    tensor but the head's lies before the action token.
+
+    Raises:
+        UserError: a tensor of the model is missing or differs in shape, or a tensor of the file
+            that the VLM computes with is left over.
+    """
     shapes = _shapes(tensors)
     match = match_keys(expected, shapes)
     missing = [name for name in match.missing if name not in allowed]
-    left_over = [
-        name
-        for name in match.unexpected
-        if part_of(name) in PARTS and not matches_any(name, NOT_WEIGHTS)
-    ]
+    unused = [name for name in match.unexpected if not matches_any(name, NOT_WEIGHTS)]
+    left_over = [name for name in unused if part_of(name) in PARTS]
+    before_token = [name for name in unused if is_policy and part_of(name) == "other"]
     faults = []
     if missing:
         faults.append(f"{len(missing)} of {len(expected)} tensors are missing{_some(missing)}")
@@ -171,13 +179,27 @@ def fit_keys(
         )
     if left_over:
         faults.append(f"{len(left_over)} fit nothing in the model{_some(left_over)}")
+    if before_token:
+        faults.append(
+            f"{len(before_token)} lie before the action token and would not be used"
+            f"{_some(before_token)}, so the policy would compute otherwise"
+        )
     if faults:
-        unused = {name: shape for name, shape in shapes.items() if name in match.unexpected}
-        lacking = {name: shape for name, shape in expected.items() if name in match.missing}
-        near = nearest_renaming(lacking, unused)
-        advice = near or "give the checkpoint of this VLM, or list in the case what it `may_miss`"
-        raise UserError(f"{path} does not fit the VLM: {'; '.join(faults)}: {advice}.")
+        raise UserError(
+            f"{path} does not fit the VLM: {'; '.join(faults)}: {_advice(match, shapes, expected)}."
+        )
     return match
+
+
+def _advice(match: KeyMatch, shapes: Mapping[str, Shape], expected: Mapping[str, Shape]) -> str:
+    """What to do about a file that does not fit."""
+    unused = {name: shape for name, shape in shapes.items() if name in match.unexpected}
+    lacking = {name: shape for name, shape in expected.items() if name in match.missing}
+    if near := nearest_renaming(lacking, unused):
+        return near
+    if not match.missing and not match.mismatched:
+        return "give a checkpoint of a model without them"
+    return "give the checkpoint of this VLM, or list in the case what it `may_miss`"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -200,8 +222,10 @@ def source_of(
     role: Literal["vlm", "init"],
     checkpoint: CheckpointTensors,
     match: KeyMatch,
+    *,
     note: str = "",
     may_miss: Sequence[str] = (),
+    not_known: Sequence[str] = (),
 ) -> LoadedSource:
     """The load report of one source."""
     return LoadedSource(
@@ -215,4 +239,5 @@ def source_of(
         unexpected=by_part(match.unexpected),
         mismatched=by_part(match.mismatched),
         may_miss=tuple(may_miss),
+        not_known=tuple(not_known),
     )
