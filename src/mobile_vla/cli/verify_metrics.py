@@ -38,7 +38,8 @@ class Recomputed(Record, frozen=True, kw_only=True):
 def verify_metrics(run: RunView, workspace: Workspace) -> list[Recomputed]:
     """Every checkpoint of a run that loads and has a logged loss, validated again.
 
-    Errors: `UserError` where there is none, or its data or frozen weights are gone.
+    Raises:
+        UserError: no checkpoint qualifies, or the run's data or frozen weights are missing.
     """
     views = [v for v in run.checkpoints if v.problem is None and v.val_loss is not None]
     if run.foreign is not None or not views:

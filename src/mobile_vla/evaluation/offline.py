@@ -45,7 +45,7 @@ from mobile_vla.training.run_checkpoints import POLICY
 
 @dataclass(frozen=True, slots=True)
 class LoadedRun:
-    """A run's checkpoint, loaded. `results`: the folder for what is measured of it."""
+    """A run's checkpoint in memory. `results`: the folder that its evaluation is written to."""
 
     run: RunFolder
     case: ResolvedCase
@@ -161,7 +161,7 @@ def _probe_instructions(
 def _clean_set(
     trained: LoadedRun, workspace: Workspace, training: Manifest
 ) -> tuple[Manifest, list[str], list[str]]:
-    """What the run has not seen, what it has, and what of that only almost."""
+    """The episodes that the run has not seen, hashes of those it has, and hashes of near copies."""
     case = trained.case
     manifest = load_dataset(workspace.data(case.evaluation_data)).manifest
     trained_hashes = {episode.hash for episode in training.episodes}
@@ -193,7 +193,8 @@ def _recorded(
 ) -> list[RecordedEpisode]:
     """A manifest's episodes with their latents.
 
-    Errors: `UserError` where they were recorded with fewer action dimensions than are predicted.
+    Raises:
+        UserError: an episode was recorded with fewer action dimensions than the policy predicts.
     """
     policy, folder = trained.policy, workspace.data(data)
     everything = load_dataset(folder).manifest

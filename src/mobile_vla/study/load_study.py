@@ -1,4 +1,4 @@
-"""Find a study, read it whole, and resolve one case of it for one profile and attempt."""
+"""Find a study, read and check it, and resolve one case for one profile and attempt."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ DEFAULT_STUDY = "left_right"
 def find_study(name: str) -> Path:
     """Path of a study by file path, folder, or name (`./studies`, then those shipped).
 
-    Errors: `UserError` with the studies there are.
+    Raises:
+        UserError: there is no such study; the message lists the studies.
     """
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
@@ -52,8 +53,9 @@ def shipped_studies() -> list[Path]:
 def load_study(path: Path) -> Study:
     """Read and check a study file, every recipe in it included.
 
-    Errors: `UserError` with the first wrong key of the study, else with all the names that do not
-    fit and the first wrong key of each recipe.
+    Raises:
+        UserError: the first wrong key of the study, or else every name that does not fit and the
+            first wrong key of each recipe.
     """
     content = read_yaml(path)
     if not isinstance(content, dict):
@@ -103,7 +105,11 @@ def case_counts(case: Case, profile: Profile) -> Counts:
 
 
 def case_of(study: Study, name: str, path: Path) -> Case:
-    """The case called `name` (or labelled so), else a `UserError` naming the nearest."""
+    """The case with this name or label.
+
+    Raises:
+        UserError: there is none; the message names the nearest.
+    """
     case = study.case(name)
     if case is None:
         names = [c.name for c in study.cases] + [c.label for c in study.cases if c.label]
@@ -112,7 +118,11 @@ def case_of(study: Study, name: str, path: Path) -> Case:
 
 
 def profile_of(study: Study, name: str, path: Path) -> Profile:
-    """The profile called `name`, else a `UserError` naming the nearest."""
+    """The profile with this name.
+
+    Raises:
+        UserError: there is none; the message names the nearest.
+    """
     if name not in study.profiles:
         raise UserError(f"{path} has no profile {name!r}: {nearest(name, list(study.profiles))}")
     return study.profiles[name]

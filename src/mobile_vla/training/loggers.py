@@ -1,4 +1,4 @@
-"""A run's curves: `metrics.csv`, which is the record, and the trackers that its profile names."""
+"""Log a run's metrics to `metrics.csv`, which is the record, and to the trackers of its profile."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ MODULES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
 
 
 def require_installed(loggers: Sequence[str]) -> None:
-    """A `UserError` with a fault for each tracker whose library is missing."""
+    """Check that the library of each tracker is installed.
+
+    Raises:
+        UserError: one sentence for each library that is missing.
+    """
     missing = [name for name in loggers if find_spec(MODULES[name]) is None]
     if missing:
         raise UserError(
@@ -40,8 +44,8 @@ def require_installed(loggers: Sequence[str]) -> None:
 class MetricsLogger:
     """Appends each row to `metrics.csv`, then to every tracker.
 
-    A tracker that fails is said in the console log and left; the run goes on without it, because
-    no number is lost: `metrics.csv` has them all.
+    A tracker that fails is named in the console log and dropped. The run continues without it:
+    `metrics.csv` has every number.
     """
 
     def __init__(self, file: MetricsFile, trackers: Sequence[Any] = ()) -> None:
@@ -60,7 +64,7 @@ class MetricsLogger:
         self._each(_flush)
 
     def close(self, status: str) -> None:
-        """Tell the trackers that the process ends: "success" or "failed"."""
+        """End all trackers with a status, "success" or "failed"."""
         self._each(lambda tracker: _finish(tracker, status))
         self._trackers = []
 
@@ -110,9 +114,10 @@ class TensorBoard:
 def open_loggers(
     run: RunFolder, case: ResolvedCase, workspace: Workspace, *, resumed_at: int | None
 ) -> MetricsLogger:
-    """The run's curves; `resumed_at` drops the rows after the step of the checkpoint gone on from.
+    """Open the loggers of a run; `resumed_at` drops the rows after the step of its checkpoint.
 
-    Errors: `UserError` for a tracker that cannot be opened.
+    Raises:
+        UserError: a tracker cannot be opened.
     """
     trackers = [_open(name, run, case, workspace, resumed_at) for name in case.record.loggers]
     return MetricsLogger(MetricsFile(run.metrics, keep_to_step=resumed_at), trackers)

@@ -48,9 +48,10 @@ def epoch_steps(recipe: Recipe, manifest: Manifest) -> int:
 def fit(training: Training, position: Position) -> Position:
     """Train from `position` to the end, or until `stop` is set.
 
-    A checkpoint ends each epoch, and is written within one each `checkpoint_seconds`.
+    Each epoch ends with a checkpoint; within an epoch one is written every `checkpoint_seconds`.
 
-    Errors: `NotFinite` within the step that made it.
+    Raises:
+        NotFinite: a loss or gradient is NaN or infinite, in the step that computed it.
     """
     recipe, train = training.recipe, training.manifest.split("train")
     per_step = recipe.batch * recipe.accumulate
@@ -89,7 +90,7 @@ def _step(
     epoch: int,
     total: int,
 ) -> None:
-    """One optimiser step, and its row of the curves."""
+    """Run one optimiser step and log its metrics."""
     recipe, start = training.recipe, time.monotonic()
     rate = learning_rate(position.step, total, recipe.learning_rate, recipe.warmup_steps)
     for group in training.optimizer.param_groups:
@@ -181,10 +182,10 @@ def _end_epoch(training: Training, position: Position, epoch: int, seconds: floa
 def _save(
     training: Training, position: Position, epoch: int, validation: Validation | None, *, best: bool
 ) -> None:
-    """Write a checkpoint; where that fails the run's record says so, and the run stops.
+    """Write a checkpoint; a failure is recorded in the events and stops the run.
 
-    A full disk has no room for the next steps' record either; the older checkpoints stand, and
-    `--resume` goes on from them once there is room.
+    A full disk has no room for the events of the next steps either. The older checkpoints stay, and
+    `--resume` continues from them once there is room.
     """
     resume = {
         "step": position.step,

@@ -1,4 +1,4 @@
-"""From a run's folder to everything the loop works with."""
+"""Check a run, build its model, and collect everything the training loop needs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ADAM_BETAS = (0.9, 0.999)
 
 @dataclass(frozen=True, slots=True)
 class CheckedRun:
-    """A run that nothing speaks against: its model, and where training stands."""
+    """A run that passed all checks: its model, position and manifest."""
 
     model: Model
     position: Position
@@ -96,10 +96,11 @@ def assemble(
     stop: threading.Event,
     progress: Progress,
 ) -> tuple[Training, Position]:
-    """Store the frames, begin the curves, and hand out everything the loop works with.
+    """Store the frames, open the loggers, and collect everything the training loop needs.
 
-    Errors: `Refused` where an instruction has a word that the VLM does not know; `UserError`
-    where a file is not the one pinned, or the disk is full.
+    Raises:
+        Refused: an instruction has a word that the VLM does not know.
+        UserError: a file differs from the pinned one, or the disk is full.
     """
     model, position, manifest = checked.model, checked.position, checked.manifest
     size, stored = model.policy.backbone.image_size, partial(_tell_frames, progress)
@@ -152,7 +153,7 @@ def _model(checklist: Checklist, case: ResolvedCase, ready: CheckedInputs) -> Mo
 
 
 def _require_words(policy: Policy, frames: FrameStore, run: Manifest) -> None:
-    """`Refused` where the VLM does not know a word; the rehearsal read a few episodes' alone."""
+    """`Refused` where the VLM does not know a word; the dry run read only a few episodes."""
     faults = Faults()
     for instruction in sorted({frames.instruction(episode.id) for episode in run.episodes}):
         faults.of(policy.backbone.tokenize, [instruction])
@@ -161,7 +162,7 @@ def _require_words(policy: Policy, frames: FrameStore, run: Manifest) -> None:
 
 
 def _record(run: RunFolder, model: Model, sources: Sequence[LoadedSource]) -> None:
-    """Which weights stand in the model, on the console too, and what it runs on."""
+    """Write the load report and the environment, and print the loaded weights."""
     loaded = load_report(model.policy, sources)
     write_json(run.load_report, loaded)
     print(table(loaded))
