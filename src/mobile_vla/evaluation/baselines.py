@@ -1,4 +1,4 @@
-"""What needs no learning: made from the training split alone."""
+"""Baselines without learning, computed from the training split alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the policy listen: other texts on the same frames, beside a blind and a deaf policy."""
+"""Probe whether a policy follows the instruction: other texts on the same frames."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Test = Literal["swapped", "blank", "paraphrased", "other_object"]
 
 @dataclass(frozen=True, slots=True)
 class ProbedPolicy:
-    """A policy, or one that cannot see or hear, and the episodes it is asked about.
+    """A policy (or its blind or deaf variant) and the episodes to probe it on.
 
-    Only episodes that go left or right are asked; `predict` may keep what it has computed.
+    Only episodes that go left or right are used; `predict` may cache its results.
     """
 
     series: str
@@ -37,9 +37,9 @@ class ProbedPolicy:
     full_speed: float
 
     def ask(self, test: Test, text: str, phrase_for: Callable[[str], str], side: int) -> Hearing:
-        """One test: `told` makes the text for an episode's direction.
+        """Run one probe; `phrase_for` gives the text for an episode's direction.
 
-        `side`: + 1 where the text tells the recorded side, - 1 the other, 0 none.
+        `side`: +1 if the text names the recorded side, -1 the other side, 0 none.
         """
         rows = []
         for episode in self.episodes:
@@ -100,7 +100,7 @@ def instruction_probes_of(probed: ProbedPolicy) -> list[Hearing]:
 
 
 def as_swap(hearing: Hearing) -> Swap:
-    """The swap of instructions in short, with its share over all asked."""
+    """The swapped probe as the short record `Swap`."""
     return Swap(change=hearing.change or 0.0, follows=hearing.follows or 0.0, n=hearing.n)
 
 

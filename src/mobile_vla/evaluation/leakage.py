@@ -1,4 +1,4 @@
-"""Which evaluation episodes a run has seen: the same content, or almost the same pictures."""
+"""Evaluation episodes that a run was trained on: equal content, or almost equal images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a policy would do at every frame of recorded episodes, as it would in closed loop."""
+"""Predicted actions at every frame of recorded episodes, computed as in closed loop."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def predict(
 class CachedPredictions:
     """`predict` of one policy, each episode and text computed once.
 
-    `latents` (L, D), where given, stand in place of every frame.
+    `latents` (L, D), if given, replace those of every frame.
     """
 
     def __init__(self, policy: Policy, window: int, latents: torch.Tensor | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of drives: what the camera saw, in rows and in motion, and all paths from above."""
+"""Images of rollouts: rows of camera frames, GIFs, and all paths from above."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def draw_gif(path: Path, film: Film) -> None:
 def draw_paths(path: Path, rollouts: Sequence[Rollout], scenes: Sequence[Scene]) -> None:
     """Write a PNG of all paths from above, ahead up and left left, with each scene's box.
 
-    `scenes` are those of `rollouts`, in their order. Colours tell how the drives ended.
+    `scenes` are those of `rollouts`, in their order. The colour shows how a rollout ended.
     """
     from PIL import Image, ImageDraw
 

@@ -1,4 +1,4 @@
-"""Drives noted as they end, so that an interrupted evaluation goes on and repeats no scene."""
+"""Log of finished rollouts: an interrupted evaluation continues and repeats no scene."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mobile_vla.runs.results import Rollout
 
 
 class RolloutLogHeader(Record, frozen=True, kw_only=True):
-    """What the drives below were driven with; another heading begins another journal."""
+    """The settings of the rollouts below; a log with another header is started again."""
 
     checkpoint_blake3: str
     simulator: str
@@ -23,10 +23,10 @@ class RolloutLogHeader(Record, frozen=True, kw_only=True):
 
 
 class RolloutLog:
-    """`rollouts.jsonl`: a heading, then one drive a line, appended a whole batch at a time."""
+    """`rollouts.jsonl`: a header, then one rollout a line, appended in batches."""
 
     def __init__(self, path: Path, heading: RolloutLogHeader) -> None:
-        """Take up the journal of that heading, or begin it."""
+        """Continue the log with that header, or start it."""
         self._path, self._heading = path, heading
         self.drives = self._read()
 
@@ -43,7 +43,7 @@ class RolloutLog:
         self.drives += drives
 
     def truncate(self, count: int) -> None:
-        """Forget all drives but the first `count`: what a kill left of an unfinished batch."""
+        """Keep the first `count` rollouts; a kill may have left part of a batch."""
         if self.drives[:count] == self.drives and self._complete:
             return
         self.drives, complete = [], self.drives[:count]
@@ -51,7 +51,7 @@ class RolloutLog:
         self.append(complete)
 
     def close(self) -> None:
-        """The drives stand elsewhere now."""
+        """Delete the log; the rollouts are in `rollouts.json` now."""
         self._path.unlink(missing_ok=True)
 
     def _read(self) -> list[Rollout]:
@@ -69,7 +69,7 @@ class RolloutLog:
             except msgspec.DecodeError:
                 self._complete = False
                 return rollouts
-        self._complete = not lines[-1]  # what stands after the last newline was being written
+        self._complete = not lines[-1]  # text after the last newline is incomplete
         return rollouts
 
     def _begin(self) -> list[Rollout]:

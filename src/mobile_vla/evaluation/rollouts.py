@@ -66,8 +66,8 @@ def evaluate_rollouts(
     """Drive `scenes` scenes under both instructions; written to the checkpoint's `rollouts.json`.
 
     Ten scenes move in step, so each control step is one batch, and `jobs` batches are driven at
-    once, each in its process. A batch is noted when it ends, and an interrupted evaluation of the
-    same checkpoint goes on after it. The camera's pictures have the size of the recorded episodes
+    once, each in its process. A batch is logged when it ends, and an interrupted evaluation of the
+    same checkpoint continues after it. The camera's pictures have the size of the recorded episodes
     and take the same way into the policy.
     """
     if scenes < 0:
@@ -105,7 +105,7 @@ def evaluate_rollouts(
 def _driven(
     trained: LoadedRun, size: tuple[int, int], batches: Sequence[Sequence[int]], jobs: int
 ) -> Iterator[SceneBatch]:
-    """Each batch in order, several at once where there are cores and this process can be forked.
+    """Batches in order, several at once if there are cores and this process can be forked.
 
     A process that holds an OpenGL context, or a policy on a GPU, cannot: its copies would not work.
     """
@@ -178,7 +178,7 @@ def _control(trained: LoadedRun, environments: Sequence[DriveEnv]) -> list[Film]
 
 
 def _record_batch(trained: LoadedRun, batch: SceneBatch, log: RolloutLog) -> None:
-    """Draw what is first of its kind, then note the drives."""
+    """Draw the first rollouts and the first of each ending, then append the batch to the log."""
     rollouts, films, folder = batch.rollouts, batch.films, trained.results
     if not log.drives:
         first = [index for index in sorted(films) if index < FILMED_SCENES * len(SIDES)]

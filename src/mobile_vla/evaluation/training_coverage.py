@@ -1,4 +1,4 @@
-"""What training saw: how alike its key sequences are, and how far its actions reach."""
+"""Coverage of the training split: common key sequences and the range of actions."""
 
 from __future__ import annotations
 

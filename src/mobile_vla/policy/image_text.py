@@ -1,7 +1,7 @@
 """Any VLM that transformers knows as an image-text-to-text model, with a causal decoder.
 
-Nothing here is peculiar to one family but the tokens that some put around an image. What the
-class offers to all is used: `get_image_features`, `get_input_embeddings`, `get_decoder`.
+Only the tokens around an image differ between families. The rest is transformers' common
+interface: `get_image_features`, `get_input_embeddings`, `get_decoder`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ImageTextBackbone(CausalBackbone):
     """An `AutoModelForImageTextToText` and its tokenizer behind `Backbone`.
 
     A frame becomes the tokenizer's first token where it has one, the image latents between the
-    family's own tokens, the text and the action token. One image, whole, without tiles.
+    family's own tokens, the text and the action token. One image without tiles.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Does the instruction reach the action? Measured before training and after."""
+"""Measure whether the instruction reaches the action, before and after training."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ class InstructionEffect:
     """How far the instruction moves the actions on the same frames.
 
     `action_change`: mean magnitude of the first action's change, in shares of full speed, when
-    one instruction takes the other's place. `text_gradient`: norm of the gradient of the first
-    actions' sum at the embeddings of the words in which the two differ. Zero means deaf.
+    one instruction replaces the other. `text_gradient`: norm of the gradient of the first
+    actions' sum at the embeddings of the words in which the two differ. Zero means that the policy
+    ignores the instruction.
     """
 
     action_change: float

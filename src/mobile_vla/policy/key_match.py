@@ -1,4 +1,4 @@
-"""Names of a file against names of a model: what loads, what lacks, what fits nothing."""
+"""Match tensor names of a file with those of a model: loaded, missing, unexpected."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NOT_WEIGHTS = ("*.position_ids", "*.embed_positions.weights")
 
 @dataclass(frozen=True, slots=True)
 class KeyMatch:
-    """Model names that load, lack or differ in shape, and file names that fit nothing."""
+    """Model names that load, are missing or differ in shape, and unexpected names of the file."""
 
     loaded: tuple[str, ...]
     missing: tuple[str, ...]
@@ -59,7 +59,7 @@ def match_keys(expected: Mapping[str, Shape], present: Mapping[str, Shape]) -> K
 def plain_names(names: Iterable[str]) -> dict[str, str]:
     """Names of a RoboVLMs checkpoint without its wrappers: file name to plain name.
 
-    The wrappers of torch.compile, FSDP and DeepSpeed are taken out wherever they stand and
+    The wrappers of torch.compile, FSDP and DeepSpeed are removed at any position and
     `module.` from the front, then `model.` before RoboVLMs' own parts, then `backbone.` or peft's
     wrapper, so that a backbone's tensor has the name it has in a VLM's folder. With LoRA two
     names of a file have the same plain name.
@@ -81,7 +81,7 @@ def plain_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def part_of(name: str) -> str:
-    """vision, projection, text, head, action_token, or other: by the first module that tells."""
+    """The part of a tensor by the first module in `PART_NAMES`; `other` without one."""
     return next((PART_NAMES[m] for m in name.split(".") if m in PART_NAMES), "other")
 
 
@@ -122,7 +122,7 @@ def _end(name: str) -> str:
 
 
 def _prefixes(name: str, target: str) -> tuple[str, str]:
-    """What stands before the longest common end of two dotted names."""
+    """The prefixes before the longest common suffix of two dotted names."""
     left, right = name.split("."), target.split(".")
     while left and right and left[-1] == right[-1]:
         left.pop()

@@ -50,7 +50,7 @@ class Kosmos2Backbone(CausalBackbone):
     def encode_frames(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pixels (N, 3, H, W) to latents (N, L, D).
 
-        The whole last hidden state, its class token included, through the post-layernorm,
+        All of the last hidden state, including the class token, through the post-layernorm,
         L2-normalised, through the image-to-text projection.
         """
         features = self.network.vision_model(pixel_values=pixels)[0]
@@ -68,7 +68,7 @@ class Kosmos2Backbone(CausalBackbone):
     def decode(self, embedded: torch.Tensor) -> torch.Tensor:
         """Embeddings (N, P, D) to last states (N, P, D); the language head is left out.
 
-        No mask is needed: attention is causal and what is read stands before any padding.
+        No mask is needed: attention is causal, and all states used come before any padding.
         """
         states: torch.Tensor = self.network.text_model.model(
             inputs_embeds=embedded.clone(), use_cache=False

@@ -1,4 +1,4 @@
-"""Low-rank adapters by part, and the list of what trains."""
+"""Low-rank adapters by part, and the list of trainable parameters."""
 
 from __future__ import annotations
 
@@ -115,14 +115,14 @@ def hash_tensors(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
 
 
 def hash_base(backbone: Backbone) -> str:
-    """Hash of the frozen weights as they stand in the model."""
+    """Hash of the frozen weights in the model's memory."""
     return hash_tensors(base_tensors(backbone.network))
 
 
 def trainable_report(backbone: Backbone, others: dict[str, nn.Module]) -> dict[str, Trainable]:
-    """What trains, by part: the backbone's parts, then `others` (`head`, `action_token`).
+    """Trainable parameters by part: the backbone's parts, then `others` (`head`, `action_token`).
 
-    Parts in which nothing trains are listed with a count of zero.
+    Parts without trainable parameters are listed with a count of zero.
     """
     trained = {n: p for n, p in backbone.network.named_parameters() if p.requires_grad}
     report = {}

@@ -1,4 +1,4 @@
-"""Actions over the full speed seen in training, and back."""
+"""Divide actions by the full speed of the training split, and back."""
 
 from __future__ import annotations
 

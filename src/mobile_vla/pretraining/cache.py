@@ -1,4 +1,4 @@
-"""Is the small VLM that would be made there already? Told by content, not by name or time."""
+"""Skip pretraining if the same small VLM exists already, by content and not by name or time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SOURCES = ("policy/**/*.py", "simulator/*.py", "pretraining/*.py")
-"""The code that decides what is made."""
+"""The code that decides the weights."""
 LISTED = re.compile(r"^\| (\S+) \| [\d,]+ \| `([0-9a-f]{64})` \|$", re.MULTILINE)
 
 
 def recipe_hash(name: str, seed: int, lessons: Lessons, start: Path | None) -> str:
-    """blake3 over all that decides the weights: name, seed, lessons, start, code, torch."""
+    """blake3 over everything that decides the weights: name, seed, lessons, start, code, torch."""
     import torch
     from blake3 import blake3
 

@@ -1,4 +1,4 @@
-"""What a small VLM has learnt, on views it has not seen, with the true image and another's."""
+"""Evaluate a small VLM on held-out views, with the true image and with another view's."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CLEAR_GAP = 1.5
 class HeldOutFigure:
     """One measure on held-out views: with each view's own image, and with another view's.
 
-    `untaught`: with the own image before the first lesson, where that can be measured.
+    `untaught`: with the own image before training, if it can be measured.
     """
 
     name: str

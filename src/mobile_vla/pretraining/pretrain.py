@@ -1,8 +1,8 @@
 """`mvla vlm pretrain NAME`: make the small VLMs again, in some minutes on one core.
 
-`kosmos2-tiny` learns to see, then to say what it sees; `robovlms-tiny` goes on from it to other
-robot tasks and is saved as RoboVLMs saves. The same seed gives the same weights on one machine, and
-what stands already is not made again. A VLM that does as well with the wrong image is not saved.
+`kosmos2-tiny` learns vision, then captions; `robovlms-tiny` continues from it with other robot
+tasks and is saved in RoboVLMs' format. The same seed gives the same weights on one machine, and an
+existing result is reused. A VLM that does as well with the wrong image is not saved.
 """
 
 from __future__ import annotations
@@ -51,10 +51,11 @@ def pretrain(
 ) -> Path:
     """Make `kosmos2-tiny` (a folder) or `robovlms-tiny` (a `.pt`) in the folder `out`; its path.
 
-    `robovlms-tiny` goes on from the `kosmos2-tiny` that ships. What stood at the place before is
-    replaced once the new one is whole; where that is what would be made, by its card and the
-    hashes of its files, nothing is done. An unknown name, or a VLM that does not use the image,
-    is a `UserError`.
+    `robovlms-tiny` continues from the shipped `kosmos2-tiny`. An existing result is replaced once
+    the new one is complete, or reused if its card and the hashes of its files match.
+
+    Raises:
+        UserError: the name is unknown, or the VLM does not use the image.
     """
     if name not in NAMES:
         raise UserError(f'There is no small VLM "{name}": choose from {", ".join(NAMES)}.')

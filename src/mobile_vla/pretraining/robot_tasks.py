@@ -1,7 +1,7 @@
 """Third lesson: other robot tasks than the study's, as a RoboVLMs pretraining would have them.
 
 "drive to the red box", "drive to the basket", "move away from the box", "stop", "turn left":
-the right velocity follows from where things stand, so every picture is an example by itself.
+the right velocity follows from the positions of the objects, so each image is an example.
 """
 
 from __future__ import annotations

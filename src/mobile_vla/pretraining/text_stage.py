@@ -23,7 +23,7 @@ IGNORED = -100
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A question, which is given, and the answer, which is learnt; a caption has no question."""
+    """A question (input) and its answer (target); a caption has no question."""
 
     question: str
     answer: str
@@ -95,7 +95,7 @@ def visible_objects(views: Views, row: int) -> list[int]:
 
 
 def caption(views: Views, row: int) -> Sentence:
-    """What is seen, its colour, how far and on which side."""
+    """The visible objects with colour, distance and side."""
     descriptions = [_described(views, row, target) for target in visible_objects(views, row)]
     return Sentence(
         "", "<grounding>An image of " + (" and ".join(descriptions) or "the empty floor")

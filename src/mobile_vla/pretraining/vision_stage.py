@@ -1,7 +1,7 @@
-"""First lesson: the image latents must say what stands where, before any word is learnt.
+"""First stage: the image latents must encode which object is where, before any text.
 
 Captions alone teach the text's statistics and leave the image unused; linear heads that read
-the latents, thrown away afterwards, do not.
+the latents, discarded afterwards, prevent this.
 """
 
 from __future__ import annotations

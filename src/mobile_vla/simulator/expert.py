@@ -75,8 +75,7 @@ def demonstrate(
 ) -> Demonstration:
     """Drive past the box on `direction` to the basket, wheels slipping `slip` m (sigma) a step.
 
-    Drives that touch something, pass on the other side or do not arrive in time are thrown away
-    and driven anew.
+    Drives that touch something, pass on the other side or do not arrive in time are repeated.
 
     Raises:
         UserError: the scene cannot be driven; no attempt in 100 succeeded.

@@ -1,4 +1,4 @@
-"""Distances on the floor, in closed form: what is a collision, what is reached, which side."""
+"""Distances on the floor in closed form: collisions, the goal, the side of a pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ GOAL_RADIUS = 0.5
 
 
 def to_frame(frame: Pose, x: float, y: float) -> tuple[float, float]:
-    """A world point (m) seen from `frame`: + x ahead, + y to the left."""
+    """A world point (m) in the coordinates of `frame`: + x ahead, + y to the left."""
     dx, dy = x - frame[0], y - frame[1]
     cosine, sine = math.cos(frame[2]), math.sin(frame[2])
     return cosine * dx + sine * dy, -sine * dx + cosine * dy

@@ -1,6 +1,6 @@
 """The task as a Gymnasium environment: `gymnasium.make("mobile_vla/LeftRight-v0")`.
 
-Importing this module makes the name known; `gymnasium.make` imports it by itself when told
+Importing this module registers the name; `gymnasium.make` imports it by itself when given
 `"mobile_vla.simulator.gym_env:mobile_vla/LeftRight-v0"` (Gymnasium loads no plugins any more).
 """
 
@@ -28,12 +28,12 @@ Observation = dict[str, Any]
 
 
 class LeftRightEnv(gymnasium.Env[Observation, np.ndarray]):
-    """Pass the box on the told side and reach the goal; the same seed gives the same bytes.
+    """Pass the box on the instructed side and reach the goal; the same seed gives the same bytes.
 
     Observation: `image` (height, width, 3) uint8 RGB and `instruction`. Action: (3,) float32, m/s
     ahead, m/s left, rad/s. Reward: 1 for success when the drive ends, else 0. A drive terminates
     when the goal is reached or something is touched, and is truncated after `max_steps`; `info`
-    has the scenario, and how the drive stands.
+    has the scenario and the state of the drive.
 
     Args:
         scenario: one of the eight, or None for one box lying, its side drawn by the seed.

@@ -1,4 +1,4 @@
-"""What the robot is told, in words: the task's sentence, other ways to say it, other things."""
+"""Instructions: the task's sentence, paraphrases, and sentences about other objects."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ OTHER_OBJECTS = (
     Phrase("go around the box on the {side}, to the cylinder", "en"),
     Phrase("go around the box on the {side}, to the cup", "en"),
 )
-"""The task's sentence with another thing for its goal, none of which stands in the scene."""
+"""The task's sentence with another goal, an object that is not in the scene."""
 
 
 def instruction(direction: Side, goal: str = "basket") -> str:

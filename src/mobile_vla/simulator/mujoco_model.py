@@ -1,4 +1,4 @@
-"""The one MuJoCo model. Scenes are written into it: compiling and a GL context cost once."""
+"""The MuJoCo model. Scenes are written into it, so it is compiled and rendered in one context."""
 
 from __future__ import annotations
 

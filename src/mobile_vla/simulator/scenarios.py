@@ -30,7 +30,7 @@ LAB_TEXTS: dict[Language, str] = {
     "en": "Navigate around the obstacle on the {side} side and reach the {goal}",
     "ko": "박스를 {side}으로 돌아서 {goal}까지 가세요",
 }
-"""How the lab tells its robot."""
+"""The lab's instructions."""
 GOAL_WORDS: dict[Language, dict[Goal, str]] = {
     "en": {"basket": "basket", "cup": "cup", "bottle": "bottle"},
     "ko": {"basket": "바구니", "cup": "컵", "bottle": "병"},
@@ -63,7 +63,7 @@ def scenario_scene(
 ) -> Scene:
     """The scene of `seed` as that scenario has it; with one lying box it is `sample_scene`'s.
 
-    A second box stands behind the first. With `varied_camera`, its height, pitch and field of view
+    The second box is behind the first. With `varied_camera`, its height, pitch and field of view
     are drawn too.
     """
     scene = sample_scene(seed)
@@ -80,7 +80,7 @@ def scenario_scene(
 
 
 def lab_text(direction: Side, goal: Goal, language: Language) -> str:
-    """What the lab's robot is told."""
+    """The lab's instruction for a direction and a goal."""
     words = {"side": SIDE_WORDS[language][direction], "goal": GOAL_WORDS[language][goal]}
     return LAB_TEXTS[language].format(**words)
 

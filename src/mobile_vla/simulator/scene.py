@@ -1,4 +1,4 @@
-"""What stands where: one scene of the left-or-right task, and how scenes are drawn."""
+"""One scene of the left-or-right task, and how scenes are sampled."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Scene:
 def sample_scene(seed: int, *, distractors: bool = False, contrast: bool = True) -> Scene:
     """Draw the scene of `seed`; the same seed gives the same scene everywhere.
 
-    With `distractors`, further boxes, balls and cylinders stand beside the way. With `contrast`,
+    With `distractors`, there are more boxes, balls and cylinders beside the way. With `contrast`,
     the box and the basket differ visibly from the floor: a policy cannot avoid what it cannot see.
     """
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Data sets from nothing: planned in one process, filmed in several, the same bytes every time."""
+"""Simulate data sets: planned in one process, rendered in several, always the same bytes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FIRST_DAY = datetime(2025, 1, 1, 9)
 
 
 class SimulationSettings(Record, frozen=True, kw_only=True):
-    """What a folder's episodes are made from; `image_size` is (height, width) in px."""
+    """The settings of a folder's episodes; `image_size` is (height, width) in px."""
 
     version: int = 1
     seed: int
@@ -62,7 +62,7 @@ def simulate_dataset(
     `image_size` is (height, width) in px. No two drives of a direction press the same keys. With
     `split`, four in five of a direction train and one validates; without, all are "eval". The same
     arguments give the same decoded content, in however many processes (`jobs`); interrupted and
-    called again, it goes on where it was, and larger counts add episodes to those that are there.
+    called again, it continues, and larger counts add episodes to the existing ones.
 
     Raises:
         UserError: nothing to make, the folder holds something else, or no rendering is possible.
@@ -115,7 +115,7 @@ def plan_drives(direction: Side, count: int, seed: int) -> list[PlannedDrive]:
 
 
 def film_plan(folder: Path, plan: PlannedDrive, image_size: tuple[int, int]) -> None:
-    """Render one planned drive and write its file, whole or not at all."""
+    """Render one planned drive and write its file atomically."""
     episode = Episode(
         id=Path(plan.name).stem,
         images=film(plan.scene, plan.drive.poses, image_size),

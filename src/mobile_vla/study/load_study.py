@@ -171,7 +171,7 @@ def _faults(study: Study) -> Iterator[str]:
                     f"{nearest(needed, names)}"
                 )
     cycles = (_cycle(study, case) for case in study.cases)
-    yield from islice(filter(None, cycles), 1)  # each case of a circle would tell the same one
+    yield from islice(filter(None, cycles), 1)  # every case of a cycle has the same cycle
     for question in study.questions:
         for name in (*question.pair, *(question.fair_pair or ())):
             if name not in names:

@@ -1,4 +1,4 @@
-"""What a study file may say. Every model is frozen and refuses keys it does not know."""
+"""Models of a study file. Every model is frozen and refuses unknown keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Seed = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 NUISANCE = ("host", "wall_time", "note")
-"""What is no factor between runs, unless a study says otherwise."""
+"""Differences between runs that are no factors, unless a study declares others."""
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 
@@ -46,11 +46,11 @@ class Head(Record, frozen=True, kw_only=True):
 class Recipe(Record, frozen=True, kw_only=True):
     """How a case is trained. Batch counts episodes; one optimiser step sees batch × accumulate.
 
-    `precision` is computed in; `frozen_dtype` is what the frozen weights are held as. `views`:
-    in how many ways, augmented, an episode's frames are shown, one an epoch in turn. `best_by`:
-    the validation metric whose lowest value marks the best checkpoint. `gradient_checkpointing`
-    holds less for the backward pass and computes it anew; `compile` has torch.compile compile the
-    decoder's layers. The run says what each of the two gained.
+    `precision`: of the computation. `frozen_dtype`: of the frozen weights in memory. `views`: how
+    many augmented versions of an episode take turns, one an epoch. `best_by`: the validation metric
+    whose lowest value marks the best checkpoint. `gradient_checkpointing` keeps less for the
+    backward pass and recomputes it; `compile` compiles the decoder's layers. The run reports the
+    gain of both.
     """
 
     window: Positive = 8
@@ -77,7 +77,7 @@ class Recipe(Record, frozen=True, kw_only=True):
 
 
 class Recording(Record, frozen=True, kw_only=True):
-    """What a run leaves behind besides its weights; none of it changes a number it computes.
+    """What a run records in addition to its weights; no option changes a computed number.
 
     `loggers`: trackers besides `metrics.csv`. `checkpoint_minutes`: within an epoch that lasts
     longer, a checkpoint is written each so many minutes; one ends every epoch anyway. Of those
@@ -172,7 +172,7 @@ class Robot(Record, frozen=True, kw_only=True):
 class FileNames(Record, frozen=True, kw_only=True):
     """How episode files are named: text with {date} {time} {scene} {direction} {any} in it.
 
-    The other keys are the words that stand for each direction in such a name.
+    The other keys list the words for each direction in such a name.
     """
 
     pattern: str
@@ -206,7 +206,7 @@ class Profile(Record, frozen=True, kw_only=True):
 
 
 class Study(Record, frozen=True, kw_only=True):
-    """Cases, the questions asked of them, and what is no factor between them.
+    """Cases, the questions about them, and the nuisance factors.
 
     `nuisance`: names of factors that confound nothing; an empty list leaves none out.
     """

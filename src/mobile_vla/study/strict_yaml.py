@@ -99,7 +99,7 @@ def _struct(info: Any) -> Any:
 
 
 def _line_of(path: Path, key: str) -> str:
-    """ ":12" for the first line of the file on which the key stands."""
+    """ ":12" for the first line of the file with the key."""
     if not key or not path.is_file():
         return ""
     pattern = re.compile(rf"(^|[\s{{,]){re.escape(key)}\s*:")

@@ -1,4 +1,4 @@
-"""Gradient checkpointing and torch.compile, where the recipe asks for them, and what they gain.
+"""Gradient checkpointing and torch.compile, if the recipe asks for them, and their gains.
 
 Both act on the layers of the network in place: names of tensors, checkpoints and hashes stay.
 """
@@ -25,7 +25,7 @@ PASSES = 3
 
 
 class Cost(NamedTuple):
-    """Of a pass forward and back: bytes held for the way back, seconds, seconds of the first."""
+    """A forward and backward pass: bytes kept for backward, seconds, seconds of the first."""
 
     held: int
     seconds: float
@@ -43,7 +43,7 @@ def speed_up(network: nn.Module, recipe: Recipe) -> None:
 def measure_gains(
     checklist: Checklist, recipe: Recipe, network: nn.Module, one_pass: Callable[[], object]
 ) -> None:
-    """Switch on what the recipe asks for, and note what each changed.
+    """Switch on what the recipe asks for, and record the cost before and after.
 
     `one_pass` goes forward and back over some episodes and throws the gradients away.
     """
@@ -62,7 +62,7 @@ def compile_layers(network: nn.Module) -> None:
 
 
 def checkpoint_layers(network: nn.Module) -> None:
-    """Let the layers that train keep only their inputs, and compute the rest anew going back.
+    """Keep only the inputs of layers that train, and recompute the rest in the backward pass.
 
     The library's own switch does nothing here: it asks for layers in training mode, and the
     frozen ones stay in evaluation mode. Dropout draws what it drew, so the numbers are the same.

@@ -1,4 +1,4 @@
-"""The episodes of a run: selected, pinned in its manifest, and handed out as tensors."""
+"""The episodes of a run: select them, pin them in the manifest, and load them as tensors."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def open_case_frames(
 def recorded_actions(
     case: ResolvedCase, manifest: Manifest, workspace: Workspace, size: int | None
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Each episode's actions (T, 2 or 3) by id; and why those of others cannot be read.
+    """Each episode's actions (T, 2 or 3) by id, and a sentence for each file that cannot be read.
 
     From the store of frames at `size` pixels where it holds the episode, else from its file.
     """
@@ -97,7 +97,7 @@ class Batch:
 
 
 class EpisodeTensors:
-    """Makes batches of whole episodes for one policy and recipe.
+    """Loads batches of complete episodes for one policy and recipe.
 
     `stored`: whether latents come from the cache, and depend on nothing that trains.
     """
@@ -109,7 +109,7 @@ class EpisodeTensors:
         self._text_lengths: dict[str, int] = {}
 
     def batch(self, episodes: Sequence[ManifestEpisode], epoch: int | None = None) -> Batch:
-        """These episodes' latents, as recorded or as an epoch shows them, and chunk targets."""
+        """Latents of these episodes, as recorded or augmented for an epoch, and chunk targets."""
         import torch
 
         from mobile_vla.policy.loss import chunk_targets

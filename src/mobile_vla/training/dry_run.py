@@ -1,6 +1,6 @@
-"""One batch through the policy as training will do it, and what the run will take by that.
+"""Run one batch as training will, and forecast the time and memory of the run.
 
-It fills no cache, changes no weight and draws no random number that training would miss.
+The dry run fills no cache, changes no weight and leaves the random state as it was.
 """
 
 from __future__ import annotations
@@ -64,16 +64,16 @@ class DryRun:
         self.features_folder = features_folder(policy, workspace.cache)
 
     def check(self, run: Path) -> None:
-        """Note all of them in the checklist; the random state stays as it was."""
+        """Run all checks into the checklist; the random state does not change."""
         state = random_state()
-        stored_besides = self._uncached_bytes() + self._kept_bytes()
-        check_disk(self.checklist, run, self.trained, stored_besides)
+        cache_and_kept = self._uncached_bytes() + self._kept_bytes()
+        check_disk(self.checklist, run, self.trained, cache_and_kept)
         with tempfile.TemporaryDirectory(prefix="mvla-preflight-") as folder:
             self._check_frames(Path(folder))
         restore_random(state)
 
     def _check_frames(self, folder: Path) -> None:
-        """The chosen episodes as training would have them; `folder` is a cache to throw away."""
+        """Load the chosen episodes as training would; `folder` is a temporary cache."""
         policy = self.model.policy
         prepared: list[tuple[Features, EpisodeTensors]] = []
         few = Manifest.of(self.manifest.name, self.manifest.step, self.episodes)
@@ -98,7 +98,7 @@ class DryRun:
             self._check_instruction(features)
 
     def _measure_gains(self, tensors: EpisodeTensors) -> None:
-        """On one episode, as what is switched on may be what lets a batch fit."""
+        """Measure on one episode: a batch may fit only after these options are on."""
         network, episodes = self.model.policy.backbone.network, self.episodes[:1]
         one_pass = partial(self._pass, tensors, episodes, True)
         measure_gains(self.checklist, self.case.recipe, network, one_pass)
@@ -126,7 +126,7 @@ class DryRun:
         self.checklist.run("instruction reaches the action", reach)
 
     def _check_batch(self, features: Features, tensors: EpisodeTensors) -> None:
-        """Whether a batch passes forward and back; then what the whole run takes by it."""
+        """Check that a batch passes forward and backward, then forecast the run."""
         episodes = self.episodes[: self.case.recipe.batch]
         seconds: dict[str, float] = {}
 
@@ -155,7 +155,7 @@ class DryRun:
         return min(seconds_per_frame)
 
     def _pass(self, tensors: EpisodeTensors, episodes: list[ManifestEpisode], learn: bool) -> float:
-        """The loss; where it is learnt from, gradients are made and thrown away."""
+        """One pass and its loss; with `learn`, gradients are computed and discarded."""
         self.model.module.train(learn)
         batch = tensors.batch(episodes)
         with torch.set_grad_enabled(learn):
@@ -171,7 +171,11 @@ class DryRun:
         return value
 
     def _forecast(self, seconds: dict[str, float]) -> CheckResult:
-        """Steps, time and memory of the whole run; more memory than there is, is refused."""
+        """Steps, time and memory of the run.
+
+        Raises:
+            UserError: the run needs more memory than is available.
+        """
         epochs, steps = self.case.recipe.epochs, total_steps(self.case.recipe, self.manifest)
         train, val = (sum(e.frames for e in self.manifest.split(s)) for s in ("train", "val"))
         frames = {"vision": self._unencoded(), "training": train * epochs}
@@ -201,12 +205,12 @@ class DryRun:
         return frames * min(self.case.recipe.views, self.case.recipe.epochs)
 
     def _kept_bytes(self) -> int:
-        """What the checkpoints that stay besides the latest and the best will take."""
+        """Bytes of the checkpoints that `keep_epochs` keeps, without the latest and the best."""
         interval = self.case.record.keep_epochs
         return self.case.recipe.epochs // interval * self.trained * 4 if interval else 0
 
     def _uncached_bytes(self) -> int:
-        """What frames and features that are not stored yet will take."""
+        """Bytes of frames and features that are not stored yet."""
         backbone = self.model.policy.backbone
         missing = (e for e in self.manifest.episodes if not stored(self.frames_folder, e.hash))
         pixels = 3 * backbone.image_size**2

@@ -1,7 +1,7 @@
-"""Latents of whole episodes: computed once and stored while vision is frozen, else each time.
+"""Latents of episodes: computed once and stored while vision is frozen, else computed each time.
 
-A stored file is addressed by the weights that made it, the episode's content and how its frames
-were resized and normalised, so it cannot be stale: where any of these is another, so is its name.
+The name of a stored file is a hash of the weights, the episode's content, and how frames are
+resized and normalised. A file cannot be stale: a change of any of these changes its name.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _file(folder: Path, content: str, view: int) -> Path:
 
 
 def vision_hash(policy: Policy) -> str:
-    """blake3 of what lies between pixels and latents as it stands in the model.
+    """blake3 of everything between pixels and latents in the model.
 
     The tensors of vision and projection, and the mean and deviation that frames are normalised by.
     """

@@ -72,7 +72,7 @@ class MetricsLogger:
         for tracker in tuple(self._trackers):
             try:
                 call(tracker)
-            except Exception as error:  # whatever a tracker's own library raises
+            except Exception as error:  # a tracker's library may raise anything
                 self._trackers.remove(tracker)
                 name = type(tracker).__name__
                 print(f"{name} failed and is left; metrics.csv goes on: {error!r}", flush=True)
@@ -133,7 +133,7 @@ def _open(
         if resumed_at is None:
             tracker.log_hyperparams(msgspec.to_builtins(case))
         return tracker
-    except Exception as error:  # whatever a tracker's own library raises
+    except Exception as error:  # a tracker's library may raise anything
         raise UserError(
             f"The tracker {name} cannot be opened ({error!r}): mend it, or take it out of the "
             "profile's record.loggers."
@@ -173,7 +173,7 @@ def _wandb(run: RunFolder, case: ResolvedCase) -> Any:
 
 
 def _flush(tracker: Any) -> None:
-    """TensorBoard's file holds lines back; the others send or store each at once."""
+    """Flush a tracker that buffers lines, as TensorBoard's event file does."""
     flush = getattr(tracker.experiment, "flush", None)
     if flush is not None:
         flush()

@@ -36,7 +36,7 @@ HEARTBEAT_SECONDS = 1.0
 
 
 def total_steps(recipe: Recipe, manifest: Manifest) -> int:
-    """Optimiser steps of the whole run."""
+    """Optimiser steps of the run."""
     return recipe.epochs * epoch_steps(recipe, manifest)
 
 
@@ -59,7 +59,7 @@ def fit(training: Training, position: Position) -> Position:
     total = recipe.epochs * per_epoch
     beaten = saved = time.monotonic()
     while position.step < total and not training.stop.is_set():
-        training.module.train()  # whatever mode it comes in, or validation left
+        training.module.train()  # validation leaves evaluation mode
         epoch, first = divmod(position.step, per_epoch)
         epoch_start = time.monotonic()
         order = epoch_groups(len(train), per_step, recipe.seed, epoch)[first:]

@@ -1,4 +1,4 @@
-"""What each optimiser step trains on; the next step's is made while this one is computed."""
+"""Batches of each optimiser step; the next step's are loaded while this one is computed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StepBatches:
-    """One optimiser step's episodes as batches; `waited`: seconds that the loop stood still."""
+    """One optimiser step's episodes as batches; `waited`: seconds that the loop waited."""
 
     episodes: Sequence[ManifestEpisode]
     batches: list[Batch]
@@ -30,8 +30,8 @@ def prefetch(
 ) -> Iterator[StepBatches]:
     """Each group in turn, in batches of `size` episodes, as `epoch` shows them.
 
-    One group is made ahead in a thread. Where vision trains none is: its latents need the weights
-    of the step before. Making draws no random number, so neither changes what is computed.
+    A thread loads one group ahead. If vision trains, nothing is loaded ahead: latents need the
+    weights of the previous step. Loading draws no random numbers, so both give the same results.
     """
     if not tensors.stored:
         for group in groups:

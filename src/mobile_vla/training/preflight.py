@@ -1,10 +1,9 @@
-"""Everything that can be known to be wrong before the first optimiser step, all of it at once.
+"""Find everything that is wrong before the first optimiser step, and report it together.
 
-What does not depend on each other is checked whatever else failed: paths, precision, episodes and
-their files, the VLM's weights, the initial checkpoint's. Only where all are in order is a model
-built, and one batch rehearsed (`training/rehearsal.py`). Nothing is written but the evidence.
-A run that misses a path or a tracker is refused on what needs no torch, within seconds; `mvla train
---check` looks at the weights that are there too.
+Independent checks all run, even if one fails: paths, precision, episodes and their files, the
+weights of the VLM and of the initial checkpoint. If all pass, the model is built and one batch is
+run (`training/dry_run.py`). Only the run's record is written. A run with a missing path or tracker
+is refused within seconds, without torch; `mvla train --check` then still checks the other weights.
 """
 
 from __future__ import annotations
@@ -42,11 +41,11 @@ RESERVE_BYTES = 64 << 20
 SHOWN = 3
 
 CheckResult = tuple[str, dict[str, float]]
-"""What a check found, as a sentence's rest and as numbers."""
+"""The result of a check: a detail in words, and numbers."""
 
 
 class Refused(UserError):
-    """The preflight found the run impossible; it holds all that was found."""
+    """The preflight refuses the run; `faults` holds every reason."""
 
     def __init__(self, *faults: str) -> None:
         super().__init__(*faults, exit_code=1)
@@ -54,7 +53,7 @@ class Refused(UserError):
 
 @dataclass(slots=True)
 class Checklist:
-    """Runs checks and keeps what each found; a failed one does not stop the others."""
+    """Runs checks and collects their results; a failed check does not stop the others."""
 
     checks: list[Check]
 
@@ -182,7 +181,7 @@ def _check_files(
 
 
 def _size(case: ResolvedCase) -> int | None:
-    """Pixels on a side of the VLM's frames; None where the check of the VLM tells why."""
+    """Pixels on a side of the VLM's frames; None if unknown, which the check of the VLM reports."""
     try:
         return image_size(case)
     except UserError:

@@ -1,4 +1,4 @@
-"""One run of a case: preflight, training, and a record of how it ended, whatever happens."""
+"""One run of a case: preflight, training, and a record of how it ended, in all cases."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Session:
 
     @property
     def continues_checkpoint(self) -> bool:
-        """Whether it goes on from a checkpoint; a run killed before its first begins again."""
+        """Whether it resumes from a checkpoint; a run killed before its first one starts again."""
         return self.resume and self.run.latest_step is not None
 
     @property
@@ -78,12 +78,16 @@ def train(
     terminal: bool = True,
     progress: Progress = lambda done, total, note: None,
 ) -> Exit:
-    """Train the case of `run` to its end; return, and record, how it ended.
+    """Train the case of `run` to its end, record how it ended, and return that.
 
-    `resume` goes on from the latest checkpoint, or from the start where the run was stopped before
-    its first; `check_only` stops after the preflight; with `terminal` the console log's lines are
-    shown as well. Refusals and faults are recorded in the run's events and console log, then
-    raised: `Refused`, `NotFinite`, another `UserError`, or what it was.
+    `resume` continues from the latest checkpoint, or from the start if the run has none;
+    `check_only` stops after the preflight; `terminal` also shows the lines of the console log.
+    Every exception is recorded in the run's events and console log before it is raised.
+
+    Raises:
+        Refused: a check of the preflight failed.
+        NotFinite: a loss or gradient was NaN or infinite.
+        UserError: the disk is full, a file is damaged, or the like.
     """
     keep_freed_memory()
     case = read_case(run.case_yaml)
@@ -222,9 +226,9 @@ def _ending(error: BaseException, step: int) -> Exit:
 
 
 def _print(error: BaseException) -> None:
-    """The log keeps a fault's traceback; a sentence meant for people needs none.
+    """Write a traceback, or only the sentences of a `UserError`, to the log.
 
-    The log alone: who called is told by the exception itself.
+    The terminal is left out: the caller prints the exception.
     """
     lines = (
         [f"{fault}\n" for fault in error.faults]

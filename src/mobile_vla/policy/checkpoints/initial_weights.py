@@ -1,4 +1,4 @@
-"""Checkpoints to start from: held against a VLM, whole but for what the case lets be missing."""
+"""Initial checkpoints: compared with a VLM; complete except for what the case allows to miss."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 ACTION_TOKEN = "action_token"
 LOADS = (*PARTS, ACTION_TOKEN)
-"""The parts that an initial checkpoint is asked for."""
+"""The parts that an initial checkpoint must hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class InitialWeights:
-    """A checkpoint to start from that was held against a VLM: tensors by the model's names."""
+    """An initial checkpoint that fits a VLM: tensors by the model's names."""
 
     tensors: Mapping[str, torch.Tensor]
     source: LoadedSource
@@ -118,7 +118,7 @@ def _allowed(may_miss: Sequence[str], expected: Mapping[str, Shape]) -> frozense
 
 
 def _refuse_adapted(expected: Mapping[str, Shape], path: Path) -> None:
-    """The trap: with LoRA in place every wrapped weight has another name and would be left out."""
+    """Refuse a network with LoRA: wrapped weights have other names and would not be loaded."""
     wrapped = sum(name.endswith(f"{BASE}weight") for name in expected)
     if wrapped:
         raise UserError(

@@ -1,4 +1,4 @@
-"""What a checkpoint holds, told from the file alone: no model is built, nothing is executed."""
+"""Describe a checkpoint from its files alone: no model is built, nothing is executed."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class PartView(Record, frozen=True, kw_only=True):
 
 
 class WeightsView(Record, frozen=True, kw_only=True):
-    """A checkpoint as its files tell it.
+    """The contents of a checkpoint.
 
-    `prefixes` counts what stands before the plain names; `twice` counts plain names saved more
-    than once; `lora` counts adapted layers by rank; `beside` are the keys of what is no tensor.
+    `prefixes` counts the prefixes of plain names; `twice` counts plain names saved more than once;
+    `lora` counts adapted layers by rank; `beside` lists the keys that hold no tensors.
     """
 
     path: str
@@ -86,7 +86,11 @@ class WeightsDiff(Record, frozen=True, kw_only=True):
 
 
 def inspect_weights(path: Path) -> WeightsView:
-    """Everything a checkpoint holds; a `UserError` where it cannot be read safely."""
+    """Describe everything in a checkpoint.
+
+    Raises:
+        UserError: it cannot be read safely.
+    """
     checkpoint = read_checkpoint(path)
     plain = plain_names(checkpoint.tensors)
     views = tuple(
@@ -151,7 +155,7 @@ def _view(name: str, plain: str, tensor: torch.Tensor) -> TensorView:
 
 
 def _prefix(view: TensorView) -> str:
-    """What stands before the first module of the plain name."""
+    """The prefix before the first module of the plain name."""
     modules = view.name.split(".")
     before = modules[: modules.index(view.plain.split(".")[0])]
     return "".join(f"{module}." for module in before)
@@ -186,7 +190,7 @@ def _type(tensor: torch.Tensor) -> str:
 
 
 def _change(name: str, left: torch.Tensor, right: torch.Tensor) -> ValueChange | None:
-    """How far values lie apart; NaN on both sides is no difference, on one side infinitely far."""
+    """The largest difference; NaN on both sides is equal, NaN on one side is infinitely far."""
     a, b = left.double(), right.double()
     if torch.equal(a, b) or bool(((a == b) | (a.isnan() & b.isnan())).all()):
         return None

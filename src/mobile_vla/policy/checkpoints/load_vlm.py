@@ -1,4 +1,4 @@
-"""A VLM from its folder, whole or not at all, with a report of what was loaded."""
+"""Load a VLM from its folder, completely or not at all, and report what was loaded."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class VlmWeights:
-    """A VLM's folder that was read and found whole, before a network is built of it."""
+    """A complete VLM folder in memory, before its network is built."""
 
     config: PreTrainedConfig
     tokenizer: PreTrainedTokenizerBase
@@ -119,7 +119,7 @@ def _require_room(empty: PreTrainedModel, path: Path, dtype: torch.dtype) -> Non
 
 
 def load_report(policy: Policy, sources: Sequence[LoadedSource]) -> LoadReport:
-    """The report of a policy as it stands: its sources, its tensors' hash, what trains."""
+    """The load report of a policy: sources, hash of the frozen tensors, trainable parameters."""
     return LoadReport(
         sources=tuple(sources),
         tensors_hash=hash_base(policy.backbone),
@@ -207,7 +207,11 @@ def _some(names: Sequence[str]) -> str:
 
 
 def refuse_nan(tensors: Mapping[str, torch.Tensor], path: Path, as_type: str = "") -> None:
-    """A `UserError` where a value is not finite, as it is or as the type it is held in."""
+    """Check that all values are finite, also after conversion to `as_type`.
+
+    Raises:
+        UserError: a value is NaN or infinite.
+    """
     bad = [name for name, tensor in tensors.items() if not is_finite(tensor)]
     if bad:
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""

@@ -1,4 +1,4 @@
-"""Checkpoints that were saved with LoRA in place: the adapters merged into the weights."""
+"""Merge the adapters of checkpoints that were saved with LoRA in place."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _once(checkpoint: CheckpointTensors) -> dict[str, torch.Tensor]:
 
 
 def _refuse_half(named: Mapping[str, torch.Tensor], downs: Mapping[str, str], path: Path) -> None:
-    """The trap: wrapped weights whose adapters are gone would load as nothing, in silence."""
+    """Refuse wrapped weights without adapters: they would not be loaded, without any message."""
     wrapped = {name.split(BASE)[0] for name in named if name.endswith(f"{BASE}weight")}
     bare = sorted(wrapped - downs.keys())
     if bare:

@@ -1,4 +1,4 @@
-"""Checkpoints of what was trained: adapters, action token, head, statistics.
+"""Checkpoints of the trained tensors: adapters, action token, head, statistics.
 
 A file holds tensors `adapters.…`, `head.…` and `action_token`, and in its header, as JSON under
 `mobile_vla`, a `CheckpointInfo`. The frozen weights are not in it but their hash is.
@@ -29,7 +29,7 @@ ACTION_TOKEN = "action_token"
 
 
 class CheckpointInfo(Record, frozen=True, kw_only=True):
-    """What a checkpoint says of itself.
+    """The header of a checkpoint.
 
     `base_hash`: blake3 of the frozen weights; `lora`: arguments of `add_lora`, None where no
     adapters were placed; `head`: arguments of `build_head`; `metadata`: the caller's (case, step).
@@ -44,7 +44,7 @@ class CheckpointInfo(Record, frozen=True, kw_only=True):
 
 
 def save_policy(path: Path, policy: Policy, metadata: dict[str, Any]) -> None:
-    """Write what was trained as safetensors, whole or not at all; `metadata` is plain JSON."""
+    """Write the trained tensors as safetensors, atomically; `metadata` is plain JSON."""
     from safetensors.torch import save
 
     info = CheckpointInfo(
@@ -68,7 +68,7 @@ def trained_tensors(policy: Policy) -> dict[str, torch.Tensor]:
 
 
 def read_info(path: Path) -> CheckpointInfo:
-    """A checkpoint's own account, without loading its tensors."""
+    """Read the header of a checkpoint without its tensors."""
     from safetensors import SafetensorError, safe_open
 
     require_path(path)
@@ -101,7 +101,7 @@ def load_policy(path: Path, backbone: Backbone) -> Policy:
 def require_base(backbone: Backbone, path: Path) -> None:
     """A `UserError` unless the frozen weights in the model are those a checkpoint was trained on.
 
-    The hash is computed from the tensors as they stand.
+    The hash is computed from the tensors in memory.
     """
     expected, actual = read_info(path).base_hash, hash_base(backbone)
     if actual != expected:

@@ -1,4 +1,4 @@
-"""The existing path that a mistyped one most likely meant."""
+"""Suggest the existing path that is most like a mistyped one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Torch files (`.pt`, `.pth`, `.ckpt`, `.bin`): tensors by name, whatever key they stand under.
+"""Torch files (`.pt`, `.pth`, `.ckpt`, `.bin`): tensors by name, under any usual key.
 
 `torch.load` with `weights_only` reads them, so nothing in a file is executed.
 """
@@ -59,7 +59,7 @@ def _load(path: Path) -> Any:
 
 
 def _numpy_scalars() -> list[Any]:
-    """What a pickled numpy number is made of, under the names of numpy 1 and 2."""
+    """The classes that a pickled numpy number needs, with the names of numpy 1 and 2."""
     import numpy as np
 
     scalar = np.float64(0).__reduce__()[0]

@@ -1,6 +1,6 @@
 """RoboVLMs' configuration in a checkpoint, or in a JSON file beside it, against this program.
 
-No tensor tells whether a RoboVLMs policy saw a hand camera, or a whole window of frames in one
+Tensors do not show whether a RoboVLMs policy saw a hand camera, or a window of frames in one
 sequence (`history_type: pre`). Its configuration does. A policy here sees one camera and one frame
 a sequence, so a checkpoint that was trained otherwise is refused.
 """
@@ -22,7 +22,7 @@ MOST_BYTES = 4 << 20
 MOST_FILES = 50
 
 
-class Setting(NamedTuple):
+class InputSetting(NamedTuple):
     """A setting that changes what the decoder sees before the action token."""
 
     name: str
@@ -33,39 +33,39 @@ class Setting(NamedTuple):
 
 
 SETTINGS = (
-    Setting(
+    InputSetting(
         "history",
         ("act_head", "history_type"),
         ("post",),
         "puts the frames of a window into one sequence",
     ),
-    Setting("hand camera", ("use_hand_rgb",), (False, None), "sees a hand camera"),
-    Setting(
+    InputSetting("hand camera", ("use_hand_rgb",), (False, None), "sees a hand camera"),
+    InputSetting(
         "vision resampler",
         ("use_vision_resampler",),
         (False, None),
         "resamples the image before the decoder",
     ),
-    Setting("action tokens", ("act_head", "latent"), (1, None), "has several action tokens"),
+    InputSetting("action tokens", ("act_head", "latent"), (1, None), "has several action tokens"),
 )
 NO_TENSOR_TELLS = ("history", "hand camera")
 
 
 def require_same_inputs(checkpoint: CheckpointTensors) -> tuple[str, ...]:
-    """What neither tensors nor a configuration tell of a checkpoint: "history", "hand camera".
+    """Inputs of a checkpoint that no configuration states: "history", "hand camera".
 
     Raises:
         UserError: a configuration says that the decoder saw other inputs than it does here.
     """
     configs = list(_configs(checkpoint))
-    faults, known = [], set()
+    faults, determined = [], set()
     for where, config in configs:
         for setting in SETTINGS:
             value, present = _value(config, setting.keys)
             if setting.name == "history" and _without_history(config):
-                known.add(setting.name)
+                determined.add(setting.name)
             elif present:
-                known.add(setting.name)
+                determined.add(setting.name)
                 if value not in setting.equal:
                     key = ".".join(setting.keys)
                     faults.append(f"{setting.otherwise} (`{key}` is {value!r} in {where})")
@@ -74,7 +74,7 @@ def require_same_inputs(checkpoint: CheckpointTensors) -> tuple[str, ...]:
             f"{checkpoint.path} was trained by a model that {' and '.join(dict.fromkeys(faults))}, "
             "which a policy here does not: start from another checkpoint."
         )
-    return tuple(name for name in NO_TENSOR_TELLS if name not in known)
+    return tuple(name for name in NO_TENSOR_TELLS if name not in determined)
 
 
 def _without_history(config: Mapping[str, Any]) -> bool:
@@ -93,7 +93,7 @@ def _value(config: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, bool]
 
 
 def _configs(checkpoint: CheckpointTensors) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every configuration in the file, else those beside it, with where each stands."""
+    """Configurations in the file, else in JSON files beside it, each with its source."""
     inside = [("the file itself", config) for config in _marked(checkpoint.other)]
     if inside or checkpoint.path.is_dir():
         yield from inside
