@@ -68,14 +68,14 @@ def pretrain(
     with _one_thread(seed):
         views = collect_views(FIRST_VIEW + seed * 1_000_000, lessons.views, progress)
         held_out = collect_views(HELD_OUT_VIEW, lessons.held_out, progress)
-        school = _School(views, held_out, seed, lessons, recipe, progress)
+        setup = _Pretraining(views, held_out, seed, lessons, recipe, progress)
         if start is None:
-            return _pretrain_kosmos2(out, school)
-        return _pretrain_robovlms(out, school, start)
+            return _pretrain_kosmos2(out, setup)
+        return _pretrain_robovlms(out, setup, start)
 
 
 @dataclass(frozen=True, slots=True)
-class _School:
+class _Pretraining:
     views: Views
     held_out: Views
     seed: int
@@ -84,18 +84,18 @@ class _School:
     progress: Progress
 
 
-def _pretrain_kosmos2(out: Path, school: _School) -> Path:
-    lessons, views, held_out = school.lessons, school.views, school.held_out
+def _pretrain_kosmos2(out: Path, setup: _Pretraining) -> Path:
+    lessons, views, held_out = setup.lessons, setup.views, setup.held_out
     processor = small_processor()
-    network = small_network(len(processor.tokenizer), school.seed).requires_grad_(False)
+    network = small_network(len(processor.tokenizer), setup.seed).requires_grad_(False)
     backbone = Kosmos2Backbone(network, processor.tokenizer)
-    rng = np.random.default_rng([school.seed, 1])
-    tell = school.progress
+    rng = np.random.default_rng([setup.seed, 1])
+    progress = setup.progress
     with torch.no_grad():
         untaught = measure_text(backbone, encode_views(backbone, held_out), held_out)
-    readers = teach_vision(backbone, views, rng=rng, steps=lessons.vision_steps, progress=tell)
+    readers = teach_vision(backbone, views, rng=rng, steps=lessons.vision_steps, progress=progress)
     latents = encode_views(backbone, views)
-    teach_text(backbone, latents, views, rng=rng, steps=lessons.text_steps, progress=tell)
+    teach_text(backbone, latents, views, rng=rng, steps=lessons.text_steps, progress=progress)
     with torch.no_grad():
         vision = measure_vision(backbone, readers, held_out)
         taught = measure_text(backbone, encode_views(backbone, held_out), held_out)
@@ -105,20 +105,20 @@ def _pretrain_kosmos2(out: Path, school: _School) -> Path:
     path = out / NAMES["kosmos2-tiny"]
     with folder_beside(path) as beside:
         save_vlm(beside, network, processor)
-        card = kosmos2_card(beside, school.seed, lessons, figures) + recipe_line(school.recipe)
+        card = kosmos2_card(beside, setup.seed, lessons, figures) + recipe_line(setup.recipe)
         (beside / "CARD.md").write_text(card, encoding="utf-8")
     return path
 
 
-def _pretrain_robovlms(out: Path, school: _School, start: Path) -> Path:
-    lessons, held_out = school.lessons, school.held_out
+def _pretrain_robovlms(out: Path, setup: _Pretraining, start: Path) -> Path:
+    lessons, held_out = setup.lessons, setup.held_out
     backbone, source = load_vlm(start)
     assert isinstance(backbone, Kosmos2Backbone)
     model = RobotModel(backbone)
-    latents = encode_views(backbone, school.views)
-    rng = np.random.default_rng([school.seed, 2])
-    views, tell = school.views, school.progress
-    teach_driving(model, latents, views, rng=rng, steps=lessons.robot_steps, progress=tell)
+    latents = encode_views(backbone, setup.views)
+    rng = np.random.default_rng([setup.seed, 2])
+    views, progress = setup.views, setup.progress
+    teach_driving(model, latents, views, rng=rng, steps=lessons.robot_steps, progress=progress)
     with torch.no_grad():
         figures = [measure_driving(model, encode_views(backbone, held_out), held_out)]
     require_clear_gap(figures)
@@ -126,8 +126,8 @@ def _pretrain_robovlms(out: Path, school: _School, start: Path) -> Path:
     buffer = io.BytesIO()
     torch.save({"state_dict": model.checkpoint()}, buffer)
     write_atomic(path, buffer.getvalue())
-    card = robovlms_card(path, source, school.seed, lessons, figures)
-    write_atomic(card_path(path), (card + recipe_line(school.recipe)).encode())
+    card = robovlms_card(path, source, setup.seed, lessons, figures)
+    write_atomic(card_path(path), (card + recipe_line(setup.recipe)).encode())
     return path
 
 
