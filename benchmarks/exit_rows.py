@@ -52,7 +52,7 @@ def work(session):
     Path(sys.argv[2]).touch()
     {then}
 
-machinery._work = work
+machinery._run_session = work
 machinery.train(RunFolder(Path(sys.argv[1])), Workspace(Path(sys.argv[1])), terminal=False)
 """
 """A process under training's own record and signal handlers."""

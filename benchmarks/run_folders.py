@@ -20,7 +20,7 @@ from mobile_vla.runs.load_report import LoadedSource, LoadReport, Trainable
 from mobile_vla.runs.metrics_csv import MetricsFile
 from mobile_vla.runs.process import this_process
 from mobile_vla.study.case_file import write_case
-from mobile_vla.study.models import Counts, Recipe, ResolvedCase, Robot, Source
+from mobile_vla.study.models import Counts, Recipe, ResolvedCase, Robot, WeightSource
 
 EPOCHS, STEPS, EPISODES = 10, 50, 50
 
@@ -37,7 +37,8 @@ def write_inputs(run: RunFolder, case: str, seed: int) -> None:
     run.path.mkdir(parents=True)
     robot = Robot(action=("linear_x", "linear_y"), step=0.4, full_speed=1.15)
     resolved = ResolvedCase(
-        study="many", profile="laptop", case=case, attempt=0, vlm=Source(name="vlm", path="vlm"),
+        study="many", profile="laptop", case=case, attempt=0,
+        vlm=WeightSource(name="vlm", path="vlm"),
         init=None, data=Counts(left=EPISODES), train_data="many", evaluation_data="many_eval",
         robot=robot, recipe=Recipe(seed=seed, epochs=EPOCHS),
     )  # fmt: skip

@@ -128,9 +128,9 @@ def gains(training: Training) -> None:
 def step(training: Training, position: Position, *groups: Sequence[ManifestEpisode]) -> None:
     """One optimiser step a group as the product takes it, its loading and metrics and all."""
     from mobile_vla.training import loop
-    from mobile_vla.training.prefetch import loads
+    from mobile_vla.training.prefetch import prefetch
 
-    for load in loads(training.tensors, groups, training.recipe.batch, 0):
+    for load in prefetch(training.tensors, groups, training.recipe.batch, 0):
         loop._step(training, position, load, 0, 1000)
 
 

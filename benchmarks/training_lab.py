@@ -109,7 +109,7 @@ def open_training(size: Size, folder: Path, window: int) -> Training:
     run = begin_run(case, workspace)
     manifest = case_manifest(case, workspace)
     checked = check_run(
-        run, case, manifest, workspace, Checklist([]), there=(True, True), resume=False
+        run, case, manifest, workspace, Checklist([]), paths_exist=(True, True), resume=False
     )
     training, _ = assemble(
         checked, run, case, workspace, EventLog(run.events), stop=threading.Event(),

@@ -32,8 +32,8 @@ from mobile_vla.study.models import (
     Recipe,
     ResolvedCase,
     Robot,
-    Source,
     Text,
+    WeightSource,
 )
 
 WHEN = datetime(2025, 12, 3, 11, 30, tzinfo=UTC)
@@ -206,10 +206,10 @@ def _view_of_case(name: str, label: str, runs: list[RunView]) -> CaseView:
 
 
 def _resolved(case: str, data: Counts) -> ResolvedCase:
-    init = Source(name="robovlms", path="weights/x.pt") if "robovlms" in case else None
+    init = WeightSource(name="robovlms", path="weights/x.pt") if "robovlms" in case else None
     return ResolvedCase(
         study="left_right", profile="laptop", case=case, attempt=0, init=init, data=data,
-        vlm=Source(name="kosmos-2", path="package:kosmos2-tiny"), train_data="left_right",
+        vlm=WeightSource(name="kosmos-2", path="package:kosmos2-tiny"), train_data="left_right",
         evaluation_data="left_right_eval", recipe=Recipe(lora=Lora(r=16, alpha=32, dropout=0.0)),
         robot=Robot(action=("linear_x", "linear_y"), step=0.4, full_speed=1.15),
     )  # fmt: skip

@@ -200,7 +200,13 @@ class Lab:
         run = begin_run(resolved, self.workspace)
         manifest = case_manifest(resolved, self.workspace)
         checked = check_run(
-            run, resolved, manifest, self.workspace, Checklist([]), there=(True, True), resume=False
+            run,
+            resolved,
+            manifest,
+            self.workspace,
+            Checklist([]),
+            paths_exist=(True, True),
+            resume=False,
         )
         training, _ = assemble(
             checked, run, resolved, self.workspace, EventLog(run.events), stop=threading.Event(),

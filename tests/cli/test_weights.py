@@ -134,7 +134,7 @@ def test_what_is_no_checkpoint_is_refused(
 ) -> None:
     (tmp_path / "text.pt").write_text("not weights")
     (tmp_path / "empty").mkdir()
-    for path, said in (("text.pt", "nothing in it was executed"), ("empty", "lacks"),
+    for path, said in (("text.pt", "is text, no checkpoint"), ("empty", "lacks"),
                        ("gone.pt", "does not exist")):  # fmt: skip
         assert main(["weights", "inspect", str(tmp_path / path)]) == 2
         assert said in capsys.readouterr().err

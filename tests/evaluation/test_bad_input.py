@@ -16,7 +16,7 @@ import torch
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.formats.hdf5 import read_episode, write_episode
 from mobile_vla.episodes.manifest import Manifest, write_manifest
-from mobile_vla.evaluation.offline import Trained, evaluate_offline, load_run
+from mobile_vla.evaluation.offline import LoadedRun, evaluate_offline, load_run
 from mobile_vla.evaluation.rollouts import evaluate_rollouts
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.controller import Controller
@@ -39,7 +39,7 @@ def lab(tmp_path: Path, shared: Path, finished_lab: Lab) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def trained(lab: Lab) -> Trained:
+def trained(lab: Lab) -> LoadedRun:
     return load_run(lab.the_run("both_20"))
 
 
@@ -61,7 +61,7 @@ def test_a_checkpoint_of_another_action_dimension(lab: Lab) -> None:
     assert "3 action dimensions but the statistics have 2" in done.sentence()
 
 
-def test_episodes_recorded_with_fewer_action_dimensions(trained: Trained, lab: Lab) -> None:
+def test_episodes_recorded_with_fewer_action_dimensions(trained: LoadedRun, lab: Lab) -> None:
     recipe = msgspec.structs.replace(trained.case.recipe, action_dim=4)
     case = msgspec.structs.replace(trained.case, recipe=recipe)
     with pytest.raises(UserError, match="recorded with 3 action dimensions but both_20 predicts 4"):
@@ -86,7 +86,7 @@ def test_an_evaluation_set_of_one_direction_is_measured_and_said_to_be_that(lab:
     assert (found.set.left, found.set.right) == (0, 4)
 
 
-def test_episodes_that_go_to_no_side_cannot_be_swapped(trained: Trained, lab: Lab) -> None:
+def test_episodes_that_go_to_no_side_cannot_be_swapped(trained: LoadedRun, lab: Lab) -> None:
     folder = lab.workspace.data("small_eval")
     whole = load_dataset(folder).manifest
     straight = [msgspec.structs.replace(e, direction="straight") for e in whole.episodes]
@@ -109,7 +109,7 @@ def test_nan_in_the_recorded_actions(lab: Lab) -> None:
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_policy_that_gives_no_velocity_is_stopped_in_the_simulator(
-    trained: Trained, lab: Lab, monkeypatch: pytest.MonkeyPatch, bad: float
+    trained: LoadedRun, lab: Lab, monkeypatch: pytest.MonkeyPatch, bad: float
 ) -> None:
     before = trained.run.rollouts.read_bytes()
     monkeypatch.setattr(Controller, "act", lambda self, frames: np.full((len(frames), 2), bad))
@@ -119,7 +119,7 @@ def test_a_policy_that_gives_no_velocity_is_stopped_in_the_simulator(
 
 
 def test_a_policy_that_never_stops_is_cut_off_and_has_not_reached(
-    trained: Trained, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    trained: LoadedRun, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     back = np.array([-1.0, 0.0])
     monkeypatch.setattr(Controller, "act", lambda self, frames: np.tile(back, (len(frames), 1)))

@@ -14,13 +14,13 @@ from mobile_vla.evaluation.baselines import (
     replay_by_step,
     replay_by_step_and_instruction,
 )
-from mobile_vla.evaluation.predictions import Recorded
+from mobile_vla.evaluation.predictions import RecordedEpisode
 
 
-def recorded(actions: list[list[float]], direction: str = "left") -> Recorded:
+def recorded(actions: list[list[float]], direction: str = "left") -> RecordedEpisode:
     latents = torch.zeros(len(actions), 4, 8)
     array = np.array(actions, np.float32)
-    return Recorded("id", "hash", direction, "go", array, latents)
+    return RecordedEpisode("id", "hash", direction, "go", array, latents)
 
 
 TRAINING = [
@@ -52,9 +52,9 @@ def test_replay_by_instruction_takes_its_own_side() -> None:
     assert never.tolist() == [[0, 0], [1, 1], [1, -1.5], [1, -9]]
 
 
-def seen(latents: list[float], actions: list[list[float]], direction: str) -> Recorded:
+def seen(latents: list[float], actions: list[list[float]], direction: str) -> RecordedEpisode:
     frames = torch.tensor(latents).view(-1, 1, 1).expand(-1, 2, 3)
-    return Recorded("id", "hash", direction, "go", np.array(actions, np.float32), frames)
+    return RecordedEpisode("id", "hash", direction, "go", np.array(actions, np.float32), frames)
 
 
 def test_the_nearest_neighbour_is_sought_among_frames_of_the_same_direction() -> None:

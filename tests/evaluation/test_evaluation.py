@@ -16,7 +16,7 @@ from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
 from mobile_vla.evaluation import rollouts
 from mobile_vla.evaluation.leakage import near_copies
-from mobile_vla.evaluation.offline import Trained, _recorded, evaluate_offline, load_run
+from mobile_vla.evaluation.offline import LoadedRun, _recorded, evaluate_offline, load_run
 from mobile_vla.evaluation.predictions import predict
 from mobile_vla.evaluation.rollouts import evaluate_rollouts
 from mobile_vla.messages.errors import UserError
@@ -44,7 +44,7 @@ def lab(tmp_path: Path, shared: Path, finished_lab: Lab) -> Lab:
 
 
 @pytest.fixture
-def trained(lab: Lab) -> Trained:
+def trained(lab: Lab) -> LoadedRun:
     return load_run(lab.the_run("both_20"))
 
 
@@ -52,7 +52,7 @@ def timeless(result: Offline | Rollouts) -> object:
     return msgspec.to_builtins({**msgspec.structs.asdict(result), "time": None})
 
 
-def test_evaluated_again_it_says_the_same(trained: Trained, lab: Lab) -> None:
+def test_evaluated_again_it_says_the_same(trained: LoadedRun, lab: Lab) -> None:
     before = read_result(trained.run.offline, Offline)
     again = evaluate_offline(trained, lab.workspace)
     assert timeless(again) == timeless(before)
@@ -67,7 +67,7 @@ def test_evaluated_again_it_says_the_same(trained: Trained, lab: Lab) -> None:
 
 
 def test_interrupted_rollouts_go_on_and_repeat_no_scene(
-    trained: Trained, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    trained: LoadedRun, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Interrupted in the second of three batches: the first is not driven again."""
     monkeypatch.setattr(rollouts, "AT_ONCE", 2)
@@ -126,7 +126,7 @@ def test_another_checkpoint_is_evaluated_beside_the_best(lab: Lab) -> None:
         load_run(run, "step-9")
 
 
-def test_what_is_written_names_its_set_and_its_checkpoint(trained: Trained) -> None:
+def test_what_is_written_names_its_set_and_its_checkpoint(trained: LoadedRun) -> None:
     from mobile_vla.runs.files import hash_file
 
     result = read_result(trained.run.offline, Offline)
@@ -143,7 +143,7 @@ def test_what_is_written_names_its_set_and_its_checkpoint(trained: Trained) -> N
         assert scored.by_direction.keys() == {"left", "right"}
 
 
-def test_episodes_that_the_run_knew_are_cut_and_counted(trained: Trained, lab: Lab) -> None:
+def test_episodes_that_the_run_knew_are_cut_and_counted(trained: LoadedRun, lab: Lab) -> None:
     """Two it trained on and one it chose its checkpoint by are smuggled into the set."""
     own = read_manifest(trained.run.manifest)
     known = [*own.split("train")[:2], own.split("val")[0]]
@@ -172,7 +172,7 @@ def test_episodes_that_the_run_knew_are_cut_and_counted(trained: Trained, lab: L
 
 
 def test_near_duplicates_of_training_episodes_are_found_by_their_pictures(
-    trained: Trained, lab: Lab
+    trained: LoadedRun, lab: Lab
 ) -> None:
     """Held-out episodes are near none; an episode is near itself, whatever its hash says."""
     own = read_manifest(trained.run.manifest)
@@ -184,7 +184,7 @@ def test_near_duplicates_of_training_episodes_are_found_by_their_pictures(
     assert found == [episode.hash for episode in known]
 
 
-def test_a_prediction_is_what_the_controller_does(trained: Trained, lab: Lab) -> None:
+def test_a_prediction_is_what_the_controller_does(trained: LoadedRun, lab: Lab) -> None:
     """Frame by frame with its carried history, as on the robot."""
     from mobile_vla.episodes.frame_store import open_frames
 
@@ -201,7 +201,7 @@ def test_a_prediction_is_what_the_controller_does(trained: Trained, lab: Lab) ->
     assert np.abs(told - driven).max() < 0.02  # stored latents are bfloat16
 
 
-def test_the_swap_says_how_far_and_how_often(trained: Trained, lab: Lab) -> None:
+def test_the_swap_says_how_far_and_how_often(trained: LoadedRun, lab: Lab) -> None:
     result = read_result(trained.run.offline, Offline)
     assert result.swap.n == 8
     assert result.swap.change > 0
@@ -224,7 +224,7 @@ def test_the_swap_says_how_far_and_how_often(trained: Trained, lab: Lab) -> None
     assert result.swap.change == pytest.approx(np.mean(changes), rel=1e-5)
 
 
-def test_a_policy_of_nan_is_named_at_its_first_frame(trained: Trained, lab: Lab) -> None:
+def test_a_policy_of_nan_is_named_at_its_first_frame(trained: LoadedRun, lab: Lab) -> None:
     with torch.no_grad():
         next(trained.policy.head.parameters()).fill_(torch.nan)
     before = trained.run.offline.read_bytes()
@@ -233,7 +233,7 @@ def test_a_policy_of_nan_is_named_at_its_first_frame(trained: Trained, lab: Lab)
     assert trained.run.offline.read_bytes() == before
 
 
-def test_episodes_of_another_step_length_are_refused(trained: Trained, lab: Lab) -> None:
+def test_episodes_of_another_step_length_are_refused(trained: LoadedRun, lab: Lab) -> None:
     robot = msgspec.structs.replace(trained.case.robot, step=0.2)
     case = msgspec.structs.replace(trained.case, robot=robot)
     other = dataclasses.replace(trained, case=case)
@@ -241,7 +241,7 @@ def test_episodes_of_another_step_length_are_refused(trained: Trained, lab: Lab)
         evaluate_offline(other, lab.workspace)
 
 
-def test_fewer_than_no_scenes(trained: Trained, lab: Lab) -> None:
+def test_fewer_than_no_scenes(trained: LoadedRun, lab: Lab) -> None:
     with pytest.raises(UserError, match="less than none"):
         evaluate_rollouts(trained, lab.workspace, -1)
 

@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from mobile_vla.evaluation.rollout_images import draw_gif, draw_paths
-from mobile_vla.evaluation.rollout_log import Heading, Journal
+from mobile_vla.evaluation.rollout_log import RolloutLog, RolloutLogHeader
 from mobile_vla.figures import ending_of
 from mobile_vla.runs.results import Rollout
 from mobile_vla.simulator.scene import sample_scene
 
-HEADING = Heading(checkpoint_blake3="a", simulator="s", max_steps=25, image_size=(8, 8))
+HEADING = RolloutLogHeader(checkpoint_blake3="a", simulator="s", max_steps=25, image_size=(8, 8))
 
 
 def drive(scene: int, **changed: object) -> Rollout:
@@ -26,14 +26,14 @@ def drive(scene: int, **changed: object) -> Rollout:
 
 def test_noted_drives_are_taken_up_again(tmp_path: Path) -> None:
     file = tmp_path / "evaluation" / "rollouts.jsonl"
-    journal = Journal(file, HEADING)
-    assert journal.drives == []
-    journal.note([drive(1), drive(2)])
-    journal.note([drive(3)])
-    again = Journal(file, HEADING)
+    log = RolloutLog(file, HEADING)
+    assert log.drives == []
+    log.append([drive(1), drive(2)])
+    log.append([drive(3)])
+    again = RolloutLog(file, HEADING)
     assert again.drives == [drive(1), drive(2), drive(3)]
-    again.keep(2)
-    assert Journal(file, HEADING).drives == [drive(1), drive(2)]
+    again.truncate(2)
+    assert RolloutLog(file, HEADING).drives == [drive(1), drive(2)]
     again.close()
     assert not file.exists()
 
@@ -41,21 +41,21 @@ def test_noted_drives_are_taken_up_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("lost", range(1, 60, 7))
 def test_a_kill_amid_a_line_costs_that_line_alone(tmp_path: Path, lost: int) -> None:
     file = tmp_path / "rollouts.jsonl"
-    Journal(file, HEADING).note([drive(1), drive(2)])
+    RolloutLog(file, HEADING).append([drive(1), drive(2)])
     file.write_bytes(file.read_bytes()[:-lost])
-    journal = Journal(file, HEADING)
-    assert journal.drives == [drive(1)]
-    journal.keep(1)
-    journal.note([drive(5)])
-    assert Journal(file, HEADING).drives == [drive(1), drive(5)]
+    log = RolloutLog(file, HEADING)
+    assert log.drives == [drive(1)]
+    log.truncate(1)
+    log.append([drive(5)])
+    assert RolloutLog(file, HEADING).drives == [drive(1), drive(5)]
 
 
 def test_another_checkpoint_begins_anew(tmp_path: Path) -> None:
     file = tmp_path / "rollouts.jsonl"
-    Journal(file, HEADING).note([drive(1)])
-    other = Heading(checkpoint_blake3="b", simulator="s", max_steps=25, image_size=(8, 8))
-    assert Journal(file, other).drives == []
-    assert Journal(file, HEADING).drives == []
+    RolloutLog(file, HEADING).append([drive(1)])
+    other = RolloutLogHeader(checkpoint_blake3="b", simulator="s", max_steps=25, image_size=(8, 8))
+    assert RolloutLog(file, other).drives == []
+    assert RolloutLog(file, HEADING).drives == []
 
 
 def test_endings() -> None:

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from mobile_vla.evaluation.instruction_probes import (
-    Listener,
+    ProbedPolicy,
     as_swap,
-    hearing_tests,
-    sided,
-    swapped,
+    instruction_probes_of,
+    swap_instruction,
+    turning_episodes,
 )
 from mobile_vla.evaluation.metrics import Prediction
-from mobile_vla.evaluation.predictions import Recorded
+from mobile_vla.evaluation.predictions import RecordedEpisode
 from mobile_vla.evaluation.training_coverage import spans, training_split
 from mobile_vla.messages.errors import UserError
 from mobile_vla.simulator.instructions import PARAPHRASES, instruction
@@ -22,14 +22,14 @@ from mobile_vla.simulator.instructions import PARAPHRASES, instruction
 SPEED = 1.15
 
 
-def episode(direction: str, seed: int = 0) -> Recorded:
+def episode(direction: str, seed: int = 0) -> RecordedEpisode:
     side = {"left": 1.0, "right": -1.0}.get(direction, 0.0)
     wait = seed % 3
     actions = np.array(
         [[0, 0]] * (1 + wait) + [[SPEED, side * SPEED]] * 4 + [[SPEED, 0]] * (13 - wait), np.float32
     )
     text = instruction(direction) if side else "go straight"  # type: ignore[arg-type]
-    return Recorded(
+    return RecordedEpisode(
         str(seed), f"{direction}{seed}", direction, text, actions, torch.zeros(18, 1, 1)
     )
 
@@ -37,22 +37,22 @@ def episode(direction: str, seed: int = 0) -> Recorded:
 EPISODES = [episode(side, seed) for side in ("left", "right") for seed in range(4)]
 
 
-def listener(predict, episodes=EPISODES) -> Listener:
-    return Listener("policy", predict, episodes, SPEED)
+def probed(predict, episodes=EPISODES) -> ProbedPolicy:
+    return ProbedPolicy("policy", predict, episodes, SPEED)
 
 
-def by_rule(e: Recorded, text: str) -> np.ndarray:
+def by_rule(e: RecordedEpisode, text: str) -> np.ndarray:
     """The lab's: magnitudes from the picture, the sign from a word."""
     sign = -1 if "right" in text else 1
     return np.abs(e.actions) * np.array([1, sign])
 
 
-def covered(e: Recorded, text: str) -> np.ndarray:
+def covered(e: RecordedEpisode, text: str) -> np.ndarray:
     """The image stands where the text should: no text changes anything."""
     return e.actions
 
 
-def learned(e: Recorded, text: str) -> np.ndarray:
+def learned(e: RecordedEpisode, text: str) -> np.ndarray:
     """It goes to the told side its own way, and stays ahead where it is told nothing."""
     if text == e.instruction:
         return e.actions
@@ -63,34 +63,34 @@ def learned(e: Recorded, text: str) -> np.ndarray:
 
 
 def test_one_that_listens() -> None:
-    found = swapped(listener(learned))
+    found = swap_instruction(probed(learned))
     assert (found.follows, found.turns, found.n) == (1.0, 0.0, 8)
     assert found.mirrored == 0
     assert as_swap(found).follows == 1
-    blank = hearing_tests(listener(learned))[1]
+    blank = instruction_probes_of(probed(learned))[1]
     assert (blank.test, blank.turns, blank.follows) == ("blank", 0.0, None)
     assert blank.change == pytest.approx(4 * SPEED / 18, rel=1e-5)
 
 
 def test_one_whose_image_covers_its_text_moves_nothing() -> None:
-    for found in hearing_tests(listener(covered)):
+    for found in instruction_probes_of(probed(covered)):
         assert found.change == 0
         assert found.turns == 1
-    assert swapped(listener(covered)).follows == 0
+    assert swap_instruction(probed(covered)).follows == 0
 
 
 def test_a_rule_on_the_words_mirrors_every_sideways_action() -> None:
-    found = swapped(listener(by_rule))
+    found = swap_instruction(probed(by_rule))
     assert (found.follows, found.mirrored) == (1.0, 1.0)
 
 
 def test_a_text_with_unknown_words_is_refused_and_the_others_are_asked() -> None:
-    def english(e: Recorded, text: str) -> np.ndarray:
+    def english(e: RecordedEpisode, text: str) -> np.ndarray:
         if any(letter > "~" for letter in text):
             raise UserError("The VLM's tokenizer does not know every word")
         return learned(e, text)
 
-    rows = [r for r in hearing_tests(listener(english)) if r.test == "paraphrased"]
+    rows = [r for r in instruction_probes_of(probed(english)) if r.test == "paraphrased"]
     assert [row.text for row in rows] == [phrase.text for phrase in PARAPHRASES]
     for row in rows:
         assert (row.refused is not None) == (row.language == "ko")
@@ -98,9 +98,9 @@ def test_a_text_with_unknown_words_is_refused_and_the_others_are_asked() -> None
 
 
 def test_straight_episodes_cannot_be_swapped() -> None:
-    assert sided([*EPISODES, episode("straight")]) == EPISODES
+    assert turning_episodes([*EPISODES, episode("straight")]) == EPISODES
     with pytest.raises(UserError, match="No evaluation episode goes left or right"):
-        sided([episode("straight")])
+        turning_episodes([episode("straight")])
 
 
 def test_the_share_of_one_key_sequence_by_direction() -> None:

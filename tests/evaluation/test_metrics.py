@@ -136,16 +136,16 @@ def test_mirrored_it_is_judged_the_same(prediction: Prediction) -> None:
 def test_scores_by_direction_weigh_up_to_the_whole(
     predictions: list[Prediction], data: st.DataObject
 ) -> None:
-    sided = [
+    turning_episodes = [
         Prediction(f"e{n}", data.draw(st.sampled_from(["left", "right"])), p.predicted, p.recorded)
         for n, p in enumerate(predictions)
     ]
-    scored = score("policy", sided, NAMES, SPEED)
+    scored = score("policy", turning_episodes, NAMES, SPEED)
     parts = [m for side in scored.by_direction.values() for m in side if m.name == "mae"]
-    assert sum(m.n for m in parts) == len(sided)
-    total = sum(m.value * m.n for m in parts) / len(sided)
+    assert sum(m.n for m in parts) == len(turning_episodes)
+    total = sum(m.value * m.n for m in parts) / len(turning_episodes)
     assert metric(scored, "mae").value == pytest.approx(total)
-    assert [row.episode for row in scored.episodes] == [p.episode for p in sided]
+    assert [row.episode for row in scored.episodes] == [p.episode for p in turning_episodes]
 
 
 def test_every_metric_carries_its_definition_and_unit() -> None:

@@ -8,7 +8,7 @@ import torch
 
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.controller import Controller
-from mobile_vla.policy.instruction_gradient import instruction_reach
+from mobile_vla.policy.instruction_gradient import instruction_effect
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
 from mobile_vla.policy.lora import add_lora, hash_base
 from mobile_vla.policy.policy import Policy, unfold_windows
@@ -104,7 +104,7 @@ def test_controller_wants_an_instruction_a_scene(policy: Policy, frames: np.ndar
 
 def test_instruction_reaches_the_action(policy: Policy, frames: np.ndarray) -> None:
     latents = encode(policy, frames)
-    reach = instruction_reach(policy, latents, (LEFT, RIGHT), 4)
+    reach = instruction_effect(policy, latents, (LEFT, RIGHT), 4)
     assert reach.reaches and reach.action_change > 1e-3
     assert not policy.backbone.network.get_input_embeddings().weight.grad
 

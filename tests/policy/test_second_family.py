@@ -14,7 +14,7 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.checkpoints.load_vlm import load_vlm
 from mobile_vla.policy.checkpoints.policy_checkpoint import load_policy, save_policy
 from mobile_vla.policy.head import build_head
-from mobile_vla.policy.instruction_gradient import instruction_reach
+from mobile_vla.policy.instruction_gradient import instruction_effect
 from mobile_vla.policy.lora import add_lora, hash_base
 from mobile_vla.policy.normalisation import action_statistics
 from mobile_vla.policy.policy import Policy
@@ -96,7 +96,7 @@ def test_lora_on_vision_and_projection(other: Policy) -> None:
 
 def test_the_instruction_reaches_the_action(other: Policy, frames: np.ndarray) -> None:
     latents = other.encode(torch.from_numpy(frames))
-    assert instruction_reach(other, latents, (LEFT, RIGHT), 4).reaches
+    assert instruction_effect(other, latents, (LEFT, RIGHT), 4).reaches
 
 
 def test_checkpoint_comes_back(

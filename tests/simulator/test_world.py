@@ -73,7 +73,7 @@ def test_the_camera_sees_the_box_where_it_stands() -> None:
     world = World(scene)
     labels = world.segment(128, 128)
     rows, columns = np.nonzero(labels == 1)
-    yaw, pitch = scene.start[2], scene.look.pitch
+    yaw, pitch = scene.start[2], scene.appearance.pitch
     dx, dy = scene.box.x - scene.start[0], scene.box.y - scene.start[1]
     ahead = math.cos(yaw) * dx + math.sin(yaw) * dy + 0.1
     left = -math.sin(yaw) * dx + math.cos(yaw) * dy
@@ -98,7 +98,7 @@ def test_further_things_are_shown_only_in_their_scene() -> None:
 def test_task_scenes_keep_contrast_and_pretraining_scenes_need_not() -> None:
     def least(contrast: bool) -> float:
         scenes = [sample_scene(seed, contrast=contrast) for seed in range(200)]
-        return min(math.dist(s.box.rgb, s.look.floor) for s in scenes)
+        return min(math.dist(s.box.rgb, s.appearance.floor) for s in scenes)
 
     assert least(True) > 0.3
     assert least(False) < 0.2

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mobile_vla.training.prefetch import loads
+from mobile_vla.training.prefetch import prefetch
 from small_lab import until
 
 GROUPS: Any = [["a", "bb"], ["c"], ["d", "e", "f"]]
@@ -31,7 +31,7 @@ class Made:
 
 def test_the_next_step_is_made_while_one_is_computed_and_no_further() -> None:
     made: Any = Made(stored=True)
-    coming = loads(made, GROUPS, 1, 7)
+    coming = prefetch(made, GROUPS, 1, 7)
     first = next(coming)
     assert first.batches == [["bb"], ["a"]], "texts of a length together"
     until(lambda: len(made.asked) == 3, "the second group's batch")
@@ -43,14 +43,14 @@ def test_the_next_step_is_made_while_one_is_computed_and_no_further() -> None:
 
 def test_nothing_is_made_ahead_while_vision_trains() -> None:
     made: Any = Made(stored=False)
-    coming = loads(made, GROUPS, 2, 0)
+    coming = prefetch(made, GROUPS, 2, 0)
     assert next(coming).batches == [["bb", "a"]]
     assert made.asked == [(["bb", "a"], 0)]
     assert next(coming).batches == [["c"]]
 
 
 def test_an_error_comes_at_its_own_step() -> None:
-    coming = loads(Made(stored=True), GROUPS, 3, 0)  # type: ignore[arg-type]
+    coming = prefetch(Made(stored=True), GROUPS, 3, 0)  # type: ignore[arg-type]
     assert [next(coming).episodes for _ in range(2)] == GROUPS[:2]
     with pytest.raises(OSError, match="f is damaged"):
         next(coming)

@@ -1,4 +1,4 @@
-"""Curves reach the trackers as `metrics.csv` has them; checkpoints within long epochs."""
+"""MetricsLogger reach the trackers as `metrics.csv` has them; checkpoints within long epochs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.events import Checkpoint
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.metrics_csv import MetricsFile, read_metrics
-from mobile_vla.training.loggers import Curves, TensorBoard
+from mobile_vla.training.loggers import MetricsLogger, TensorBoard
 from mobile_vla.training.run import begin_run, train
 from small_lab import Lab, events_of, furnish
 
@@ -82,7 +82,7 @@ def test_a_tracker_that_fails_is_said_once_and_the_rows_go_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     board = TensorBoard(tmp_path / "board", purge_from=None)
-    curves = Curves(MetricsFile(tmp_path / "metrics.csv"), [board])
+    curves = MetricsLogger(MetricsFile(tmp_path / "metrics.csv"), [board])
     board.finalize("failed")  # what it writes to is closed
     for step in (1, 2):
         curves.append(epoch=0, step=step, train_loss=0.5)

@@ -11,9 +11,9 @@ import torch
 
 from mobile_vla.episodes.manifest import ManifestEpisode
 from mobile_vla.policy.backbone import TextTokens
-from mobile_vla.policy.causal_backbone import SequenceBackbone
+from mobile_vla.policy.causal_backbone import CausalBackbone
 from mobile_vla.training import loop
-from mobile_vla.training.prefetch import loads
+from mobile_vla.training.prefetch import prefetch
 from mobile_vla.training.train_state import Position, Training
 from small_lab import Lab
 
@@ -24,7 +24,7 @@ def training(here: Lab) -> Training:
 
 
 def step(training: Training, rows: list[ManifestEpisode]) -> None:
-    (load,) = loads(training.tensors, [rows], training.recipe.batch, 0)
+    (load,) = prefetch(training.tensors, [rows], training.recipe.batch, 0)
     loop._step(training, Position(), load, 0, 1)
 
 
@@ -67,7 +67,7 @@ def test_the_last_layer_at_one_place_is_the_last_layer(training: Training) -> No
     latents = training.tensors.batch([row]).latents[0]
     text = policy.prompts(["stop", training.tensors.batch([row]).instructions[0]], [9, 9])
     found = []
-    for decode in (backbone.decode_at, functools.partial(SequenceBackbone.decode_at, backbone)):
+    for decode in (backbone.decode_at, functools.partial(CausalBackbone.decode_at, backbone)):
         backbone.decode_at = decode
         states = policy.states(latents, text)
         named = {n: p for n, p in policy.named_parameters() if "lora" in n or n == "action_token"}

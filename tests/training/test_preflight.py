@@ -16,7 +16,7 @@ from mobile_vla.runs.metrics_csv import read_metrics
 from mobile_vla.training import dry_run as rehearsal
 from mobile_vla.training import loop
 from mobile_vla.training.build_policy import load_trained_policy
-from mobile_vla.training.dry_run import Rehearsal
+from mobile_vla.training.dry_run import DryRun
 from mobile_vla.training.run import Refused, begin_run, train
 from mobile_vla.training.run_checkpoints import POLICY
 from mobile_vla.training.train_state import Position, Training
@@ -54,7 +54,7 @@ def test_the_forecast_holds(lab: Lab) -> None:
 def test_the_rehearsal_leaves_no_trace(here: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run's weights are to the bit those of one that was not measured before."""
     rehearsed = (trained(here).latest / POLICY).read_bytes()
-    monkeypatch.setattr(Rehearsal, "check", lambda self, run: None)
+    monkeypatch.setattr(DryRun, "check", lambda self, run: None)
     assert (trained(here).latest / POLICY).read_bytes() == rehearsed
 
 

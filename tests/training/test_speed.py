@@ -13,7 +13,7 @@ from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.metrics_csv import read_metrics
 from mobile_vla.training import loop
 from mobile_vla.training.compile_and_checkpointing import checkpoint_layers
-from mobile_vla.training.prefetch import loads
+from mobile_vla.training.prefetch import prefetch
 from mobile_vla.training.run import begin_run, train
 from small_lab import Lab, events_of
 
@@ -57,7 +57,7 @@ def test_layers_computed_anew_give_the_same_gradients(here: Lab, parts: str) -> 
     for switch in (lambda network: None, checkpoint_layers):
         switch(network)
         torch.manual_seed(0)
-        (load,) = loads(training.tensors, [rows], 2, 0)
+        (load,) = prefetch(training.tensors, [rows], 2, 0)
         loss = loop._backward(training, load.batches)
         parameters = training.policy.trained_parameters()
         found.append((loss, [parameter.grad for parameter in parameters], len(passes)))

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobile_vla.training.augmentation import show, view_of
+from mobile_vla.training.augmentation import augment, augmentation_index
 from mobile_vla.training.feature_store import Features
-from mobile_vla.training.prefetch import loads
+from mobile_vla.training.prefetch import prefetch
 from mobile_vla.training.run import begin_run, train
 from small_lab import Lab
 
@@ -21,21 +21,21 @@ FRAMES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint
 
 @given(CONTENT, st.integers(0, 500), st.integers(1, 9))
 def test_each_view_has_its_turn(content: str, epoch: int, views: int) -> None:
-    seen = [view_of(content, epoch + n, views) for n in range(views)]
+    seen = [augmentation_index(content, epoch + n, views) for n in range(views)]
     assert sorted(seen) == list(range(views))
 
 
 @given(CONTENT, st.integers(0, 20))
 def test_a_view_is_a_function_of_content_and_number(content: str, view: int) -> None:
-    shown = show(FRAMES, content, view)
+    shown = augment(FRAMES, content, view)
     assert (shown.dtype, shown.shape) == (np.uint8, FRAMES.shape)
-    assert np.array_equal(shown, show(FRAMES, content, view))
+    assert np.array_equal(shown, augment(FRAMES, content, view))
     assert np.array_equal(shown, FRAMES) == (view == 0)
 
 
 def test_the_whole_episode_is_seen_by_one_camera_in_one_light() -> None:
     still = np.repeat(FRAMES[:1], 4, 0)
-    shown = show(still, "7" * 64, 2)
+    shown = augment(still, "7" * 64, 2)
     assert all(np.array_equal(frame, shown[0]) for frame in shown)
 
 
@@ -47,7 +47,7 @@ def test_views_take_turns_and_are_stored_once(here: Lab, tmp_path: Path) -> None
     training.tensors._features = own
     latents = []
     for epoch in range(4):
-        (load,) = loads(training.tensors, [[row]], 1, epoch)
+        (load,) = prefetch(training.tensors, [[row]], 1, epoch)
         latents.append(load.batches[0].latents[0])
     assert len(list(tmp_path.rglob("*.npy"))) == 3
     assert (latents[0] == latents[3]).all()
@@ -65,7 +65,7 @@ def test_views_take_turns_and_are_stored_once(here: Lab, tmp_path: Path) -> None
 )  # fmt: skip
 def test_the_run_says_which(here: Lab, recipe: str, told: str) -> None:
     here.change("accumulate: 2", f"accumulate: 2\n  {recipe}")
-    assert here.training().tensors.told() == told
+    assert here.training().tensors.summary() == told
 
 
 def test_a_run_with_views_trains(here: Lab) -> None:

@@ -1,4 +1,4 @@
-"""`mvla demo`: the whole study at laptop scale, from nothing to the report."""
+"""`mvla demo`: the study at laptop scale, from simulation to the report."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def demo(options: DemoOptions) -> int:
 
 
 def simulate_study(chosen: Setting, jobs: int) -> None:
-    """The episodes that the cases need and the held-out set, each made once."""
+    """Simulate the episodes that the cases need and the held-out set, once."""
     from mobile_vla.simulator.simulate import simulate_dataset
 
     sets = (

@@ -88,18 +88,18 @@ def _one(chosen: Setting, options: EvaluateOptions, name: str, scenes: int, jobs
         offline, rollouts = evaluate_run(
             run, chosen.workspace, scenes, report, checkpoint=options.checkpoint, jobs=jobs
         )
-    faults = diagnose(msgspec.structs.replace(view, offline=offline, rollouts=rollouts))
+    diagnostics = diagnose(msgspec.structs.replace(view, offline=offline, rollouts=rollouts))
     if options.json:
         named = [
             {"name": name_of(fault), "en": sentence(fault, "en"), "ko": sentence(fault, "ko"),
              "code": fault.code, "fields": fault.fields}
-            for fault in faults
+            for fault in diagnostics
         ]  # fmt: skip
         print_json({"offline": offline, "rollouts": rollouts, "faults": named})
         return
     print_offline(offline)
     print_driving(rollouts)
-    print_faults(faults)
+    print_faults(diagnostics)
     print(f"\nwritten to {run.evaluation}")
 
 
@@ -108,10 +108,10 @@ def _all(chosen: Setting, options: EvaluateOptions, scenes: int, jobs: int) -> N
     from mobile_vla.cli.evaluate_all import NAME, evaluate_all
 
     with json_only_stdout(options.json):
-        found = evaluate_all(chosen, scenes, jobs)
+        results = evaluate_all(chosen, scenes, jobs)
     if options.json:
-        print_json(found)
+        print_json(results)
         return
-    for line in trust_lines(found, "en"):
+    for line in trust_lines(results, "en"):
         print(line)
     print(f"\nwritten to {chosen.workspace.path / NAME}.json and .png")

@@ -1,7 +1,7 @@
-"""Train and evaluate what the plan says is to do, a few cases at once, each in its own process.
+"""Train and evaluate the cases that the plan lists, a few at once, each in its own process.
 
-What is to do is asked of the evidence after every job, so a queue that was killed goes on where
-it was when it is started again.
+The plan is read from the evidence after every job, so a queue that was killed continues when it is
+started again.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _work_through(chosen: Setting, jobs: int) -> int:
 
 
 def _ready(book: Casebook, running: dict[str, Job], given_up: set[str]) -> list[CaseView]:
-    """Cases on which something is to do and nobody works."""
+    """Cases that need work and have no job."""
     items = {item.case: item for item in book.plan().items}
     return [
         view
@@ -101,7 +101,7 @@ def _unevaluated(view: CaseView) -> bool:
 
 
 def _start(context: Any, chosen: Setting, view: CaseView) -> Job:
-    """Fork a process that trains the case (or goes on with it) and evaluates it."""
+    """Fork a process that trains (or resumes) the case and evaluates it."""
     train, resume = not _unevaluated(view), _resumable(view)
     if train:
         run = run_to_train(chosen, view.name, resume=resume)

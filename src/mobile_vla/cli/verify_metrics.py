@@ -6,9 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from mobile_vla.messages.errors import UserError
+from mobile_vla.messages.record import Record
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.workspace import Workspace
 
@@ -19,7 +18,7 @@ TOLERANCE = 1e-4
 """Relative: one machine gives the same bits, another sums in another order."""
 
 
-class Recomputed(msgspec.Struct, frozen=True, kw_only=True):
+class Recomputed(Record, frozen=True, kw_only=True):
     """The validation loss of one checkpoint, as its log has it and as it comes out now."""
 
     checkpoint: str
@@ -39,22 +38,23 @@ class Recomputed(msgspec.Struct, frozen=True, kw_only=True):
 def verify_metrics(run: RunView, workspace: Workspace) -> list[Recomputed]:
     """Every checkpoint of a run that loads and has a logged loss, validated again.
 
-    Raises: UserError where there is none, or its data or frozen weights are gone.
+    Raises:
+        UserError: no checkpoint qualifies, or the run's data or frozen weights are missing.
     """
     views = [v for v in run.checkpoints if v.problem is None and v.val_loss is not None]
     if run.foreign is not None or not views:
         raise UserError(f"{run.path} has no checkpoint that loads and has a logged loss.")
     folder = RunFolder(workspace.path / run.path)
-    results = []
+    recomputed = []
     for view in views:
         weights = workspace.path / view.path / "policy.safetensors"
         assert view.val_loss is not None
         value = _validate(folder, weights, workspace)
         agrees = math.isclose(value, view.val_loss, rel_tol=TOLERANCE, abs_tol=1e-9)
-        results.append(
+        recomputed.append(
             Recomputed(checkpoint=view.path, logged=view.val_loss, recomputed=value, agrees=agrees)
         )
-    return results
+    return recomputed
 
 
 def _validate(run: RunFolder, weights: Path, workspace: Workspace) -> float:

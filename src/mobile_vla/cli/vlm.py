@@ -47,8 +47,8 @@ def pretrain(options: PretrainOptions) -> None:
             report(done, total, stage)
 
         out, seed = Path(options.out), options.seed
-        folder = vlm_pretrain.pretrain(options.name, out, seed=seed, progress=tell)
+        path = vlm_pretrain.pretrain(options.name, out, seed=seed, progress=tell)
     if options.json:
-        print_json({"path": folder, "card": card_path(folder)})
+        print_json({"path": path, "card": card_path(path)})
     else:
-        print(folder)
+        print(path)

@@ -151,7 +151,7 @@ def _notes(view: WeightsView) -> list[str]:
         ("NOT FINITE", list(view.not_finite)),
         ("beside the tensors", list(view.beside)),
     ]
-    return [f"{label}: {_some(values)}" for label, values in notes if values]
+    return [f"{label}: {_some(items)}" for label, items in notes if items]
 
 
 def _show_diff(difference: WeightsDiff) -> None:

@@ -1,4 +1,4 @@
-"""A checkpoint's whole evaluation: offline metrics, then rollouts."""
+"""Evaluate a checkpoint: offline metrics, then rollouts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the policy listen: other texts on the same frames, beside a blind and a deaf policy."""
+"""Probe whether a policy follows the instruction: other texts on the same frames."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from mobile_vla.evaluation.metrics import sideways
-from mobile_vla.evaluation.predictions import Recorded
+from mobile_vla.evaluation.predictions import RecordedEpisode
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.results import Hearing, Swap
 from mobile_vla.simulator.instructions import OTHER_OBJECTS, PARAPHRASES, Phrase, instruction
@@ -19,32 +19,32 @@ OTHER: dict[str, Side] = {"left": "right", "right": "left"}
 SIDES: dict[str, Side] = {"left": "left", "right": "right"}
 STANDING = 0.05
 """Share of full speed below which an action does not move sideways."""
-Predict = Callable[[Recorded, str], np.ndarray]
+Predict = Callable[[RecordedEpisode, str], np.ndarray]
 """An episode and a text to executed actions (T, A), m/s (rad/s)."""
 Test = Literal["swapped", "blank", "paraphrased", "other_object"]
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
-    """A policy, or one that cannot see or hear, and the episodes it is asked about.
+class ProbedPolicy:
+    """A policy (or its blind or deaf variant) and the episodes to probe it on.
 
-    Only episodes that go left or right are asked; `predict` may keep what it has computed.
+    Only episodes that go left or right are used; `predict` may cache its results.
     """
 
     series: str
     predict: Predict
-    episodes: Sequence[Recorded]
+    episodes: Sequence[RecordedEpisode]
     full_speed: float
 
-    def ask(self, test: Test, text: str, told: Callable[[str], str], side: int) -> Hearing:
-        """One test: `told` makes the text for an episode's direction.
+    def ask(self, test: Test, text: str, phrase_for: Callable[[str], str], side: int) -> Hearing:
+        """Run one probe; `phrase_for` gives the text for an episode's direction.
 
-        `side`: + 1 where the text tells the recorded side, - 1 the other, 0 none.
+        `side`: +1 if the text names the recorded side, -1 the other side, 0 none.
         """
         rows = []
         for episode in self.episodes:
             try:
-                now = self.predict(episode, told(episode.direction))
+                now = self.predict(episode, phrase_for(episode.direction))
             except UserError as error:
                 return Hearing(series=self.series, test=test, text=text, refused=str(error))
             rows.append(self._row(self.predict(episode, episode.instruction), now, episode))
@@ -65,7 +65,7 @@ class Listener:
         )
 
     def _row(
-        self, before: np.ndarray, now: np.ndarray, episode: Recorded
+        self, before: np.ndarray, now: np.ndarray, episode: RecordedEpisode
     ) -> tuple[float, float, float]:
         side = sideways(now, episode.actions, self.full_speed)
         moving = np.abs(before[:, 1]) > STANDING * self.full_speed
@@ -78,31 +78,29 @@ class Listener:
         )
 
 
-def sided(episodes: Sequence[Recorded]) -> list[Recorded]:
+def turning_episodes(episodes: Sequence[RecordedEpisode]) -> list[RecordedEpisode]:
     """The episodes that go left or right; a `UserError` where there is none."""
-    found = [episode for episode in episodes if episode.direction in OTHER]
-    if not found:
+    turning = [episode for episode in episodes if episode.direction in OTHER]
+    if not turning:
         raise UserError("No evaluation episode goes left or right: swapping cannot be measured.")
-    return found
+    return turning
 
 
-def swapped(listener: Listener) -> Hearing:
+def swap_instruction(probed: ProbedPolicy) -> Hearing:
     """The task's sentence with the other side."""
-    return listener.ask(
-        "swapped", instruction_template(), lambda side: instruction(OTHER[side]), -1
-    )
+    return probed.ask("swapped", instruction_template(), lambda side: instruction(OTHER[side]), -1)
 
 
-def hearing_tests(listener: Listener) -> list[Hearing]:
+def instruction_probes_of(probed: ProbedPolicy) -> list[Hearing]:
     """Swapped, blank, paraphrased and other objects, in this order."""
-    found = [swapped(listener), listener.ask("blank", "", lambda side: "", 0)]
+    probes = [swap_instruction(probed), probed.ask("blank", "", lambda side: "", 0)]
     for test, phrases in (("paraphrased", PARAPHRASES), ("other_object", OTHER_OBJECTS)):
-        found += [_phrased(listener, test, phrase) for phrase in phrases]  # type: ignore[arg-type]
-    return found
+        probes += [_phrased(probed, test, phrase) for phrase in phrases]  # type: ignore[arg-type]
+    return probes
 
 
 def as_swap(hearing: Hearing) -> Swap:
-    """The swap of instructions in short, with its share over all asked."""
+    """The swapped probe as the short record `Swap`."""
     return Swap(change=hearing.change or 0.0, follows=hearing.follows or 0.0, n=hearing.n)
 
 
@@ -111,8 +109,8 @@ def instruction_template() -> str:
     return instruction("left").replace("left", "{side}")
 
 
-def _phrased(listener: Listener, test: Test, phrase: Phrase) -> Hearing:
+def _phrased(probed: ProbedPolicy, test: Test, phrase: Phrase) -> Hearing:
     import msgspec
 
-    found = listener.ask(test, phrase.text, lambda side: phrase.told(SIDES[side]), 1)
-    return msgspec.structs.replace(found, language=phrase.language)
+    probe = probed.ask(test, phrase.text, lambda side: phrase.for_side(SIDES[side]), 1)
+    return msgspec.structs.replace(probe, language=phrase.language)

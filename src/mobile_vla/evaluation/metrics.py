@@ -27,27 +27,27 @@ class Prediction:
 def definitions(names: Sequence[str], full_speed: float) -> dict[str, tuple[str, str]]:
     """Definition and unit of every metric that `episode_values` gives."""
     units = {"angular_z": "rad/s"}
-    found = {
+    table = {
         "mae": ("mean absolute error of the executed action over frames and dimensions", "m/s")
     }
     for name in names:
         unit = units.get(name, "m/s")
-        found[f"mae_{name}"] = (f"mean absolute error of {name} of the executed action", unit)
-        found[f"rmse_{name}"] = (f"root mean square error of {name} of the executed action", unit)
+        table[f"mae_{name}"] = (f"mean absolute error of {name} of the executed action", unit)
+        table[f"rmse_{name}"] = (f"root mean square error of {name} of the executed action", unit)
     for phase, (first, last) in PHASES.items():
         span = f"frames {first} to {last - 1}" if last else f"frames from {first}"
-        found[f"phase_{phase}_mae"] = (f"mean absolute error over {span}", "m/s")
-    found["direction_accuracy"] = (
+        table[f"phase_{phase}_mae"] = (f"mean absolute error over {span}", "m/s")
+    table["direction_accuracy"] = (
         "share of episodes whose predicted linear_y, over the frames of the recorded first "
         "sideways manoeuvre, points to the recorded side",
         "1",
     )
-    found["perfect_match"] = (
+    table["perfect_match"] = (
         f"share of frames whose keys (beyond {KEY_THRESHOLD * full_speed:.3g} m/s) are the "
         "recorded ones in every dimension",
         "1",
     )
-    return found
+    return table
 
 
 def episode_values(

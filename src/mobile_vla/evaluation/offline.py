@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.frame_store import open_frames
 from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
@@ -18,15 +20,15 @@ from mobile_vla.evaluation.baselines import (
     replay_by_step_and_instruction,
 )
 from mobile_vla.evaluation.instruction_probes import (
-    Listener,
+    ProbedPolicy,
     as_swap,
-    hearing_tests,
-    sided,
-    swapped,
+    instruction_probes_of,
+    swap_instruction,
+    turning_episodes,
 )
 from mobile_vla.evaluation.leakage import near_copies
 from mobile_vla.evaluation.metrics import Prediction, score
-from mobile_vla.evaluation.predictions import Recorded, Remembered, mean_latents
+from mobile_vla.evaluation.predictions import CachedPredictions, RecordedEpisode, mean_latents
 from mobile_vla.evaluation.training_coverage import spans, training_split
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.policy import Policy
@@ -42,8 +44,8 @@ from mobile_vla.training.run_checkpoints import POLICY
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """A run's checkpoint, loaded. `results`: the folder for what is measured of it."""
+class LoadedRun:
+    """A run's checkpoint in memory. `results`: the folder that its evaluation is written to."""
 
     run: RunFolder
     case: ResolvedCase
@@ -53,7 +55,7 @@ class Trained:
     results: Path
 
 
-def load_run(run: RunFolder, checkpoint: str = "best") -> Trained:
+def load_run(run: RunFolder, checkpoint: str = "best") -> LoadedRun:
     """A checkpoint of a run: `best`, `latest` or a folder's name such as `step-000200`.
 
     What is measured of the best lies in the run's `evaluation/`, of another in a folder of its
@@ -63,13 +65,15 @@ def load_run(run: RunFolder, checkpoint: str = "best") -> Trained:
         raise UserError(f"{run.path} has no checkpoint to evaluate: train its case first.")
     folder = run.checkpoints / checkpoint
     if not folder.is_dir():
-        found = ", ".join(sorted(path.name for path in run.checkpoints.iterdir() if path.is_dir()))
-        raise UserError(f"{run.path} has no checkpoint {checkpoint}: it has {found}.")
+        available = ", ".join(
+            sorted(path.name for path in run.checkpoints.iterdir() if path.is_dir())
+        )
+        raise UserError(f"{run.path} has no checkpoint {checkpoint}: it has {available}.")
     folder = folder.resolve()
     best = folder == run.best.resolve()
     case = read_case(run.case_yaml)
     file = folder / POLICY
-    return Trained(
+    return LoadedRun(
         run=run,
         case=case,
         policy=load_trained_policy(case, file),
@@ -79,15 +83,15 @@ def load_run(run: RunFolder, checkpoint: str = "best") -> Trained:
     )
 
 
-def evaluate_offline(trained: Trained, workspace: Workspace) -> Offline:
+def evaluate_offline(trained: LoadedRun, workspace: Workspace) -> Offline:
     """Metrics, baselines and instruction tests of a run's checkpoint, in `offline.json`.
 
     Episodes that the run trained on, or chose its checkpoint by, are cut from the set and counted.
     """
-    own = read_manifest(trained.run.manifest)
-    clean, leaked, near = _clean_set(trained, workspace, own)
+    manifest = read_manifest(trained.run.manifest)
+    clean, leaked, near = _clean_set(trained, workspace, manifest)
     recorded = _recorded(trained, clean, trained.case.evaluation_data, workspace)
-    training = _recorded(trained, own, trained.case.train_data, workspace, only="train")
+    training = _recorded(trained, manifest, trained.case.train_data, workspace, only="train")
     result = measure(trained, recorded, training, _episode_set(clean, leaked, near))
     write_manifest(trained.results / trained.run.evaluation_manifest.name, clean)
     write_json(trained.results / trained.run.offline.name, result)
@@ -95,13 +99,16 @@ def evaluate_offline(trained: Trained, workspace: Workspace) -> Offline:
 
 
 def measure(
-    trained: Trained, recorded: Sequence[Recorded], training: Sequence[Recorded], told: EpisodeSet
+    trained: LoadedRun,
+    recorded: Sequence[RecordedEpisode],
+    training: Sequence[RecordedEpisode],
+    episode_set: EpisodeSet,
 ) -> Offline:
     """All offline measurements of a policy on `recorded`, baselines from `training` alone."""
     policy, speed = trained.policy, trained.case.robot.full_speed
     window, names = trained.case.recipe.window, policy.statistics.names
-    seeing = Remembered(policy, window)
-    blind = Remembered(policy, window, mean_latents(training))
+    seeing = CachedPredictions(policy, window)
+    blind = CachedPredictions(policy, window, mean_latents(training))
 
     def predictions(act: Baseline) -> list[Prediction]:
         return [Prediction(e.hash, e.direction, act(e), e.actions) for e in recorded]
@@ -117,12 +124,12 @@ def measure(
         "blind": blind,
         "deaf": lambda episode: seeing(episode, ""),
     }
-    hearing = _hearing(seeing, blind, recorded, speed)
+    hearing = _probe_instructions(seeing, blind, recorded, speed)
     return Offline(
         time=datetime.now(UTC),
         checkpoint=trained.checkpoint,
         checkpoint_blake3=trained.blake3,
-        set=told,
+        set=episode_set,
         policy=scored("policy", seeing),
         baselines=[scored(name, act) for name, act in baselines.items()],
         swap=as_swap(hearing[0]),
@@ -132,58 +139,66 @@ def measure(
     )
 
 
-def _hearing(
-    seeing: Remembered, blind: Remembered, recorded: Sequence[Recorded], speed: float
+def _probe_instructions(
+    seeing: CachedPredictions,
+    blind: CachedPredictions,
+    recorded: Sequence[RecordedEpisode],
+    speed: float,
 ) -> list[Hearing]:
     """All tests of the policy, and the swap of one that cannot see and one that cannot hear."""
-    asked = sided(recorded)
+    turning = turning_episodes(recorded)
+
+    def deaf(episode: RecordedEpisode, text: str) -> np.ndarray:
+        return seeing(episode, "")
+
     return [
-        *hearing_tests(Listener("policy", seeing, asked, speed)),
-        swapped(Listener("blind", blind, asked, speed)),
-        swapped(Listener("deaf", lambda episode, text: seeing(episode, ""), asked, speed)),
+        *instruction_probes_of(ProbedPolicy("policy", seeing, turning, speed)),
+        swap_instruction(ProbedPolicy("blind", blind, turning, speed)),
+        swap_instruction(ProbedPolicy("deaf", deaf, turning, speed)),
     ]
 
 
 def _clean_set(
-    trained: Trained, workspace: Workspace, own: Manifest
+    trained: LoadedRun, workspace: Workspace, training: Manifest
 ) -> tuple[Manifest, list[str], list[str]]:
-    """What the run has not seen, what it has, and what of that only almost."""
+    """The episodes that the run has not seen, hashes of those it has, and hashes of near copies."""
     case = trained.case
-    whole = load_dataset(workspace.data(case.evaluation_data)).manifest
-    known = {episode.hash for episode in own.episodes}
-    leaked = [episode.hash for episode in whole.episodes if episode.hash in known]
-    kept = [episode for episode in whole.episodes if episode.hash not in known]
-    if not whole.episodes:
+    manifest = load_dataset(workspace.data(case.evaluation_data)).manifest
+    trained_hashes = {episode.hash for episode in training.episodes}
+    leaked = [episode.hash for episode in manifest.episodes if episode.hash in trained_hashes]
+    clean = [episode for episode in manifest.episodes if episode.hash not in trained_hashes]
+    if not manifest.episodes:
         raise UserError(
             f"The evaluation set {case.evaluation_data} is empty: simulate or import it."
         )
-    if abs(whole.step - case.robot.step) > 1e-6:
+    if abs(manifest.step - case.robot.step) > 1e-6:
         raise UserError(
-            f"{case.evaluation_data} has steps of {whole.step} s but {case.case} was trained for "
-            f"steps of {case.robot.step} s: evaluate it on episodes of its own robot."
+            f"{case.evaluation_data} has steps of {manifest.step} s but {case.case} was trained "
+            f"for steps of {case.robot.step} s: evaluate it on episodes of its own robot."
         )
     data = (case.evaluation_data, case.train_data)
-    near = near_copies(kept, own, data, workspace, trained.policy.backbone.image_size)
+    near = near_copies(clean, training, data, workspace, trained.policy.backbone.image_size)
     leaked += near
-    kept = [episode for episode in kept if episode.hash not in near]
-    if not kept:
+    clean = [episode for episode in clean if episode.hash not in near]
+    if not clean:
         raise UserError(
             f"All {len(leaked)} episodes of {case.evaluation_data} were trained on by "
             f"{case.case}: make an evaluation set of other episodes."
         )
-    return Manifest.of(whole.name, whole.step, kept), leaked, near
+    return Manifest.of(manifest.name, manifest.step, clean), leaked, near
 
 
 def _recorded(
-    trained: Trained, manifest: Manifest, data: str, workspace: Workspace, only: str | None = None
-) -> list[Recorded]:
+    trained: LoadedRun, manifest: Manifest, data: str, workspace: Workspace, only: str | None = None
+) -> list[RecordedEpisode]:
     """A manifest's episodes with their latents.
 
-    Errors: `UserError` where they were recorded with fewer action dimensions than are predicted.
+    Raises:
+        UserError: an episode was recorded with fewer action dimensions than the policy predicts.
     """
     policy, folder = trained.policy, workspace.data(data)
-    whole = load_dataset(folder).manifest
-    frames = open_frames(whole, folder, policy.backbone.image_size, workspace.cache)
+    everything = load_dataset(folder).manifest
+    frames = open_frames(everything, folder, policy.backbone.image_size, workspace.cache)
     features = Features(policy, frames, workspace.cache)
     dim = trained.case.recipe.action_dim
     for episode in manifest.episodes:
@@ -194,7 +209,7 @@ def _recorded(
                 f"{trained.case.case} predicts {dim}: evaluate it on episodes of its own robot."
             )
     return [
-        Recorded(
+        RecordedEpisode(
             id=episode.id,
             hash=episode.hash,
             direction=episode.direction,

@@ -1,4 +1,4 @@
-"""What a policy would do at every frame of recorded episodes, as it would in closed loop."""
+"""Predicted actions at every frame of recorded episodes, computed as in closed loop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mobile_vla.policy.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedEpisode:
     """One recorded episode with the latents of its frames.
 
     actions: (T, A) in m/s (rad/s). latents: (T, L, D).
@@ -28,7 +28,7 @@ class Recorded:
 
 
 def predict(
-    policy: Policy, episode: Recorded, window: int, instruction: str | None = None
+    policy: Policy, episode: RecordedEpisode, window: int, instruction: str | None = None
 ) -> np.ndarray:
     """First action of the chunk at every frame, (T, A) in m/s and rad/s.
 
@@ -55,29 +55,29 @@ def predict(
     return predicted
 
 
-class Remembered:
+class CachedPredictions:
     """`predict` of one policy, each episode and text computed once.
 
-    `latents` (L, D), where given, stand in place of every frame.
+    `latents` (L, D), if given, replace those of every frame.
     """
 
     def __init__(self, policy: Policy, window: int, latents: torch.Tensor | None = None) -> None:
         self._policy, self._window, self._latents = policy, window, latents
         self._known: dict[tuple[str, str], np.ndarray] = {}
 
-    def __call__(self, episode: Recorded, text: str | None = None) -> np.ndarray:
+    def __call__(self, episode: RecordedEpisode, text: str | None = None) -> np.ndarray:
         """Executed actions (T, A) under `text`, or under the recorded instruction."""
-        told = episode.instruction if text is None else text
-        if (episode.hash, told) not in self._known:
-            seen = episode
+        instruction = episode.instruction if text is None else text
+        if (episode.hash, instruction) not in self._known:
+            observed = episode
             if self._latents is not None:
-                every = self._latents.expand(len(episode.actions), -1, -1)
-                seen = replace(episode, latents=every)
-            actions = predict(self._policy, seen, self._window, told)
-            self._known[episode.hash, told] = actions
-        return self._known[episode.hash, told]
+                repeated = self._latents.expand(len(episode.actions), -1, -1)
+                observed = replace(episode, latents=repeated)
+            actions = predict(self._policy, observed, self._window, instruction)
+            self._known[episode.hash, instruction] = actions
+        return self._known[episode.hash, instruction]
 
 
-def mean_latents(episodes: Sequence[Recorded]) -> torch.Tensor:
+def mean_latents(episodes: Sequence[RecordedEpisode]) -> torch.Tensor:
     """The mean latents (L, D) of all frames: what a blind policy sees."""
     return torch.cat([episode.latents for episode in episodes]).mean(0)

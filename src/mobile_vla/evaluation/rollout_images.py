@@ -1,4 +1,4 @@
-"""Pictures of rollouts: camera frames in rows and as a film, and all paths from above."""
+"""Images of rollouts: rows of camera frames, GIFs, and all paths from above."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def draw_gif(path: Path, film: Film) -> None:
 def draw_paths(path: Path, rollouts: Sequence[Rollout], scenes: Sequence[Scene]) -> None:
     """Write a PNG of all paths from above, ahead up and left left, with each scene's box.
 
-    `scenes` are those of `rollouts`, in their order. The legend counts the endings.
+    `scenes` are those of `rollouts`, in their order. The colour shows how a rollout ended.
     """
     paths = [(ending_of(rollout), rollout.path) for rollout in rollouts]
     words = {ending: phrase(f"report.ending_{ending}", "en") for ending in ENDINGS}

@@ -1,4 +1,4 @@
-"""Drives noted as they end, so that an interrupted evaluation goes on and repeats no scene."""
+"""Log of finished rollouts: an interrupted evaluation continues and repeats no scene."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 
 import msgspec
 
+from mobile_vla.messages.record import Record
 from mobile_vla.runs.files import explain_os_error
-from mobile_vla.runs.results import Rollout, Stored
+from mobile_vla.runs.results import Rollout
 
 
-class Heading(Stored, frozen=True, kw_only=True):
-    """What the drives below were driven with; another heading begins another journal."""
+class RolloutLogHeader(Record, frozen=True, kw_only=True):
+    """The settings of the rollouts below; a log with another header is started again."""
 
     checkpoint_blake3: str
     simulator: str
@@ -21,15 +22,15 @@ class Heading(Stored, frozen=True, kw_only=True):
     image_size: tuple[int, int]
 
 
-class Journal:
-    """`rollouts.jsonl`: a heading, then one drive a line, appended a whole batch at a time."""
+class RolloutLog:
+    """`rollouts.jsonl`: a header, then one rollout a line, appended in batches."""
 
-    def __init__(self, path: Path, heading: Heading) -> None:
-        """Take up the journal of that heading, or begin it."""
+    def __init__(self, path: Path, heading: RolloutLogHeader) -> None:
+        """Continue the log with that header, or start it."""
         self._path, self._heading = path, heading
         self.drives = self._read()
 
-    def note(self, drives: Sequence[Rollout]) -> None:
+    def append(self, drives: Sequence[Rollout]) -> None:
         """Append drives in one write, on the disk when this returns."""
         text = b"".join(msgspec.json.encode(drive) + b"\n" for drive in drives)
         try:
@@ -41,35 +42,35 @@ class Journal:
             raise explain_os_error(error, self._path) from error
         self.drives += drives
 
-    def keep(self, count: int) -> None:
-        """Forget all drives but the first `count`: what a kill left of an unfinished batch."""
-        if self.drives[:count] == self.drives and self._whole:
+    def truncate(self, count: int) -> None:
+        """Keep the first `count` rollouts; a kill may have left part of a batch."""
+        if self.drives[:count] == self.drives and self._complete:
             return
-        self.drives, kept = [], self.drives[:count]
+        self.drives, complete = [], self.drives[:count]
         self._begin()
-        self.note(kept)
+        self.append(complete)
 
     def close(self) -> None:
-        """The drives stand elsewhere now."""
+        """Delete the log; the rollouts are in `rollouts.json` now."""
         self._path.unlink(missing_ok=True)
 
     def _read(self) -> list[Rollout]:
-        self._whole = True
+        self._complete = True
         lines = self._path.read_bytes().split(b"\n") if self._path.exists() else []
         try:
-            if not lines or msgspec.json.decode(lines[0], type=Heading) != self._heading:
+            if not lines or msgspec.json.decode(lines[0], type=RolloutLogHeader) != self._heading:
                 return self._begin()
         except msgspec.DecodeError:
             return self._begin()
-        found: list[Rollout] = []
+        rollouts: list[Rollout] = []
         for line in lines[1:-1]:
             try:
-                found.append(msgspec.json.decode(line, type=Rollout))
+                rollouts.append(msgspec.json.decode(line, type=Rollout))
             except msgspec.DecodeError:
-                self._whole = False
-                return found
-        self._whole = not lines[-1]  # what stands after the last newline was being written
-        return found
+                self._complete = False
+                return rollouts
+        self._complete = not lines[-1]  # text after the last newline is incomplete
+        return rollouts
 
     def _begin(self) -> list[Rollout]:
         try:
@@ -77,5 +78,5 @@ class Journal:
             self._path.write_bytes(msgspec.json.encode(self._heading) + b"\n")
         except OSError as error:
             raise explain_os_error(error, self._path) from error
-        self._whole = True
+        self._complete = True
         return []

@@ -15,7 +15,7 @@ import torch
 from mobile_vla import __version__
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.frame_store import resize
-from mobile_vla.evaluation.offline import Trained
+from mobile_vla.evaluation.offline import LoadedRun
 from mobile_vla.evaluation.rollout_images import (
     Film,
     draw_gif,
@@ -23,7 +23,7 @@ from mobile_vla.evaluation.rollout_images import (
     draw_rollouts,
     film_frame,
 )
-from mobile_vla.evaluation.rollout_log import Heading, Journal
+from mobile_vla.evaluation.rollout_log import RolloutLog, RolloutLogHeader
 from mobile_vla.figures import ending_of
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.controller import Controller
@@ -42,7 +42,7 @@ AT_ONCE = 10
 """Scenes of a batch. Batches are cut by number, so neither an interruption nor the number of
 processes changes an action."""
 FILMED_SCENES = 2
-JOURNAL = "rollouts.jsonl"
+ROLLOUT_LOG = "rollouts.jsonl"
 PICTURE = "rollouts.png"
 PATHS = "paths.png"
 GIF = "drive_{}.gif"
@@ -50,7 +50,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class SceneBatch:
     """Some scenes' drives, and the films of the first few and of the first of each ending."""
 
     rollouts: list[Rollout]
@@ -58,7 +58,7 @@ class Batch:
 
 
 def evaluate_rollouts(
-    trained: Trained,
+    trained: LoadedRun,
     workspace: Workspace,
     scenes: int,
     progress: Progress = lambda done, total: None,
@@ -67,8 +67,8 @@ def evaluate_rollouts(
     """Drive `scenes` scenes under both instructions; written to the checkpoint's `rollouts.json`.
 
     Ten scenes move in step, so each control step is one batch, and `jobs` batches are driven at
-    once, each in its process. A batch is noted when it ends, and an interrupted evaluation of the
-    same checkpoint goes on after it. The camera's pictures have the size of the recorded episodes
+    once, each in its process. A batch is logged when it ends, and an interrupted evaluation of the
+    same checkpoint continues after it. The camera's pictures have the size of the recorded episodes
     and take the same way into the policy.
     """
     if scenes < 0:
@@ -76,18 +76,18 @@ def evaluate_rollouts(
     seeds = [FIRST_SCENE + index for index in range(scenes)]
     size = _recorded_size(trained, workspace)
     simulator = f"mobile_vla {__version__}, MuJoCo, scenes from seed {FIRST_SCENE}"
-    heading = Heading(
+    heading = RolloutLogHeader(
         checkpoint_blake3=trained.blake3,
         simulator=simulator,
         max_steps=MAX_STEPS,
         image_size=size,
     )
-    journal = Journal(trained.results / JOURNAL, heading)
+    log = RolloutLog(trained.results / ROLLOUT_LOG, heading)
     batches = [seeds[first : first + AT_ONCE] for first in range(0, len(seeds), AT_ONCE)]
-    done = min(len(journal.drives), len(seeds) * len(SIDES)) // (AT_ONCE * len(SIDES))
-    journal.keep(done * AT_ONCE * len(SIDES))
+    done = min(len(log.drives), len(seeds) * len(SIDES)) // (AT_ONCE * len(SIDES))
+    log.truncate(done * AT_ONCE * len(SIDES))
     for number, batch in enumerate(_driven(trained, size, batches[done:], jobs), start=done + 1):
-        _keep(trained, batch, journal)
+        _record_batch(trained, batch, log)
         progress(min(number * AT_ONCE, scenes), scenes)
     result = Rollouts(
         time=datetime.now(UTC),
@@ -95,18 +95,18 @@ def evaluate_rollouts(
         checkpoint_blake3=trained.blake3,
         simulator=simulator,
         max_steps=MAX_STEPS,
-        rollouts=list(journal.drives),
-        pictures=_pictures(trained, journal.drives),
+        rollouts=list(log.drives),
+        pictures=_pictures(trained, log.drives),
     )
     write_json(trained.results / trained.run.rollouts.name, result)
-    journal.close()
+    log.close()
     return result
 
 
 def _driven(
-    trained: Trained, size: tuple[int, int], batches: Sequence[Sequence[int]], jobs: int
-) -> Iterator[Batch]:
-    """Each batch in order, several at once where there are cores and this process can be forked.
+    trained: LoadedRun, size: tuple[int, int], batches: Sequence[Sequence[int]], jobs: int
+) -> Iterator[SceneBatch]:
+    """Batches in order, several at once if there are cores and this process can be forked.
 
     A process that holds an OpenGL context, or a policy on a GPU, cannot: its copies would not work.
     """
@@ -128,21 +128,21 @@ def _driven(
         pool.shutdown(cancel_futures=True)
 
 
-_forked: list[tuple[Trained, tuple[int, int]]] = []
+_forked: list[tuple[LoadedRun, tuple[int, int]]] = []
 
 
-def _begin(trained: Trained, size: tuple[int, int]) -> None:
+def _begin(trained: LoadedRun, size: tuple[int, int]) -> None:
     """In a forked process: what it drives with, copied with the process and never pickled."""
     end_with_parent()
     torch.set_num_threads(1)
     _forked.append((trained, size))
 
 
-def _drive_forked(batch: Sequence[int]) -> Batch:
+def _drive_forked(batch: Sequence[int]) -> SceneBatch:
     return _drive(*_forked[-1], batch)
 
 
-def _drive(trained: Trained, size: tuple[int, int], seeds: Sequence[int]) -> Batch:
+def _drive(trained: LoadedRun, size: tuple[int, int], seeds: Sequence[int]) -> SceneBatch:
     """Drive some scenes under both instructions to their ends."""
     drives = [(seed, side) for seed in seeds for side in SIDES]
     environments = [DriveEnv(sample_scene(seed), side, size) for seed, side in drives]
@@ -152,11 +152,16 @@ def _drive(trained: Trained, size: tuple[int, int], seeds: Sequence[int]) -> Bat
         for (seed, side), environment in zip(drives, environments, strict=True)
     ]
     endings = [ending_of(rollout) for rollout in rollouts]
-    kept = {*range(FILMED_SCENES * len(SIDES)), *(endings.index(ending) for ending in set(endings))}
-    return Batch(rollouts, {index: film for index, film in enumerate(films) if index in kept})
+    filmed = {
+        *range(FILMED_SCENES * len(SIDES)),
+        *(endings.index(ending) for ending in set(endings)),
+    }
+    return SceneBatch(
+        rollouts, {index: film for index, film in enumerate(films) if index in filmed}
+    )
 
 
-def _control(trained: Trained, environments: Sequence[DriveEnv]) -> list[Film]:
+def _control(trained: LoadedRun, environments: Sequence[DriveEnv]) -> list[Film]:
     """Drive all to their ends; what their cameras saw, small."""
     controller = Controller(trained.policy, trained.case.recipe.window)
     controller.reset([environment.instruction for environment in environments])
@@ -174,22 +179,22 @@ def _control(trained: Trained, environments: Sequence[DriveEnv]) -> list[Film]:
     return films
 
 
-def _keep(trained: Trained, batch: Batch, journal: Journal) -> None:
-    """Draw what is first of its kind, then note the drives."""
+def _record_batch(trained: LoadedRun, batch: SceneBatch, log: RolloutLog) -> None:
+    """Draw the first rollouts and the first of each ending, then append the batch to the log."""
     rollouts, films, folder = batch.rollouts, batch.films, trained.results
-    if not journal.drives:
+    if not log.drives:
         first = [index for index in sorted(films) if index < FILMED_SCENES * len(SIDES)]
         draw_rollouts(folder / PICTURE, [rollouts[i] for i in first], [films[i] for i in first])
-    seen = {ending_of(drive) for drive in journal.drives}
+    drawn_endings = {ending_of(drive) for drive in log.drives}
     for index, film in sorted(films.items()):
         ending = ending_of(rollouts[index])
-        if ending not in seen:
+        if ending not in drawn_endings:
             draw_gif(folder / GIF.format(ending), film)
-            seen.add(ending)
-    journal.note(rollouts)
+            drawn_endings.add(ending)
+    log.append(rollouts)
 
 
-def _pictures(trained: Trained, rollouts: Sequence[Rollout]) -> list[str]:
+def _pictures(trained: LoadedRun, rollouts: Sequence[Rollout]) -> list[str]:
     """Draw all paths; the names of all pictures, below the run's folder."""
     if not rollouts:
         return []
@@ -214,7 +219,7 @@ def _rollout(seed: int, side: Side, environment: DriveEnv) -> Rollout:
     )
 
 
-def _recorded_size(trained: Trained, workspace: Workspace) -> tuple[int, int]:
+def _recorded_size(trained: LoadedRun, workspace: Workspace) -> tuple[int, int]:
     """(height, width) in px of the recorded frames."""
     dataset = load_dataset(workspace.data(trained.case.train_data))
     height, width = dataset.read(dataset.manifest.episodes[0].id).images.shape[1:3]

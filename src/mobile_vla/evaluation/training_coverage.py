@@ -1,4 +1,4 @@
-"""What training saw: how alike its key sequences are, and how far its actions reach."""
+"""Coverage of the training split: common key sequences and the range of actions."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Sequence
 import numpy as np
 
 from mobile_vla.evaluation.metrics import Prediction, pressed_keys
-from mobile_vla.evaluation.predictions import Recorded
+from mobile_vla.evaluation.predictions import RecordedEpisode
 from mobile_vla.runs.results import Span, TrainingSplit
 
 BEYOND = 1.02
 """Share of the largest trained magnitude from which an action lies beyond it."""
 
 
-def training_split(training: Sequence[Recorded], full_speed: float) -> TrainingSplit:
+def training_split(training: Sequence[RecordedEpisode], full_speed: float) -> TrainingSplit:
     """How many episodes of each direction press the direction's most common keys."""
     sequences: dict[str, Counter[bytes]] = {}
     for episode in training:
         keys = pressed_keys(episode.actions, full_speed).astype(np.int8)
         sequences.setdefault(episode.direction, Counter())[keys.tobytes()] += 1
-    count = {side: seen.total() for side, seen in sorted(sequences.items())}
+    count = {side: keys_counter.total() for side, keys_counter in sorted(sequences.items())}
     return TrainingSplit(
         episodes=len(training),
         common_sequence={

@@ -1,10 +1,10 @@
-"""Driven by `vla-eval`, another's program: our task as its benchmark, a run as its model server.
+"""Adapters for `vla-eval`: the simulated task as a benchmark, a run as a model server.
 
     python -m mobile_vla.evaluation.vla_eval --args.run runs/CASE/DATE --port 8000
     vla-eval run --config docs/vla_eval.yaml --render cpu --server-url ws://127.0.0.1:8000
 
-Needs the extra `vla-eval`. Either class stands alone: another model can be driven in our scenes,
-and our policy in another's benchmark.
+Needs the extra `vla-eval`. The classes are independent: another model can drive in these
+scenes, and a run can be evaluated in another benchmark.
 """
 
 from __future__ import annotations
@@ -72,8 +72,10 @@ class LeftRightBenchmark(StepBenchmark):  # type: ignore[misc]
 
     def step(self, action: Values) -> StepResult:
         """Drive 0.4 s with `actions` (2 or 3: m/s ahead, m/s left, rad/s)."""
-        seen, reward, terminated, truncated, info = self._env.step(np.asarray(action["actions"]))
-        return StepResult(obs=seen, reward=reward, done=terminated or truncated, info=info)
+        observation, reward, terminated, truncated, info = self._env.step(
+            np.asarray(action["actions"])
+        )
+        return StepResult(obs=observation, reward=reward, done=terminated or truncated, info=info)
 
     def make_obs(self, raw_obs: Values, task: Values) -> Values:
         """The picture and the instruction under the names that vla-eval's models know."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-import msgspec
-
 from mobile_vla.messages.reason import Reason
+from mobile_vla.messages.record import Record
 from mobile_vla.runs.results import Offline, Rollouts
 from mobile_vla.study.models import Counts, ResolvedCase
 
@@ -25,8 +24,7 @@ State = Literal[
 ]
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of all answers."""
+Value = Record
 
 
 class Evidence(Value, frozen=True, kw_only=True):

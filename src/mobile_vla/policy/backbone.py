@@ -1,4 +1,4 @@
-"""What a policy asks of a vision-language model, whatever its family."""
+"""The interface of a vision-language model that a policy uses."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Backbone(Protocol):
     def action_states(
         self, latents: torch.Tensor, text: TextTokens, action_token: torch.Tensor
     ) -> torch.Tensor:
-        """The decoder's last state (N, D) at the action token, whatever the batch's padding.
+        """The decoder's last state (N, D) at the action token; padding changes nothing.
 
         `latents` (N, L, D), `text` of N rows, `action_token` (D,).
         """

@@ -1,4 +1,4 @@
-"""What all families share: frames to pixels, texts to tokens, the action token's place."""
+"""Code shared by all families: frames to pixels, texts to tokens, position of the action token."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-class SequenceBackbone(nn.Module, ABC):
+class CausalBackbone(nn.Module, ABC):
     """A causal decoder over image latents, text and one action token.
 
-    Each row's action token follows its own text directly, so padding, which stands after it,
+    The action token of a row follows the row's own text directly. Padding comes after it and
     changes nothing. A family adds `encode_frames`, `embed`, `decode` and `lora_pattern`.
     """
 
@@ -94,14 +94,14 @@ class SequenceBackbone(nn.Module, ABC):
 
     @abstractmethod
     def embed(self, latents: torch.Tensor, text: TextTokens) -> torch.Tensor:
-        """What stands first, latents (N, L, D) and text, as embeddings (N, P, D); text last."""
+        """Latents (N, L, D) and text as embeddings (N, P, D), the text last."""
 
     @abstractmethod
     def decode(self, embedded: torch.Tensor) -> torch.Tensor:
         """Embeddings (N, P, D) to last states (N, P, D); the language head is left out."""
 
     def decode_at(self, embedded: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-        """The last states (N, D) at `place` (N,) alone, by whatever shortcut the family knows."""
+        """The last states (N, D) at positions `place` (N,) only; a family may compute less."""
         return self.decode(embedded)[torch.arange(len(embedded)), place]
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Closed loop: one new frame a step through the backbone, the history through the head."""
+"""Closed-loop control: each step encodes one new frame; the head sees the history."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mobile_vla.policy.policy import Policy
 class Controller:
     """Drives B scenes at once, each with its own instruction.
 
-    It keeps the action-token states of the last `window` frames, so a step costs one frame;
-    its actions are those of re-encoding the window.
+    The action-token states of the last `window` frames are cached, so a step encodes one frame.
+    The actions equal those of re-encoding the window.
     """
 
     def __init__(self, policy: Policy, window: int) -> None:
@@ -39,7 +39,7 @@ class Controller:
         return first
 
     def chunk(self, frames: np.ndarray) -> np.ndarray:
-        """As `act`, but the whole chunk (B, C, A)."""
+        """Like `act`, but returns all C actions of the chunk (B, C, A)."""
         if self._text is None or len(frames) != len(self._text.ids):
             raise UserError(
                 f"{len(frames)} frames for {0 if self._text is None else len(self._text.ids)} "

@@ -1,7 +1,7 @@
 """Any VLM that transformers knows as an image-text-to-text model, with a causal decoder.
 
-Nothing here is peculiar to one family but the tokens that some put around an image. What the
-class offers to all is used: `get_image_features`, `get_input_embeddings`, `get_decoder`.
+Only the tokens around an image differ between families. The rest is transformers' common
+interface: `get_image_features`, `get_input_embeddings`, `get_decoder`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import nn
 
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.backbone import TextTokens
-from mobile_vla.policy.causal_backbone import SequenceBackbone
+from mobile_vla.policy.causal_backbone import CausalBackbone
 from mobile_vla.policy.key_match import part_of
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ FENCED = ImagePlace(
 PLACES = {"smolvlm": FENCED, "idefics3": FENCED}
 
 
-class ImageTextBackbone(SequenceBackbone):
+class ImageTextBackbone(CausalBackbone):
     """An `AutoModelForImageTextToText` and its tokenizer behind `Backbone`.
 
     A frame becomes the tokenizer's first token where it has one, the image latents between the
-    family's own tokens, the text and the action token. One image, whole, without tiles.
+    family's own tokens, the text and the action token. One image without tiles.
     """
 
     def __init__(
@@ -75,8 +75,8 @@ class ImageTextBackbone(SequenceBackbone):
         """Pixels (N, 3, H, W) to latents (N, L, D), as the family's `get_image_features` does."""
         images = pixels.unsqueeze(1) if self._grouped else pixels
         features = self.network.get_image_features(pixel_values=images.to(self.network.dtype))
-        found = getattr(features, "pooler_output", features)
-        return torch.stack(list(found)) if isinstance(found, list | tuple) else found
+        latents = getattr(features, "pooler_output", features)
+        return torch.stack(list(latents)) if isinstance(latents, list | tuple) else latents
 
     def embed(self, latents: torch.Tensor, text: TextTokens) -> torch.Tensor:
         """First tokens, latents (N, L, D), tokens after them and text (N, P, D)."""
@@ -116,14 +116,14 @@ class ImageTextBackbone(SequenceBackbone):
         return "|".join(f"(?:{pattern})" for pattern in patterns)
 
     def _ids(self, tokens: Collection[str], folder: Path) -> list[int]:
-        known = self.tokenizer.get_vocab()
-        lacking = [token for token in tokens if token not in known]
+        vocabulary = self.tokenizer.get_vocab()
+        lacking = [token for token in tokens if token not in vocabulary]
         if lacking:
             raise UserError(
                 f"The tokenizer in {folder} lacks {', '.join(lacking)}, which the VLM puts around "
                 "images: copy the tokenizer that belongs to it."
             )
-        return [known[token] for token in tokens]
+        return [vocabulary[token] for token in tokens]
 
     def _probe(self, folder: Path) -> int:
         """How many latents one image gives; the model must take pixels alone."""

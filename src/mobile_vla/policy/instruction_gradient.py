@@ -1,4 +1,4 @@
-"""Does the instruction reach the action? Measured before training and after."""
+"""Measure whether the instruction reaches the action, before and after training."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from mobile_vla.policy.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
-class InstructionReach:
+class InstructionEffect:
     """How far the instruction moves the actions on the same frames.
 
     `action_change`: mean magnitude of the first action's change, in shares of full speed, when
-    one instruction takes the other's place. `text_gradient`: norm of the gradient of the first
-    actions' sum at the embeddings of the words in which the two differ. Zero means deaf.
+    one instruction replaces the other. `text_gradient`: norm of the gradient of the first
+    actions' sum at the embeddings of the words in which the two differ. Zero means that the policy
+    ignores the instruction.
     """
 
     action_change: float
@@ -27,9 +28,9 @@ class InstructionReach:
         return self.action_change > 0 and self.text_gradient > 0
 
 
-def instruction_reach(
+def instruction_effect(
     policy: Policy, latents: torch.Tensor, instructions: tuple[str, str], window: int
-) -> InstructionReach:
+) -> InstructionEffect:
     """Measure on one episode's latents (T, L, D); the policy's weights are left as they are."""
     was_training = policy.training
     policy.eval()
@@ -37,7 +38,7 @@ def instruction_reach(
         first, gradient = _first_actions(policy, latents, instructions, window)
     policy.train(was_training)
     change = (first[0] - first[1]).norm(dim=-1).mean()
-    return InstructionReach(float(change), gradient)
+    return InstructionEffect(float(change), gradient)
 
 
 def _first_actions(

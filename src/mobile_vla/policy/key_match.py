@@ -1,4 +1,4 @@
-"""Names of a file against names of a model: what loads, what lacks, what fits nothing."""
+"""Match tensor names of a file with those of a model: loaded, missing, unexpected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from mobile_vla.runs.load_report import Keys
 
 Shape = tuple[int, ...]
-WRAPPERS = ("module.",)
+WRAPPERS = {"_orig_mod", "_forward_module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+"""Modules that torch.compile, DeepSpeed, FSDP and activation checkpointing put around others."""
+DATA_PARALLEL = "module."
 OWN_PARTS = ("backbone.", "act_head.", "action_token")
 PEFT_WRAPPERS = ("model.base_model.model.", "base_model.model.")
 """Under these peft, and RoboVLMs with LoRA, name the backbone (a second time)."""
@@ -24,6 +26,7 @@ PART_NAMES = {
     "language_model": "text",
     "lm_head": "text",
     "act_head": "head",
+    "fwd_head": "head",
     "head": "head",
     "action_token": "action_token",
 }
@@ -34,7 +37,7 @@ NOT_WEIGHTS = ("*.position_ids", "*.embed_positions.weights")
 
 @dataclass(frozen=True, slots=True)
 class KeyMatch:
-    """Model names that load, lack or differ in shape, and file names that fit nothing."""
+    """Model names that load, are missing or differ in shape, and unexpected names of the file."""
 
     loaded: tuple[str, ...]
     missing: tuple[str, ...]
@@ -42,29 +45,30 @@ class KeyMatch:
     unexpected: tuple[str, ...]
 
 
-def match_keys(expected: Mapping[str, Shape], found: Mapping[str, Shape]) -> KeyMatch:
+def match_keys(expected: Mapping[str, Shape], present: Mapping[str, Shape]) -> KeyMatch:
     """Compare by name and shape; each tuple is sorted."""
-    both = sorted(expected.keys() & found.keys())
+    both = sorted(expected.keys() & present.keys())
     return KeyMatch(
-        loaded=tuple(name for name in both if expected[name] == found[name]),
-        missing=tuple(sorted(expected.keys() - found.keys())),
-        mismatched=tuple(name for name in both if expected[name] != found[name]),
-        unexpected=tuple(sorted(found.keys() - expected.keys())),
+        loaded=tuple(name for name in both if expected[name] == present[name]),
+        missing=tuple(sorted(expected.keys() - present.keys())),
+        mismatched=tuple(name for name in both if expected[name] != present[name]),
+        unexpected=tuple(sorted(present.keys() - expected.keys())),
     )
 
 
 def plain_names(names: Iterable[str]) -> dict[str, str]:
     """Names of a RoboVLMs checkpoint without its wrappers: file name to plain name.
 
-    `module.` is taken off, then `model.` before RoboVLMs' own parts, then `backbone.` or peft's
+    The wrappers of torch.compile, FSDP and DeepSpeed are removed at any position and
+    `module.` from the front, then `model.` before RoboVLMs' own parts, then `backbone.` or peft's
     wrapper, so that a backbone's tensor has the name it has in a VLM's folder. With LoRA two
     names of a file have the same plain name.
     """
     plain = {}
     for name in names:
-        bare = name
-        while bare.startswith(WRAPPERS):
-            bare = bare.removeprefix("module.")
+        bare = ".".join(module for module in name.split(".") if module not in WRAPPERS)
+        while bare.startswith(DATA_PARALLEL):
+            bare = bare.removeprefix(DATA_PARALLEL)
         inner = bare.removeprefix("model.")
         if inner.startswith(OWN_PARTS):
             bare = inner.removeprefix("backbone.")
@@ -77,7 +81,7 @@ def plain_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def part_of(name: str) -> str:
-    """vision, projection, text, head, action_token, or other: by the first module that tells."""
+    """The part of a tensor by the first module in `PART_NAMES`; `other` without one."""
     return next((PART_NAMES[m] for m in name.split(".") if m in PART_NAMES), "other")
 
 
@@ -94,7 +98,7 @@ def matches_any(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def nearest_renaming(expected: Mapping[str, Shape], found: Mapping[str, Shape]) -> str | None:
+def nearest_renaming(expected: Mapping[str, Shape], present: Mapping[str, Shape]) -> str | None:
     """A sentence about the change of prefix under which most of the file's names would load.
 
     None where no change of prefix makes a name of the file one of the model.
@@ -103,10 +107,10 @@ def nearest_renaming(expected: Mapping[str, Shape], found: Mapping[str, Shape]) 
     for name in expected:
         by_end.setdefault(_end(name), []).append(name)
     changes: Counter[tuple[str, str]] = Counter()
-    for name in found:
-        for wanted in by_end.get(_end(name), []):
-            if wanted != name and found[name] == expected[wanted]:
-                changes[_prefixes(name, wanted)] += 1
+    for name in present:
+        for target in by_end.get(_end(name), []):
+            if target != name and present[name] == expected[target]:
+                changes[_prefixes(name, target)] += 1
     if not changes:
         return None
     (before, after), count = max(changes.items(), key=lambda item: (item[1], item[0]))
@@ -117,9 +121,9 @@ def _end(name: str) -> str:
     return ".".join(name.split(".")[-2:])
 
 
-def _prefixes(name: str, wanted: str) -> tuple[str, str]:
-    """What stands before the longest common end of two dotted names."""
-    left, right = name.split("."), wanted.split(".")
+def _prefixes(name: str, target: str) -> tuple[str, str]:
+    """The prefixes before the longest common suffix of two dotted names."""
+    left, right = name.split("."), target.split(".")
     while left and right and left[-1] == right[-1]:
         left.pop()
         right.pop()

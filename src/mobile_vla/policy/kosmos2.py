@@ -14,7 +14,7 @@ from torch import nn
 
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.backbone import PARTS, PROMPT, TextTokens
-from mobile_vla.policy.causal_backbone import SequenceBackbone
+from mobile_vla.policy.causal_backbone import CausalBackbone
 
 if TYPE_CHECKING:
     from transformers import Kosmos2ForConditionalGeneration, PreTrainedTokenizerBase
@@ -31,7 +31,7 @@ LINEAR_LAYERS = {
 }
 
 
-class Kosmos2Backbone(SequenceBackbone):
+class Kosmos2Backbone(CausalBackbone):
     """A `Kosmos2ForConditionalGeneration` and its tokenizer behind `Backbone`."""
 
     network: Kosmos2ForConditionalGeneration
@@ -50,7 +50,7 @@ class Kosmos2Backbone(SequenceBackbone):
     def encode_frames(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pixels (N, 3, H, W) to latents (N, L, D).
 
-        The whole last hidden state, its class token included, through the post-layernorm,
+        All of the last hidden state, including the class token, through the post-layernorm,
         L2-normalised, through the image-to-text projection.
         """
         features = self.network.vision_model(pixel_values=pixels)[0]
@@ -68,7 +68,7 @@ class Kosmos2Backbone(SequenceBackbone):
     def decode(self, embedded: torch.Tensor) -> torch.Tensor:
         """Embeddings (N, P, D) to last states (N, P, D); the language head is left out.
 
-        No mask is needed: attention is causal and what is read stands before any padding.
+        No mask is needed: attention is causal, and all states used come before any padding.
         """
         states: torch.Tensor = self.network.text_model.model(
             inputs_embeds=embedded.clone(), use_cache=False
@@ -106,13 +106,13 @@ def _layer_at(layer: nn.Module, hidden: torch.Tensor, place: torch.Tensor) -> to
     def heads(projected: torch.Tensor) -> torch.Tensor:
         return projected.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
 
-    seen = torch.arange(hidden.shape[1], device=hidden.device) <= place.unsqueeze(1)
+    visible = torch.arange(hidden.shape[1], device=hidden.device) <= place.unsqueeze(1)
     query = attention.q_proj(normal[rows, place]).unsqueeze(1)
     read = nn.functional.scaled_dot_product_attention(
         heads(query),
         heads(attention.k_proj(normal)),
         heads(attention.v_proj(normal)),
-        attn_mask=seen[:, None, None],
+        attn_mask=visible[:, None, None],
         scale=attention.scaling,
     )
     read = attention.out_proj(attention.inner_attn_ln(read.flatten(1)))

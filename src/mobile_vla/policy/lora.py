@@ -1,4 +1,4 @@
-"""Low-rank adapters by part, and the list of what trains."""
+"""Low-rank adapters by part, and the list of trainable parameters."""
 
 from __future__ import annotations
 
@@ -115,22 +115,22 @@ def hash_tensors(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
 
 
 def hash_base(backbone: Backbone) -> str:
-    """Hash of the frozen weights as they stand in the model."""
+    """Hash of the frozen weights in the model's memory."""
     return hash_tensors(base_tensors(backbone.network))
 
 
 def trainable_report(backbone: Backbone, others: dict[str, nn.Module]) -> dict[str, Trainable]:
-    """What trains, by part: the backbone's parts, then `others` (`head`, `action_token`).
+    """Trainable parameters by part: the backbone's parts, then `others` (`head`, `action_token`).
 
-    Parts in which nothing trains are listed with a count of zero.
+    Parts without trainable parameters are listed with a count of zero.
     """
     trained = {n: p for n, p in backbone.network.named_parameters() if p.requires_grad}
     report = {}
     for part, names in backbone.parts().items():
         report[part] = _trainable({n: trained[n] for n in names if n in trained})
     for part, module in others.items():
-        found = {n: p for n, p in module.named_parameters(part) if p.requires_grad}
-        report[part] = _trainable(found)
+        parameters = {n: p for n, p in module.named_parameters(part) if p.requires_grad}
+        report[part] = _trainable(parameters)
     return report
 
 

@@ -1,4 +1,4 @@
-"""How much memory the machine has for this process, and how much the process has taken."""
+"""Memory that is available to this process, and memory that it uses."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MACHINE = Path("/proc/meminfo")
 
 
 def available_bytes() -> int:
-    """What may be had where the weights will lie: the GPU's memory, else the machine's or cgroup's.
+    """Bytes available for weights: of the GPU, else of the machine or its cgroup.
 
-    Memory that other processes hold at the moment counts as theirs, this process's own as its own.
+    Memory of other processes is not available; memory that this process already uses is.
     """
     if torch.cuda.is_available():
         return int(torch.cuda.mem_get_info()[0]) + int(torch.cuda.memory_reserved())
@@ -27,14 +27,14 @@ def available_bytes() -> int:
 
 
 def resident_bytes() -> int:
-    """What this process holds now; on a GPU what its tensors hold there."""
+    """Bytes that this process uses now; on a GPU, bytes of its tensors there."""
     if torch.cuda.is_available():
         return int(torch.cuda.memory_allocated())
     return _kilobytes(STATUS, "VmRSS:")
 
 
 def peak_bytes() -> int:
-    """The most that this process has held so far; on a GPU what its tensors have held there."""
+    """The most bytes that this process has used so far; on a GPU, of its tensors there."""
     if torch.cuda.is_available():
         return int(torch.cuda.max_memory_allocated())
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10

@@ -1,20 +1,20 @@
-"""Actions over the full speed seen in training, and back."""
+"""Divide actions by the full speed of the training split, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
 import numpy as np
 import torch
 
 from mobile_vla.messages.errors import UserError
+from mobile_vla.messages.record import Record
 
 ACTION_NAMES = ("linear_x", "linear_y", "angular_z")
 ACTION_UNITS = ("m/s", "m/s", "rad/s")
 
 
-class ActionStatistics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ActionStatistics(Record, frozen=True, kw_only=True):
     """Statistics of the training split, a value for each action dimension, in m/s and rad/s.
 
     `scale` is the largest magnitude seen (1 for a dimension that never moves); actions are

@@ -113,8 +113,10 @@ class Policy(nn.Module):
         """The tokenized prompt of each frame: episode i's instruction, `lengths[i]` times."""
         kinds = sorted(set(instructions))
         text = self.backbone.tokenize(kinds)
-        each = torch.tensor([kinds.index(i) for i in instructions], device=text.ids.device)
-        return text.rows(each.repeat_interleave(torch.tensor(lengths, device=text.ids.device)))
+        prompt_index = torch.tensor([kinds.index(i) for i in instructions], device=text.ids.device)
+        return text.rows(
+            prompt_index.repeat_interleave(torch.tensor(lengths, device=text.ids.device))
+        )
 
     def predict(self, history: torch.Tensor) -> torch.Tensor:
         """States of the last frames (N, ≤ W, D) to the next actions (N, C, A), m/s and rad/s."""

@@ -1,17 +1,12 @@
-"""The policy head of a RoboVLMs checkpoint, by its names and layers, at whatever size it has."""
+"""RoboVLMs' LSTM policy head, with its names and layers, at any size."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import nn
-
-from mobile_vla.messages.errors import UserError
-from mobile_vla.policy.key_match import plain_names
-
-PREFIX = "act_head."
 
 
 class RoboVlmsHead(nn.Module):
@@ -48,40 +43,3 @@ class _Mlp(nn.Module):
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         result: torch.Tensor = self.mlp(hidden)
         return result
-
-
-def robovlms_head(tensors: Mapping[str, torch.Tensor]) -> RoboVlmsHead:
-    """The head among a checkpoint's tensors, its sizes told by their shapes.
-
-    Errors: `UserError` where there is none, or it is none of RoboVLMs' LSTM heads.
-    """
-    plain = {plain: tensors[name] for name, plain in plain_names(tensors).items()}
-    own = {n.removeprefix(PREFIX): v.float() for n, v in plain.items() if n.startswith(PREFIX)}
-    try:
-        arm, gripper = _weights(own, "actions"), _weights(own, "gripper")
-        chunk = len(gripper[-1])
-        head = RoboVlmsHead(
-            own["rnn.weight_ih_l0"].shape[1],
-            hidden=own["rnn.weight_hh_l0"].shape[1],
-            layers=sum(name.startswith("rnn.weight_hh") for name in own),
-            mlp=[len(weight) for weight in arm[:-1]],
-            chunk=chunk,
-            arm=len(arm[-1]) // chunk,
-        )
-        head.load_state_dict(own)
-    except (KeyError, IndexError, RuntimeError) as error:
-        raise UserError(
-            "The checkpoint holds no LSTM head as RoboVLMs saves it (act_head.rnn, "
-            f"act_head.actions.mlp, act_head.gripper.mlp): give one that does. ({error})"
-        ) from error
-    return head.eval()
-
-
-def _weights(own: Mapping[str, torch.Tensor], name: str) -> list[torch.Tensor]:
-    """The weights of an MLP, layer by layer."""
-    layers = {
-        int(key.split(".")[2]): value
-        for key, value in own.items()
-        if key.startswith(f"{name}.mlp.") and value.ndim == 2
-    }
-    return [layers[number] for number in sorted(layers)]

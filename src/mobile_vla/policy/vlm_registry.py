@@ -1,4 +1,4 @@
-"""Which family a VLM's folder belongs to, told by its config.json, and how that one is built."""
+"""Find the family of a VLM's folder by its config.json, and build its backbone."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def read_config(path: Path) -> PreTrainedConfig:
 
     file = path / "config.json"
     if not file.is_file():
-        what = "is a file" if path.is_file() else "has no config.json"
-        raise UserError(f"{path} is no VLM folder, it {what}: give the folder that holds it.")
+        problem = "is a file" if path.is_file() else "has no config.json"
+        raise UserError(f"{path} is no VLM folder, it {problem}: give the folder that holds it.")
     kind = _model_type(file)
     if kind not in KNOWN:
         raise UserError(
@@ -44,9 +44,22 @@ def read_config(path: Path) -> PreTrainedConfig:
             "decoder is, such as Kosmos-2, SmolVLM or LLaVA."
         )
     try:
-        return AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # whatever a broken value makes of a configuration class
+        config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # a configuration class may raise anything on a broken value
         raise UserError(f"{file} is damaged ({_first_line(error)}): copy it again.") from error
+    _choose_attention(config)
+    return config
+
+
+def _choose_attention(config: PreTrainedConfig) -> None:
+    """Let transformers choose the attention, and ignore the choice in config.json.
+
+    Its choice is torch's own kernel, which is causal without a mask; `eager` is not.
+    """
+    parts = [config, *(getattr(config, name, None) for name in config.sub_configs)]
+    for part in parts:
+        if part is not None:
+            part._attn_implementation_internal = None
 
 
 def image_size(path: Path) -> int:
@@ -62,7 +75,7 @@ def image_size(path: Path) -> int:
 
 
 def network_class(config: PreTrainedConfig) -> Any:
-    """The class of transformers that holds the whole network of a configuration."""
+    """The transformers class of a configuration's full network."""
     from transformers import AutoModelForImageTextToText
 
     mapping = AutoModelForImageTextToText._model_mapping

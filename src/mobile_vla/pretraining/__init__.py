@@ -1,1 +1,1 @@
-"""The small VLMs: how they are made."""
+"""Pretraining of the small VLMs."""

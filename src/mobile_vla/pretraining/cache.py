@@ -1,4 +1,4 @@
-"""Is the small VLM that would be made there already? Told by content, not by name or time."""
+"""Skip pretraining if the same small VLM exists already, by content and not by name or time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SOURCES = ("policy/**/*.py", "simulator/*.py", "pretraining/*.py")
-"""The code that decides what is made."""
+"""The code that decides the weights."""
 LISTED = re.compile(r"^\| (\S+) \| [\d,]+ \| `([0-9a-f]{64})` \|$", re.MULTILINE)
 
 
 def recipe_hash(name: str, seed: int, lessons: Lessons, start: Path | None) -> str:
-    """blake3 over all that decides the weights: name, seed, lessons, start, code, torch."""
+    """blake3 over everything that decides the weights: name, seed, lessons, start, code, torch."""
     import torch
     from blake3 import blake3
 
@@ -38,17 +38,17 @@ def recipe_line(recipe: str) -> str:
     return f"\nMade by the recipe `{recipe}` (seed, lessons, code and torch).\n"
 
 
-def card_path(made: Path) -> Path:
+def card_path(path: Path) -> Path:
     """Where the card of a folder, or of a file, lies."""
-    return made / "CARD.md" if made.is_dir() else made.with_suffix(".CARD.md")
+    return path / "CARD.md" if path.is_dir() else path.with_suffix(".CARD.md")
 
 
-def made_already(made: Path, recipe: str) -> bool:
+def made_already(path: Path, recipe: str) -> bool:
     """Whether the card there names this recipe, and its files have the hashes that it lists."""
     try:
-        card = card_path(made).read_text(encoding="utf-8")
-        folder = made if made.is_dir() else made.parent
-        whole = all(hash_file(folder / file) == digest for file, digest in LISTED.findall(card))
+        card = card_path(path).read_text(encoding="utf-8")
+        folder = path if path.is_dir() else path.parent
+        intact = all(hash_file(folder / file) == digest for file, digest in LISTED.findall(card))
     except OSError:
         return False
-    return whole and recipe_line(recipe) in card
+    return intact and recipe_line(recipe) in card

@@ -1,4 +1,4 @@
-"""What a small VLM has learnt, on views it has not seen, with the true image and another's."""
+"""Evaluate a small VLM on held-out views, with the true image and with another view's."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from mobile_vla.pretraining.text_stage import (
     caption,
     locate,
     predict_text,
-    seen_things,
     text_loss,
+    visible_objects,
 )
 from mobile_vla.pretraining.vision_stage import Readers, vision_loss
 from mobile_vla.simulator.scene import COLOURS
@@ -27,10 +27,10 @@ CLEAR_GAP = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class HeldOutFigure:
     """One measure on held-out views: with each view's own image, and with another view's.
 
-    `untaught`: with the own image before the first lesson, where that can be measured.
+    `untaught`: with the own image before training, if it can be measured.
     """
 
     name: str
@@ -51,14 +51,14 @@ class Figure:
         return (self.own_image > other) == self.higher_is_better and high >= CLEAR_GAP * low
 
 
-def require_clear_gap(figures: list[Figure]) -> None:
+def require_clear_gap(figures: list[HeldOutFigure]) -> None:
     """Refuse a VLM that does as well with the wrong image: its low loss is the text's alone."""
     unclear = [figure for figure in figures if not figure.gap_is_clear]
     if unclear:
-        found = "; ".join(f"{f.name} {f.own_image:.3f} and {f.other_image:.3f}" for f in unclear)
+        values = "; ".join(f"{f.name} {f.own_image:.3f} and {f.other_image:.3f}" for f in unclear)
         raise UserError(
             "The VLM does not use the image, so it is not saved (own image and another's: "
-            f"{found}): train with more steps or views.",
+            f"{values}): train with more steps or views.",
             exit_code=1,
         )
 
@@ -70,24 +70,26 @@ def encode_views(backbone: Kosmos2Backbone, views: Views) -> torch.Tensor:
         return torch.cat([backbone.encode_frames(backbone.preprocess(part)) for part in images])
 
 
-def measure_vision(backbone: Kosmos2Backbone, readers: Readers, views: Views) -> Figure:
+def measure_vision(backbone: Kosmos2Backbone, readers: Readers, views: Views) -> HeldOutFigure:
     """The vision lesson's loss."""
     other = views.rows(_others(len(views)))
-    own = float(vision_loss(backbone, readers, views))
-    return Figure("vision loss", own, float(vision_loss(backbone, readers, other, views)))
+    loss = float(vision_loss(backbone, readers, views))
+    return HeldOutFigure("vision loss", loss, float(vision_loss(backbone, readers, other, views)))
 
 
-def measure_text(backbone: Kosmos2Backbone, latents: torch.Tensor, views: Views) -> list[Figure]:
+def measure_text(
+    backbone: Kosmos2Backbone, latents: torch.Tensor, views: Views
+) -> list[HeldOutFigure]:
     """Loss of captions and of grounding, and the share of captions' colours told right."""
     captions = [caption(views, row) for row in range(len(views))]
     everyone = torch.arange(len(views))
-    asked = [(row, t) for row in range(len(views)) for t in seen_things(views, row)]
-    places = [locate(views, row, thing, coloured=False) for row, thing in asked]
-    rows = torch.tensor([row for row, _ in asked])
+    visible = [(row, target) for row in range(len(views)) for target in visible_objects(views, row)]
+    places = [locate(views, row, target, coloured=False) for row, target in visible]
+    rows = torch.tensor([row for row, _ in visible])
     return [
         _text_figure("caption loss", backbone, latents, everyone, captions),
         _text_figure("grounding loss", backbone, latents, rows, places),
-        Figure(
+        HeldOutFigure(
             "colours told right",
             _colour_accuracy(backbone, latents, captions),
             _colour_accuracy(backbone, latents[_others(len(views))], captions),
@@ -96,14 +98,14 @@ def measure_text(backbone: Kosmos2Backbone, latents: torch.Tensor, views: Views)
     ]
 
 
-def measure_driving(model: RobotModel, latents: torch.Tensor, views: Views) -> Figure:
+def measure_driving(model: RobotModel, latents: torch.Tensor, views: Views) -> HeldOutFigure:
     """Mean error of the first velocity, in shares of full speed, driving to visible things."""
-    asked = [(row, t) for row in range(len(views)) for t in seen_things(views, row)]
-    rows = torch.tensor([row for row, _ in asked])
-    commands = [towards(views, row, thing, away=False, coloured=True) for row, thing in asked]
-    own = _driving_error(model, latents[rows], commands)
-    other = _driving_error(model, latents[_others(len(views))][rows], commands)
-    return Figure("first velocity's error", own, other)
+    visible = [(row, target) for row in range(len(views)) for target in visible_objects(views, row)]
+    rows = torch.tensor([row for row, _ in visible])
+    commands = [towards(views, row, target, away=False, coloured=True) for row, target in visible]
+    own_error = _driving_error(model, latents[rows], commands)
+    other_error = _driving_error(model, latents[_others(len(views))][rows], commands)
+    return HeldOutFigure("first velocity's error", own_error, other_error)
 
 
 def _driving_error(model: RobotModel, latents: torch.Tensor, commands: list[Command]) -> float:
@@ -118,10 +120,10 @@ def _text_figure(
     latents: torch.Tensor,
     rows: torch.Tensor,
     sentences: list[Sentence],
-) -> Figure:
+) -> HeldOutFigure:
     other = latents[_others(len(latents))]
     own_loss = float(text_loss(backbone, latents[rows], sentences))
-    return Figure(name, own_loss, float(text_loss(backbone, other[rows], sentences)))
+    return HeldOutFigure(name, own_loss, float(text_loss(backbone, other[rows], sentences)))
 
 
 def _colour_accuracy(

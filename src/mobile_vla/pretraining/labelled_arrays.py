@@ -1,4 +1,4 @@
-"""Labelled pictures as arrays, for the first lessons of a small VLM."""
+"""Labelled images as arrays, for pretraining a small VLM."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BASKET_GEOMETRY = 6
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """How much is taught: views to learn from and to measure on, optimiser steps a lesson."""
+    """The amount of pretraining: training views, held-out views, optimiser steps of each stage."""
 
     views: int = 24_000
     held_out: int = 1_000

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mobile_vla.runs.files import hash_file
 
 if TYPE_CHECKING:
-    from mobile_vla.pretraining.held_out import Figure
+    from mobile_vla.pretraining.held_out import HeldOutFigure
     from mobile_vla.pretraining.labelled_arrays import Lessons
     from mobile_vla.runs.load_report import LoadedSource
 
@@ -61,7 +61,7 @@ FIGURES = """
 """
 
 
-def kosmos2_card(folder: Path, seed: int, lessons: Lessons, figures: list[Figure]) -> str:
+def kosmos2_card(folder: Path, seed: int, lessons: Lessons, figures: list[HeldOutFigure]) -> str:
     """The card of a `kosmos2-tiny` folder, in Markdown."""
     head = KOSMOS2.format(
         seed=seed,
@@ -73,7 +73,7 @@ def kosmos2_card(folder: Path, seed: int, lessons: Lessons, figures: list[Figure
 
 
 def robovlms_card(
-    path: Path, source: LoadedSource, seed: int, lessons: Lessons, figures: list[Figure]
+    path: Path, source: LoadedSource, seed: int, lessons: Lessons, figures: list[HeldOutFigure]
 ) -> str:
     """The card of a `robovlms-tiny.pt`, in Markdown."""
     head = ROBOVLMS.format(
@@ -82,7 +82,7 @@ def robovlms_card(
     return head + _tables([path], lessons, figures)
 
 
-def _tables(files: list[Path], lessons: Lessons, figures: list[Figure]) -> str:
+def _tables(files: list[Path], lessons: Lessons, figures: list[HeldOutFigure]) -> str:
     twin = any(figure.untaught is not None for figure in figures)
     heads = ["measure", "own image", "another's image", *(["random twin"] if twin else [])]
     rows = [heads, ["---"] * len(heads), *(_row(figure, twin) for figure in figures)]
@@ -95,7 +95,7 @@ def _tables(files: list[Path], lessons: Lessons, figures: list[Figure]) -> str:
     )
 
 
-def _row(figure: Figure, twin: bool) -> list[str]:
+def _row(figure: HeldOutFigure, twin: bool) -> list[str]:
     row = [figure.name, f"{figure.own_image:.3f}", f"{figure.other_image:.3f}"]
     untaught = "" if figure.untaught is None else f"{figure.untaught:.3f}"
     return [*row, untaught] if twin else row

@@ -1,8 +1,8 @@
 """`mvla vlm pretrain NAME`: make the small VLMs again, in some minutes on one core.
 
-`kosmos2-tiny` learns to see, then to say what it sees; `robovlms-tiny` goes on from it to other
-robot tasks and is saved as RoboVLMs saves. The same seed gives the same weights on one machine, and
-what stands already is not made again. A VLM that does as well with the wrong image is not saved.
+`kosmos2-tiny` learns vision, then captions; `robovlms-tiny` continues from it with other robot
+tasks and is saved in RoboVLMs' format. The same seed gives the same weights on one machine, and an
+existing result is reused. A VLM that does as well with the wrong image is not saved.
 """
 
 from __future__ import annotations
@@ -51,10 +51,11 @@ def pretrain(
 ) -> Path:
     """Make `kosmos2-tiny` (a folder) or `robovlms-tiny` (a `.pt`) in the folder `out`; its path.
 
-    `robovlms-tiny` goes on from the `kosmos2-tiny` that ships. What stood at the place before is
-    replaced once the new one is whole; where that is what would be made, by its card and the
-    hashes of its files, nothing is done. An unknown name, or a VLM that does not use the image,
-    is a `UserError`.
+    `robovlms-tiny` continues from the shipped `kosmos2-tiny`. An existing result is replaced once
+    the new one is complete, or reused if its card and the hashes of its files match.
+
+    Raises:
+        UserError: the name is unknown, or the VLM does not use the image.
     """
     if name not in NAMES:
         raise UserError(f'There is no small VLM "{name}": choose from {", ".join(NAMES)}.')
@@ -67,14 +68,14 @@ def pretrain(
     with _one_thread(seed):
         views = collect_views(FIRST_VIEW + seed * 1_000_000, lessons.views, progress)
         held_out = collect_views(HELD_OUT_VIEW, lessons.held_out, progress)
-        school = _School(views, held_out, seed, lessons, recipe, progress)
+        setup = _Pretraining(views, held_out, seed, lessons, recipe, progress)
         if start is None:
-            return _pretrain_kosmos2(out, school)
-        return _pretrain_robovlms(out, school, start)
+            return _pretrain_kosmos2(out, setup)
+        return _pretrain_robovlms(out, setup, start)
 
 
 @dataclass(frozen=True, slots=True)
-class _School:
+class _Pretraining:
     views: Views
     held_out: Views
     seed: int
@@ -83,41 +84,41 @@ class _School:
     progress: Progress
 
 
-def _pretrain_kosmos2(out: Path, school: _School) -> Path:
-    lessons, views, held_out = school.lessons, school.views, school.held_out
+def _pretrain_kosmos2(out: Path, setup: _Pretraining) -> Path:
+    lessons, views, held_out = setup.lessons, setup.views, setup.held_out
     processor = small_processor()
-    network = small_network(len(processor.tokenizer), school.seed).requires_grad_(False)
+    network = small_network(len(processor.tokenizer), setup.seed).requires_grad_(False)
     backbone = Kosmos2Backbone(network, processor.tokenizer)
-    rng = np.random.default_rng([school.seed, 1])
-    tell = school.progress
+    rng = np.random.default_rng([setup.seed, 1])
+    progress = setup.progress
     with torch.no_grad():
         untaught = measure_text(backbone, encode_views(backbone, held_out), held_out)
-    readers = teach_vision(backbone, views, rng=rng, steps=lessons.vision_steps, progress=tell)
+    readers = teach_vision(backbone, views, rng=rng, steps=lessons.vision_steps, progress=progress)
     latents = encode_views(backbone, views)
-    teach_text(backbone, latents, views, rng=rng, steps=lessons.text_steps, progress=tell)
+    teach_text(backbone, latents, views, rng=rng, steps=lessons.text_steps, progress=progress)
     with torch.no_grad():
-        seen = measure_vision(backbone, readers, held_out)
+        vision = measure_vision(backbone, readers, held_out)
         taught = measure_text(backbone, encode_views(backbone, held_out), held_out)
     pairs = zip(taught, untaught, strict=True)
-    figures = [seen, *(replace(after, untaught=before.own_image) for after, before in pairs)]
+    figures = [vision, *(replace(after, untaught=before.own_image) for after, before in pairs)]
     require_clear_gap(figures)
     path = out / NAMES["kosmos2-tiny"]
     with folder_beside(path) as beside:
         save_vlm(beside, network, processor)
-        card = kosmos2_card(beside, school.seed, lessons, figures) + recipe_line(school.recipe)
+        card = kosmos2_card(beside, setup.seed, lessons, figures) + recipe_line(setup.recipe)
         (beside / "CARD.md").write_text(card, encoding="utf-8")
     return path
 
 
-def _pretrain_robovlms(out: Path, school: _School, start: Path) -> Path:
-    lessons, held_out = school.lessons, school.held_out
+def _pretrain_robovlms(out: Path, setup: _Pretraining, start: Path) -> Path:
+    lessons, held_out = setup.lessons, setup.held_out
     backbone, source = load_vlm(start)
     assert isinstance(backbone, Kosmos2Backbone)
     model = RobotModel(backbone)
-    latents = encode_views(backbone, school.views)
-    rng = np.random.default_rng([school.seed, 2])
-    views, tell = school.views, school.progress
-    teach_driving(model, latents, views, rng=rng, steps=lessons.robot_steps, progress=tell)
+    latents = encode_views(backbone, setup.views)
+    rng = np.random.default_rng([setup.seed, 2])
+    views, progress = setup.views, setup.progress
+    teach_driving(model, latents, views, rng=rng, steps=lessons.robot_steps, progress=progress)
     with torch.no_grad():
         figures = [measure_driving(model, encode_views(backbone, held_out), held_out)]
     require_clear_gap(figures)
@@ -125,8 +126,8 @@ def _pretrain_robovlms(out: Path, school: _School, start: Path) -> Path:
     buffer = io.BytesIO()
     torch.save({"state_dict": model.checkpoint()}, buffer)
     write_atomic(path, buffer.getvalue())
-    card = robovlms_card(path, source, school.seed, lessons, figures)
-    write_atomic(card_path(path), (card + recipe_line(school.recipe)).encode())
+    card = robovlms_card(path, source, setup.seed, lessons, figures)
+    write_atomic(card_path(path), (card + recipe_line(setup.recipe)).encode())
     return path
 
 

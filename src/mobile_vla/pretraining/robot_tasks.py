@@ -1,7 +1,7 @@
 """Third lesson: other robot tasks than the study's, as a RoboVLMs pretraining would have them.
 
 "drive to the red box", "drive to the basket", "move away from the box", "stop", "turn left":
-the right velocity follows from where things stand, so every picture is an example by itself.
+the right velocity follows from the positions of the objects, so each image is an example.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mobile_vla.policy.kosmos2 import Kosmos2Backbone
 from mobile_vla.policy.robovlms_head import RoboVlmsHead
 from mobile_vla.pretraining.labelled_arrays import BASKET, Progress, Views
 from mobile_vla.pretraining.optimizer import train_steps
-from mobile_vla.pretraining.text_stage import NAMES, seen_things
+from mobile_vla.pretraining.text_stage import NAMES, visible_objects
 from mobile_vla.simulator.scene import COLOURS
 from mobile_vla.simulator.world import FULL_SPEED, STEP_SECONDS
 
@@ -116,20 +116,20 @@ def teach_driving(
 
 def draw_command(views: Views, row: int, rng: np.random.Generator) -> Command:
     """Seven in ten drive to or away from a visible thing; the others stop, turn, go ahead."""
-    seen = seen_things(views, row)
-    if rng.random() < 0.7 and seen:
-        thing = seen[rng.integers(len(seen))]
+    visible = visible_objects(views, row)
+    if rng.random() < 0.7 and visible:
+        target = visible[rng.integers(len(visible))]
         away = bool(rng.random() < 0.2)
-        return towards(views, row, thing, away=away, coloured=bool(rng.random() < 0.5))
+        return towards(views, row, target, away=away, coloured=bool(rng.random() < 0.5))
     return plain_command(int(rng.integers(5)))
 
 
-def towards(views: Views, row: int, thing: int, *, away: bool, coloured: bool) -> Command:
+def towards(views: Views, row: int, target: int, *, away: bool, coloured: bool) -> Command:
     """Straight to a visible thing and stop there, or straight away from it."""
-    ahead, left = position(views, row, thing)
-    name = NAMES[thing]
+    ahead, left = position(views, row, target)
+    name = NAMES[target]
     if coloured:
-        name = f"{COLOURS[int(views.colours[row, thing])]} {name}"
+        name = f"{COLOURS[int(views.colours[row, target])]} {name}"
     if away:
         distance = max(1e-6, math.hypot(ahead, left))
         return Command(f"move away from the {name}", _line(-ahead / distance, -left / distance))
@@ -147,9 +147,9 @@ def plain_command(kind: int) -> Command:
     )[kind]
 
 
-def position(views: Views, row: int, thing: int) -> tuple[float, float]:
+def position(views: Views, row: int, target: int) -> tuple[float, float]:
     """Metres ahead and to the left of the point to drive to."""
-    if thing == BASKET:
+    if target == BASKET:
         return float(views.basket[row, 4] * 5), float(views.basket[row, 5])
     return float(views.box[row, 4] * 3), float(views.box[row, 5] + views.box[row, 6]) / 2
 

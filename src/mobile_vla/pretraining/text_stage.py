@@ -23,7 +23,7 @@ IGNORED = -100
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A question, which is given, and the answer, which is learnt; a caption has no question."""
+    """A question (input) and its answer (target); a caption has no question."""
 
     question: str
     answer: str
@@ -71,69 +71,73 @@ def predict_text(
     targets = text.ids.masked_fill(~text.mask, IGNORED)
     for row, sentence in enumerate(sentences):
         if sentence.question:
-            given = backbone.tokenize_text([sentence.question]).ids.shape[1]
-            targets[row, :given] = IGNORED
+            question_length = backbone.tokenize_text([sentence.question]).ids.shape[1]
+            targets[row, :question_length] = IGNORED
     return backbone.network.text_model.lm_head(states), targets
 
 
 def draw_sentence(views: Views, row: int, rng: np.random.Generator) -> Sentence:
     """Three in ten a caption, six a place, one what is on a side; a caption where unanswerable."""
     kind = rng.random()
-    seen = seen_things(views, row)
-    if kind < 0.6 and seen:
-        return locate(views, row, seen[rng.integers(len(seen))], coloured=bool(rng.random() < 0.5))
+    visible = visible_objects(views, row)
+    if kind < 0.6 and visible:
+        return locate(
+            views, row, visible[rng.integers(len(visible))], coloured=bool(rng.random() < 0.5)
+        )
     if kind < 0.7 and views.left_of[row] >= 0:
         return on_side(views, row, left=bool(rng.random() < 0.5))
     return caption(views, row)
 
 
-def seen_things(views: Views, row: int) -> list[int]:
+def visible_objects(views: Views, row: int) -> list[int]:
     """Which of box and basket are visible."""
-    return [thing for thing in (BOX, BASKET) if views.visible[row, thing]]
+    return [target for target in (BOX, BASKET) if views.visible[row, target]]
 
 
 def caption(views: Views, row: int) -> Sentence:
-    """What is seen, its colour, how far and on which side."""
-    things = [_described(views, row, thing) for thing in seen_things(views, row)]
-    return Sentence("", "<grounding>An image of " + (" and ".join(things) or "the empty floor"))
+    """The visible objects with colour, distance and side."""
+    descriptions = [_described(views, row, target) for target in visible_objects(views, row)]
+    return Sentence(
+        "", "<grounding>An image of " + (" and ".join(descriptions) or "the empty floor")
+    )
 
 
-def locate(views: Views, row: int, thing: int, *, coloured: bool) -> Sentence:
+def locate(views: Views, row: int, target: int, *, coloured: bool) -> Sentence:
     """Where a thing is: the location tokens of its corners, then its side."""
-    name = f"{_colour(views, row, thing)} {NAMES[thing]}" if coloured else NAMES[thing]
-    x0, y0, x1, y1 = _corners(views, row, thing)
+    name = f"{_colour(views, row, target)} {NAMES[target]}" if coloured else NAMES[target]
+    x0, y0, x1, y1 = _corners(views, row, target)
     inside = 1e-6
     corners = location_token(x0, y0) + location_token(x1 - inside, y1 - inside)
-    answer = f"<object>{corners}</object> {_side(views, row, thing)}"
+    answer = f"<object>{corners}</object> {_side(views, row, target)}"
     return Sentence(f"<grounding> where is<phrase> the {name}</phrase>?", answer)
 
 
 def on_side(views: Views, row: int, *, left: bool) -> Sentence:
     """Which of the two visible things is further to one side."""
-    thing = BOX if (views.left_of[row] == 1) == left else BASKET
+    target = BOX if (views.left_of[row] == 1) == left else BASKET
     side = "left" if left else "right"
-    answer = f" the {_colour(views, row, thing)} {NAMES[thing]}"
+    answer = f" the {_colour(views, row, target)} {NAMES[target]}"
     return Sentence(f"<grounding> what is on the {side}?", answer)
 
 
-def _described(views: Views, row: int, thing: int) -> str:
-    distance = views.box[row, 4] * 3 if thing == BOX else views.basket[row, 4] * 5
+def _described(views: Views, row: int, target: int) -> str:
+    distance = views.box[row, 4] * 3 if target == BOX else views.basket[row, 4] * 5
     reach = "near" if distance < NEAR else "far"
-    colour = _colour(views, row, thing)
-    return f"a {colour} {NAMES[thing]} {reach} {_side(views, row, thing)}"
+    colour = _colour(views, row, target)
+    return f"a {colour} {NAMES[target]} {reach} {_side(views, row, target)}"
 
 
-def _colour(views: Views, row: int, thing: int) -> str:
-    return COLOURS[int(views.colours[row, thing])]
+def _colour(views: Views, row: int, target: int) -> str:
+    return COLOURS[int(views.colours[row, target])]
 
 
-def _corners(views: Views, row: int, thing: int) -> tuple[float, float, float, float]:
-    geometry = views.box[row] if thing == BOX else views.basket[row]
+def _corners(views: Views, row: int, target: int) -> tuple[float, float, float, float]:
+    geometry = views.box[row] if target == BOX else views.basket[row]
     x0, y0, x1, y1 = (float(value) for value in geometry[:4])
     return x0, y0, x1, y1
 
 
-def _side(views: Views, row: int, thing: int) -> str:
-    x0, _, x1, _ = _corners(views, row, thing)
+def _side(views: Views, row: int, target: int) -> str:
+    x0, _, x1, _ = _corners(views, row, target)
     middle = (x0 + x1) / 2
     return "on the left" if middle < 0.4 else "on the right" if middle > 0.6 else "in the middle"

@@ -1,7 +1,7 @@
-"""First lesson: the image latents must say what stands where, before any word is learnt.
+"""First stage: the image latents must encode which object is where, before any text.
 
 Captions alone teach the text's statistics and leave the image unused; linear heads that read
-the latents, thrown away afterwards, do not.
+the latents, discarded afterwards, prevent this.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def vision_loss(
     features = functional.normalize(tokens, dim=-1)
     latents = network.image_to_text_projection(features)[0].flatten(1)
     shares = torch.from_numpy(truth.shares)
-    seen = functional.binary_cross_entropy_with_logits(readers.shares(tokens[:, 1:]), shares)
-    return 2 * seen + _read_loss(readers, latents, truth)
+    share_loss = functional.binary_cross_entropy_with_logits(readers.shares(tokens[:, 1:]), shares)
+    return 2 * share_loss + _read_loss(readers, latents, truth)
 
 
 def _read_loss(readers: Readers, latents: torch.Tensor, truth: Views) -> torch.Tensor:
@@ -93,9 +93,9 @@ def _read_loss(readers: Readers, latents: torch.Tensor, truth: Views) -> torch.T
     colours = readers.colours(latents).unflatten(1, (2, len(COLOURS)))[visible]
     colour = functional.cross_entropy(colours, torch.from_numpy(truth.colours)[visible])
     left_of = torch.from_numpy(truth.left_of)
-    known = left_of >= 0
+    labelled = left_of >= 0
     side = functional.binary_cross_entropy_with_logits(
-        readers.left_of(latents)[known, 0], left_of[known].float()
+        readers.left_of(latents)[labelled, 0], left_of[labelled].float()
     )
     return 4 * geometry + shown + 0.3 * colour + 0.3 * side
 

@@ -20,7 +20,8 @@ class LoadedSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     `loaded`, `missing` and `mismatched` (in shape) are names of the model, by part; `unexpected`
     are names of the file that the model has no use for, by part. `bytes` and `sha256` are of the
     weight file; of several shards, the sum and the hash over their hashes. `may_miss` is what the
-    case let be missing.
+    case let be missing. `not_known` are inputs of the file's own model (history, hand camera) that
+    neither its tensors nor a configuration tell.
     """
 
     role: Literal["vlm", "init"]
@@ -33,6 +34,7 @@ class LoadedSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     unexpected: dict[str, Keys]
     mismatched: dict[str, Keys]
     may_miss: tuple[str, ...] = ()
+    not_known: tuple[str, ...] = ()
 
 
 class Trainable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,6 +65,8 @@ def table(report: LoadReport) -> str:
         lines += [f"weights:   {part:<12} {_fates(source, part)}" for part in _parts(source)]
         if source.may_miss:
             lines.append(f"weights:   allowed to miss: {', '.join(source.may_miss)}")
+        if source.not_known:
+            lines.append(f"weights:   not known: {', '.join(source.not_known)}")
     trained = (f"{part} {found.parameters:,}" for part, found in report.trainable.items())
     lines.append(f"weights: frozen tensors have blake3 {report.tensors_hash[:12]}")
     return "\n".join([*lines, f"weights: parameters that train: {', '.join(trained)}"])

@@ -9,13 +9,10 @@ from typing import Literal, TypeVar
 import msgspec
 
 from mobile_vla.messages.errors import UserError
+from mobile_vla.messages.record import Record
 
 
-class Stored(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of what is stored."""
-
-
-class Metric(Stored, frozen=True, kw_only=True):
+class Metric(Record, frozen=True, kw_only=True):
     """A number that carries its definition, its unit and how many trials it rests on."""
 
     name: str
@@ -25,7 +22,7 @@ class Metric(Stored, frozen=True, kw_only=True):
     n: int
 
 
-class EpisodeSet(Stored, frozen=True, kw_only=True):
+class EpisodeSet(Record, frozen=True, kw_only=True):
     """An evaluation set by content. `hash` is its manifest's identity.
 
     `leaked`: episodes left out because the run has seen them; `near`: those of them that show
@@ -41,7 +38,7 @@ class EpisodeSet(Stored, frozen=True, kw_only=True):
     near: list[str] = []
 
 
-class EpisodeScore(Stored, frozen=True, kw_only=True):
+class EpisodeScore(Record, frozen=True, kw_only=True):
     """One episode's values, for comparisons paired by episode. `episode` is its content hash."""
 
     episode: str
@@ -49,7 +46,7 @@ class EpisodeScore(Stored, frozen=True, kw_only=True):
     values: dict[str, float]
 
 
-class Scored(Stored, frozen=True, kw_only=True):
+class Scored(Record, frozen=True, kw_only=True):
     """A policy or a baseline on the evaluation set: in all and by direction."""
 
     name: str
@@ -58,7 +55,7 @@ class Scored(Stored, frozen=True, kw_only=True):
     episodes: list[EpisodeScore]
 
 
-class Swap(Stored, frozen=True, kw_only=True):
+class Swap(Record, frozen=True, kw_only=True):
     """The same frames under the other instruction. `change`: mean |difference| in m/s."""
 
     change: float
@@ -66,7 +63,7 @@ class Swap(Stored, frozen=True, kw_only=True):
     n: int
 
 
-class Hearing(Stored, frozen=True, kw_only=True):
+class Hearing(Record, frozen=True, kw_only=True):
     """Another text in the recorded instruction's place, on the same frames of `n` episodes.
 
     `series`: policy, blind (mean image in place of every frame) or deaf (text left out). `test`:
@@ -91,7 +88,7 @@ class Hearing(Stored, frozen=True, kw_only=True):
     refused: str | None = None
 
 
-class Span(Stored, frozen=True, kw_only=True):
+class Span(Record, frozen=True, kw_only=True):
     """Largest magnitudes of one action dimension, m/s (rad/s), and what normalises it."""
 
     name: str
@@ -102,7 +99,7 @@ class Span(Stored, frozen=True, kw_only=True):
     """Share of the recorded frames beyond what training saw, by more than 2 %."""
 
 
-class TrainingSplit(Stored, frozen=True, kw_only=True):
+class TrainingSplit(Record, frozen=True, kw_only=True):
     """What the baselines were made from, by direction.
 
     `common_sequence`: the share of the direction's episodes that press its most common key
@@ -114,7 +111,7 @@ class TrainingSplit(Stored, frozen=True, kw_only=True):
     count: dict[str, int]
 
 
-class Offline(Stored, frozen=True, kw_only=True):
+class Offline(Record, frozen=True, kw_only=True):
     """`offline.json`: a checkpoint and its baselines on one evaluation set."""
 
     time: datetime
@@ -129,7 +126,7 @@ class Offline(Stored, frozen=True, kw_only=True):
     training: TrainingSplit | None = None
 
 
-class Rollout(Stored, frozen=True, kw_only=True):
+class Rollout(Record, frozen=True, kw_only=True):
     """One drive in the simulator: `scene` is its seed, `path` the positions in m."""
 
     scene: int
@@ -142,7 +139,7 @@ class Rollout(Stored, frozen=True, kw_only=True):
     path: list[tuple[float, float]]
 
 
-class Rollouts(Stored, frozen=True, kw_only=True):
+class Rollouts(Record, frozen=True, kw_only=True):
     """`rollouts.json`: paired scenes, each driven under both instructions."""
 
     time: datetime

@@ -75,8 +75,7 @@ def demonstrate(
 ) -> Demonstration:
     """Drive past the box on `direction` to the basket, wheels slipping `slip` m (sigma) a step.
 
-    Drives that touch something, pass on the other side or do not arrive in time are thrown away
-    and driven anew.
+    Drives that touch something, pass on the other side or do not arrive in time are repeated.
 
     Raises:
         UserError: the scene cannot be driven; no attempt in 100 succeeded.
@@ -108,8 +107,8 @@ def _drive(
     keys, poses = "", []
     for frame in range(FRAMES):
         poses.append(world.pose)
-        rest = frame <= habit.wait
-        keys += "-" if rest else choose_key(world, direction, habit)
+        waiting = frame <= habit.wait
+        keys += "-" if waiting else choose_key(world, direction, habit)
         if keys[-1] != "-":
             world.step(FULL_SPEED * np.array(KEYS[keys[-1]]))
             world.slip(*rng.normal(0, slip, 2))

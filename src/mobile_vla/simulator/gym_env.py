@@ -1,6 +1,6 @@
 """The task as a Gymnasium environment: `gymnasium.make("mobile_vla/LeftRight-v0")`.
 
-Importing this module makes the name known; `gymnasium.make` imports it by itself when told
+Importing this module registers the name; `gymnasium.make` imports it by itself when given
 `"mobile_vla.simulator.gym_env:mobile_vla/LeftRight-v0"` (Gymnasium loads no plugins any more).
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 
 from mobile_vla.messages.errors import UserError
-from mobile_vla.simulator.instructions import Tongue, instruction
+from mobile_vla.simulator.instructions import Language, instruction
 from mobile_vla.simulator.scenarios import lab_text, read_scenario, scenario_scene
 from mobile_vla.simulator.scene import GOALS, Goal
 from mobile_vla.simulator.task import MAX_STEPS, DriveEnv, Outcome
@@ -28,12 +28,12 @@ Observation = dict[str, Any]
 
 
 class LeftRightEnv(gymnasium.Env[Observation, np.ndarray]):
-    """Pass the box on the told side and reach the goal; the same seed gives the same bytes.
+    """Pass the box on the instructed side and reach the goal; the same seed gives the same bytes.
 
     Observation: `image` (height, width, 3) uint8 RGB and `instruction`. Action: (3,) float32, m/s
     ahead, m/s left, rad/s. Reward: 1 for success when the drive ends, else 0. A drive terminates
     when the goal is reached or something is touched, and is truncated after `max_steps`; `info`
-    has the scenario, and how the drive stands.
+    has the scenario and the state of the drive.
 
     Args:
         scenario: one of the eight, or None for one box lying, its side drawn by the seed.
@@ -47,7 +47,7 @@ class LeftRightEnv(gymnasium.Env[Observation, np.ndarray]):
         render_mode: `rgb_array` or None.
     """
 
-    metadata: dict[str, Any] = {  # noqa: RUF012  (declared so by the base class)
+    metadata: dict[str, Any] = {
         "render_modes": ["rgb_array"],
         "render_fps": 1 / STEP_SECONDS,
     }
@@ -94,13 +94,13 @@ class LeftRightEnv(gymnasium.Env[Observation, np.ndarray]):
     ) -> tuple[Observation, dict[str, Any]]:
         """Draw a scene; `options` may name its `scene` (a seed) and its `scenario`."""
         super().reset(seed=seed)
-        told = options or {}
-        drawn = self._scenarios[int(self.np_random.integers(len(self._scenarios)))]
+        choices = options or {}
+        sampled = self._scenarios[int(self.np_random.integers(len(self._scenarios)))]
         scene_seed = int(self.np_random.integers(2**40))
-        self._scenario = str(told.get("scenario", drawn))
+        self._scenario = str(choices.get("scenario", sampled))
         chosen = read_scenario(self._scenario)
         scene = scenario_scene(
-            int(told.get("scene", scene_seed)),
+            int(choices.get("scene", scene_seed)),
             chosen,
             goal=self._goal,
             varied_camera=self._varied_camera,
@@ -113,7 +113,7 @@ class LeftRightEnv(gymnasium.Env[Observation, np.ndarray]):
             latency=self._latency,
             slip=self._slip,
         )
-        self._text = self._told(chosen.direction)
+        self._text = self._instruction(chosen.direction)
         self._image = self._drive.reset()
         return self._observation(), self._info(self._drive.outcome())
 
@@ -132,10 +132,10 @@ class LeftRightEnv(gymnasium.Env[Observation, np.ndarray]):
         """The last picture (height, width, 3) uint8 RGB, None without a render mode."""
         return self._image.copy() if self.render_mode == "rgb_array" else None
 
-    def _told(self, direction: Side) -> str:
+    def _instruction(self, direction: Side) -> str:
         if self._wording == "study":
             return instruction(direction, self._goal)
-        language: Tongue = "en" if self._wording == "lab_en" else "ko"
+        language: Language = "en" if self._wording == "lab_en" else "ko"
         return lab_text(direction, self._goal, language)
 
     def _observation(self) -> Observation:

@@ -1,4 +1,4 @@
-"""What the robot is told, in words: the task's sentence, other ways to say it, other things."""
+"""Instructions: the task's sentence, paraphrases, and sentences about other objects."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Literal
 
 from mobile_vla.simulator.world import Side
 
-Tongue = Literal["en", "ko"]
-SIDE_WORDS: dict[Tongue, dict[Side, str]] = {
+Language = Literal["en", "ko"]
+SIDE_WORDS: dict[Language, dict[Side, str]] = {
     "en": {"left": "left", "right": "right"},
     "ko": {"left": "왼쪽", "right": "오른쪽"},
 }
@@ -19,9 +19,9 @@ class Phrase:
     """A sentence with a place for the side, `{side}`, in one language."""
 
     text: str
-    language: Tongue
+    language: Language
 
-    def told(self, direction: Side) -> str:
+    def for_side(self, direction: Side) -> str:
         """The sentence for one side."""
         return self.text.format(side=SIDE_WORDS[self.language][direction])
 
@@ -42,7 +42,7 @@ OTHER_OBJECTS = (
     Phrase("go around the box on the {side}, to the cylinder", "en"),
     Phrase("go around the box on the {side}, to the cup", "en"),
 )
-"""The task's sentence with another thing for its goal, none of which stands in the scene."""
+"""The task's sentence with another goal, an object that is not in the scene."""
 
 
 def instruction(direction: Side, goal: str = "basket") -> str:

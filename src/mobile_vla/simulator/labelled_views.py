@@ -1,4 +1,4 @@
-"""Labelled pictures: what a small VLM is pretrained on, labels straight from the simulator."""
+"""Labelled images for pretraining a small VLM, with labels from the simulator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PixelBox = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A picture and what is true of it. Metres are in the robot's frame: + x ahead, + y left.
+    """An image and its labels. Metres are in the robot's frame: + x ahead, + y left.
 
     image: (S, S, 3) uint8 RGB. segmentation: (S, S) uint8, 0 other, 1 box, 2 basket, 3 and up
     distractors. A pixel box is None where its thing shows on less than 0.1 % of the picture.
@@ -66,7 +66,7 @@ def sample_view(seed: int, size: int) -> View:
 
 
 def label_view(world: World, size: int) -> View:
-    """Render `world` at `size` px and label what stands before its robot."""
+    """Render `world` at `size` px and label the objects in front of its robot."""
     image, segmentation = world.render(size, size), world.segment(size, size)
     scene, pose = world.scene, world.pose
     box_pixels = pixel_box(segmentation == LABEL_BOX)

@@ -1,4 +1,4 @@
-"""The one MuJoCo model. Scenes are written into it: compiling and a GL context cost once."""
+"""The MuJoCo model. Scenes are written into it, so it is compiled and rendered in one context."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mobile_vla.simulator.scene import (
     FIELD_OF_VIEW,
     MAX_PER_KIND,
     RGB,
+    Appearance,
     Goal,
-    Look,
     Scene,
-    Thing,
+    SceneObject,
 )
 
 if TYPE_CHECKING:
@@ -108,13 +108,13 @@ def label_table(model: mujoco.MjModel) -> np.ndarray:
 
 def write_scene(model: mujoco.MjModel, scene: Scene) -> None:
     """Set sizes, positions, colours, light and camera of `model` to those of `scene`."""
-    _write_thing(model, "box", scene.box)
+    _write_object(model, "box", scene.box)
     _write_tape(model, scene.box)
     _write_goal(model, scene)
     _paint(model, "basket", scene.basket_rgb)
     _paint(model, "basket_inside", _shade(scene.basket_rgb, 0.35))
     _write_distractors(model, scene)
-    _write_look(model, scene.look)
+    _write_appearance(model, scene.appearance)
 
 
 def _write_goal(model: mujoco.MjModel, scene: Scene) -> None:
@@ -128,48 +128,48 @@ def _write_goal(model: mujoco.MjModel, scene: Scene) -> None:
 
 def _write_distractors(model: mujoco.MjModel, scene: Scene) -> None:
     free = list(SLOTS)
-    for thing in scene.distractors:
-        slot = next(name for name in free if name.startswith(thing.kind))
+    for obj in scene.distractors:
+        slot = next(name for name in free if name.startswith(obj.kind))
         free.remove(slot)
-        _write_thing(model, slot, thing)
+        _write_object(model, slot, obj)
         model.geom(slot).group = SHOWN
     for slot in free:
         model.geom(slot).group = HIDDEN
 
 
-def _write_thing(model: mujoco.MjModel, name: str, thing: Thing) -> None:
+def _write_object(model: mujoco.MjModel, name: str, obj: SceneObject) -> None:
     sizes = {
-        "box": (thing.half_x, thing.half_y, thing.half_z),
-        "ball": (thing.half_x, 0, 0),
-        "cylinder": (thing.half_x, thing.half_z, 0),
+        "box": (obj.half_x, obj.half_y, obj.half_z),
+        "ball": (obj.half_x, 0, 0),
+        "cylinder": (obj.half_x, obj.half_z, 0),
     }
     body = model.body(name)
-    body.pos[:] = thing.x, thing.y, thing.half_z
-    body.quat[:] = math.cos(thing.yaw / 2), 0, 0, math.sin(thing.yaw / 2)
-    model.geom(name).size[:] = sizes[thing.kind]
-    _paint(model, name, thing.rgb)
+    body.pos[:] = obj.x, obj.y, obj.half_z
+    body.quat[:] = math.cos(obj.yaw / 2), 0, 0, math.sin(obj.yaw / 2)
+    model.geom(name).size[:] = sizes[obj.kind]
+    _paint(model, name, obj.rgb)
 
 
-def _write_tape(model: mujoco.MjModel, box: Thing) -> None:
+def _write_tape(model: mujoco.MjModel, box: SceneObject) -> None:
     """A strip of tape over the box, so that a person sees a carton and not a block."""
     tape = model.geom("box_tape")
     tape.size[:] = box.half_x + 0.002, 0.12 * box.half_y, box.half_z + 0.002
     _paint(model, "box_tape", _shade(box.rgb, 0.82))
 
 
-def _write_look(model: mujoco.MjModel, look: Look) -> None:
-    _paint(model, "floor", look.floor)
+def _write_appearance(model: mujoco.MjModel, appearance: Appearance) -> None:
+    _paint(model, "floor", appearance.floor)
     for wall in ("wall_front", "wall_left", "wall_right"):
-        _paint(model, wall, look.wall)
-    light = np.asarray(look.light)
+        _paint(model, wall, appearance.wall)
+    light = np.asarray(appearance.light)
     model.light("lamp").dir[:] = light / np.linalg.norm(light)
-    model.light("lamp").diffuse[:] = look.diffuse
-    model.vis.headlight.ambient[:] = look.ambient
+    model.light("lamp").diffuse[:] = appearance.diffuse
+    model.vis.headlight.ambient[:] = appearance.ambient
     model.vis.headlight.diffuse[:] = 0.25
     model.vis.headlight.specular[:] = 0
-    model.camera("front").fovy[:] = look.field_of_view
-    model.camera("front").pos[2] = look.camera_height
-    model.camera("front").quat[:] = _camera_quaternion(look.pitch)
+    model.camera("front").fovy[:] = appearance.field_of_view
+    model.camera("front").pos[2] = appearance.camera_height
+    model.camera("front").quat[:] = _camera_quaternion(appearance.pitch)
 
 
 def _camera_quaternion(pitch: float) -> np.ndarray:

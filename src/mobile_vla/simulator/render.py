@@ -56,8 +56,8 @@ def egl_works() -> bool:
     prototype = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
     if not prototype(query)(16, devices, ctypes.byref(count)):
         return False
-    found = [device for device in devices[: count.value] if device]
-    return any(_initialises(egl, display, device) for device in found)
+    present = [device for device in devices[: count.value] if device]
+    return any(_initialises(egl, display, device) for device in present)
 
 
 def _initialises(egl: Any, display_address: int, device: int) -> bool:

@@ -9,8 +9,15 @@ from typing import Literal
 import numpy as np
 
 from mobile_vla.messages.errors import UserError
-from mobile_vla.simulator.instructions import SIDE_WORDS, Tongue
-from mobile_vla.simulator.scene import Goal, Look, Scene, Thing, sample_rgb, sample_scene
+from mobile_vla.simulator.instructions import SIDE_WORDS, Language
+from mobile_vla.simulator.scene import (
+    Appearance,
+    Goal,
+    Scene,
+    SceneObject,
+    sample_rgb,
+    sample_scene,
+)
 from mobile_vla.simulator.world import Side
 
 SCENARIOS = tuple(
@@ -19,12 +26,12 @@ SCENARIOS = tuple(
     for pose in ("hori", "vert")
     for side in ("left", "right")
 )
-LAB_TEXTS: dict[Tongue, str] = {
+LAB_TEXTS: dict[Language, str] = {
     "en": "Navigate around the obstacle on the {side} side and reach the {goal}",
     "ko": "박스를 {side}으로 돌아서 {goal}까지 가세요",
 }
-"""How the lab tells its robot."""
-GOAL_WORDS: dict[Tongue, dict[Goal, str]] = {
+"""The lab's instructions."""
+GOAL_WORDS: dict[Language, dict[Goal, str]] = {
     "en": {"basket": "basket", "cup": "cup", "bottle": "bottle"},
     "ko": {"basket": "바구니", "cup": "컵", "bottle": "병"},
 }
@@ -56,7 +63,7 @@ def scenario_scene(
 ) -> Scene:
     """The scene of `seed` as that scenario has it; with one lying box it is `sample_scene`'s.
 
-    A second box stands behind the first. With `varied_camera`, its height, pitch and field of view
+    The second box is behind the first. With `varied_camera`, its height, pitch and field of view
     are drawn too.
     """
     scene = sample_scene(seed)
@@ -66,17 +73,19 @@ def scenario_scene(
     if scenario.boxes == 2:
         scene = replace(scene, distractors=(_second(scene, scenario.standing, rng),))
     if varied_camera:
-        scene = replace(scene, look=_varied(scene.look, np.random.default_rng([seed, 4])))
+        scene = replace(
+            scene, appearance=_varied(scene.appearance, np.random.default_rng([seed, 4]))
+        )
     return replace(scene, goal=goal)
 
 
-def lab_text(direction: Side, goal: Goal, language: Tongue) -> str:
-    """What the lab's robot is told."""
+def lab_text(direction: Side, goal: Goal, language: Language) -> str:
+    """The lab's instruction for a direction and a goal."""
     words = {"side": SIDE_WORDS[language][direction], "goal": GOAL_WORDS[language][goal]}
     return LAB_TEXTS[language].format(**words)
 
 
-def _stood_up(box: Thing, rng: np.random.Generator) -> Thing:
+def _stood_up(box: SceneObject, rng: np.random.Generator) -> SceneObject:
     """The same box on its end: narrow and tall."""
     return replace(
         box,
@@ -86,7 +95,7 @@ def _stood_up(box: Thing, rng: np.random.Generator) -> Thing:
     )
 
 
-def _second(scene: Scene, standing: bool, rng: np.random.Generator) -> Thing:
+def _second(scene: Scene, standing: bool, rng: np.random.Generator) -> SceneObject:
     """A narrower box of another colour behind the first: past the one is past the other."""
     narrow = replace(
         scene.box,
@@ -95,15 +104,15 @@ def _second(scene: Scene, standing: bool, rng: np.random.Generator) -> Thing:
         half_x=0.15,
         half_y=min(scene.box.half_y, 0.2),
         yaw=rng.uniform(-0.3, 0.3),
-        rgb=sample_rgb(rng, scene.look.floor, scene.box.rgb),
+        rgb=sample_rgb(rng, scene.appearance.floor, scene.box.rgb),
     )
     return _stood_up(narrow, rng) if standing else narrow
 
 
-def _varied(look: Look, rng: np.random.Generator) -> Look:
+def _varied(appearance: Appearance, rng: np.random.Generator) -> Appearance:
     return replace(
-        look,
-        pitch=look.pitch + math.radians(rng.uniform(-4, 4)),
+        appearance,
+        pitch=appearance.pitch + math.radians(rng.uniform(-4, 4)),
         camera_height=rng.uniform(0.7, 0.9),
         field_of_view=rng.uniform(80, 100),
     )

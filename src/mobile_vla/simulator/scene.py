@@ -1,4 +1,4 @@
-"""What stands where: one scene of the left-or-right task, and how scenes are drawn."""
+"""One scene of the left-or-right task, and how scenes are sampled."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LEAST_CONTRAST = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
+class SceneObject:
     """One object on the floor: centre (m), half sizes (m), yaw (rad), colour.
 
     A ball's radius is `half_x`; a cylinder's radius is `half_x`, its half height `half_z`.
@@ -52,7 +52,7 @@ class Thing:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Appearance:
     """Floor, walls, light and camera of a scene.
 
     `pitch` in radians below the horizon, height in m, the vertical field of view in degrees.
@@ -76,27 +76,27 @@ class Scene:
     """
 
     seed: int
-    box: Thing
+    box: SceneObject
     basket_x: float
     basket_y: float
     basket_rgb: RGB
     start: Pose
-    look: Look
-    distractors: tuple[Thing, ...] = ()
+    appearance: Appearance
+    distractors: tuple[SceneObject, ...] = ()
     goal: Goal = "basket"
 
 
 def sample_scene(seed: int, *, distractors: bool = False, contrast: bool = True) -> Scene:
     """Draw the scene of `seed`; the same seed gives the same scene everywhere.
 
-    With `distractors`, further boxes, balls and cylinders stand beside the way. With `contrast`,
+    With `distractors`, there are more boxes, balls and cylinders beside the way. With `contrast`,
     the box and the basket differ visibly from the floor: a policy cannot avoid what it cannot see.
     """
     rng = np.random.default_rng(seed)
-    look = _sample_look(rng)
-    floor = (look.floor,) if contrast else ()
+    appearance = _sample_appearance(rng)
+    floor = (appearance.floor,) if contrast else ()
     box_x, box_y = rng.uniform(1.6, 2.6), rng.uniform(-0.3, 0.3)
-    box = Thing(
+    box = SceneObject(
         kind="box",
         x=box_x,
         y=box_y,
@@ -115,7 +115,7 @@ def sample_scene(seed: int, *, distractors: bool = False, contrast: bool = True)
         basket_y=basket_y,
         basket_rgb=sample_rgb(rng, *floor),
         start=(rng.uniform(-0.1, 0.1), rng.uniform(-0.2, 0.2), rng.uniform(-0.06, 0.06)),
-        look=look,
+        appearance=appearance,
         distractors=_sample_distractors(rng, box, basket_x) if distractors else (),
     )
 
@@ -139,11 +139,11 @@ def colour_name(rgb: RGB) -> str:
     return "red"
 
 
-def _sample_look(rng: np.random.Generator) -> Look:
+def _sample_appearance(rng: np.random.Generator) -> Appearance:
     tint = rng.uniform(-0.06, 0.06, 3)
     floor, wall = rng.uniform(0.25, 0.75), rng.uniform(0.3, 0.95)
     turn, height = rng.uniform(0, 2 * math.pi), rng.uniform(1.0, 2.5)
-    return Look(
+    return Appearance(
         floor=_clip_rgb(floor + tint),
         wall=_clip_rgb(wall + rng.uniform(-0.1, 0.1, 3)),
         ambient=rng.uniform(0.4, 0.55),
@@ -163,17 +163,21 @@ def sample_rgb(rng: np.random.Generator, *others: RGB) -> RGB:
             return rgb
 
 
-def _sample_distractors(rng: np.random.Generator, box: Thing, basket_x: float) -> tuple[Thing, ...]:
+def _sample_distractors(
+    rng: np.random.Generator, box: SceneObject, basket_x: float
+) -> tuple[SceneObject, ...]:
     """Draw one to four things beside the way, at most `MAX_PER_KIND` of a kind."""
     kinds: list[Kind] = ["box", "ball", "cylinder"] * MAX_PER_KIND
     chosen = rng.permutation(len(kinds))[: rng.integers(1, 5)]
-    return tuple(_sample_thing(rng, kinds[index], box, basket_x) for index in chosen)
+    return tuple(_sample_object(rng, kinds[index], box, basket_x) for index in chosen)
 
 
-def _sample_thing(rng: np.random.Generator, kind: Kind, box: Thing, basket_x: float) -> Thing:
+def _sample_object(
+    rng: np.random.Generator, kind: Kind, box: SceneObject, basket_x: float
+) -> SceneObject:
     side = 1 if rng.random() < 0.5 else -1
     radius = rng.uniform(0.12, 0.3)
-    return Thing(
+    return SceneObject(
         kind=kind,
         x=rng.uniform(1.0, basket_x + 1.0),
         y=box.y + side * rng.uniform(1.5, 3.0),

@@ -1,4 +1,4 @@
-"""Data sets from nothing: planned in one process, filmed in several, the same bytes every time."""
+"""Simulate data sets: planned in one process, rendered in several, always the same bytes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mobile_vla.episodes.formats.hdf5 import write_episode
 from mobile_vla.episodes.manifest import MANIFEST_FILE, write_manifest
 from mobile_vla.episodes.scan_folder import Progress, spread
 from mobile_vla.messages.errors import UserError
+from mobile_vla.messages.record import Record
 from mobile_vla.runs.files import explain_os_error, write_json
 from mobile_vla.simulator.expert import Demonstration, demonstrate, film
 from mobile_vla.simulator.instructions import instruction
@@ -27,8 +28,8 @@ SETTINGS_FILE = "simulation.json"
 _FIRST_DAY = datetime(2025, 1, 1, 9)
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a folder's episodes are made from; `image_size` is (height, width) in px."""
+class SimulationSettings(Record, frozen=True, kw_only=True):
+    """The settings of a folder's episodes; `image_size` is (height, width) in px."""
 
     version: int = 1
     seed: int
@@ -36,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PlannedDrive:
     """One drive, decided but not yet filmed."""
 
     name: str
@@ -61,14 +62,14 @@ def simulate_dataset(
     `image_size` is (height, width) in px. No two drives of a direction press the same keys. With
     `split`, four in five of a direction train and one validates; without, all are "eval". The same
     arguments give the same decoded content, in however many processes (`jobs`); interrupted and
-    called again, it goes on where it was, and larger counts add episodes to those that are there.
+    called again, it continues, and larger counts add episodes to the existing ones.
 
     Raises:
         UserError: nothing to make, the folder holds something else, or no rendering is possible.
     """
     if left < 0 or right < 0 or left + right == 0:
         raise UserError(f"Nothing to simulate: left={left}, right={right}; ask for at least one.")
-    _claim(folder, Settings(seed=seed, image_size=image_size))
+    _claim(folder, SimulationSettings(seed=seed, image_size=image_size))
     plans = sorted(
         plan_drives("left", left, seed) + plan_drives("right", right, seed), key=lambda p: p.name
     )
@@ -88,33 +89,33 @@ def simulate_dataset(
     return folder / MANIFEST_FILE
 
 
-def plan_drives(direction: Side, count: int, seed: int) -> list[Plan]:
+def plan_drives(direction: Side, count: int, seed: int) -> list[PlannedDrive]:
     """The first `count` drives of a direction: each its own scene, no two the same keys.
 
     Where a drive repeats an earlier one's keys, or its motion alone would not tell its direction,
     another scene is drawn in its place.
     """
-    seen: set[str] = set()
-    plans: list[Plan] = []
+    key_sequences: set[str] = set()
+    plans: list[PlannedDrive] = []
     for index in range(count):
         for attempt in range(1000):
             rng = np.random.default_rng(_number(seed, direction, index, attempt))
             scene = sample_scene(int(rng.integers(2**62)))
             drive = demonstrate(scene, direction, rng)
-            told = direction_of_motion(drive.actions, STEP_SECONDS) == direction
-            if told and drive.keys not in seen:
+            direction_is_clear = direction_of_motion(drive.actions, STEP_SECONDS) == direction
+            if direction_is_clear and drive.keys not in key_sequences:
                 break
         else:
             raise UserError(
                 f"No further {direction} drive differs from the {index} before it: ask for fewer."
             )
-        seen.add(drive.keys)
-        plans.append(Plan(_file_name(direction, index, seed), direction, scene, drive))
+        key_sequences.add(drive.keys)
+        plans.append(PlannedDrive(_file_name(direction, index, seed), direction, scene, drive))
     return plans
 
 
-def film_plan(folder: Path, plan: Plan, image_size: tuple[int, int]) -> None:
-    """Render one planned drive and write its file, whole or not at all."""
+def film_plan(folder: Path, plan: PlannedDrive, image_size: tuple[int, int]) -> None:
+    """Render one planned drive and write its file atomically."""
     episode = Episode(
         id=Path(plan.name).stem,
         images=film(plan.scene, plan.drive.poses, image_size),
@@ -125,31 +126,35 @@ def film_plan(folder: Path, plan: Plan, image_size: tuple[int, int]) -> None:
     write_episode(folder / plan.name, episode)
 
 
-def _claim(folder: Path, settings: Settings) -> None:
+def _claim(folder: Path, settings: SimulationSettings) -> None:
     """Make `folder` this simulation's, or see that it is."""
     file = folder / SETTINGS_FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        found = msgspec.json.decode(file.read_bytes(), type=Settings) if file.exists() else None
+        stored = (
+            msgspec.json.decode(file.read_bytes(), type=SimulationSettings)
+            if file.exists()
+            else None
+        )
         strangers = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
     except msgspec.MsgspecError as error:
         raise UserError(f"{file} is damaged ({error}): simulate into another folder.") from error
     except OSError as error:
         raise explain_os_error(error, folder) from error
-    if found is None and strangers:
+    if stored is None and strangers:
         raise UserError(
             f"{folder} holds other things ({strangers[0]}): simulate into an empty folder."
         )
-    if found is not None and found != settings:
+    if stored is not None and stored != settings:
         raise UserError(
-            f"{folder} was simulated with seed {found.seed} at {found.image_size}, not with seed "
+            f"{folder} was simulated with seed {stored.seed} at {stored.image_size}, not with seed "
             f"{settings.seed} at {settings.image_size}: use another folder, or the same settings."
         )
-    if found is None:
+    if stored is None:
         write_json(file, settings)
 
 
-def _refuse_fewer(folder: Path, plans: list[Plan]) -> None:
+def _refuse_fewer(folder: Path, plans: list[PlannedDrive]) -> None:
     planned = {plan.name for plan in plans}
     extra = sorted(path.name for path in folder.glob("*.h5") if path.name not in planned)
     if extra:

@@ -1,4 +1,4 @@
-"""The task as a policy meets it: a picture in, a velocity out, and how it ended."""
+"""The task as an environment: an image out, a velocity in, and how the drive ended."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class DriveEnv:
         return self.world.reached or self.world.collided or self._steps >= self.max_steps
 
     def outcome(self) -> Outcome:
-        """How the drive stands, or ended."""
+        """The state of the drive, or how it ended."""
         world = self.world
         clean = world.reached and not world.collided
         return Outcome(

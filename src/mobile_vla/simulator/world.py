@@ -1,4 +1,4 @@
-"""A robot in a scene: it moves, it sees, it collides, it arrives."""
+"""A robot in a scene: motion, camera, collisions, arrival."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run's `case.yaml`: the resolved case, written for people, read back whole."""
+"""A run's `case.yaml`: the resolved case, written as YAML for people and read back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def write_case(path: Path, case: ResolvedCase) -> None:
 def read_case(path: Path) -> ResolvedCase:
     """Read a run's `case.yaml` (some hundred microseconds).
 
-    Errors: `UserError` that says what is wrong with the file.
+    Raises:
+        UserError: the file cannot be read or is no resolved case.
     """
     try:
         return parse_case(path.read_bytes())
@@ -40,5 +41,9 @@ def read_case(path: Path) -> ResolvedCase:
 
 
 def parse_case(data: bytes) -> ResolvedCase:
-    """A resolved case from its bytes. Errors: `ValueError` (`msgspec.ValidationError` is one)."""
+    """Parse a resolved case.
+
+    Raises:
+        ValueError: the bytes are no YAML or no resolved case.
+    """
     return msgspec.convert(load_plain(data), ResolvedCase)

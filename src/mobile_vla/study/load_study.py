@@ -1,4 +1,4 @@
-"""Find a study, read it whole, and resolve one case of it for one profile and attempt."""
+"""Find a study, read and check it, and resolve one case for one profile and attempt."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from mobile_vla.study.models import (
     Profile,
     Recipe,
     ResolvedCase,
-    Source,
     Study,
+    WeightSource,
 )
 from mobile_vla.study.strict_yaml import convert, nearest, read_yaml
 
@@ -36,18 +36,20 @@ def find_study(name: str | None = None) -> Path:
     """Path of a study by file path, folder, or name (`./studies`, then those shipped).
 
     Raises:
-        UserError: there is no such study; the sentence names those there are.
+        UserError: there is no such study; the message lists the studies.
     """
     name = name or default_study()
-    given = Path(name)
-    if given.suffix in (".yaml", ".yml"):
-        return given
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        return path
     folders = [Path("studies"), *shipped_studies()]
-    for candidate in (given / "study.yaml", *(folder / name / "study.yaml" for folder in folders)):
+    for candidate in (path / "study.yaml", *(folder / name / "study.yaml" for folder in folders)):
         if candidate.is_file():
             return candidate
-    known = sorted({path.parent.name for folder in folders for path in folder.glob("*/study.yaml")})
-    raise UserError(f"There is no study {name}: {nearest(name, known)}")
+    studies = sorted(
+        {study_file.parent.name for folder in folders for study_file in folder.glob("*/study.yaml")}
+    )
+    raise UserError(f"There is no study {name}: {nearest(name, studies)}")
 
 
 def shipped_studies() -> list[Path]:
@@ -59,8 +61,9 @@ def shipped_studies() -> list[Path]:
 def load_study(path: Path) -> Study:
     """Read and check a study file, every recipe in it included.
 
-    Errors: `UserError` with the first wrong key of the study, else with all the names that do not
-    fit and the first wrong key of each recipe.
+    Raises:
+        UserError: the first wrong key of the study, or else every name that does not fit and the
+            first wrong key of each recipe.
     """
     content = read_yaml(path)
     if not isinstance(content, dict):
@@ -93,7 +96,7 @@ def resolve(study: Study, case: Case, profile_name: str, attempt: int, path: Pat
         role=case.role,
         attempt=attempt,
         note=change.note,
-        vlm=Source(name=case.vlm, path=profile.vlms.get(case.vlm)),
+        vlm=WeightSource(name=case.vlm, path=profile.vlms.get(case.vlm)),
         init=init,
         data=case_counts(case, profile),
         train_data=study.data.train,
@@ -110,16 +113,24 @@ def case_counts(case: Case, profile: Profile) -> Counts:
 
 
 def case_of(study: Study, name: str, path: Path) -> Case:
-    """The case called `name` (or labelled so), else a `UserError` naming the nearest."""
+    """The case with this name or label.
+
+    Raises:
+        UserError: there is none; the message names the nearest.
+    """
     case = study.case(name)
     if case is None:
-        known = [c.name for c in study.cases] + [c.label for c in study.cases if c.label]
-        raise UserError(f"{path} has no case {name!r}: {nearest(name, known)}")
+        names = [c.name for c in study.cases] + [c.label for c in study.cases if c.label]
+        raise UserError(f"{path} has no case {name!r}: {nearest(name, names)}")
     return case
 
 
 def profile_of(study: Study, name: str, path: Path) -> Profile:
-    """The profile called `name`, else a `UserError` naming the nearest."""
+    """The profile with this name.
+
+    Raises:
+        UserError: there is none; the message names the nearest.
+    """
     if name not in study.profiles:
         raise UserError(f"{path} has no profile {name!r}: {nearest(name, list(study.profiles))}")
     return study.profiles[name]
@@ -171,7 +182,7 @@ def _faults(study: Study) -> Iterator[str]:
         if not is_factor(name):
             yield f"nuisance {name!r} is no factor: {nearest(name, [*FACTORS, *RECIPE])}"
     cycles = (_cycle(study, case) for case in study.cases)
-    yield from islice(filter(None, cycles), 1)  # each case of a circle would tell the same one
+    yield from islice(filter(None, cycles), 1)  # every case of a cycle has the same cycle
     for question in study.questions:
         for name in (*question.pair, *(question.fair_pair or ())):
             if name not in names:
@@ -203,14 +214,14 @@ def _weight_faults(study: Study, case: Case) -> Iterator[str]:
 def _cycle(study: Study, case: Case) -> str | None:
     """How a case comes after itself; None where it does not."""
     after = {other.name: other.after for other in study.cases}
-    seen: list[str] = [case.name]
+    visited: list[str] = [case.name]
     waiting = list(case.after)
     while waiting:
         name = waiting.pop()
         if name == case.name:
-            through = " after ".join(seen)
+            through = " after ".join(visited)
             return f"{case.name} comes after itself, through {through}: take one `after` out."
-        if name not in seen:
-            seen.append(name)
+        if name not in visited:
+            visited.append(name)
             waiting.extend(after.get(name, ()))
     return None

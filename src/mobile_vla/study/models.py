@@ -1,4 +1,4 @@
-"""What a study file may say. Every model is frozen and refuses keys it does not know."""
+"""Models of a study file. Every model is frozen and refuses unknown keys."""
 
 from __future__ import annotations
 
@@ -6,29 +6,27 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from mobile_vla.messages.record import Record
+
 Direction = Literal["left", "right", "straight"]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seed = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 NUISANCE = ("host", "wall_time", "note")
-"""What is no factor between runs, unless a study says otherwise."""
+"""Differences between runs that are no factors, unless a study declares others."""
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 
 
-class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all models: immutable, keyword-only, no unknown keys."""
-
-
-class Text(Strict, frozen=True, kw_only=True):
+class Text(Record, frozen=True, kw_only=True):
     """A text in both languages."""
 
     en: str
     ko: str
 
 
-class Lora(Strict, frozen=True, kw_only=True):
+class Lora(Record, frozen=True, kw_only=True):
     """Low-rank adapters (Hu et al. 2021): rank, scale numerator, dropout, which parts get them."""
 
     r: Positive = 32
@@ -37,7 +35,7 @@ class Lora(Strict, frozen=True, kw_only=True):
     parts: tuple[Literal["vision", "projection", "text"], ...] = ("text",)
 
 
-class Head(Strict, frozen=True, kw_only=True):
+class Head(Record, frozen=True, kw_only=True):
     """The action head over the action-token states of a window."""
 
     kind: Literal["lstm", "mlp"] = "lstm"
@@ -45,14 +43,14 @@ class Head(Strict, frozen=True, kw_only=True):
     layers: Positive = 4
 
 
-class Recipe(Strict, frozen=True, kw_only=True):
+class Recipe(Record, frozen=True, kw_only=True):
     """How a case is trained. Batch counts episodes; one optimiser step sees batch × accumulate.
 
-    `precision` is computed in; `frozen_dtype` is what the frozen weights are held as. `views`:
-    in how many ways, augmented, an episode's frames are shown, one an epoch in turn. `best_by`:
-    the validation metric whose lowest value marks the best checkpoint. `gradient_checkpointing`
-    holds less for the backward pass and computes it anew; `compile` has torch.compile compile the
-    decoder's layers. The run says what each of the two gained.
+    `precision`: of the computation. `frozen_dtype`: of the frozen weights in memory. `views`: how
+    many augmented versions of an episode take turns, one an epoch. `best_by`: the validation metric
+    whose lowest value marks the best checkpoint. `gradient_checkpointing` keeps less for the
+    backward pass and recomputes it; `compile` compiles the decoder's layers. The run reports the
+    gain of both.
     """
 
     window: Positive = 8
@@ -78,8 +76,8 @@ class Recipe(Strict, frozen=True, kw_only=True):
     compile: bool = False
 
 
-class Recording(Strict, frozen=True, kw_only=True):
-    """What a run leaves behind besides its weights; none of it changes a number it computes.
+class Recording(Record, frozen=True, kw_only=True):
+    """What a run records in addition to its weights; no option changes a computed number.
 
     `loggers`: trackers besides `metrics.csv`. `checkpoint_minutes`: within an epoch that lasts
     longer, a checkpoint is written each so many minutes; one ends every epoch anyway. Of those
@@ -92,7 +90,7 @@ class Recording(Strict, frozen=True, kw_only=True):
     keep_epochs: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
-class Counts(Strict, frozen=True, kw_only=True):
+class Counts(Record, frozen=True, kw_only=True):
     """Episodes by direction."""
 
     left: Annotated[int, msgspec.Meta(ge=0)] = 0
@@ -123,7 +121,7 @@ class Counts(Strict, frozen=True, kw_only=True):
         )
 
 
-class Attempt(Strict, frozen=True, kw_only=True):
+class Attempt(Record, frozen=True, kw_only=True):
     """What one run of a case changes. An empty attempt changes nothing."""
 
     init_path: str | None = None
@@ -131,7 +129,7 @@ class Attempt(Strict, frozen=True, kw_only=True):
     note: str | None = None
 
 
-class Case(Strict, frozen=True, kw_only=True):
+class Case(Record, frozen=True, kw_only=True):
     """A named training configuration. `recipe` holds only what differs from the study's base.
 
     `may_miss`: what the initial checkpoint need not hold, as parts or names (`*` for any part of
@@ -153,7 +151,7 @@ class Case(Strict, frozen=True, kw_only=True):
     note: Text | None = None
 
 
-class Question(Strict, frozen=True, kw_only=True):
+class Question(Record, frozen=True, kw_only=True):
     """An effect the study asks about: one factor, the pair its page compares, and a fair pair."""
 
     name: Name
@@ -163,7 +161,7 @@ class Question(Strict, frozen=True, kw_only=True):
     fair_pair: tuple[str, str] | None = None
 
 
-class Robot(Strict, frozen=True, kw_only=True):
+class Robot(Record, frozen=True, kw_only=True):
     """The robot's actions: order of the dimensions, seconds a step, full speed in m/s (rad/s)."""
 
     action: tuple[Literal["linear_x", "linear_y", "angular_z"], ...]
@@ -171,10 +169,10 @@ class Robot(Strict, frozen=True, kw_only=True):
     full_speed: Annotated[float, msgspec.Meta(gt=0)]
 
 
-class FileNames(Strict, frozen=True, kw_only=True):
+class FileNames(Record, frozen=True, kw_only=True):
     """How episode files are named: text with {date} {time} {scene} {direction} {any} in it.
 
-    The other keys are the words that stand for each direction in such a name.
+    The other keys list the words for each direction in such a name.
     """
 
     pattern: str
@@ -183,7 +181,7 @@ class FileNames(Strict, frozen=True, kw_only=True):
     straight: tuple[str, ...] = ("straight",)
 
 
-class Data(Strict, frozen=True, kw_only=True):
+class Data(Record, frozen=True, kw_only=True):
     """Names of the data sets below the workspace's `data` folder, and of their episode files.
 
     Without `file_names`, names are read as the lab writes them.
@@ -194,7 +192,7 @@ class Data(Strict, frozen=True, kw_only=True):
     file_names: FileNames | None = None
 
 
-class Profile(Strict, frozen=True, kw_only=True):
+class Profile(Record, frozen=True, kw_only=True):
     """Where the weights lie and how far the counts shrink on one kind of machine."""
 
     note: Text
@@ -207,8 +205,8 @@ class Profile(Strict, frozen=True, kw_only=True):
     record: Recording = Recording()
 
 
-class Study(Strict, frozen=True, kw_only=True):
-    """Cases, the questions asked of them, and what is no factor between them.
+class Study(Record, frozen=True, kw_only=True):
+    """Cases, the questions about them, and the nuisance factors.
 
     `nuisance`: names of factors that confound nothing; an empty list leaves none out.
     """
@@ -231,20 +229,20 @@ class Study(Strict, frozen=True, kw_only=True):
         return None
 
 
-class Source(Strict, frozen=True, kw_only=True):
+class WeightSource(Record, frozen=True, kw_only=True):
     """Weights by the study's name for them and the path the profile gives."""
 
     name: str
     path: str | None
 
 
-class InitialSource(Source, frozen=True, kw_only=True):
+class InitialSource(WeightSource, frozen=True, kw_only=True):
     """An initial checkpoint, and what it need not hold: parts, or names with `*`."""
 
     may_miss: tuple[str, ...] = ()
 
 
-class ResolvedCase(Strict, frozen=True, kw_only=True):
+class ResolvedCase(Record, frozen=True, kw_only=True):
     """A case as one run trains it: study, profile and attempt applied. A run's `case.yaml`."""
 
     study: str
@@ -254,7 +252,7 @@ class ResolvedCase(Strict, frozen=True, kw_only=True):
     role: Literal["case", "control"] = "case"
     attempt: int
     note: str | None = None
-    vlm: Source
+    vlm: WeightSource
     init: InitialSource | None
     data: Counts
     train_data: str

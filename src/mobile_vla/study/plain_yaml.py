@@ -23,7 +23,8 @@ WORDS: dict[str, bool | None] = {
 def load_plain(data: bytes) -> Any:
     """The content of one plain YAML document, None where it is empty.
 
-    Errors: `ValueError` that says what is wrong, with the line where it is known.
+    Raises:
+        ValueError: the document is not plain YAML; the message has the line where it is known.
     """
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -43,7 +44,7 @@ class _Builder:
         self.next = CParser(data).get_event
 
     def document(self) -> Any:
-        found: Any = None
+        content: Any = None
         documents = 0
         while (event := self.next()) is not None:
             kind = type(event).__name__
@@ -51,8 +52,8 @@ class _Builder:
                 documents += 1
                 if documents > 1:
                     raise ValueError("it holds more than one document")
-                found = self.value(self.next(), 0)
-        return found
+                content = self.value(self.next(), 0)
+        return content
 
     def value(self, event: Any, depth: int) -> Any:
         kind = type(event).__name__
@@ -67,21 +68,21 @@ class _Builder:
         return self.mapping(depth) if kind == "MappingStartEvent" else self.sequence(depth)
 
     def mapping(self, depth: int) -> dict[Any, Any]:
-        found: dict[Any, Any] = {}
+        entries: dict[Any, Any] = {}
         while type(event := self.next()).__name__ != "MappingEndEvent":
             key = self.value(event, depth + 1)
             if isinstance(key, dict | list):
                 raise ValueError(f"{_line(event)}a key that is no scalar")
-            if key in found:
+            if key in entries:
                 raise ValueError(f"{_line(event)}the key {key!r} stands twice")
-            found[key] = self.value(self.next(), depth + 1)
-        return found
+            entries[key] = self.value(self.next(), depth + 1)
+        return entries
 
     def sequence(self, depth: int) -> list[Any]:
-        found = []
+        items = []
         while type(event := self.next()).__name__ != "SequenceEndEvent":
-            found.append(self.value(event, depth + 1))
-        return found
+            items.append(self.value(event, depth + 1))
+        return items
 
 
 def _line(event: Any) -> str:

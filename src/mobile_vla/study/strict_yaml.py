@@ -55,10 +55,10 @@ def convert(value: Any, model: type[Model], path: Path, where: str = "") -> Mode
         raise UserError(_complaint(str(error), model, path, where)) from error
 
 
-def nearest(word: str, known: list[str]) -> str:
+def nearest(word: str, choices: list[str]) -> str:
     """ ", did you mean `x`?" for the nearest known word, else the list of them."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean `{close[0]}`?" if close else f"known are {', '.join(sorted(known))}."
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+    return f"did you mean `{close[0]}`?" if close else f"known are {', '.join(sorted(choices))}."
 
 
 def _complaint(message: str, model: type, path: Path, where: str) -> str:
@@ -99,7 +99,7 @@ def _struct(info: Any) -> Any:
 
 
 def _line_of(path: Path, key: str) -> str:
-    """ ":12" for the first line of the file on which the key stands."""
+    """ ":12" for the first line of the file with the key."""
     if not key or not path.is_file():
         return ""
     pattern = re.compile(rf"(^|[\s{{,]){re.escape(key)}\s*:")
@@ -112,6 +112,6 @@ def _line_of(path: Path, key: str) -> str:
 def _beside(path: Path) -> str:
     """What lies near a missing path: the most alike YAML below its nearest existing folder."""
     folder = next((parent for parent in path.absolute().parents if parent.is_dir()), None)
-    found = [str(file) for file in sorted(folder.glob("**/*.yaml"))[:200]] if folder else []
-    close = difflib.get_close_matches(str(path.absolute()), found, n=1, cutoff=0.0)
+    files = [str(file) for file in sorted(folder.glob("**/*.yaml"))[:200]] if folder else []
+    close = difflib.get_close_matches(str(path.absolute()), files, n=1, cutoff=0.0)
     return f"; the nearest that exists is {close[0]}" if close else ""

@@ -1,4 +1,4 @@
-"""Augmentation: an episode's frames shown in a number of ways, one an epoch in turn."""
+"""Augmentation: several views of an episode's frames, a different one each epoch."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ GAIN = 0.2
 SHIFT = 0.04
 
 
-def view_of(content: str, epoch: int, views: int) -> int:
-    """Which of `views` an episode with this content hash has in an epoch (from 0).
+def augmentation_index(content: str, epoch: int, views: int) -> int:
+    """The view (0 to `views` - 1) of an episode with this content hash in an epoch (from 0).
 
-    All in turn, from one that its content gives: a pure function, so a resumed run sees the same.
+    The views take turns, from a start that the hash gives. A resumed run sees the same views.
     """
     return (int(content[:8], 16) + epoch) % views
 
 
-def show(frames: np.ndarray, content: str, view: int) -> np.ndarray:
-    """Frames (T, S, S, 3) uint8 as this view has them, a new array; view 0 is as recorded.
+def augment(frames: np.ndarray, content: str, view: int) -> np.ndarray:
+    """Augment frames (T, S, S, 3) uint8 into a new array of the same shape; view 0 is unchanged.
 
-    Each colour is brighter or darker by up to a fifth, the picture moved by up to 4 % with its
-    edges drawn out; the same for the whole episode, as one camera in one light would have it.
+    Each colour channel changes by up to 20 %, and the image shifts by up to 4 % with its edges
+    extended. All frames of an episode change alike, like one camera in one light.
     """
     if view == 0:
         return np.array(frames)

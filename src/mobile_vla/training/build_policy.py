@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from mobile_vla.policy.normalisation import ActionStatistics
     from mobile_vla.policy.policy import Policy
     from mobile_vla.runs.load_report import LoadedSource
-    from mobile_vla.study.models import ResolvedCase, Source
+    from mobile_vla.study.models import ResolvedCase, WeightSource
 
 PACKAGED = "package:"
 SHIPPED = Path(assets.__file__).parent
 
 
-def weights_path(source: Source, what: str) -> Path:
+def weights_path(source: WeightSource, role: str) -> Path:
     """Where a source's weights lie; `package:NAME` is one that ships with the package.
 
     Relative paths count from the folder the command is run in. A missing path is a `UserError`
     that names the nearest path that exists.
     """
     if source.path is None:
-        raise UserError(f"{what} {source.name} has no path: give it one in the study's profile.")
+        raise UserError(f"{role} {source.name} has no path: give it one in the study's profile.")
     if source.path.startswith(PACKAGED):
         return require_path(SHIPPED / Path(source.path.removeprefix(PACKAGED)).name)
     return require_path(Path(source.path), roots=[SHIPPED])
@@ -39,7 +39,7 @@ def weights_path(source: Source, what: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A case's weights, read and found whole, before a policy is made of them."""
+    """The complete weights of a case, before the policy is built."""
 
     vlm: VlmWeights
     initial: InitialWeights | None
@@ -51,7 +51,11 @@ class Weights:
 
 
 def load_weights(case: ResolvedCase) -> Weights:
-    """The VLM and the initial checkpoint; the `UserError` holds what is wrong with either."""
+    """Read the VLM and the initial checkpoint.
+
+    Raises:
+        UserError: everything that is wrong with either.
+    """
     faults = Faults()
     vlm, initial = faults.of(read_case_vlm, case), faults.of(read_case_init, case)
     faults.refuse()
@@ -73,9 +77,9 @@ def read_case_vlm(case: ResolvedCase) -> VlmWeights:
 
 
 def read_case_init(case: ResolvedCase) -> InitialWeights | None:
-    """The case's initial checkpoint, held against its VLM's configuration; None without one.
+    """The case's initial checkpoint, compared with its VLM's configuration; None without one.
 
-    Where the VLM has no configuration to hold it against, it is looked at by itself.
+    If the VLM's configuration cannot be read, the checkpoint is checked by itself.
     """
     from mobile_vla.policy.checkpoints.initial_weights import check_init, read_init
     from mobile_vla.policy.checkpoints.load_vlm import empty_network
@@ -85,7 +89,7 @@ def read_case_init(case: ResolvedCase) -> InitialWeights | None:
     path = weights_path(case.init, "The initial checkpoint")
     try:
         network = empty_network(weights_path(case.vlm, "The VLM"))
-    except UserError:  # which the check of the VLM tells
+    except UserError:  # the check of the VLM reports it
         check_init(path)
         return None
     return read_init(network, path, may_miss=case.init.may_miss)
@@ -132,7 +136,7 @@ def image_size(case: ResolvedCase) -> int:
 def load_trained_policy(case: ResolvedCase, checkpoint: Path) -> Policy:
     """A trained policy: the case's weights built again, then the checkpoint's tensors.
 
-    The checkpoint's own hash of the frozen weights must agree with what stands in the model.
+    The hash of the frozen weights in the checkpoint must agree with the model's.
     """
     from mobile_vla.policy.checkpoints.policy_checkpoint import (
         load_trained,

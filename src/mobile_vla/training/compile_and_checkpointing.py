@@ -1,4 +1,4 @@
-"""Gradient checkpointing and torch.compile, where the recipe asks for them, and what they gain.
+"""Gradient checkpointing and torch.compile, if the recipe asks for them, and their gains.
 
 Both act on the layers of the network in place: names of tensors, checkpoints and hashes stay.
 """
@@ -19,13 +19,13 @@ from mobile_vla.messages.errors import UserError
 
 if TYPE_CHECKING:
     from mobile_vla.study.models import Recipe
-    from mobile_vla.training.preflight import Checklist, Found
+    from mobile_vla.training.preflight import Checklist, CheckResult
 
 PASSES = 3
 
 
 class Cost(NamedTuple):
-    """Of a pass forward and back: bytes held for the way back, seconds, seconds of the first."""
+    """A forward and backward pass: bytes kept for backward, seconds, seconds of the first."""
 
     held: int
     seconds: float
@@ -43,7 +43,7 @@ def speed_up(network: nn.Module, recipe: Recipe) -> None:
 def measure_gains(
     checklist: Checklist, recipe: Recipe, network: nn.Module, one_pass: Callable[[], object]
 ) -> None:
-    """Switch on what the recipe asks for, and note what each changed.
+    """Switch on what the recipe asks for, and record the cost before and after.
 
     `one_pass` goes forward and back over some episodes and throws the gradients away.
     """
@@ -62,7 +62,7 @@ def compile_layers(network: nn.Module) -> None:
 
 
 def checkpoint_layers(network: nn.Module) -> None:
-    """Let the layers that train keep only their inputs, and compute the rest anew going back.
+    """Keep only the inputs of layers that train, and recompute the rest in the backward pass.
 
     The library's own switch does nothing here: it asks for layers in training mode, and the
     frozen ones stay in evaluation mode. Dropout draws what it drew, so the numbers are the same.
@@ -91,7 +91,7 @@ def _again(forward: Callable[..., Any], *args: Any, **named: Any) -> Any:
 
 def _compared(
     switch: Callable[[nn.Module], None], network: nn.Module, one_pass: Callable[[], object]
-) -> Found:
+) -> CheckResult:
     from torch._dynamo.exc import TorchDynamoException
 
     one_pass()  # the first is slower for other reasons
@@ -124,8 +124,8 @@ def _cost(one_pass: Callable[[], object]) -> Cost:
     seconds = []
     for _ in range(PASSES):
         held.clear()
-        began = time.perf_counter()
+        start = time.perf_counter()
         with saved_tensors_hooks(note, lambda tensor: tensor):
             one_pass()
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.perf_counter() - start)
     return Cost(sum(held.values()), min(seconds), seconds[0])

@@ -1,4 +1,4 @@
-"""`console.log`: all that the process prints, its dying words included."""
+"""`console.log`: everything the process prints, including a crash's traceback."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class _Tee:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Nothing is buffered."""
 
     def isatty(self) -> bool:
         return os.isatty(self._terminal)

@@ -1,4 +1,4 @@
-"""The episodes of a run: selected, pinned in its manifest, and handed out as tensors."""
+"""The episodes of a run: select them, pin them in the manifest, and load them as tensors."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def open_case_frames(
 def recorded_actions(
     case: ResolvedCase, manifest: Manifest, workspace: Workspace, size: int | None
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Each episode's actions (T, 2 or 3) by id; and why those of others cannot be read.
+    """Each episode's actions (T, 2 or 3) by id, and a sentence for each file that cannot be read.
 
     From the store of frames at `size` pixels where it holds the episode, else from its file.
     """
@@ -64,14 +64,17 @@ def recorded_actions(
     from mobile_vla.episodes.frame_store import FrameStore, store_folder, stored
 
     store, folder = store_folder(workspace.cache, size or 0), workspace.data(case.train_data)
-    kept = [e for e in manifest.episodes if stored(store, e.hash)]
-    frames = FrameStore(store, Manifest.of(manifest.name, manifest.step, kept))
-    actions, faults = {episode.id: frames.actions(episode.id) for episode in kept}, Faults()
+    cached = [e for e in manifest.episodes if stored(store, e.hash)]
+    frames = FrameStore(store, Manifest.of(manifest.name, manifest.step, cached))
+    actions, faults = {episode.id: frames.actions(episode.id) for episode in cached}, Faults()
     for episode in manifest.episodes:
         if episode.id not in actions:
-            found = faults.of(read_actions, folder / episode.source)
-            actions |= {} if found is None else {episode.id: found}
+            recording = faults.of(read_actions, folder / episode.source)
+            actions |= {} if recording is None else {episode.id: recording}
     return actions, faults.sentences
+
+
+NOT_STORED = "not stored, as what makes them trains"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class Batch:
 
 
 class EpisodeTensors:
-    """Makes batches of whole episodes for one policy and recipe.
+    """Loads batches of complete episodes for one policy and recipe.
 
     `stored`: whether latents come from the cache, and depend on nothing that trains.
     """
@@ -106,14 +109,14 @@ class EpisodeTensors:
         self._text_lengths: dict[str, int] = {}
 
     def batch(self, episodes: Sequence[ManifestEpisode], epoch: int | None = None) -> Batch:
-        """These episodes' latents, as recorded or as an epoch shows them, and chunk targets."""
+        """Latents of these episodes, as recorded or augmented for an epoch, and chunk targets."""
         import torch
 
         from mobile_vla.policy.loss import chunk_targets
-        from mobile_vla.training.augmentation import view_of
+        from mobile_vla.training.augmentation import augmentation_index
 
         many = 1 if epoch is None else self._recipe.views
-        views = [view_of(e.hash, epoch or 0, many) for e in episodes]
+        views = [augmentation_index(e.hash, epoch or 0, many) for e in episodes]
 
         pairs = [chunk_targets(self._actions(e.id), self._recipe.chunk) for e in episodes]
         return Batch(
@@ -127,12 +130,14 @@ class EpisodeTensors:
             mask=torch.cat([mask for _, mask in pairs]),
         )
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """A line for the console: how frames are shown, and whether their features are stored."""
         views = self._recipe.views
         shown = f"{views} views of each episode, one an epoch in turn" if views > 1 else "off"
-        kept = f"{views} a frame stored" if self.stored else "not stored, as what makes them trains"
-        return f"augmentation: {shown}; vision features: {kept}"
+        storage = (
+            f"{views} a frame stored" if self.stored else "not stored, as what makes them trains"
+        )
+        return f"augmentation: {shown}; vision features: {storage}"
 
     def text_length(self, episode: ManifestEpisode) -> int:
         """Tokens of the episode's prompt."""

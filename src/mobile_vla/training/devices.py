@@ -1,4 +1,4 @@
-"""What the machine computes in its hardware."""
+"""Which precisions the hardware supports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def supports(precision: str) -> bool:
 
 
 def processor_flags() -> set[str]:
-    """What the processor says it can; empty where the system does not tell."""
+    """The feature flags of the processor; empty if the system does not list them."""
     try:
         text = CPU_INFO.read_text()
     except OSError:

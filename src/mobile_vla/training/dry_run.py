@@ -1,6 +1,6 @@
-"""One batch through the policy as training will do it, and what the run will take by that.
+"""Run one batch as training will, and forecast the time and memory of the run.
 
-It fills no cache, changes no weight and draws no random number that training would miss.
+The dry run fills no cache, changes no weight and leaves the random state as it was.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import torch
 from mobile_vla.episodes.frame_store import open_frames, store_folder, stored
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode
 from mobile_vla.messages.errors import UserError
-from mobile_vla.policy.instruction_gradient import instruction_reach
+from mobile_vla.policy.instruction_gradient import instruction_effect
 from mobile_vla.policy.memory import available_bytes, peak_bytes, resident_bytes
 from mobile_vla.training.compile_and_checkpointing import measure_gains
 from mobile_vla.training.data import EpisodeTensors
 from mobile_vla.training.feature_store import Features, features_folder, has_features
 from mobile_vla.training.loop import total_steps
 from mobile_vla.training.losses import loss_sums
-from mobile_vla.training.preflight import Checklist, Found, check_disk
+from mobile_vla.training.preflight import Checklist, CheckResult, check_disk
 from mobile_vla.training.run_checkpoints import random_state, restore_random
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ MOMENTS = 2 * 4
 """Bytes that AdamW keeps of a trained parameter from its first step on."""
 
 
-class Rehearsal:
+class DryRun:
     """The checks that need the model: disk, frames, instruction, a batch, time and memory."""
 
     def __init__(
@@ -64,71 +64,73 @@ class Rehearsal:
         self.features_folder = features_folder(policy, workspace.cache)
 
     def check(self, run: Path) -> None:
-        """Note all of them in the checklist; the random state stays as it was."""
+        """Run all checks into the checklist; the random state does not change."""
         state = random_state()
-        stored_besides = self._uncached_bytes() + self._kept_bytes()
-        check_disk(self.checklist, run, self.trained, stored_besides)
+        cache_and_kept = self._uncached_bytes() + self._kept_bytes()
+        check_disk(self.checklist, run, self.trained, cache_and_kept)
         with tempfile.TemporaryDirectory(prefix="mvla-preflight-") as folder:
             self._check_frames(Path(folder))
         restore_random(state)
 
     def _check_frames(self, folder: Path) -> None:
-        """The chosen episodes as training would have them; `folder` is a cache to throw away."""
+        """Load the chosen episodes as training would; `folder` is a temporary cache."""
         policy = self.model.policy
-        found: list[tuple[Features, EpisodeTensors]] = []
+        prepared: list[tuple[Features, EpisodeTensors]] = []
         few = Manifest.of(self.manifest.name, self.manifest.step, self.episodes)
         source = self.workspace.data(self.case.train_data)
-        there = all(stored(self.frames_folder, episode.hash) for episode in self.episodes)
+        frames_stored = all(stored(self.frames_folder, episode.hash) for episode in self.episodes)
 
-        def frames() -> Found:
+        def frames() -> CheckResult:
             size = policy.backbone.image_size
-            store = open_frames(few, source, size, self.workspace.cache if there else folder)
+            store = open_frames(
+                few, source, size, self.workspace.cache if frames_stored else folder
+            )
             for episode in self.episodes:
                 policy.backbone.tokenize([store.instruction(episode.id)])
             features = Features(policy, store, folder)
-            found.append((features, EpisodeTensors(policy, self.case.recipe, store, features)))
+            prepared.append((features, EpisodeTensors(policy, self.case.recipe, store, features)))
             return f"{len(self.episodes)} episodes at {size} px; every word is known", {}
 
         if self.checklist.run("frames and words", frames):
-            features, tensors = found[0]
+            features, tensors = prepared[0]
             self._measure_gains(tensors)
             self._check_batch(features, tensors)
             self._check_instruction(features)
 
     def _measure_gains(self, tensors: EpisodeTensors) -> None:
-        """On one episode, as what is switched on may be what lets a batch fit."""
-        network, one = self.model.policy.backbone.network, self.episodes[:1]
-        one_pass = partial(self._pass, tensors, one, True)
+        """Measure on one episode: a batch may fit only after these options are on."""
+        network, episodes = self.model.policy.backbone.network, self.episodes[:1]
+        one_pass = partial(self._pass, tensors, episodes, True)
         measure_gains(self.checklist, self.case.recipe, network, one_pass)
 
     def _check_instruction(self, features: Features) -> None:
         """Whether another instruction on the same frames gives other actions."""
         first, window = self.episodes[0], self.case.recipe.window
 
-        def reach() -> Found:
+        def reach() -> CheckResult:
             latents = features.of(first.id, first.hash).detach()[:window]
-            found = instruction_reach(self.model.policy, latents, PROBE_INSTRUCTIONS, window)
-            values = {"action_change": found.action_change, "text_gradient": found.text_gradient}
-            if not found.reaches:
+            effect = instruction_effect(self.model.policy, latents, PROBE_INSTRUCTIONS, window)
+            values = {"action_change": effect.action_change, "text_gradient": effect.text_gradient}
+            if not effect.reaches:
                 raise UserError(
                     "The instruction does not reach the action (change of the first action "
-                    f"{found.action_change:.3g}, gradient at the text {found.text_gradient:.3g}): "
-                    "check that no image position covers the text."
+                    f"{effect.action_change:.3g}, gradient at the text "
+                    f"{effect.text_gradient:.3g}): check that no image position covers the text."
                 )
             return (
                 f"swapping the instruction moves the untrained first action by "
-                f"{found.action_change:.3g} of full speed; gradient at the text "
-                f"{found.text_gradient:.3g}"
+                f"{effect.action_change:.3g} of full speed; gradient at the text "
+                f"{effect.text_gradient:.3g}"
             ), values
 
         self.checklist.run("instruction reaches the action", reach)
 
     def _check_batch(self, features: Features, tensors: EpisodeTensors) -> None:
-        """Whether a batch passes forward and back; then what the whole run takes by it."""
+        """Check that a batch passes forward and backward, then forecast the run."""
         episodes = self.episodes[: self.case.recipe.batch]
         seconds: dict[str, float] = {}
 
-        def passes() -> Found:
+        def passes() -> CheckResult:
             seconds["vision"] = self._vision_seconds(features)
             frames = sum(episode.frames for episode in episodes)
             for part, learn in (("validation", False), ("training", True)):
@@ -144,16 +146,16 @@ class Rehearsal:
         """Of vision and projection, a frame; 0 where they train and pass with each batch."""
         if features.folder is None:
             return 0.0
-        found = []
+        seconds_per_frame = []
         for episode in self.episodes:
             if not has_features(features.folder, episode.hash):
-                began = time.monotonic()
+                start = time.monotonic()
                 features.of(episode.id, episode.hash)
-                found.append((time.monotonic() - began) / episode.frames)
-        return min(found)
+                seconds_per_frame.append((time.monotonic() - start) / episode.frames)
+        return min(seconds_per_frame)
 
     def _pass(self, tensors: EpisodeTensors, episodes: list[ManifestEpisode], learn: bool) -> float:
-        """The loss; where it is learnt from, gradients are made and thrown away."""
+        """One pass and its loss; with `learn`, gradients are computed and discarded."""
         self.model.module.train(learn)
         batch = tensors.batch(episodes)
         with torch.set_grad_enabled(learn):
@@ -168,8 +170,12 @@ class Rehearsal:
             raise UserError(f"The loss is {value} on {names}: look at these episodes.")
         return value
 
-    def _forecast(self, seconds: dict[str, float]) -> Found:
-        """Steps, time and memory of the whole run; more memory than there is, is refused."""
+    def _forecast(self, seconds: dict[str, float]) -> CheckResult:
+        """Steps, time and memory of the run.
+
+        Raises:
+            UserError: the run needs more memory than is available.
+        """
         epochs, steps = self.case.recipe.epochs, total_steps(self.case.recipe, self.manifest)
         train, val = (sum(e.frames for e in self.manifest.split(s)) for s in ("train", "val"))
         frames = {"vision": self._unencoded(), "training": train * epochs}
@@ -199,12 +205,12 @@ class Rehearsal:
         return frames * min(self.case.recipe.views, self.case.recipe.epochs)
 
     def _kept_bytes(self) -> int:
-        """What the checkpoints that stay besides the latest and the best will take."""
-        each = self.case.record.keep_epochs
-        return self.case.recipe.epochs // each * self.trained * 4 if each else 0
+        """Bytes of the checkpoints that `keep_epochs` keeps, without the latest and the best."""
+        interval = self.case.record.keep_epochs
+        return self.case.recipe.epochs // interval * self.trained * 4 if interval else 0
 
     def _uncached_bytes(self) -> int:
-        """What frames and features that are not stored yet will take."""
+        """Bytes of frames and features that are not stored yet."""
         backbone = self.model.policy.backbone
         missing = (e for e in self.manifest.episodes if not stored(self.frames_folder, e.hash))
         pixels = 3 * backbone.image_size**2
@@ -219,17 +225,17 @@ def _longest(train: list[ManifestEpisode], batch: int) -> list[ManifestEpisode]:
     for episode in by_length:
         if episode.direction not in {other.direction for other in chosen}:
             chosen.append(episode)
-    rest = [episode for episode in by_length if episode not in chosen]
-    return [*chosen, *rest[: max(0, batch - len(chosen))]]
+    others = [episode for episode in by_length if episode not in chosen]
+    return [*chosen, *others[: max(0, batch - len(chosen))]]
 
 
 def _fastest(call: Callable[[], float]) -> tuple[float, float]:
     """What `call` gives, and the seconds of its quickest repetition."""
     seconds: list[float] = []
     while len(seconds) < MOST_PASSES and sum(seconds) < ENOUGH_SECONDS:
-        began = time.monotonic()
+        start = time.monotonic()
         value = call()
-        seconds.append(time.monotonic() - began)
+        seconds.append(time.monotonic() - start)
     return value, min(seconds)
 
 

@@ -1,7 +1,7 @@
-"""Latents of whole episodes: computed once and stored while vision is frozen, else each time.
+"""Latents of episodes: computed once and stored while vision is frozen, else computed each time.
 
-A stored file is addressed by the weights that made it, the episode's content and how its frames
-were resized and normalised, so it cannot be stale: where any of these is another, so is its name.
+The name of a stored file is a hash of the weights, the episode's content, and how frames are
+resized and normalised. A file cannot be stale: a change of any of these changes its name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.key_match import part_of
 from mobile_vla.policy.lora import base_tensors, hash_tensors
 from mobile_vla.runs.files import write_array
-from mobile_vla.training.augmentation import VERSION, show
+from mobile_vla.training.augmentation import VERSION, augment
 
 if TYPE_CHECKING:
     from mobile_vla.episodes.frame_store import FrameStore
@@ -36,8 +36,8 @@ class Features:
         self.folder = features_folder(policy, cache)
 
     def of(self, episode: str, content: str, view: int = 0) -> torch.Tensor:
-        """Latents of the episode called `episode` whose content hash is `content`; see `show`."""
-        shown = partial(show, self.frames[episode], content, view)
+        """Latents (T, L, D) of `episode`, whose content hash is `content`; see `augment`."""
+        shown = partial(augment, self.frames[episode], content, view)
         if self.folder is None:
             return self._encode(shown(), gradient=True)
         path = _file(self.folder, content, view)
@@ -84,7 +84,7 @@ def _file(folder: Path, content: str, view: int) -> Path:
 
 
 def vision_hash(policy: Policy) -> str:
-    """blake3 of what lies between pixels and latents as it stands in the model.
+    """blake3 of everything between pixels and latents in the model.
 
     The tensors of vision and projection, and the mean and deviation that frames are normalised by.
     """

@@ -1,4 +1,4 @@
-"""A run's curves: `metrics.csv`, which is the record, and the trackers that its profile names."""
+"""Log a run's metrics to `metrics.csv`, which is the record, and to the trackers of its profile."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ MODULES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
 
 
 def require_installed(loggers: Sequence[str]) -> None:
-    """A `UserError` with a fault for each tracker whose library is missing."""
+    """Check that the library of each tracker is installed.
+
+    Raises:
+        UserError: one sentence for each library that is missing.
+    """
     missing = [name for name in loggers if find_spec(MODULES[name]) is None]
     if missing:
         raise UserError(
@@ -37,11 +41,11 @@ def require_installed(loggers: Sequence[str]) -> None:
         )
 
 
-class Curves:
+class MetricsLogger:
     """Appends each row to `metrics.csv`, then to every tracker.
 
-    A tracker that fails is said in the console log and left; the run goes on without it, because
-    no number is lost: `metrics.csv` has them all.
+    A tracker that fails is named in the console log and dropped. The run continues without it:
+    `metrics.csv` has every number.
     """
 
     def __init__(self, file: MetricsFile, trackers: Sequence[Any] = ()) -> None:
@@ -51,8 +55,8 @@ class Curves:
     def append(self, **values: float) -> None:
         """One row; its `step` is the trackers' step, `epoch` one of their curves."""
         self.file.append(**values)
-        told = {name: float(value) for name, value in values.items() if name != "step"}
-        self._each(lambda tracker: tracker.log_metrics(told, step=int(values["step"])))
+        curves = {name: float(value) for name, value in values.items() if name != "step"}
+        self._each(lambda tracker: tracker.log_metrics(curves, step=int(values["step"])))
 
     def sync(self) -> None:
         """Force what was appended to the disk, as a checkpoint is about to rest on it."""
@@ -60,7 +64,7 @@ class Curves:
         self._each(_flush)
 
     def close(self, status: str) -> None:
-        """Tell the trackers that the process ends: "success" or "failed"."""
+        """End all trackers with a status, "success" or "failed"."""
         self._each(lambda tracker: _finish(tracker, status))
         self._trackers = []
 
@@ -68,7 +72,7 @@ class Curves:
         for tracker in tuple(self._trackers):
             try:
                 call(tracker)
-            except Exception as error:  # whatever a tracker's own library raises
+            except Exception as error:  # a tracker's library may raise anything
                 self._trackers.remove(tracker)
                 name = type(tracker).__name__
                 print(f"{name} failed and is left; metrics.csv goes on: {error!r}", flush=True)
@@ -107,15 +111,16 @@ class TensorBoard:
         self.experiment.close()
 
 
-def open_curves(
+def open_loggers(
     run: RunFolder, case: ResolvedCase, workspace: Workspace, *, resumed_at: int | None
-) -> Curves:
-    """The run's curves; `resumed_at` drops the rows after the step of the checkpoint gone on from.
+) -> MetricsLogger:
+    """Open the loggers of a run; `resumed_at` drops the rows after the step of its checkpoint.
 
-    Errors: `UserError` for a tracker that cannot be opened.
+    Raises:
+        UserError: a tracker cannot be opened.
     """
     trackers = [_open(name, run, case, workspace, resumed_at) for name in case.record.loggers]
-    return Curves(MetricsFile(run.metrics, keep_to_step=resumed_at), trackers)
+    return MetricsLogger(MetricsFile(run.metrics, keep_to_step=resumed_at), trackers)
 
 
 def _open(
@@ -128,7 +133,7 @@ def _open(
         if resumed_at is None:
             tracker.log_hyperparams(msgspec.to_builtins(case))
         return tracker
-    except Exception as error:  # whatever a tracker's own library raises
+    except Exception as error:  # a tracker's library may raise anything
         raise UserError(
             f"The tracker {name} cannot be opened ({error!r}): mend it, or take it out of the "
             "profile's record.loggers."
@@ -140,14 +145,14 @@ def _mlflow(run: RunFolder, case: ResolvedCase, workspace: Workspace) -> Any:
     from lightning.pytorch.loggers import MLFlowLogger
 
     file = run.path / "mlflow.json"
-    known = msgspec.json.decode(file.read_bytes())["run_id"] if file.exists() else None
+    run_id = msgspec.json.decode(file.read_bytes())["run_id"] if file.exists() else None
     local = f"sqlite:///{(workspace.path / 'mlflow.db').resolve()}"
     tracker = MLFlowLogger(
         experiment_name=case.study,
         run_name=f"{case.case}/{run.path.name}",
         tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or local,
         tags={RUN_TAG: str(run.path)},
-        run_id=known,
+        run_id=run_id,
     )
     write_json(file, {"run_id": tracker.run_id})
     return tracker
@@ -168,7 +173,7 @@ def _wandb(run: RunFolder, case: ResolvedCase) -> Any:
 
 
 def _flush(tracker: Any) -> None:
-    """TensorBoard's file holds lines back; the others send or store each at once."""
+    """Flush a tracker that buffers lines, as TensorBoard's event file does."""
     flush = getattr(tracker.experiment, "flush", None)
     if flush is not None:
         flush()

@@ -15,7 +15,7 @@ from mobile_vla.runs.events import Checkpoint, CheckpointFailed, Epoch, Heartbea
 from mobile_vla.study.models import Recipe
 from mobile_vla.training.data import Batch
 from mobile_vla.training.losses import Validation, loss_sums, loss_weight, validate
-from mobile_vla.training.prefetch import Load, loads
+from mobile_vla.training.prefetch import StepBatches, prefetch
 from mobile_vla.training.run_checkpoints import (
     POLICY,
     checkpoint_bytes,
@@ -36,7 +36,7 @@ HEARTBEAT_SECONDS = 1.0
 
 
 def total_steps(recipe: Recipe, manifest: Manifest) -> int:
-    """Optimiser steps of the whole run."""
+    """Optimiser steps of the run."""
     return recipe.epochs * epoch_steps(recipe, manifest)
 
 
@@ -48,9 +48,10 @@ def epoch_steps(recipe: Recipe, manifest: Manifest) -> int:
 def fit(training: Training, position: Position) -> Position:
     """Train from `position` to the end, or until `stop` is set.
 
-    A checkpoint ends each epoch, and is written within one each `checkpoint_seconds`.
+    Each epoch ends with a checkpoint; within an epoch one is written every `checkpoint_seconds`.
 
-    Errors: `NotFinite` within the step that made it.
+    Raises:
+        NotFinite: a loss or gradient is NaN or infinite, in the step that computed it.
     """
     recipe, train = training.recipe, training.manifest.split("train")
     per_step = recipe.batch * recipe.accumulate
@@ -58,13 +59,13 @@ def fit(training: Training, position: Position) -> Position:
     total = recipe.epochs * per_epoch
     beaten = saved = time.monotonic()
     while position.step < total and not training.stop.is_set():
-        training.module.train()  # whatever mode it comes in, or validation left
+        training.module.train()  # validation leaves evaluation mode
         epoch, first = divmod(position.step, per_epoch)
-        began = time.monotonic()
+        epoch_start = time.monotonic()
         order = epoch_groups(len(train), per_step, recipe.seed, epoch)[first:]
         groups = [[train[index] for index in group] for group in order]
-        for load in loads(training.tensors, groups, recipe.batch, epoch):
-            _step(training, position, load, epoch, total)
+        for batches in prefetch(training.tensors, groups, recipe.batch, epoch):
+            _step(training, position, batches, epoch, total)
             if time.monotonic() - beaten > HEARTBEAT_SECONDS:
                 training.events.append(Heartbeat(step=position.step, epoch=epoch))
                 beaten = time.monotonic()
@@ -75,7 +76,7 @@ def fit(training: Training, position: Position) -> Position:
                 _save(training, position, epoch, None, best=False)
                 saved = time.monotonic()
         if position.step % per_epoch == 0:
-            _end_epoch(training, position, epoch, time.monotonic() - began)
+            _end_epoch(training, position, epoch, time.monotonic() - epoch_start)
         else:
             _save(training, position, epoch, None, best=False)
         saved = time.monotonic()
@@ -85,33 +86,33 @@ def fit(training: Training, position: Position) -> Position:
 def _step(
     training: Training,
     position: Position,
-    load: Load,
+    step: StepBatches,
     epoch: int,
     total: int,
 ) -> None:
-    """One optimiser step, and its row of the curves."""
-    recipe, began = training.recipe, time.monotonic()
+    """Run one optimiser step and log its metrics."""
+    recipe, start = training.recipe, time.monotonic()
     rate = learning_rate(position.step, total, recipe.learning_rate, recipe.warmup_steps)
     for group in training.optimizer.param_groups:
         group["lr"] = rate
-    loss = _backward(training, load.batches)
-    _require_finite("loss", loss, position.step + 1, load.episodes)
+    loss = _backward(training, step.batches)
+    _require_finite("loss", loss, position.step + 1, step.episodes)
     norm = _clip(training)
     if recipe.precision != "16-mixed":  # whose scaler passes over a step that overflowed
-        _require_finite("gradient norm", norm, position.step + 1, load.episodes)
+        _require_finite("gradient norm", norm, position.step + 1, step.episodes)
     training.optimizer.step()
     training.optimizer.zero_grad(set_to_none=True)
     position.step += 1
     position.epoch_losses.append(loss)
-    seconds = time.monotonic() - began + load.waited
+    seconds = time.monotonic() - start + step.waited
     training.metrics.append(
         epoch=epoch,
         step=position.step,
         train_loss=loss,
         learning_rate=rate,
         grad_norm=norm,
-        frames_per_second=sum(batch.frames for batch in load.batches) / seconds,
-        data_wait_share=load.waited / seconds,
+        frames_per_second=sum(batch.frames for batch in step.batches) / seconds,
+        data_wait_share=step.waited / seconds,
         memory_mb=_memory_mb(),
     )
     training.progress(position.step, total, f"loss {loss:.4f}")
@@ -129,13 +130,13 @@ def _clip(training: Training) -> float:
 
 
 def _require_finite(
-    what: str, value: float, step: int, episodes: Sequence[ManifestEpisode]
+    quantity: str, value: float, step: int, episodes: Sequence[ManifestEpisode]
 ) -> None:
     if not math.isfinite(value):
         names = ", ".join(episode.id for episode in episodes)
         raise NotFinite(
-            f"The {what} is {value} at step {step}, on {names}: lower the learning rate, or look "
-            "at these episodes."
+            f"The {quantity} is {value} at step {step}, on {names}: lower the learning rate, or "
+            "look at these episodes."
         )
 
 
@@ -156,12 +157,14 @@ def _backward(training: Training, batches: Sequence[Batch]) -> float:
 
 def _end_epoch(training: Training, position: Position, epoch: int, seconds: float) -> None:
     episodes = training.manifest.split("val")
-    found = validate(training.module, training.policy, training.recipe, training.tensors, episodes)
-    for name, value in found._asdict().items():
+    validation = validate(
+        training.module, training.policy, training.recipe, training.tensors, episodes
+    )
+    for name, value in validation._asdict().items():
         _require_finite(name.replace("val_", "validation "), value, position.step, episodes)
-    training.metrics.append(epoch=epoch, step=position.step, **found._asdict())
+    training.metrics.append(epoch=epoch, step=position.step, **validation._asdict())
     losses, position.epoch_losses = position.epoch_losses, []
-    value = getattr(found, training.recipe.best_by)
+    value = getattr(validation, training.recipe.best_by)
     best = value < position.best
     position.best = min(position.best, value)
     training.events.append(
@@ -170,19 +173,19 @@ def _end_epoch(training: Training, position: Position, epoch: int, seconds: floa
             step=position.step,
             train_loss=sum(losses) / len(losses),
             seconds=seconds,
-            **found._asdict(),
+            **validation._asdict(),
         )
     )
-    _save(training, position, epoch, found, best=best)
+    _save(training, position, epoch, validation, best=best)
 
 
 def _save(
-    training: Training, position: Position, epoch: int, found: Validation | None, *, best: bool
+    training: Training, position: Position, epoch: int, validation: Validation | None, *, best: bool
 ) -> None:
-    """Write a checkpoint; where that fails the run's record says so, and the run stops.
+    """Write a checkpoint; a failure is recorded in the events and stops the run.
 
-    A full disk has no room for the next steps' record either; the older checkpoints stand, and
-    `--resume` goes on from them once there is room.
+    A full disk has no room for the events of the next steps either. The older checkpoints stay, and
+    `--resume` continues from them once there is room.
     """
     resume = {
         "step": position.step,
@@ -207,8 +210,8 @@ def _save(
             epoch=epoch,
             bytes=checkpoint_bytes(folder),
             blake3=policy_hash(folder),
-            val_loss=found.val_loss if found else None,
-            val_mae=found.val_mae if found else None,
+            val_loss=validation.val_loss if validation else None,
+            val_mae=validation.val_mae if validation else None,
             best=best,
             best_by=training.recipe.best_by,
         )

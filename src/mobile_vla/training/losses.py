@@ -1,4 +1,4 @@
-"""The training loss of whole episodes, and what validation measures."""
+"""The training loss of episodes, and the validation metrics."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Keep glibc from handing large tensors back to the kernel, and small models on one thread.
+"""Keep glibc from returning large tensors to the kernel, and run small models on one thread.
 
-With malloc's defaults each large block is mapped and unmapped anew, and its pages faulted in again,
-which makes CPU training erratically several times slower. And the threads of a small model's
-operations wait for one another longer than they work, most of all where other processes run too.
+With malloc's defaults each large block is mapped, faulted in and unmapped every time, which makes
+CPU training several times slower. The threads of a small model wait for each other longer than
+they work, above all when other processes run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What each optimiser step trains on; the next step's is made while this one is computed."""
+"""Batches of each optimiser step; the next step's are loaded while this one is computed."""
 
 from __future__ import annotations
 
@@ -14,39 +14,41 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """One optimiser step's episodes as batches; `waited`: seconds that the loop stood still."""
+class StepBatches:
+    """One optimiser step's episodes as batches; `waited`: seconds that the loop waited."""
 
     episodes: Sequence[ManifestEpisode]
     batches: list[Batch]
     waited: float
 
 
-def loads(
+def prefetch(
     tensors: EpisodeTensors,
     groups: Sequence[Sequence[ManifestEpisode]],
     size: int,
     epoch: int,
-) -> Iterator[Load]:
+) -> Iterator[StepBatches]:
     """Each group in turn, in batches of `size` episodes, as `epoch` shows them.
 
-    One group is made ahead in a thread. Where vision trains none is: its latents need the weights
-    of the step before. Making draws no random number, so neither changes what is computed.
+    A thread loads one group ahead. If vision trains, nothing is loaded ahead: latents need the
+    weights of the previous step. Loading draws no random numbers, so both give the same results.
     """
     if not tensors.stored:
         for group in groups:
-            began = time.monotonic()
-            yield Load(group, _batches(tensors, group, size, epoch), time.monotonic() - began)
+            start = time.monotonic()
+            yield StepBatches(
+                group, _batches(tensors, group, size, epoch), time.monotonic() - start
+            )
         return
     with ThreadPoolExecutor(1, "batches") as pool:
         coming = [pool.submit(_batches, tensors, group, size, epoch) for group in groups[:1]]
         for number, group in enumerate(groups):
-            began = time.monotonic()
+            start = time.monotonic()
             batches = coming.pop().result()
             coming += [
                 pool.submit(_batches, tensors, g, size, epoch) for g in groups[number + 1 :][:1]
             ]
-            yield Load(group, batches, time.monotonic() - began)
+            yield StepBatches(group, batches, time.monotonic() - start)
 
 
 def _batches(

@@ -1,10 +1,9 @@
-"""Everything that can be known to be wrong before the first optimiser step, all of it at once.
+"""Find everything that is wrong before the first optimiser step, and report it together.
 
-What does not depend on each other is checked whatever else failed: paths, precision, episodes and
-their files, the VLM's weights, the initial checkpoint's. Only where all are in order is a model
-built, and one batch rehearsed (`training/rehearsal.py`). Nothing is written but the evidence.
-A run that misses a path or a tracker is refused on what needs no torch, within seconds; `mvla train
---check` looks at the weights that are there too.
+Independent checks all run, even if one fails: paths, precision, episodes and their files, the
+weights of the VLM and of the initial checkpoint. If all pass, the model is built and one batch is
+run (`training/dry_run.py`). Only the run's record is written. A run with a missing path or tracker
+is refused within seconds, without torch; `mvla train --check` then still checks the other weights.
 """
 
 from __future__ import annotations
@@ -41,12 +40,12 @@ BYTES_A_PARAMETER = 4 * 3
 RESERVE_BYTES = 64 << 20
 SHOWN = 3
 
-Found = tuple[str, dict[str, float]]
-"""What a check found, as a sentence's rest and as numbers."""
+CheckResult = tuple[str, dict[str, float]]
+"""The result of a check: a detail in words, and numbers."""
 
 
 class Refused(UserError):
-    """The preflight found the run impossible; it holds all that was found."""
+    """The preflight refuses the run; `faults` holds every reason."""
 
     def __init__(self, *faults: str) -> None:
         super().__init__(*faults, exit_code=1)
@@ -54,11 +53,11 @@ class Refused(UserError):
 
 @dataclass(slots=True)
 class Checklist:
-    """Runs checks and keeps what each found; a failed one does not stop the others."""
+    """Runs checks and collects their results; a failed check does not stop the others."""
 
     checks: list[Check]
 
-    def run(self, name: str, check: Callable[[], Found]) -> bool:
+    def run(self, name: str, check: Callable[[], CheckResult]) -> bool:
         """Note what `check` measured, or each fault of its `UserError`."""
         try:
             detail, values = check()
@@ -76,7 +75,7 @@ class Checklist:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class CheckedInputs:
     """What the checks have read already: the weights, and statistics of the training split."""
 
     weights: Weights
@@ -88,32 +87,34 @@ def check_inputs(
     case: ResolvedCase,
     manifest: Manifest | None,
     workspace: Workspace,
-    there: tuple[bool, bool],
-) -> Ready:
+    paths_exist: tuple[bool, bool],
+) -> CheckedInputs:
     """All that can be checked without building a model; `manifest` is None where it was refused.
 
-    `there`: what `check_paths` answered. Errors: `Refused` where one of these checks or an earlier
-    one failed.
+    `paths_exist`: the answer of `check_paths`.
+
+    Raises:
+        Refused: one of these checks or an earlier one failed.
     """
-    vlm_there, init_there = there
+    vlm_exists, init_exists = paths_exist
     check_precision(checklist, case.recipe.precision)
     statistics = None
     if manifest is not None:
         statistics = _check_files(checklist, case, manifest, workspace)
-    vlm = _check_vlm(checklist, case) if vlm_there else None
-    initial = _check_init(checklist, case) if init_there else None
+    vlm = _check_vlm(checklist, case) if vlm_exists else None
+    initial = _check_init(checklist, case) if init_exists else None
     checklist.refuse()
     assert vlm is not None and statistics is not None
-    return Ready(Weights(vlm, initial), statistics)
+    return CheckedInputs(Weights(vlm, initial), statistics)
 
 
 def check_paths(checklist: Checklist, case: ResolvedCase) -> tuple[bool, bool]:
     """Whether the path of the VLM, and of the initial checkpoint, exists."""
 
-    def vlm() -> Found:
+    def vlm() -> CheckResult:
         return str(weights_path(case.vlm, "The VLM")), {}
 
-    def init() -> Found:
+    def init() -> CheckResult:
         if case.init is None:
             if "robovlms" in case.case.lower():
                 raise UserError(
@@ -123,14 +124,14 @@ def check_paths(checklist: Checklist, case: ResolvedCase) -> tuple[bool, bool]:
             return "no initial checkpoint is asked for", {}
         return str(weights_path(case.init, "The initial checkpoint")), {}
 
-    vlm_there = checklist.run("VLM path", vlm)
-    return vlm_there, checklist.run("initial checkpoint path", init)
+    vlm_exists = checklist.run("VLM path", vlm)
+    return vlm_exists, checklist.run("initial checkpoint path", init)
 
 
 def check_trackers(checklist: Checklist, case: ResolvedCase) -> bool:
     """Whether the trackers that the profile names are installed."""
 
-    def trackers() -> Found:
+    def trackers() -> CheckResult:
         require_installed(case.record.loggers)
         return ", ".join(case.record.loggers) or "none is named", {}
 
@@ -140,7 +141,7 @@ def check_trackers(checklist: Checklist, case: ResolvedCase) -> bool:
 def check_precision(checklist: Checklist, precision: str) -> None:
     """Whether this machine computes in the recipe's type and does not merely imitate it."""
 
-    def supported() -> Found:
+    def supported() -> CheckResult:
         from mobile_vla.training.devices import supports
 
         if not supports(precision):
@@ -161,26 +162,26 @@ def _check_files(
     from mobile_vla.policy.normalisation import action_statistics
     from mobile_vla.training.data import recorded_actions
 
-    found: list[ActionStatistics] = []
+    statistics: list[ActionStatistics] = []
 
-    def files() -> Found:
+    def files() -> CheckResult:
         actions, unread = recorded_actions(case, manifest, workspace, _size(case))
         if unread:
-            rest = len(unread) - SHOWN
-            more = [f"{rest} more episodes' files cannot be read either."] if rest > 0 else []
+            others = len(unread) - SHOWN
+            more = [f"{others} more episodes' files cannot be read either."] if others > 0 else []
             raise UserError(*unread[:SHOWN], *more)
         train = [actions[episode.id] for episode in manifest.split("train")]
-        found.append(action_statistics(train, case.recipe.action_dim))
-        scale = ", ".join(f"{value:.3g}" for value in found[0].scale)
+        statistics.append(action_statistics(train, case.recipe.action_dim))
+        scale = ", ".join(f"{value:.3g}" for value in statistics[0].scale)
         frames = float(sum(map(len, actions.values())))
         return f"all {len(actions)} can be read; training's full speed {scale}", {"frames": frames}
 
     checklist.run("episode files", files)
-    return found[0] if found else None
+    return statistics[0] if statistics else None
 
 
 def _size(case: ResolvedCase) -> int | None:
-    """Pixels on a side of the VLM's frames; None where the check of the VLM tells why."""
+    """Pixels on a side of the VLM's frames; None if unknown, which the check of the VLM reports."""
     try:
         return image_size(case)
     except UserError:
@@ -188,38 +189,38 @@ def _size(case: ResolvedCase) -> int | None:
 
 
 def _check_vlm(checklist: Checklist, case: ResolvedCase) -> VlmWeights | None:
-    found: list[VlmWeights] = []
+    loaded: list[VlmWeights] = []
 
-    def vlm() -> Found:
-        found.append(read_case_vlm(case))
-        source = found[0].source
+    def vlm() -> CheckResult:
+        loaded.append(read_case_vlm(case))
+        source = loaded[0].source
         count = sum(source.loaded.values())
         return f"all {count} tensors, finite, {source.format}", {"bytes": float(source.bytes)}
 
     checklist.run("VLM weights", vlm)
-    return found[0] if found else None
+    return loaded[0] if loaded else None
 
 
 def _check_init(checklist: Checklist, case: ResolvedCase) -> InitialWeights | None:
-    found: list[InitialWeights | None] = []
+    loaded: list[InitialWeights | None] = []
 
-    def init() -> Found:
-        found.append(read_case_init(case))
-        if found[0] is None:
+    def init() -> CheckResult:
+        loaded.append(read_case_init(case))
+        if loaded[0] is None:
             return "it can be read and is finite; the VLM it should fit cannot be told", {}
-        source = found[0].source
+        source = loaded[0].source
         count = sum(source.loaded.values())
         return f"{count} tensors load, finite, {source.format}", {"bytes": float(source.bytes)}
 
     if case.init is not None:
         checklist.run("initial checkpoint weights", init)
-    return found[0] if found else None
+    return loaded[0] if loaded else None
 
 
 def check_disk(checklist: Checklist, folder: Path, parameters: int, cached: int) -> None:
     """Whether the checkpoints of so many parameters, and `cached` bytes of frames, fit."""
 
-    def disk() -> Found:
+    def disk() -> CheckResult:
         checkpoints = CHECKPOINTS_AT_ONCE * parameters * BYTES_A_PARAMETER
         need = checkpoints + cached + RESERVE_BYTES
         free = shutil.disk_usage(folder).free

@@ -1,4 +1,4 @@
-"""One run of a case: preflight, training, and a record of how it ended, whatever happens."""
+"""One run of a case: preflight, training, and a record of how it ended, in all cases."""
 
 from __future__ import annotations
 
@@ -25,10 +25,16 @@ from mobile_vla.study.models import ResolvedCase
 from mobile_vla.training.console import LOG, console_to
 from mobile_vla.training.data import case_manifest
 from mobile_vla.training.malloc import keep_freed_memory
-from mobile_vla.training.preflight import Checklist, Found, Refused, check_paths, check_trackers
+from mobile_vla.training.preflight import (
+    Checklist,
+    CheckResult,
+    Refused,
+    check_paths,
+    check_trackers,
+)
 
 if TYPE_CHECKING:
-    from mobile_vla.training.setup import Checked
+    from mobile_vla.training.setup import CheckedRun
     from mobile_vla.training.train_state import Position, Progress
 
 
@@ -54,8 +60,8 @@ class Session:
     position: Position | None = None
 
     @property
-    def goes_on(self) -> bool:
-        """Whether it goes on from a checkpoint; a run killed before its first begins again."""
+    def continues_checkpoint(self) -> bool:
+        """Whether it resumes from a checkpoint; a run killed before its first one starts again."""
         return self.resume and self.run.latest_step is not None
 
     @property
@@ -73,12 +79,16 @@ def train(
     terminal: bool = True,
     progress: Progress = lambda done, total, note: None,
 ) -> Exit:
-    """Train the case of `run` to its end; return, and record, how it ended.
+    """Train the case of `run` to its end, record how it ended, and return that.
 
-    `resume` goes on from the latest checkpoint, or from the start where the run was stopped before
-    its first; `check_only` stops after the preflight; with `terminal` the console log's lines are
-    shown as well. Refusals and faults are recorded in the run's events and console log, then
-    raised: `Refused`, `NotFinite`, another `UserError`, or what it was.
+    `resume` continues from the latest checkpoint, or from the start if the run has none;
+    `check_only` stops after the preflight; `terminal` also shows the lines of the console log.
+    Every exception is recorded in the run's events and console log before it is raised.
+
+    Raises:
+        Refused: a check of the preflight failed.
+        NotFinite: a loss or gradient was NaN or infinite.
+        UserError: the disk is full, a file is damaged, or the like.
     """
     keep_freed_memory()
     case = read_case(run.case_yaml)
@@ -90,7 +100,7 @@ def train(
         _stop_on_signals(session.stop),
     ):
         try:
-            ended = _work(session)
+            ended = _run_session(session)
         except BaseException as error:
             _print(error)
             with contextlib.suppress(UserError):  # a full disk must not hide the first fault
@@ -100,12 +110,12 @@ def train(
     return ended
 
 
-def _work(session: Session) -> Exit:
+def _run_session(session: Session) -> Exit:
     step = session.run.latest_step if session.resume else None
     session.events.append(Start(process=this_process(), argv=sys.argv, resumed_at_step=step))
     if session.resume:
         _reconcile(session)
-    checked = _checked(session)
+    checked = _preflight(session)
     session.position = checked.position
     if session.check_only:
         return Exit(outcome="finished", step=0, reason="preflight only, nothing was trained")
@@ -121,7 +131,7 @@ def _reconcile(session: Session) -> None:
         session.events.append(event)
 
 
-def _checked(session: Session) -> Checked:
+def _preflight(session: Session) -> CheckedRun:
     """The run, once all checks have passed; what they found is recorded in any case."""
     checklist = Checklist([])
     try:
@@ -139,20 +149,28 @@ def _checked(session: Session) -> Checked:
     return checked
 
 
-def _all_checks(session: Session, checklist: Checklist) -> Checked:
+def _all_checks(session: Session, checklist: Checklist) -> CheckedRun:
     run, case, workspace = session.run, session.case, session.workspace
     manifest = _check_episodes(session, checklist)
-    there = check_paths(checklist, case)
+    paths_exist = check_paths(checklist, case)
     tracked = check_trackers(checklist, case)
-    if not (tracked and all(there)) and not session.check_only:
+    if not (tracked and all(paths_exist)) and not session.check_only:
         checklist.refuse()  # at once: torch and the other weights take their time
     from mobile_vla.training.setup import check_run
 
-    goes_on = session.goes_on
-    return check_run(run, case, manifest, workspace, checklist, there=there, resume=goes_on)
+    continues_checkpoint = session.continues_checkpoint
+    return check_run(
+        run,
+        case,
+        manifest,
+        workspace,
+        checklist,
+        paths_exist=paths_exist,
+        resume=continues_checkpoint,
+    )
 
 
-def _fit(session: Session, checked: Checked) -> Exit:
+def _fit(session: Session, checked: CheckedRun) -> Exit:
     from mobile_vla.policy.lora import hash_base
     from mobile_vla.training.loop import epoch_steps, fit, total_steps
     from mobile_vla.training.run_checkpoints import prune
@@ -162,9 +180,9 @@ def _fit(session: Session, checked: Checked) -> Exit:
     training, position = assemble(
         checked, run, case, workspace, session.events, stop=session.stop, progress=session.progress
     )
-    if session.goes_on:  # what a kill between the checkpoint and its pruning left
+    if session.continues_checkpoint:  # what a kill between the checkpoint and its pruning left
         prune(run, training.keep_epochs * epoch_steps(training.recipe, training.manifest))
-    print(training.tensors.told())
+    print(training.tensors.summary())
     total = total_steps(training.recipe, training.manifest)
     frozen = hash_base(training.policy.backbone)
     try:
@@ -185,18 +203,18 @@ def _fit(session: Session, checked: Checked) -> Exit:
 
 def _check_episodes(session: Session, checklist: Checklist) -> Manifest | None:
     """The run's manifest, pinned; None where the episodes that the case asks for are not there."""
-    found: list[Manifest] = []
+    pinned: list[Manifest] = []
 
-    def episodes() -> Found:
+    def episodes() -> CheckResult:
         manifest = case_manifest(session.case, session.workspace)
         _pin(session, manifest)
-        found.append(manifest)
+        pinned.append(manifest)
         train, val = len(manifest.split("train")), len(manifest.split("val"))
         counts = {"train": float(train), "val": float(val)}
         return f"{train} train and {val} validation, manifest {manifest.hash[:12]}", counts
 
     checklist.run("episodes", episodes)
-    return found[0] if found else None
+    return pinned[0] if pinned else None
 
 
 def _pin(session: Session, manifest: Manifest) -> None:
@@ -204,10 +222,10 @@ def _pin(session: Session, manifest: Manifest) -> None:
     if not (session.resume and session.run.manifest.exists()):
         write_manifest(session.run.manifest, manifest)
         return
-    begun = read_manifest(session.run.manifest)
-    if begun.hash != manifest.hash:
+    pinned = read_manifest(session.run.manifest)
+    if pinned.hash != manifest.hash:
         raise UserError(
-            f"The data set changed since {session.run.path} began (manifest {begun.hash[:12]}…, "
+            f"The data set changed since {session.run.path} began (manifest {pinned.hash[:12]}…, "
             f"now {manifest.hash[:12]}…): restore it, or train the case anew."
         )
 
@@ -227,9 +245,9 @@ def _ending(error: BaseException, step: int) -> Exit:
 
 
 def _print(error: BaseException) -> None:
-    """The log keeps a fault's traceback; a sentence meant for people needs none.
+    """Write a traceback, or only the sentences of a `UserError`, to the log.
 
-    The log alone: who called is told by the exception itself.
+    The terminal is left out: the caller prints the exception.
     """
     lines = (
         [f"{fault}\n" for fault in error.faults]

@@ -42,7 +42,8 @@ def write_checkpoint(
 ) -> Path:
     """Write a checkpoint folder and move `latest` (and `best`) to it.
 
-    Errors: `UserError` for a full disk and the like; the older checkpoints then stand untouched.
+    Raises:
+        UserError: the disk is full or cannot be written; the older checkpoints stay untouched.
     """
     final = run.checkpoints / f"step-{resume['step']:06d}"
     try:
@@ -75,7 +76,11 @@ def policy_hash(folder: Path) -> str:
 
 
 def read_resume(run: RunFolder) -> tuple[Path, dict[str, Any]]:
-    """The latest checkpoint's folder and its resume state; nothing in it is executed."""
+    """The latest checkpoint's folder and its resume state, read without executing anything.
+
+    Raises:
+        UserError: there is no complete checkpoint, or another version wrote it.
+    """
     folder = run.latest
     try:
         state = torch.load(folder / RESUME, weights_only=True)
@@ -154,11 +159,11 @@ def _point(link: Path, target: Path) -> None:
 def prune(run: RunFolder, keep_steps: int = 0) -> None:
     """Remove checkpoints to which neither `latest` nor `best` points, and what a kill left.
 
-    Of those at a multiple of `keep_steps` optimiser steps the policy stays.
+    At multiples of `keep_steps` optimiser steps the policy file stays.
     """
-    kept = {link.resolve() for link in (run.latest, run.best) if link.is_symlink()}
+    linked = {link.resolve() for link in (run.latest, run.best) if link.is_symlink()}
     for folder in run.checkpoints.glob("step-*"):
-        if folder.resolve() in kept:
+        if folder.resolve() in linked:
             continue
         if keep_steps and int(folder.name.removeprefix("step-")) % keep_steps == 0:
             (folder / RESUME).unlink(missing_ok=True)

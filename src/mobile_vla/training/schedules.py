@@ -1,6 +1,6 @@
-"""In which order episodes are trained: a pure function of seed and epoch.
+"""The order of episodes and the learning rate: pure functions of seed, epoch and step.
 
-Nothing of it needs saving, so a resumed run sees exactly what the uninterrupted one would have.
+Nothing needs saving, so a resumed run sees exactly what an uninterrupted run would see.
 """
 
 from __future__ import annotations

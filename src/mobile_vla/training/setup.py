@@ -1,4 +1,4 @@
-"""From a run's folder to everything the loop works with."""
+"""Check a run, build its model, and collect everything the training loop needs."""
 
 from __future__ import annotations
 
@@ -26,10 +26,16 @@ from mobile_vla.study.models import ResolvedCase
 from mobile_vla.training.build_policy import build_policy
 from mobile_vla.training.compile_and_checkpointing import speed_up
 from mobile_vla.training.data import EpisodeTensors, open_case_frames
-from mobile_vla.training.dry_run import Rehearsal
+from mobile_vla.training.dry_run import DryRun
 from mobile_vla.training.feature_store import Features
-from mobile_vla.training.loggers import open_curves
-from mobile_vla.training.preflight import Checklist, Found, Ready, Refused, check_inputs
+from mobile_vla.training.loggers import open_loggers
+from mobile_vla.training.preflight import (
+    CheckedInputs,
+    Checklist,
+    CheckResult,
+    Refused,
+    check_inputs,
+)
 from mobile_vla.training.run_checkpoints import POLICY, read_resume, restore_random
 from mobile_vla.training.train_state import Model, Position, Progress, Training
 
@@ -37,8 +43,8 @@ ADAM_BETAS = (0.9, 0.999)
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """A run that nothing speaks against: its model, and where training stands."""
+class CheckedRun:
+    """A run that passed all checks: its model, position and manifest."""
 
     model: Model
     position: Position
@@ -53,18 +59,19 @@ def check_run(
     workspace: Workspace,
     checklist: Checklist,
     *,
-    there: tuple[bool, bool],
+    paths_exist: tuple[bool, bool],
     resume: bool,
-) -> Checked:
+) -> CheckedRun:
     """Check everything, build the model, and record what was loaded and what trains.
 
-    What is found goes into `checklist`, which may hold findings already, and does where `manifest`
-    is None; `there` is what `check_paths` answered. No frame is stored and no curve begun. A run
-    that goes on is not measured again.
+    The findings go into `checklist`, which may hold findings already, and does where `manifest` is
+    None. `paths_exist` is the answer of `check_paths`. No frame is stored and no metric written. A
+    resumed run is not measured again.
 
-    Errors: `Refused` where a check failed.
+    Raises:
+        Refused: a check failed.
     """
-    ready = check_inputs(checklist, case, manifest, workspace, there)
+    ready = check_inputs(checklist, case, manifest, workspace, paths_exist)
     assert manifest is not None
     model = _model(checklist, case, ready)
     position = _position(checklist, run, model) if resume else Position()
@@ -74,13 +81,13 @@ def check_run(
         speed_up(model.policy.backbone.network, case.recipe)
     else:
         _record(run, model, sources)
-        Rehearsal(checklist, model, case, manifest, workspace).check(run.path)
+        DryRun(checklist, model, case, manifest, workspace).check(run.path)
     checklist.refuse()
-    return Checked(model, position, manifest, resume)
+    return CheckedRun(model, position, manifest, resume)
 
 
 def assemble(
-    checked: Checked,
+    checked: CheckedRun,
     run: RunFolder,
     case: ResolvedCase,
     workspace: Workspace,
@@ -89,10 +96,11 @@ def assemble(
     stop: threading.Event,
     progress: Progress,
 ) -> tuple[Training, Position]:
-    """Store the frames, begin the curves, and hand out everything the loop works with.
+    """Store the frames, open the loggers, and collect everything the training loop needs.
 
-    Errors: `Refused` where an instruction has a word that the VLM does not know; `UserError`
-    where a file is not the one pinned, or the disk is full.
+    Raises:
+        Refused: an instruction has a word that the VLM does not know.
+        UserError: a file differs from the pinned one, or the disk is full.
     """
     model, position, manifest = checked.model, checked.position, checked.manifest
     size, stored = model.policy.backbone.image_size, partial(_tell_frames, progress)
@@ -112,7 +120,7 @@ def assemble(
         optimizer=model.optimizer,
         tensors=EpisodeTensors(model.policy, case.recipe, frames, features),
         events=events,
-        metrics=open_curves(run, case, workspace, resumed_at=resumed_at),
+        metrics=open_loggers(run, case, workspace, resumed_at=resumed_at),
         metadata={"case": case.case, "study": case.study, "manifest": manifest.hash},
         stop=stop,
         progress=progress,
@@ -124,28 +132,28 @@ def _tell_frames(progress: Progress, done: int, total: int) -> None:
     progress(done, total, "episodes' frames stored")
 
 
-def _model(checklist: Checklist, case: ResolvedCase, ready: Ready) -> Model:
+def _model(checklist: Checklist, case: ResolvedCase, ready: CheckedInputs) -> Model:
     """The policy on its device, with its optimiser."""
     torch.set_flush_denormal(True)
-    found: list[Model] = []
+    built: list[Model] = []
 
-    def build() -> Found:
+    def build() -> CheckResult:
         policy = build_policy(case, ready.statistics, ready.weights)
         fabric = Fabric(accelerator="auto", devices=1, precision=case.recipe.precision)
         fabric.to_device(policy)
         module, optimizer = fabric.setup(policy, _optimizer(policy, case))
-        found.append(Model(fabric, policy, module, optimizer))
+        built.append(Model(fabric, policy, module, optimizer))
         trained = policy.trainable()
-        counts = {part: float(one.parameters) for part, one in trained.items()}
+        counts = {part: float(report.parameters) for part, report in trained.items()}
         return f"{sum(counts.values()):.0f} parameters train", counts
 
     checklist.run("policy", build)
     checklist.refuse()
-    return found[0]
+    return built[0]
 
 
 def _require_words(policy: Policy, frames: FrameStore, run: Manifest) -> None:
-    """`Refused` where the VLM does not know a word; the rehearsal read a few episodes' alone."""
+    """`Refused` where the VLM does not know a word; the dry run read only a few episodes."""
     faults = Faults()
     for instruction in sorted({frames.instruction(episode.id) for episode in run.episodes}):
         faults.of(policy.backbone.tokenize, [instruction])
@@ -154,7 +162,7 @@ def _require_words(policy: Policy, frames: FrameStore, run: Manifest) -> None:
 
 
 def _record(run: RunFolder, model: Model, sources: Sequence[LoadedSource]) -> None:
-    """Which weights stand in the model, on the console too, and what it runs on."""
+    """Write the load report and the environment, and print the loaded weights."""
     loaded = load_report(model.policy, sources)
     write_json(run.load_report, loaded)
     print(table(loaded))
@@ -174,9 +182,9 @@ def _optimizer(policy: Policy, case: ResolvedCase) -> torch.optim.Optimizer:
 
 def _position(checklist: Checklist, run: RunFolder, model: Model) -> Position:
     """Policy, optimiser, scaler, random state and position as the latest checkpoint left them."""
-    found: list[Position] = []
+    restored: list[Position] = []
 
-    def resume() -> Found:
+    def resume() -> CheckResult:
         folder, state = read_resume(run)
         require_base(model.policy.backbone, folder / POLICY)
         load_trained(model.policy, folder / POLICY)
@@ -184,9 +192,9 @@ def _position(checklist: Checklist, run: RunFolder, model: Model) -> Position:
         restore_random(state["random"])
         model.fabric.strategy.precision.load_state_dict(state["scaler"])
         losses = list(state["epoch_losses"])
-        found.append(Position(step=state["step"], epoch_losses=losses, best=state["best"]))
+        restored.append(Position(step=state["step"], epoch_losses=losses, best=state["best"]))
         return f"goes on from step {state['step']}", {}
 
     checklist.run("checkpoint", resume)
     checklist.refuse()
-    return found[0]
+    return restored[0]

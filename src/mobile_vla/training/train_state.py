@@ -1,4 +1,4 @@
-"""What training works with, and where it stands: handed about by the loop and its neighbours."""
+"""The objects of a training run and its position, shared by the modules of training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mobile_vla.runs.events import EventLog
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.study.models import Recipe
 from mobile_vla.training.data import EpisodeTensors
-from mobile_vla.training.loggers import Curves
+from mobile_vla.training.loggers import MetricsLogger
 
 Progress = Callable[[int, int, str], None]
 
@@ -33,7 +33,7 @@ class Model:
 
 @dataclass(slots=True)
 class Position:
-    """Where training stands: optimiser steps done, losses of the epoch begun, best validation."""
+    """The position of training: steps done, losses of the current epoch, best validation value."""
 
     step: int = 0
     epoch_losses: list[float] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Training:
     optimizer: Any
     tensors: EpisodeTensors
     events: EventLog
-    metrics: Curves
+    metrics: MetricsLogger
     metadata: dict[str, str]
     stop: threading.Event
     progress: Progress

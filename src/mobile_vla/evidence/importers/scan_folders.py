@@ -48,7 +48,7 @@ class Scanned(Value, frozen=True, kw_only=True):
     runs: list[RunView]
     problems: list[Reason]
     own: list[str]
-    unread: list[Reason] = []  # noqa: RUF012  # msgspec copies it
+    unread: list[Reason] = []  # msgspec copies it
 
 
 def scan(folders: Sequence[Path], *, whole: bool = False) -> Scanned:

@@ -1,4 +1,4 @@
-"""Checkpoints to start from: held against a VLM, whole but for what the case lets be missing."""
+"""Initial checkpoints: compared with a VLM; complete except for what the case allows to miss."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from mobile_vla.policy.checkpoints.load_vlm import (
 )
 from mobile_vla.policy.checkpoints.lora_checkpoint import plain_tensors
 from mobile_vla.policy.checkpoints.tensor_files import read_checkpoint
+from mobile_vla.policy.checkpoints.training_config import require_same_inputs
 from mobile_vla.policy.key_match import Shape, part_of
 from mobile_vla.policy.lora import BASE
 from mobile_vla.policy.policy import Policy
@@ -32,34 +34,36 @@ if TYPE_CHECKING:
 
 ACTION_TOKEN = "action_token"
 LOADS = (*PARTS, ACTION_TOKEN)
-"""The parts that an initial checkpoint is asked for."""
+"""The parts that an initial checkpoint must hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class InitialWeights:
-    """A checkpoint to start from that was held against a VLM: tensors by the model's names."""
+    """An initial checkpoint that fits a VLM: tensors by the model's names."""
 
     tensors: Mapping[str, torch.Tensor]
     source: LoadedSource
 
     def into(self, policy: Policy) -> None:
         """Copy the tensors into a policy without adapters."""
-        own = {**policy.backbone.network.state_dict(), ACTION_TOKEN: policy.action_token}
+        state = {**policy.backbone.network.state_dict(), ACTION_TOKEN: policy.action_token}
         with torch.no_grad():
             for name, value in self.tensors.items():
-                own[name].copy_(value)
+                state[name].copy_(value)
 
 
 def read_init(
     network: PreTrainedModel, path: Path, *, may_miss: Sequence[str] = ()
 ) -> InitialWeights:
-    """A checkpoint to start from, held against a VLM's network, which may be empty.
+    """Read a checkpoint to start from and compare it with a VLM's network, which may be empty.
 
-    Every tensor of the backbone, and an action token, must be in the file, but for what
+    Every tensor of the backbone, and an action token, must be in the file, except for what
     `may_miss` lists: parts (vision, projection, text, action_token), or names with `*`. The
-    policy head of the file is not used and listed among the unexpected. Errors: `UserError`
-    where the file cannot be read safely, does not fit or is not finite, or `may_miss` names
-    nothing.
+    policy head of the file is not used and listed among the unexpected.
+
+    Raises:
+        UserError: the file cannot be read safely, does not fit, is not finite, was trained by a
+            model that computes otherwise, or `may_miss` names nothing.
     """
     expected = expected_shapes(network)
     _refuse_adapted(expected, path)
@@ -70,35 +74,51 @@ def read_init(
     checkpoint = read_checkpoint(path)
     merged = plain_tensors(checkpoint)
     tensors = with_tied(merged.tensors, network)
-    match = faults.of(fit_keys, tensors, expected, path, allowed)
+    match = faults.of(partial(fit_keys, is_policy=True), tensors, expected, path, allowed)
+    not_known = faults.of(require_same_inputs, checkpoint)
     faults.of(refuse_nan, tensors, path)
     faults.refuse()
     assert match is not None
-    source = source_of("init", checkpoint, match, note=merged.note, may_miss=may_miss)
+    source = source_of(
+        "init",
+        checkpoint,
+        match,
+        note=merged.note,
+        may_miss=may_miss,
+        not_known=not_known or (),
+    )
     return InitialWeights({name: tensors[name] for name in match.loaded}, source)
 
 
 def check_init(path: Path) -> None:
-    """Whether an initial checkpoint can be read and is finite; whether it fits is not told."""
-    refuse_nan(plain_tensors(read_checkpoint(path)).tensors, path)
+    """Check that an initial checkpoint can be read, is finite and was trained on like inputs.
+
+    Whether it fits a VLM is not checked.
+
+    Raises:
+        UserError: one of these is not so.
+    """
+    checkpoint = read_checkpoint(path)
+    require_same_inputs(checkpoint)
+    refuse_nan(plain_tensors(checkpoint).tensors, path)
 
 
 def _allowed(may_miss: Sequence[str], expected: Mapping[str, Shape]) -> frozenset[str]:
     """The model's names that a list of parts and patterns means."""
     allowed: set[str] = set()
     for entry in may_miss:
-        found = {n for n in expected if part_of(n) == entry or fnmatch.fnmatchcase(n, entry)}
-        if not found:
-            known = sorted({part_of(name) for name in expected} | expected.keys())
-            near = difflib.get_close_matches(entry, known, n=1)
+        matches = {n for n in expected if part_of(n) == entry or fnmatch.fnmatchcase(n, entry)}
+        if not matches:
+            available = sorted({part_of(name) for name in expected} | expected.keys())
+            near = difflib.get_close_matches(entry, available, n=1)
             advice = f'did you mean "{near[0]}"?' if near else f"name parts ({', '.join(LOADS)})."
             raise UserError(f'may_miss lists "{entry}", which no tensor of the VLM is: {advice}')
-        allowed |= found
+        allowed |= matches
     return frozenset(allowed)
 
 
 def _refuse_adapted(expected: Mapping[str, Shape], path: Path) -> None:
-    """The trap: with LoRA in place every wrapped weight has another name and would be left out."""
+    """Refuse a network with LoRA: wrapped weights have other names and would not be loaded."""
     wrapped = sum(name.endswith(f"{BASE}weight") for name in expected)
     if wrapped:
         raise UserError(

@@ -1,4 +1,4 @@
-"""What a checkpoint holds, told from the file alone: no model is built, nothing is executed."""
+"""Describe a checkpoint from its files alone: no model is built, nothing is executed."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import msgspec
 import torch
 
+from mobile_vla.messages.record import Record
 from mobile_vla.policy.checkpoints.lora_checkpoint import DOWN
-from mobile_vla.policy.checkpoints.tensor_files import Checkpoint, read_checkpoint
+from mobile_vla.policy.checkpoints.tensor_files import CheckpointTensors, is_finite, read_checkpoint
 from mobile_vla.policy.key_match import part_of, plain_names
 from mobile_vla.policy.lora import hash_tensors
 
 
-class TensorView(msgspec.Struct, frozen=True, kw_only=True):
+class TensorView(Record, frozen=True, kw_only=True):
     """One tensor: its name in the file, the plain one, and the blake3 of its bytes."""
 
     name: str
@@ -28,7 +28,7 @@ class TensorView(msgspec.Struct, frozen=True, kw_only=True):
     finite: bool
 
 
-class PartView(msgspec.Struct, frozen=True, kw_only=True):
+class PartView(Record, frozen=True, kw_only=True):
     """The tensors of one part together; `blake3` is over their plain names and contents."""
 
     tensors: int
@@ -38,11 +38,11 @@ class PartView(msgspec.Struct, frozen=True, kw_only=True):
     blake3: str
 
 
-class WeightsView(msgspec.Struct, frozen=True, kw_only=True):
-    """A checkpoint as its files tell it.
+class WeightsView(Record, frozen=True, kw_only=True):
+    """The contents of a checkpoint.
 
-    `prefixes` counts what stands before the plain names; `twice` counts plain names saved more
-    than once; `lora` counts adapted layers by rank; `beside` are the keys of what is no tensor.
+    `prefixes` counts the prefixes of plain names; `twice` counts plain names saved more than once;
+    `lora` counts adapted layers by rank; `beside` lists the keys that hold no tensors.
     """
 
     path: str
@@ -59,7 +59,7 @@ class WeightsView(msgspec.Struct, frozen=True, kw_only=True):
     tensors: tuple[TensorView, ...]
 
 
-class ValueChange(msgspec.Struct, frozen=True, kw_only=True):
+class ValueChange(Record, frozen=True, kw_only=True):
     """A tensor of equal shape and other values; `largest` is the largest absolute difference."""
 
     name: str
@@ -67,7 +67,7 @@ class ValueChange(msgspec.Struct, frozen=True, kw_only=True):
     largest: float
 
 
-class WeightsDiff(msgspec.Struct, frozen=True, kw_only=True):
+class WeightsDiff(Record, frozen=True, kw_only=True):
     """Two checkpoints by plain name. `shapes` and `types` give both sides' values."""
 
     a: str
@@ -86,7 +86,11 @@ class WeightsDiff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def inspect_weights(path: Path) -> WeightsView:
-    """Everything a checkpoint holds; a `UserError` where it cannot be read safely."""
+    """Describe everything in a checkpoint.
+
+    Raises:
+        UserError: it cannot be read safely.
+    """
     checkpoint = read_checkpoint(path)
     plain = plain_names(checkpoint.tensors)
     views = tuple(
@@ -103,7 +107,7 @@ def inspect_weights(path: Path) -> WeightsView:
         bytes=checkpoint.bytes,
         sha256=checkpoint.sha256,
         parts=_parts(checkpoint, views),
-        prefixes=dict(Counter(v.name.removesuffix(v.plain) for v in views)),
+        prefixes=dict(Counter(_prefix(v) for v in views)),
         twice=sum(count > 1 for count in repeats.values()),
         lora=dict(ranks),
         not_finite=tuple(view.name for view in views if not view.finite),
@@ -146,18 +150,25 @@ def _view(name: str, plain: str, tensor: torch.Tensor) -> TensorView:
         type=_type(tensor),
         bytes=tensor.numel() * tensor.element_size(),
         blake3=hash_tensors([("", tensor)]),
-        finite=not tensor.is_floating_point() or bool(torch.isfinite(tensor).all()),
+        finite=is_finite(tensor),
     )
 
 
-def _parts(checkpoint: Checkpoint, views: Iterable[TensorView]) -> dict[str, PartView]:
+def _prefix(view: TensorView) -> str:
+    """The prefix before the first module of the plain name."""
+    modules = view.name.split(".")
+    before = modules[: modules.index(view.plain.split(".")[0])]
+    return "".join(f"{module}." for module in before)
+
+
+def _parts(checkpoint: CheckpointTensors, views: Iterable[TensorView]) -> dict[str, PartView]:
     groups: dict[str, dict[str, TensorView]] = {}
     for view in views:
         groups.setdefault(view.part, {})[view.plain] = view
     return {part: _part(checkpoint, group) for part, group in sorted(groups.items())}
 
 
-def _part(checkpoint: Checkpoint, group: Mapping[str, TensorView]) -> PartView:
+def _part(checkpoint: CheckpointTensors, group: Mapping[str, TensorView]) -> PartView:
     """Each plain name once, so that a tensor saved twice is counted once."""
     tensors = {plain: checkpoint.tensors[view.name] for plain, view in group.items()}
     return PartView(
@@ -169,7 +180,7 @@ def _part(checkpoint: Checkpoint, group: Mapping[str, TensorView]) -> PartView:
     )
 
 
-def _plain(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
+def _plain(checkpoint: CheckpointTensors) -> dict[str, torch.Tensor]:
     names = plain_names(checkpoint.tensors)
     return {names[name]: tensor for name, tensor in checkpoint.tensors.items()}
 
@@ -179,7 +190,7 @@ def _type(tensor: torch.Tensor) -> str:
 
 
 def _change(name: str, left: torch.Tensor, right: torch.Tensor) -> ValueChange | None:
-    """How far values lie apart; NaN on both sides is no difference, on one side infinitely far."""
+    """The largest difference; NaN on both sides is equal, NaN on one side is infinitely far."""
     a, b = left.double(), right.double()
     if torch.equal(a, b) or bool(((a == b) | (a.isnan() & b.isnan())).all()):
         return None

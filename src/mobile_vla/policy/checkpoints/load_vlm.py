@@ -1,4 +1,4 @@
-"""A VLM from its folder, whole or not at all, with a report of what was loaded."""
+"""Load a VLM from its folder, completely or not at all, and report what was loaded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from torch import nn
 from mobile_vla.messages.errors import Faults, UserError
 from mobile_vla.policy.backbone import PARTS, Backbone
 from mobile_vla.policy.checkpoints.suggest_path import require_path
-from mobile_vla.policy.checkpoints.tensor_files import Checkpoint, read_checkpoint
+from mobile_vla.policy.checkpoints.tensor_files import (
+    CheckpointTensors,
+    is_finite,
+    read_checkpoint,
+)
 from mobile_vla.policy.key_match import (
     NOT_WEIGHTS,
     KeyMatch,
@@ -43,11 +47,11 @@ SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class VlmWeights:
-    """A VLM's folder that was read and found whole, before a network is built of it."""
+    """A complete VLM folder in memory, before its network is built."""
 
     config: PreTrainedConfig
     tokenizer: PreTrainedTokenizerBase
-    checkpoint: Checkpoint
+    checkpoint: CheckpointTensors
     dtype: torch.dtype
     source: LoadedSource
 
@@ -64,8 +68,8 @@ class VlmWeights:
 
 def load_vlm(path: Path, *, dtype: torch.dtype = torch.float32) -> tuple[Backbone, LoadedSource]:
     """`read_vlm`, and the network built."""
-    found = read_vlm(path, dtype=dtype)
-    return found.build(), found.source
+    weights = read_vlm(path, dtype=dtype)
+    return weights.build(), weights.source
 
 
 def read_vlm(path: Path, *, dtype: torch.dtype = torch.float32) -> VlmWeights:
@@ -115,7 +119,7 @@ def _require_room(empty: PreTrainedModel, path: Path, dtype: torch.dtype) -> Non
 
 
 def load_report(policy: Policy, sources: Sequence[LoadedSource]) -> LoadReport:
-    """The report of a policy as it stands: its sources, its tensors' hash, what trains."""
+    """The load report of a policy: sources, hash of the frozen tensors, trainable parameters."""
     return LoadReport(
         sources=tuple(sources),
         tensors_hash=hash_base(policy.backbone),
@@ -146,34 +150,56 @@ def fit_keys(
     expected: Mapping[str, Shape],
     path: Path,
     allowed: Collection[str],
+    *,
+    is_policy: bool = False,
 ) -> KeyMatch:
-    """A `UserError` unless all of the model's tensors load and no VLM tensor is left over."""
-    found = _shapes(tensors)
-    match = match_keys(expected, found)
+    """Match a file's tensors with a model's.
+
+    `allowed`: model names that the file may lack. `is_policy`: the file is a policy's, where every
+    tensor but the head's lies before the action token.
+
+    Raises:
+        UserError: a tensor of the model is missing or differs in shape, or a tensor of the file
+            that the VLM computes with is left over.
+    """
+    shapes = _shapes(tensors)
+    match = match_keys(expected, shapes)
     missing = [name for name in match.missing if name not in allowed]
-    left_over = [
-        name
-        for name in match.unexpected
-        if part_of(name) in PARTS and not matches_any(name, NOT_WEIGHTS)
-    ]
+    unused = [name for name in match.unexpected if not matches_any(name, NOT_WEIGHTS)]
+    left_over = [name for name in unused if part_of(name) in PARTS]
+    before_token = [name for name in unused if is_policy and part_of(name) == "other"]
     faults = []
     if missing:
         faults.append(f"{len(missing)} of {len(expected)} tensors are missing{_some(missing)}")
     if match.mismatched:
         name = match.mismatched[0]
         faults.append(
-            f"{len(match.mismatched)} differ in shape (such as {name}: {found[name]} in the file, "
+            f"{len(match.mismatched)} differ in shape (such as {name}: {shapes[name]} in the file, "
             f"{expected[name]} in the model)"
         )
     if left_over:
         faults.append(f"{len(left_over)} fit nothing in the model{_some(left_over)}")
+    if before_token:
+        faults.append(
+            f"{len(before_token)} lie before the action token and would not be used"
+            f"{_some(before_token)}, so the policy would compute otherwise"
+        )
     if faults:
-        unused = {name: shape for name, shape in found.items() if name in match.unexpected}
-        lacking = {name: shape for name, shape in expected.items() if name in match.missing}
-        near = nearest_renaming(lacking, unused)
-        advice = near or "give the checkpoint of this VLM, or list in the case what it `may_miss`"
-        raise UserError(f"{path} does not fit the VLM: {'; '.join(faults)}: {advice}.")
+        raise UserError(
+            f"{path} does not fit the VLM: {'; '.join(faults)}: {_advice(match, shapes, expected)}."
+        )
     return match
+
+
+def _advice(match: KeyMatch, shapes: Mapping[str, Shape], expected: Mapping[str, Shape]) -> str:
+    """What to do about a file that does not fit."""
+    unused = {name: shape for name, shape in shapes.items() if name in match.unexpected}
+    lacking = {name: shape for name, shape in expected.items() if name in match.missing}
+    if near := nearest_renaming(lacking, unused):
+        return near
+    if not match.missing and not match.mismatched:
+        return "give a checkpoint of a model without them"
+    return "give the checkpoint of this VLM, or list in the case what it `may_miss`"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -181,8 +207,12 @@ def _some(names: Sequence[str]) -> str:
 
 
 def refuse_nan(tensors: Mapping[str, torch.Tensor], path: Path, as_type: str = "") -> None:
-    """A `UserError` where a value is not finite, as it is or as the type it is held in."""
-    bad = [n for n, v in tensors.items() if v.is_floating_point() and not torch.isfinite(v).all()]
+    """Check that all values are finite, also after conversion to `as_type`.
+
+    Raises:
+        UserError: a value is NaN or infinite.
+    """
+    bad = [name for name, tensor in tensors.items() if not is_finite(tensor)]
     if bad:
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
         where = f", held as {as_type}," if as_type else ""
@@ -194,10 +224,12 @@ def refuse_nan(tensors: Mapping[str, torch.Tensor], path: Path, as_type: str = "
 
 def source_of(
     role: Literal["vlm", "init"],
-    checkpoint: Checkpoint,
+    checkpoint: CheckpointTensors,
     match: KeyMatch,
+    *,
     note: str = "",
     may_miss: Sequence[str] = (),
+    not_known: Sequence[str] = (),
 ) -> LoadedSource:
     """The load report of one source."""
     return LoadedSource(
@@ -211,4 +243,5 @@ def source_of(
         unexpected=by_part(match.unexpected),
         mismatched=by_part(match.mismatched),
         may_miss=tuple(may_miss),
+        not_known=tuple(not_known),
     )

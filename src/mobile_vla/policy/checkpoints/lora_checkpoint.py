@@ -1,4 +1,4 @@
-"""Checkpoints that were saved with LoRA in place: the adapters merged into the weights."""
+"""Merge the adapters of checkpoints that were saved with LoRA in place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from mobile_vla.messages.errors import UserError
-from mobile_vla.policy.checkpoints.tensor_files import Checkpoint
+from mobile_vla.policy.checkpoints.tensor_files import CheckpointTensors
 from mobile_vla.policy.key_match import plain_names
 from mobile_vla.policy.lora import ADAPTER, BASE
 
@@ -24,14 +24,14 @@ OTHER_KEYS = ("use_dora", "alpha_pattern", "rank_pattern")
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class PlainTensors:
     """Tensors by plain name, without adapters; `note` says what was merged, empty where nothing."""
 
     tensors: dict[str, torch.Tensor]
     note: str
 
 
-def plain_tensors(checkpoint: Checkpoint) -> Merged:
+def plain_tensors(checkpoint: CheckpointTensors) -> PlainTensors:
     """A checkpoint's tensors by their plain names (`plain_names`), adapters merged.
 
     A merged weight is `W + scale · B A` in float32, the scale `alpha / r`, or `alpha / √r` where
@@ -39,9 +39,14 @@ def plain_tensors(checkpoint: Checkpoint) -> Merged:
     saved twice with two values, an adapter or its scale is missing, or it is not plain LoRA.
     """
     path = checkpoint.path
+    if checkpoint.format.startswith("peft adapter"):
+        raise UserError(
+            f"{path} is a peft adapter, which holds no weights of a whole model: give its base "
+            "folder with it, merged by peft's `merge_and_unload`."
+        )
     named = _once(checkpoint)
     if not any(BASE in name or ADAPTER in name for name in named):
-        return Merged(named, "")
+        return PlainTensors(named, "")
     downs = {name.split(DOWN)[0]: name for name in named if DOWN in name}
     _refuse_half(named, downs, path)
     scale = _scale(checkpoint) if _any_effect(named, downs) else None
@@ -53,10 +58,12 @@ def plain_tensors(checkpoint: Checkpoint) -> Merged:
         if scale is not None:
             weight = tensors[f"{layer}.weight"].float()
             tensors[f"{layer}.weight"] = weight + scale.of(rank) * (up @ down)
-    return Merged(tensors, f"{len(downs)} LoRA layers (r {rank}, {scale or 'no effect'}) merged")
+    return PlainTensors(
+        tensors, f"{len(downs)} LoRA layers (r {rank}, {scale or 'no effect'}) merged"
+    )
 
 
-def _once(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
+def _once(checkpoint: CheckpointTensors) -> dict[str, torch.Tensor]:
     """Each plain name once; RoboVLMs saves a backbone with LoRA under two names."""
     plain: dict[str, torch.Tensor] = {}
     for name, bare in plain_names(checkpoint.tensors).items():
@@ -71,7 +78,7 @@ def _once(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
 
 
 def _refuse_half(named: Mapping[str, torch.Tensor], downs: Mapping[str, str], path: Path) -> None:
-    """The trap: wrapped weights whose adapters are gone would load as nothing, in silence."""
+    """Refuse wrapped weights without adapters: they would not be loaded, without any message."""
     wrapped = {name.split(BASE)[0] for name in named if name.endswith(f"{BASE}weight")}
     bare = sorted(wrapped - downs.keys())
     if bare:
@@ -113,24 +120,24 @@ class _Scale:
         return f"alpha {self.alpha:g}{', rank-stabilised' if self.stable else ''}"
 
 
-def _scale(checkpoint: Checkpoint) -> _Scale:
+def _scale(checkpoint: CheckpointTensors) -> _Scale:
     """The adapters' scale, which no tensor holds: from the file, or a JSON beside it."""
     settings = list(_settings(checkpoint.other))
     if not settings:
         for file in sorted(checkpoint.path.parent.glob("*.json")):
             settings += _settings(_json(file))
-    if other := sorted({key for found in settings for key in OTHER_KEYS if found.get(key)}):
+    if other := sorted({key for entry in settings for key in OTHER_KEYS if entry.get(key)}):
         raise UserError(
             f"{checkpoint.path} was saved with LoRA in place, and its configuration sets "
             f"{', '.join(other)}, so it is not plain LoRA: merge it with peft and save that."
         )
-    found = {_Scale(float(one[SCALE_KEY]), bool(one.get(STABLE_KEY))) for one in settings}
-    if len(found) == 1:
-        return found.pop()
-    values = "; ".join(map(str, sorted(found)))
-    what = f"scales that differ ({values}) stand" if found else f"no `{SCALE_KEY}` stands"
+    scales = {_Scale(float(s[SCALE_KEY]), bool(s.get(STABLE_KEY))) for s in settings}
+    if len(scales) == 1:
+        return scales.pop()
+    values = "; ".join(map(str, sorted(scales)))
+    problem = f"scales that differ ({values}) stand" if scales else f"no `{SCALE_KEY}` stands"
     raise UserError(
-        f"{checkpoint.path} was saved with LoRA in place, and {what} in it or in a JSON file "
+        f"{checkpoint.path} was saved with LoRA in place, and {problem} in it or in a JSON file "
         "beside it: put the configuration of its run, and no other, beside it."
     )
 

@@ -1,7 +1,7 @@
-"""A trained policy without adapters: LoRA merged into the VLM's weights, checked by its outputs.
+"""Write a trained policy with LoRA merged into the VLM's weights, and check that it acts the same.
 
-The folder is one that transformers loads, with `policy.safetensors` beside: action token, head and
-statistics, without adapters. `load_policy(folder / POLICY, load_vlm(folder)[0])` gives it back.
+Transformers loads the folder; `policy.safetensors` in it holds action token, head and statistics,
+without adapters. `load_policy(folder / POLICY, load_vlm(folder)[0])` gives it back.
 """
 
 from __future__ import annotations
@@ -22,28 +22,30 @@ from mobile_vla.policy.policy import Policy
 from mobile_vla.runs.files import folder_beside
 
 POLICY = "policy.safetensors"
-KEPT = {".json", ".txt", ".model"}
+COPIED = {".json", ".txt", ".model"}
 """Files of a VLM's folder that are not weights: configuration, processor, tokenizer."""
 FRAMES, WORDS = 4, 12
 TOLERANCE = 1e-4
-"""Of full speed: what float32 loses when sums are taken in another order, many times over."""
+"""Largest difference of an action, as a share of full speed; float32 rounding stays far below."""
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
-    """What was merged, and how far the merged policy's actions lie from the adapters', at most."""
+class MergedPolicy:
+    """The folder, how many LoRA layers were merged, and the largest difference of an action."""
 
     folder: Path
     layers: int
     apart: float
 
 
-def write_merged(policy: Policy, vlm: Path, out: Path, metadata: dict[str, Any]) -> Merged:
+def write_merged(policy: Policy, vlm: Path, out: Path, metadata: dict[str, Any]) -> MergedPolicy:
     """Merge a policy's adapters in float32 and write it to the new folder `out`.
 
-    `vlm` is the folder that its VLM came from; `policy` is merged in place. What was written is
-    read again and must act as the adapters did. Errors: `UserError` where `out` exists, the
-    policy has no adapters, or the actions differ; nothing is then left.
+    `vlm` is the folder of its VLM; `policy` is merged in place. The written policy is read again
+    and must act as the adapters did.
+
+    Raises:
+        UserError: `out` exists, the policy has no adapters, or the actions differ; nothing is left.
     """
     if out.exists():
         raise UserError(f"{out} exists already: name a folder that does not.")
@@ -54,7 +56,7 @@ def write_merged(policy: Policy, vlm: Path, out: Path, metadata: dict[str, Any])
         raise UserError("The policy has no adapters, so there is nothing to merge: use it as is.")
     with folder_beside(out) as beside:
         for file in sorted(vlm.iterdir()):
-            if file.suffix in KEPT and not file.name.endswith(".index.json"):
+            if file.suffix in COPIED and not file.name.endswith(".index.json"):
                 shutil.copy(file, beside)
         policy.backbone.network.save_pretrained(beside)
         save_policy(beside / POLICY, policy, metadata)
@@ -66,7 +68,7 @@ def write_merged(policy: Policy, vlm: Path, out: Path, metadata: dict[str, Any])
                 "speed, so it is not kept: use the run's checkpoint with its adapters.",
                 exit_code=1,
             )
-    return Merged(out, layers, apart)
+    return MergedPolicy(out, layers, apart)
 
 
 def _actions(policy: Policy) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Checkpoints of what was trained: adapters, action token, head, statistics.
+"""Checkpoints of the trained tensors: adapters, action token, head, statistics.
 
 A file holds tensors `adapters.…`, `head.…` and `action_token`, and in its header, as JSON under
 `mobile_vla`, a `CheckpointInfo`. The frozen weights are not in it but their hash is.
@@ -13,6 +13,7 @@ import msgspec
 import torch
 
 from mobile_vla.messages.errors import UserError
+from mobile_vla.messages.record import Record
 from mobile_vla.policy.backbone import Backbone
 from mobile_vla.policy.checkpoints.suggest_path import require_path
 from mobile_vla.policy.head import build_head
@@ -27,8 +28,8 @@ HEAD = "head."
 ACTION_TOKEN = "action_token"
 
 
-class CheckpointInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a checkpoint says of itself.
+class CheckpointInfo(Record, frozen=True, kw_only=True):
+    """The header of a checkpoint.
 
     `base_hash`: blake3 of the frozen weights; `lora`: arguments of `add_lora`, None where no
     adapters were placed; `head`: arguments of `build_head`; `metadata`: the caller's (case, step).
@@ -43,7 +44,7 @@ class CheckpointInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 def save_policy(path: Path, policy: Policy, metadata: dict[str, Any]) -> None:
-    """Write what was trained as safetensors, whole or not at all; `metadata` is plain JSON."""
+    """Write the trained tensors as safetensors, atomically; `metadata` is plain JSON."""
     from safetensors.torch import save
 
     info = CheckpointInfo(
@@ -67,7 +68,7 @@ def trained_tensors(policy: Policy) -> dict[str, torch.Tensor]:
 
 
 def read_info(path: Path) -> CheckpointInfo:
-    """A checkpoint's own account, without loading its tensors."""
+    """Read the header of a checkpoint without its tensors."""
     from safetensors import SafetensorError, safe_open
 
     require_path(path)
@@ -100,14 +101,14 @@ def load_policy(path: Path, backbone: Backbone) -> Policy:
 def require_base(backbone: Backbone, path: Path) -> None:
     """A `UserError` unless the frozen weights in the model are those a checkpoint was trained on.
 
-    The hash is computed from the tensors as they stand.
+    The hash is computed from the tensors in memory.
     """
-    wanted, found = read_info(path).base_hash, hash_base(backbone)
-    if found != wanted:
+    expected, actual = read_info(path).base_hash, hash_base(backbone)
+    if actual != expected:
         raise UserError(
-            f"{path} was trained on other frozen weights (blake3 {wanted[:12]}…) than those in the "
-            f"model ({found[:12]}…): load the VLM and the initial checkpoint of its run, or train "
-            "again."
+            f"{path} was trained on other frozen weights (blake3 {expected[:12]}…) than those in "
+            f"the model ({actual[:12]}…): load the VLM and the initial checkpoint of its run, or "
+            "train again."
         )
 
 
@@ -123,8 +124,10 @@ def load_trained(policy: Policy, path: Path) -> None:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} is damaged ({error}): use another checkpoint.") from error
-    own = trained_tensors(policy)
-    differ = sorted(n for n in own.keys() | tensors.keys() if _shape(own, n) != _shape(tensors, n))
+    current = trained_tensors(policy)
+    differ = sorted(
+        n for n in current.keys() | tensors.keys() if _shape(current, n) != _shape(tensors, n)
+    )
     if differ:
         raise UserError(
             f"{path} does not fit the policy: {len(differ)} tensors differ, such as {differ[0]}: "
@@ -138,9 +141,9 @@ def _shape(tensors: dict[str, torch.Tensor], name: str) -> tuple[int, ...] | Non
 
 
 def _copy(policy: Policy, tensors: dict[str, torch.Tensor]) -> None:
-    own = {f"{ADAPTERS}{n}": v for n, v in policy.backbone.network.state_dict().items()}
-    own |= {f"{HEAD}{n}": v for n, v in policy.head.state_dict().items()}
-    own[ACTION_TOKEN] = policy.action_token
+    targets = {f"{ADAPTERS}{n}": v for n, v in policy.backbone.network.state_dict().items()}
+    targets |= {f"{HEAD}{n}": v for n, v in policy.head.state_dict().items()}
+    targets[ACTION_TOKEN] = policy.action_token
     with torch.no_grad():
         for name, value in tensors.items():
-            own[name].copy_(value)
+            targets[name].copy_(value)

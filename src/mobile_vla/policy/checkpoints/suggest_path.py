@@ -1,4 +1,4 @@
-"""The existing path that a mistyped one most likely meant."""
+"""Suggest the existing path that is most like a mistyped one."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def require_path(path: Path, roots: Sequence[Path] = ()) -> Path:
     """
     if path.exists():
         return path
-    what = "is a link to nowhere" if path.is_symlink() else "does not exist"
+    problem = "is a link to nowhere" if path.is_symlink() else "does not exist"
     near = nearest_path(path, roots)
     advice = f'did you mean "{near}"?' if near else "check the path."
-    raise UserError(f"{path} {what}: {advice}")
+    raise UserError(f"{path} {problem}: {advice}")
 
 
 def nearest_path(path: Path, roots: Sequence[Path] = ()) -> Path | None:
@@ -69,10 +69,10 @@ def _below(starts: Iterable[Path]) -> Iterator[Path]:
         left -= len(entries)
 
 
-def _likeness(wanted: Path, found: Path) -> float:
+def _likeness(path: Path, candidate: Path) -> float:
     """From 0 to 1, the names counting for most and the folders for the rest."""
-    name = difflib.SequenceMatcher(None, wanted.name, found.name).ratio()
+    name = difflib.SequenceMatcher(None, path.name, candidate.name).ratio()
     if name < LEAST_LIKENESS:
         return 0.0
-    folders = difflib.SequenceMatcher(None, wanted.parts[:-1], found.parts[:-1]).ratio()
+    folders = difflib.SequenceMatcher(None, path.parts[:-1], candidate.parts[:-1]).ratio()
     return 0.8 * name + 0.2 * folders
