@@ -6,6 +6,7 @@ import io
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -217,3 +218,14 @@ def test_the_casebook_starts_without_heavy_imports() -> None:
         "ruamel.yaml",
     }
     assert not heavy & set(done.stdout.split())
+
+
+def test_status_of_an_empty_workspace_needs_no_numbers_library(tmp_path: Path) -> None:
+    code = (
+        "import sys; from mobile_vla.cli.main import main; "
+        f"main(['status', '--workspace', {str(tmp_path)!r}]); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.rpartition("\n")[0].rpartition("\n")[2].split())
+    assert "mobile_vla.evidence.case_listing" in modules
+    assert not {"numpy", "scipy", "pandas", "statsmodels", "torch"} & modules

@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import binom
 
 from in_english import note
-from mobile_vla.analysis.comparison import Asked, compare_pair
+from mobile_vla.analysis.comparison import ComparisonRequest, compare_pair
 from mobile_vla.analysis.effects import adjust
 from mobile_vla.analysis.model import Comparison
 from mobile_vla.evidence.model import CaseView, Evidence, Known, RunView
@@ -64,7 +64,7 @@ def case_of(name: str, runs: list[RunView]) -> CaseView:
 
 def judged(a: CaseView, b: CaseView, factor: str, *, measure: bool = False) -> Comparison:
     return compare_pair(
-        Asked(a=a, b=b, question=None, factor=factor, nuisance=NUISANCE, cases=[a, b],
+        ComparisonRequest(a=a, b=b, question=None, factor=factor, nuisance=NUISANCE, cases=[a, b],
               seconds_per_step=None, measure=measure)
     )  # fmt: skip
 

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, norm
+from statsmodels.stats import contingency_tables
+from statsmodels.stats.multitest import multipletests
 
 from mobile_vla.analysis import statistics as s
 
@@ -142,3 +144,16 @@ def test_findings(
     interval: tuple[float, float], p_value: float | None, seeds: int, expected: str
 ) -> None:
     assert s.finding(interval, p_value, seeds) == expected
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_mcnemar_equals_statsmodels(only_a: int, only_b: int) -> None:
+    if only_a + only_b:
+        theirs = contingency_tables.mcnemar([[0, only_a], [only_b, 0]], exact=True).pvalue
+        assert s.mcnemar(only_a, only_b) == pytest.approx(min(1.0, theirs), rel=1e-9)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_equals_statsmodels(p_values: list[float]) -> None:
+    theirs = multipletests(p_values, method="holm")[1]
+    assert s.holm(p_values) == pytest.approx(list(theirs), abs=1e-12)

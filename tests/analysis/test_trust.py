@@ -11,15 +11,21 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from mobile_vla.analysis.offline_vs_rollout import Driven, _spearman, driven, mmrv, trust
+from mobile_vla.analysis.offline_vs_rollout import (
+    EvaluatedCheckpoint,
+    _spearman,
+    evaluated_checkpoints,
+    mmrv,
+    trust,
+)
 from mobile_vla.analysis.wording_trust import trust_lines, trust_sentence
 from mobile_vla.cli.evaluate_all import draw
 from mobile_vla.report.markdown_report import report_markdown
 from mobile_vla.report.write_report import view_of
 
 
-def point(case: int, success: float, step: int = 8, **numbers: float) -> Driven:
-    return Driven(
+def point(case: int, success: float, step: int = 8, **numbers: float) -> EvaluatedCheckpoint:
+    return EvaluatedCheckpoint(
         case=f"case{case}", checkpoint=f"step-{step:06d}", numbers=numbers, success=success
     )
 
@@ -115,17 +121,17 @@ def test_every_evaluated_checkpoint_of_a_run_counts_once(maker: Any) -> None:
     further.mkdir()
     for file in (run.folder.offline, run.folder.rollouts):
         shutil.copy(file, further)
-    found = driven(maker.book().cases(), maker.workspace)
+    found = evaluated_checkpoints(maker.book().cases(), maker.workspace)
     assert [one.name for one in found] == ["left_10 step-000040"]
     assert found[0].numbers["val_loss"] == pytest.approx(0.1)
     for name in ("offline.json", "rollouts.json"):
         result = json.loads((further / name).read_text())
         (further / name).write_text(json.dumps({**result, "checkpoint_blake3": run.hash}))
-    found = driven(maker.book().cases(), maker.workspace)
+    found = evaluated_checkpoints(maker.book().cases(), maker.workspace)
     assert [one.name for one in found] == ["left_10 step-000040", "left_10 step-000060"]
     assert found[1].numbers["val_loss"] == pytest.approx(0.25)
     (further / "rollouts.json").unlink()
-    assert len(driven(maker.book().cases(), maker.workspace)) == 1
+    assert len(evaluated_checkpoints(maker.book().cases(), maker.workspace)) == 1
 
 
 def test_the_report_ends_with_what_may_be_trusted(whole_study: Any) -> None:
@@ -133,5 +139,12 @@ def test_the_report_ends_with_what_may_be_trusted(whole_study: Any) -> None:
     for language, title in (("en", "From loss to driving"), ("ko", "손실에서 주행까지")):
         page = report_markdown(view, language)
         part = page[page.index(f"### {title}") :]
-        for line in trust_lines(trust(driven(view.cases, view.workspace)), language):
+        for line in trust_lines(trust(evaluated_checkpoints(view.cases, view.workspace)), language):
             assert line in part
+
+
+def test_few_cases_are_permuted_exactly() -> None:
+    """Three cases in the same order by number and by success: one of six orders is as good."""
+    points = [point(case, case / 4, mae=-case) for case in range(3)]
+    (ranking,) = trust(points)
+    assert ranking.p_adjusted == pytest.approx(1 / 6)

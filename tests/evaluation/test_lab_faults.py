@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from mobile_vla.analysis.diagnostics import faults
+from mobile_vla.analysis.diagnostics import diagnose, name_of
 from mobile_vla.episodes.dataset import build_manifest, load_dataset
 from mobile_vla.episodes.formats.hdf5 import read_episode, write_episode
 from mobile_vla.episodes.manifest import Manifest, write_manifest
@@ -133,7 +133,7 @@ def test_an_image_that_covers_its_text(own_lab: Lab, monkeypatch: pytest.MonkeyP
     evaluate_offline(load_run(run), own_lab.workspace)
     view = own_lab.judged("both_20")
     assert view.best_val_loss is not None and np.isfinite(view.best_val_loss)
-    assert "instruction_does_not_reach" in [fault.name for fault in faults(view)]
+    assert "instruction_does_not_reach" in [name_of(fault) for fault in diagnose(view)]
 
 
 def test_a_direction_read_off_the_words_by_a_rule(
@@ -154,11 +154,11 @@ def test_a_direction_read_off_the_words_by_a_rule(
     found = evaluate_offline(load_run(run), own_lab.workspace)
     accuracy = [m.value for m in found.policy.metrics if m.name == "direction_accuracy"]
     assert accuracy == [1.0]
-    assert "direction_by_rule" in [fault.name for fault in faults(own_lab.judged("left_10"))]
+    assert "direction_by_rule" in [name_of(fault) for fault in diagnose(own_lab.judged("left_10"))]
 
 
 def test_a_sound_case_has_none_of_these_faults(finished_lab: Lab, tmp_path: Path) -> None:
-    found = {fault.name for fault in faults(finished_lab.judged("both_20"))}
+    found = {name_of(fault) for fault in diagnose(finished_lab.judged("both_20"))}
     assert not found & {
         "one_key_sequence", "actions_clipped", "validation_one_direction",
         "evaluation_one_direction", "instruction_does_not_reach", "direction_by_rule",

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import msgspec
 
-from mobile_vla.analysis.comparison import NEEDED, Asked, NotComparable, compare_pair
+from mobile_vla.analysis.comparison import NEEDED, ComparisonRequest, NotComparable, compare_pair
 from mobile_vla.analysis.design.estimability import study_design
 from mobile_vla.analysis.effects import adjust
 from mobile_vla.analysis.model import Comparison, Design, Plan
 from mobile_vla.analysis.pairwise import Matrix, verdict_matrix
 from mobile_vla.analysis.plan import make_plan
-from mobile_vla.evidence.group_runs import gather, of_profile
+from mobile_vla.evidence.group_runs import group_by_case, of_profile
 from mobile_vla.evidence.model import CaseView, RunView, Survey
 from mobile_vla.evidence.run_factors import DERIVED, planned_factors
 from mobile_vla.evidence.run_view import view_run
@@ -69,24 +69,24 @@ class Casebook:
         study = self.study
         if study and runs and all(run.foreign and not study.case(run.case) for run in runs):
             study = None
-        cases = gather(runs, study, self.profile, self.study_path)
+        cases = group_by_case(runs, study, self.profile, self.study_path)
         return Survey(cases=cases, problems=problems)
 
     def _read(self) -> tuple[list[RunView], list[Reason]]:
         now = datetime.now(UTC)
-        found = find_runs(Workspace(self.workspace).runs)
-        own = [view_run(folder, self.workspace, now) for folder in found]
+        folders = find_runs(Workspace(self.workspace).runs)
+        runs = [view_run(folder, self.workspace, now) for folder in folders]
         if not self.evidence:
-            return own, []
+            return runs, []
         from mobile_vla.evidence.importers.scan_folders import scan
 
         scanned = scan(self.evidence)
-        return own + scanned.runs, [*scanned.problems, *scanned.unread]
+        return runs + scanned.runs, [*scanned.problems, *scanned.unread]
 
     def case(self, name: str) -> CaseView:
         """The case of that name or label, or of one run's path, which then speaks alone.
 
-        Errors: `UserError` naming the nearest.
+        Raises: UserError that names the nearest case.
         """
         return _find(self.cases(), name)
 
@@ -95,11 +95,11 @@ class Casebook:
     ) -> Comparison:
         """The verdict on a pair, for a question of the study or a factor by name.
 
-        Errors: `UserError` for an unknown case or question, and for identical arms.
+        Raises: UserError for an unknown case or question, and for identical arms.
         """
         cases = self._comparable()
-        asked, factor = self._question(question, cases)
-        return compare_pair(self._asked(cases, (a, b), asked, factor, exploratory=exploratory))
+        studied, factor = self._question(question, cases)
+        return compare_pair(self._asked(cases, (a, b), studied, factor, exploratory=exploratory))
 
     def comparisons(
         self, question: str | None = None, exploratory: bool = False
@@ -107,10 +107,10 @@ class Casebook:
         """All the study's questions: the page's pair of each, then its fair pair where it has one.
 
         p values are corrected by Holm's method over the valid ones. `question` asks for one of
-        them alone. Errors: `UserError` for a question that the study does not ask.
+        them alone. Raises: UserError for a question that the study does not ask.
         """
-        asked = self._asked_of_study(question)
-        return adjust(self._answers(self._comparable(), asked, exploratory=exploratory))
+        questions = self._asked_of_study(question)
+        return adjust(self._answers(self._comparable(), questions, exploratory=exploratory))
 
     def design(self) -> Design:
         """Which of the study's questions its finished cases can answer, and what would the rest."""
@@ -126,8 +126,8 @@ class Casebook:
             return questions
         chosen = tuple(question for question in questions if question.name == name)
         if not chosen:
-            known = [question.name for question in questions]
-            raise UserError(f"The study asks no question {name!r}: {nearest(name, known)}")
+            names = [question.name for question in questions]
+            raise UserError(f"The study asks no question {name!r}: {nearest(name, names)}")
         return chosen
 
     def matrix(self, names: Sequence[str] = (), question: str | None = None) -> Matrix:
@@ -136,12 +136,12 @@ class Casebook:
         Without a question each pair is judged for the one factor that moved in it.
         """
         cases = self._comparable()
-        asked, factor = self._question(question, cases)
+        studied, factor = self._question(question, cases)
         planned = [case.name for case in cases if case.planned] or [case.name for case in cases]
         chosen = [_find(cases, name).name for name in names] or planned
 
         def judge(a: str, b: str) -> Comparison:
-            return compare_pair(self._asked(cases, (a, b), asked, factor, measure=False))
+            return compare_pair(self._asked(cases, (a, b), studied, factor, measure=False))
 
         return verdict_matrix(list(dict.fromkeys(chosen)), judge)
 
@@ -170,9 +170,9 @@ class Casebook:
         question: Question | None,
         factor: str | None,
         **how: bool,
-    ) -> Asked:
-        """`how`: `exploratory` and `measure` of `Asked`."""
-        return Asked(
+    ) -> ComparisonRequest:
+        """`how`: `exploratory` and `measure` of `ComparisonRequest`."""
+        return ComparisonRequest(
             a=_find(cases, pair[0]),
             b=_find(cases, pair[1]),
             question=question,
@@ -217,14 +217,17 @@ class Casebook:
         )
 
     def _comparable(self) -> list[CaseView]:
-        """The cases; what the study declares to be no factor is one, and no question asks of it."""
+        """The cases, after checking the study's nuisances.
+
+        Raises: UserError for a nuisance that is no factor, or that a question asks about.
+        """
         cases = self.cases()
-        known = _factor_names(cases) | {*NUISANCE, *DERIVED, *NEEDED, "packages", "device"}
+        factors = _factor_names(cases) | {*NUISANCE, *DERIVED, *NEEDED, "packages", "device"}
         for name in self.nuisance:
-            if name not in known:
+            if name not in factors:
                 raise UserError(
                     f"{self.study_path}: nuisance {name!r} is no factor: "
-                    f"{nearest(name, sorted(known))}"
+                    f"{nearest(name, sorted(factors))}"
                 )
         for question in self.study.questions if self.study else ():
             if question.factor in self.nuisance:
@@ -262,5 +265,5 @@ def _find(cases: list[CaseView], name: str) -> CaseView:
                 )
     if not cases:
         raise UserError(f"There is no case {name!r}, nor any other: train one with `mvla train`.")
-    known = [case.name for case in cases] + [case.label for case in cases if case.label]
-    raise UserError(f"There is no case {name!r}: {nearest(name, known)}")
+    names = [case.name for case in cases] + [case.label for case in cases if case.label]
+    raise UserError(f"There is no case {name!r}: {nearest(name, names)}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mobile_vla.analysis.control_runs import missing_runs, would_part
+from mobile_vla.analysis.control_runs import control_run_for, missing_runs
 from mobile_vla.analysis.effects import measure_effects, metric_faults
 from mobile_vla.analysis.evaluation_leakage import leakage, scored
 from mobile_vla.analysis.model import Comparison, Effect, Factor, Missing, Relation, Verdict
@@ -39,7 +39,7 @@ MEASURED_ON = frozenset({"evaluation_set", "evaluation_scenes"})
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ComparisonRequest:
     """A pair and what is asked of it. `cases`: all there are. `measure`: effects are wanted too."""
 
     a: CaseView
@@ -61,23 +61,23 @@ class NotComparable(UserError):
         self.why = why
 
 
-def compare_pair(asked: Asked) -> Comparison:
+def compare_pair(request: ComparisonRequest) -> Comparison:
     """The verdict on a pair, with the factors side by side.
 
     Raises: NotComparable where both arms are the same.
     """
-    a, b = asked.a, asked.b
+    a, b = request.a, request.b
     if a.name == b.name:
         raise NotComparable(reason("compare.with_itself", case=a.name))
     absent = [_why_absent(case) for case in (a, b)]
     if a.run is None or b.run is None or any(absent):
-        return _without_runs(asked, [why for why in absent if why])
-    sides = arms(a, b, asked.nuisance)
-    factors = _with_seeds(pair_factors(sides.a[-1], sides.b[-1], asked.nuisance), sides)
-    factor = asked.factor or _inferred(factors)
+        return _without_runs(request, [why for why in absent if why])
+    sides = arms(a, b, request.nuisance)
+    factors = _with_seeds(pair_factors(sides.a[-1], sides.b[-1], request.nuisance), sides)
+    factor = request.factor or _inferred(factors)
     if not any(f.relation == "moved" and not f.nuisance for f in factors):
-        _refuse_identical(asked, factors)
-    return _judged(asked, sides, factors, factor)
+        _refuse_identical(request, factors)
+    return _judged(request, sides, factors, factor)
 
 
 def pair_factors(a: RunView, b: RunView, nuisance: Sequence[str]) -> list[Factor]:
@@ -116,7 +116,7 @@ def _side_by_side(name: str, a: RunView, b: RunView, nuisance: bool) -> Factor:
 
 
 def _relation(a: Known | None, b: Known | None) -> Relation:
-    """Names that prove nothing, such as paths of weights, tell apart from none at all only."""
+    """A weight path without a hash can only be distinguished from no weights."""
     if a is None or b is None:
         return "unknown"
     if (a.exact and b.exact) or (NONE in (a.value, b.value) and a.value != b.value):
@@ -125,14 +125,14 @@ def _relation(a: Known | None, b: Known | None) -> Relation:
 
 
 def _inferred(factors: Sequence[Factor]) -> str | None:
-    """The one underived factor that moved, where nobody asked for another."""
+    """The only factor that moved and is not derived; None where several did."""
     moved = [f.name for f in factors if f.relation == "moved" and not f.nuisance and not f.derived]
     return moved[0] if len(moved) == 1 else None
 
 
-def _refuse_identical(asked: Asked, factors: Sequence[Factor]) -> None:
-    if not _unknown(factors, None, asked.nuisance):
-        raise NotComparable(reason("compare.identical", a=asked.a.name, b=asked.b.name))
+def _refuse_identical(request: ComparisonRequest, factors: Sequence[Factor]) -> None:
+    if not _unknown(factors, None, request.nuisance):
+        raise NotComparable(reason("compare.identical", a=request.a.name, b=request.b.name))
 
 
 def _with_seeds(factors: list[Factor], sides: Arms) -> list[Factor]:
@@ -148,13 +148,15 @@ def _with_seeds(factors: list[Factor], sides: Arms) -> list[Factor]:
     ]
 
 
-def _judged(asked: Asked, sides: Arms, factors: list[Factor], factor: str | None) -> Comparison:
+def _judged(
+    request: ComparisonRequest, sides: Arms, factors: list[Factor], factor: str | None
+) -> Comparison:
     confounds = confounds_of(factors, factor)
     leaked, leak_reasons = leakage(sides.a, sides.b)
-    blocking = _blocking((*sides.a, *sides.b), factors, asked, leaked)
+    blocking = _blocking((*sides.a, *sides.b), factors, request, leaked)
     shared, faults = metric_faults(sides.a[-1], sides.b[-1])
     reasons = [*blocking, *leak_reasons, *faults]
-    unknown = _unknown(factors, factor, asked.nuisance)
+    unknown = _unknown(factors, factor, request.nuisance)
     verdict: Verdict = "valid"
     if blocking:
         verdict = "not_comparable"
@@ -165,18 +167,18 @@ def _judged(asked: Asked, sides: Arms, factors: list[Factor], factor: str | None
         verdict = "evidence_missing"
     if unknown and verdict in ("confounded", "evidence_missing"):
         reasons.append(reason("compare.unknown_factors", factors=[*unknown]))
-    shown = asked.measure and (verdict == "valid" or asked.exploratory)
+    shown = request.measure and (verdict == "valid" or request.exploratory)
     return Comparison(
-        question=asked.question,
-        a=asked.a.name,
-        b=asked.b.name,
+        question=request.question,
+        a=request.a.name,
+        b=request.b.name,
         verdict=verdict,
         factors=factors,
         confounds=confounds,
         reasons=reasons,
         effects=[_marked(e, verdict) for e in measure_effects(sides, leaked)] if shown else [],
-        would_settle=_settled_by(asked, verdict, factor, confounds),
-        exploratory=asked.exploratory and verdict != "valid",
+        would_settle=_settled_by(request, verdict, factor, confounds),
+        exploratory=request.exploratory and verdict != "valid",
         factor=factor,
     )
 
@@ -186,17 +188,19 @@ def _marked(effect: Effect, verdict: Verdict) -> Effect:
 
 
 def _settled_by(
-    asked: Asked, verdict: Verdict, factor: str | None, confounds: list[str]
+    request: ComparisonRequest, verdict: Verdict, factor: str | None, confounds: list[str]
 ) -> list[Missing]:
     if verdict != "confounded" or factor is None:
         return []
-    return would_part((asked.a, asked.b), factor, confounds, asked.cases, asked.seconds_per_step)
+    return control_run_for(
+        (request.a, request.b), factor, confounds, request.cases, request.seconds_per_step
+    )
 
 
 def _blocking(
     runs: Sequence[RunView],
     factors: Sequence[Factor],
-    asked: Asked,
+    request: ComparisonRequest,
     leaked: frozenset[str],
 ) -> list[Reason]:
     """Why no number of these two may stand side by side for this question."""
@@ -204,10 +208,10 @@ def _blocking(
     reasons = []
     if relation.get("robot") == "moved":
         reasons.append(reason("compare.robot_differs"))
-    factor = asked.factor
+    factor = request.factor
     if factor is not None and relation.get(factor) == "held":
         reasons.append(reason("compare.same_in_both", factor=factor))
-        if not _varies(asked.cases, factor):
+        if not _varies(request.cases, factor):
             reasons.append(reason("compare.no_case_varies", factor=factor))
     measured = scored(runs)
     if measured and not measured - leaked:
@@ -232,10 +236,10 @@ def _unknown(factors: Sequence[Factor], factor: str | None, nuisance: Sequence[s
         for f in factors
         if f.relation == "unknown" and not f.nuisance and f.name not in allowed
     ]
-    told = {f.name for f in factors}
-    if not told & MEASURED_ON:
+    listed = {f.name for f in factors}
+    if not listed & MEASURED_ON:
         missing.append("evaluation_set")
-    return missing + [name for name in NEEDED if name not in told and name not in nuisance]
+    return missing + [name for name in NEEDED if name not in listed and name not in nuisance]
 
 
 def _also_moved(factors: Sequence[Factor], confounds: list[str]) -> Reason:
@@ -258,29 +262,29 @@ def _why_absent(case: CaseView) -> Reason | None:
     return None
 
 
-def _without_runs(asked: Asked, reasons: list[Reason]) -> Comparison:
+def _without_runs(request: ComparisonRequest, reasons: list[Reason]) -> Comparison:
     """What can be said before both arms have finished: what is missing, and what the plan moves."""
-    planned = _planned_pair(asked)
-    confounds = confounds_of(planned, asked.factor) if asked.factor else []
+    planned = _planned_pair(request)
+    confounds = confounds_of(planned, request.factor) if request.factor else []
     if confounds:
         reasons = [*reasons, reason("compare.would_move", factors=[*confounds])]
     return Comparison(
-        question=asked.question,
-        a=asked.a.name,
-        b=asked.b.name,
+        question=request.question,
+        a=request.a.name,
+        b=request.b.name,
         verdict="evidence_missing",
         factors=[],
         confounds=confounds,
         reasons=reasons,
         effects=[],
-        would_settle=missing_runs((asked.a, asked.b), asked.seconds_per_step),
+        would_settle=missing_runs((request.a, request.b), request.seconds_per_step),
         exploratory=False,
-        factor=asked.factor,
+        factor=request.factor,
     )
 
 
-def _planned_pair(asked: Asked) -> list[Factor]:
-    a, b = asked.a.planned, asked.b.planned
+def _planned_pair(request: ComparisonRequest) -> list[Factor]:
+    a, b = request.a.planned, request.b.planned
     if a is None or b is None:
         return []
     of_a, of_b = planned_factors(a), planned_factors(b)
@@ -291,7 +295,7 @@ def _planned_pair(asked: Asked) -> list[Factor]:
             b=of_b[name],
             relation="held" if of_a[name] == of_b[name] else "moved",
             derived=name in DERIVED,
-            nuisance=name in asked.nuisance,
+            nuisance=name in request.nuisance,
         )
         for name in of_a
     ]

@@ -25,7 +25,7 @@ def missing_runs(cases: Sequence[CaseView], seconds_per_step: float | None) -> l
     ]
 
 
-def would_part(
+def control_run_for(
     pair: tuple[CaseView, CaseView],
     factor: str,
     confounds: Sequence[str],
@@ -39,20 +39,20 @@ def would_part(
     a, b = pair
     if a.planned is None or b.planned is None:
         return []
-    wanted = _wanted(planned_factors(a.planned), planned_factors(b.planned), factor)
-    fitting = [c for c in cases if c.planned and _fits(planned_factors(c.planned), wanted)]
+    levels = _wanted(planned_factors(a.planned), planned_factors(b.planned), factor)
+    fitting = [c for c in cases if c.planned and _fits(planned_factors(c.planned), levels)]
     if any(case.name in (a.name, b.name) for case in fitting):
         return []  # it is of the pair itself: what moved besides is not of the study's planning
     case = next(iter(fitting), None)
     return [
         Missing(
             case=case.name if case else None,
-            description={name: wanted[name] for name in SHOWN},
+            description={name: levels[name] for name in SHOWN},
             parts=[
                 reason("design.separates_against", factor=factor, others=list(confounds),
                        case=a.label or a.name)
             ],
-            seconds=cost(int(wanted["optimiser_steps"]), seconds_per_step),
+            seconds=cost(int(levels["optimiser_steps"]), seconds_per_step),
         )
     ]  # fmt: skip
 
@@ -71,8 +71,8 @@ SHOWN = ("vlm", "initial_weights", "data_amount", "direction_balance", "optimise
 
 
 def _described(case: ResolvedCase) -> dict[str, str]:
-    told = planned_factors(case)
-    return {name: told[name] for name in SHOWN}
+    levels = planned_factors(case)
+    return {name: levels[name] for name in SHOWN}
 
 
 def _wanted(a: dict[str, str], b: dict[str, str], factor: str) -> dict[str, str]:
@@ -85,5 +85,5 @@ def _wanted(a: dict[str, str], b: dict[str, str], factor: str) -> dict[str, str]
     }
 
 
-def _fits(planned: dict[str, str], wanted: dict[str, str]) -> bool:
-    return all(planned.get(name) == value for name, value in wanted.items())
+def _fits(planned: dict[str, str], levels: dict[str, str]) -> bool:
+    return all(planned.get(name) == value for name, value in levels.items())

@@ -23,7 +23,7 @@ OUTCOMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class MetricTrials:
     """One metric of all runs of a pair, those of A first: `values` by run, then by trial.
 
     Trials (episodes or scenes) stand in the same order in every run. `binary`: 0 or 1 each.
@@ -37,7 +37,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Estimate:
     """What trials show of a difference; None where they cannot."""
 
     interval: statistics.Interval | None
@@ -48,12 +48,12 @@ class Shown:
 def measure_effects(sides: Arms, leaked: frozenset[str]) -> list[Effect]:
     """Every effect that all runs' evaluations share; `leaked` episodes are left out."""
     runs = (*sides.a, *sides.b)
-    told: list[Told] = []
+    metrics: list[MetricTrials] = []
     if all(run.rollouts is not None for run in runs):
-        told += _driven([run.rollouts for run in runs if run.rollouts])
+        metrics += _driven([run.rollouts for run in runs if run.rollouts])
     if all(run.offline is not None for run in runs):
-        told += _scored([run.offline.policy for run in runs if run.offline], leaked)
-    return [_effect(one, len(sides.a)) for one in told]
+        metrics += _scored([run.offline.policy for run in runs if run.offline], leaked)
+    return [_effect(trials, len(sides.a)) for trials in metrics]
 
 
 UNMEASURED = frozenset(
@@ -114,8 +114,8 @@ def adjust(comparisons: list[Comparison]) -> list[Comparison]:
         ]
         adjusted = statistics.holm([e.p_value for e in family if e.p_value is not None])
         of_pairs = statistics.holm([_p_pairs(e) for e in family])
-        told = zip(family, adjusted, of_pairs, strict=True)
-        exchange = {id(e): _adjusted(e, p, of_pair) for e, p, of_pair in told}
+        rows = zip(family, adjusted, of_pairs, strict=True)
+        exchange = {id(e): _adjusted(e, p, of_pair) for e, p, of_pair in rows}
         answered = [
             msgspec.structs.replace(c, effects=[exchange.get(id(e), e) for e in c.effects])
             for c in answered
@@ -125,32 +125,34 @@ def adjust(comparisons: list[Comparison]) -> list[Comparison]:
 
 
 def _p_pairs(effect: Effect) -> float:
-    found = effect.p_value if effect.p_pairs is None else effect.p_pairs
-    return 1.0 if found is None else found
+    p_value = effect.p_value if effect.p_pairs is None else effect.p_pairs
+    return 1.0 if p_value is None else p_value
 
 
 def _adjusted(effect: Effect, p_value: float, p_pairs: float) -> Effect:
     interval = None if effect.low is None or effect.high is None else (effect.low, effect.high)
-    found = statistics.finding(interval, p_value, effect.seeds)
+    result = statistics.finding(interval, p_value, effect.seeds)
     if effect.of_pairs is not None:
         pairs = statistics.finding(effect.of_pairs, p_pairs, effect.seeds)
-        found = statistics.finding_of_seeds(found, pairs)
-    return msgspec.structs.replace(effect, p_adjusted=p_value, finding=found)
+        result = statistics.finding_of_seeds(result, pairs)
+    return msgspec.structs.replace(effect, p_adjusted=p_value, finding=result)
 
 
-def _driven(results: Sequence[Rollouts]) -> list[Told]:
+def _driven(results: Sequence[Rollouts]) -> list[MetricTrials]:
     """Shares of drives over the scenes that all runs drove, both instructions and each."""
     drives = [{(d.scene, d.direction): d for d in result.rollouts} for result in results]
-    keys = [key for key in drives[0] if all(key in own for own in drives)]
-    found = []
+    keys = [key for key in drives[0] if all(key in run_drives for run_drives in drives)]
+    metrics = []
     for name, definition in OUTCOMES.items():
         for way in (None, "left", "right"):
             chosen = [key for key in keys if way is None or key[1] == way]
             suffix = f", {way} instruction" if way else ", both instructions"
-            values = [[float(_outcome(own[key], name)) for key in chosen] for own in drives]
+            values = [
+                [float(_outcome(run_drives[key], name)) for key in chosen] for run_drives in drives
+            ]
             metric = f"{name}_{way}" if way else name
-            found.append(Told(metric, definition + suffix, "1", values, binary=True))
-    return [one for one in found if one.values[0]]
+            metrics.append(MetricTrials(metric, definition + suffix, "1", values, binary=True))
+    return [trials for trials in metrics if trials.values[0]]
 
 
 def _outcome(drive: Rollout, name: str) -> bool:
@@ -159,81 +161,87 @@ def _outcome(drive: Rollout, name: str) -> bool:
     return drive.collision if name == "collision" else drive.side == drive.direction
 
 
-def _scored(results: Sequence[Scored], leaked: frozenset[str]) -> list[Told]:
+def _scored(results: Sequence[Scored], leaked: frozenset[str]) -> list[MetricTrials]:
     """Means over the episodes that all runs were scored on, of each metric that all define."""
     scores = [{score.episode: score.values for score in result.episodes} for result in results]
-    clean = [e for e in scores[0] if e not in leaked and all(e in own for own in scores)]
-    found = []
+    clean = [
+        e for e in scores[0] if e not in leaked and all(e in run_values for run_values in scores)
+    ]
+    metrics = []
     for metric in results[0].metrics:
         if not all(_defines(result, metric) for result in results):
             continue
-        chosen = [e for e in clean if all(metric.name in own[e] for own in scores)]
-        values = [[own[e][metric.name] for e in chosen] for own in scores]
+        chosen = [e for e in clean if all(metric.name in run_values[e] for run_values in scores)]
+        values = [[run_values[e][metric.name] for e in chosen] for run_values in scores]
         definition = f"{metric.definition}; mean over episodes"
-        found.append(Told(metric.name, definition, metric.unit, values, binary=False))
-    return [one for one in found if one.values[0]]
+        metrics.append(MetricTrials(metric.name, definition, metric.unit, values, binary=False))
+    return [trials for trials in metrics if trials.values[0]]
 
 
 def _defines(result: Scored, metric: Metric) -> bool:
-    return any(own.name == metric.name and _same(own, metric) for own in result.metrics)
+    return any(other.name == metric.name and _same(other, metric) for other in result.metrics)
 
 
-def _effect(told: Told, seeds_a: int) -> Effect:
+def _effect(trials: MetricTrials, seeds_a: int) -> Effect:
     """B minus A: of one run a side, else over pairs and over seeds."""
-    a, b = told.values[:seeds_a], told.values[seeds_a:]
+    a, b = trials.values[:seeds_a], trials.values[seeds_a:]
     if len(a) == len(b) == 1:
-        return _rate_effect(told, a[0], b[0]) if told.binary else _mean_effect(told, a[0], b[0])
-    return _seed_effect(told, a, b)
+        return (
+            _rate_effect(trials, a[0], b[0]) if trials.binary else _mean_effect(trials, a[0], b[0])
+        )
+    return _seed_effect(trials, a, b)
 
 
-def _rate_effect(told: Told, a: Sequence[float], b: Sequence[float]) -> Effect:
+def _rate_effect(trials: MetricTrials, a: Sequence[float], b: Sequence[float]) -> Effect:
     pairs = list(zip(a, b, strict=True))
     only_a, only_b = pairs.count((1.0, 0.0)), pairs.count((0.0, 1.0))
     both, neither = pairs.count((1.0, 1.0)), pairs.count((0.0, 0.0))
     interval = statistics.newcombe_paired(both, only_a, only_b, neither)
     p_value = statistics.mcnemar(only_a, only_b)
     method = reason("compare.method_rates")
-    shown = Shown(interval, p_value, statistics.detectable_rate(len(pairs)))
-    return _built(told, (_mean(a), _mean(b)), 1, method, shown)
+    shown = Estimate(interval, p_value, statistics.detectable_rate(len(pairs)))
+    return _built(trials, (_mean(a), _mean(b)), 1, method, shown)
 
 
-def _mean_effect(told: Told, a: Sequence[float], b: Sequence[float]) -> Effect:
+def _mean_effect(trials: MetricTrials, a: Sequence[float], b: Sequence[float]) -> Effect:
     differences = [y - x for x, y in zip(a, b, strict=True)]
     method = reason("compare.method_means")
-    return _built(told, (_mean(a), _mean(b)), 1, method, _over_pairs(differences))
+    return _built(trials, (_mean(a), _mean(b)), 1, method, _over_pairs(differences))
 
 
-def _over_pairs(differences: Sequence[float]) -> Shown:
-    return Shown(
+def _over_pairs(differences: Sequence[float]) -> Estimate:
+    return Estimate(
         statistics.paired_bootstrap(differences),
         statistics.paired_permutation(differences),
         statistics.detectable_mean(differences),
     )
 
 
-def _seed_effect(told: Told, a: Sequence[Sequence[float]], b: Sequence[Sequence[float]]) -> Effect:
+def _seed_effect(
+    trials: MetricTrials, a: Sequence[Sequence[float]], b: Sequence[Sequence[float]]
+) -> Effect:
     """Over pairs, each averaged over its side's seeds, and over seeds, each averaged over pairs."""
     columns = zip(zip(*a, strict=True), zip(*b, strict=True), strict=True)
     pairs = _over_pairs([_mean(of_b) - _mean(of_a) for of_a, of_b in columns])
     means_a, means_b = [_mean(run) for run in a], [_mean(run) for run in b]
-    code = "compare.method_seeds_scenes" if told.binary else "compare.method_seeds_episodes"
+    code = "compare.method_seeds_scenes" if trials.binary else "compare.method_seeds_episodes"
     method = reason(code, a=len(a), b=len(b))
-    whole, seeds = _with_seeds(pairs, means_a, means_b), min(len(a), len(b))
-    effect = _built(told, (_mean(means_a), _mean(means_b)), seeds, method, whole)
+    estimate, seeds = _with_seeds(pairs, means_a, means_b), min(len(a), len(b))
+    effect = _built(trials, (_mean(means_a), _mean(means_b)), seeds, method, estimate)
     of_pairs = statistics.finding(pairs.interval, pairs.p_value, seeds)
-    found = statistics.finding_of_seeds(effect.finding, of_pairs)
+    result = statistics.finding_of_seeds(effect.finding, of_pairs)
     return msgspec.structs.replace(
-        effect, of_pairs=pairs.interval, p_pairs=pairs.p_value, finding=found
+        effect, of_pairs=pairs.interval, p_pairs=pairs.p_value, finding=result
     )
 
 
-def _with_seeds(pairs: Shown, a: Sequence[float], b: Sequence[float]) -> Shown:
+def _with_seeds(pairs: Estimate, a: Sequence[float], b: Sequence[float]) -> Estimate:
     """The wider interval, the larger p and the larger detectable difference of both views."""
     seeds = statistics.welch(a, b)
     if pairs.interval is None or pairs.p_value is None or seeds is None:
         return pairs
     (low, high), p_value, least = seeds
-    return Shown(
+    return Estimate(
         (min(pairs.interval[0], low), max(pairs.interval[1], high)),
         max(pairs.p_value, p_value),
         max(least, pairs.detectable or 0.0),
@@ -241,19 +249,19 @@ def _with_seeds(pairs: Shown, a: Sequence[float], b: Sequence[float]) -> Shown:
 
 
 def _built(
-    told: Told, means: tuple[float, float], seeds: int, method: Reason, shown: Shown
+    trials: MetricTrials, means: tuple[float, float], seeds: int, method: Reason, shown: Estimate
 ) -> Effect:
     interval = shown.interval
     return Effect(
-        metric=told.metric,
-        definition=told.definition,
-        unit=told.unit,
+        metric=trials.metric,
+        definition=trials.definition,
+        unit=trials.unit,
         a=means[0],
         b=means[1],
         difference=means[1] - means[0],
         low=interval[0] if interval else None,
         high=interval[1] if interval else None,
-        n=len(told.values[0]),
+        n=len(trials.values[0]),
         seeds=seeds,
         method=method,
         p_value=shown.p_value,

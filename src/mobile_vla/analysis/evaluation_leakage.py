@@ -34,8 +34,8 @@ def scored(runs: Sequence[RunView]) -> set[str]:
     return {score.episode for result in results for score in result.episodes}
 
 
-def _validation(one: RunView, other: RunView) -> list[Reason]:
-    count = len(set(one.train_hashes) & set(other.validation_hashes))
+def _validation(run: RunView, other: RunView) -> list[Reason]:
+    count = len(set(run.train_hashes) & set(other.validation_hashes))
     if not count:
         return []
-    return [reason("compare.validation_leaked", count=count, run=other.case, trained=one.case)]
+    return [reason("compare.validation_leaked", count=count, run=other.case, trained=run.case)]

@@ -47,13 +47,13 @@ def unbeaten_replays(offline: Offline | None) -> list[str] | None:
 
     Replay by step, and by step and instruction; None where neither was measured.
     """
-    own = mean_error(offline)
+    policy = mean_error(offline)
     replays = {s.name: error_of(s) for s in (offline.baselines if offline else ())
                if s.name.startswith("replay")}  # fmt: skip
-    known = {name: error for name, error in replays.items() if error is not None}
-    if own is None or not known:
+    measured = {name: error for name, error in replays.items() if error is not None}
+    if policy is None or not measured:
         return None
-    return [name for name, error in known.items() if own >= error]
+    return [name for name, error in measured.items() if policy >= error]
 
 
 def beats_replay(offline: Offline | None) -> bool | None:
@@ -64,9 +64,9 @@ def beats_replay(offline: Offline | None) -> bool | None:
 
 def direction_accuracy(offline: Offline | None) -> float | None:
     """Share of the evaluation episodes in which the policy goes to the recorded side."""
-    found = (m.value for m in (offline.policy.metrics if offline else ())
+    values = (m.value for m in (offline.policy.metrics if offline else ())
              if m.name == "direction_accuracy")  # fmt: skip
-    return next(found, None)
+    return next(values, None)
 
 
 def error_of(scored: Scored) -> float | None:
@@ -77,5 +77,5 @@ def error_of(scored: Scored) -> float | None:
 
 def _errors(metrics: Iterable[Metric]) -> list[Metric]:
     listed = [m for m in metrics if m.unit == "m/s"]
-    whole = [m for m in listed if m.name == "mae"]
-    return whole or [m for m in listed if m.name.startswith("mae_")]
+    overall = [m for m in listed if m.name == "mae"]
+    return overall or [m for m in listed if m.name.startswith("mae_")]

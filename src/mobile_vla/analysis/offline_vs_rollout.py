@@ -21,7 +21,7 @@ RESAMPLES, PERMUTATIONS = 2000, 20_000
 SEED = 0
 
 
-class Driven(Value, frozen=True, kw_only=True):
+class EvaluatedCheckpoint(Value, frozen=True, kw_only=True):
     """A checkpoint that was evaluated and driven: its offline numbers, its share of success.
 
     `checkpoint`: its folder's name, such as `step-000200`.
@@ -43,7 +43,8 @@ class Trust(Value, frozen=True, kw_only=True):
 
     `rank_correlation`: Spearman's, + 1 where the better number always drives better; None where
     all values are one. `low`, `high`: its 95 % interval, a bootstrap over cases. `p_adjusted`: of
-    a one-sided permutation of cases, each with its mean ranks, Holm-corrected over the numbers.
+    a one-sided permutation of cases, each with its mean ranks (exact for up to seven cases),
+    Holm-corrected over the numbers.
     `mmrv`: mean maximum rank violation (Li et al. 2024), a share of success, 0 is best.
     `trusted`: the adjusted p is below 5 %, over at least five cases.
 
@@ -69,32 +70,32 @@ class Trust(Value, frozen=True, kw_only=True):
     """Of each checkpoint, the number and the share of drives that succeeded."""
 
 
-def driven(cases: Sequence[CaseView], workspace: Path) -> list[Driven]:
+def evaluated_checkpoints(cases: Sequence[CaseView], workspace: Path) -> list[EvaluatedCheckpoint]:
     """Every checkpoint of the runs that speak for cases, where both evaluations are there.
 
     In the cases' order, the checkpoints of one by their steps.
     """
-    found = [
+    points = [
         point for case in cases if case.run is not None
-        for point in _driven(case.name, case.run, workspace / case.run.path)
+        for point in _of_run(case.name, case.run, workspace / case.run.path)
     ]  # fmt: skip
     order = {case.name: place for place, case in enumerate(cases)}
-    return sorted(found, key=lambda point: (order[point.case], point.checkpoint))
+    return sorted(points, key=lambda point: (order[point.case], point.checkpoint))
 
 
-def trust(points: Sequence[Driven]) -> list[Trust]:
+def trust(points: Sequence[EvaluatedCheckpoint]) -> list[Trust]:
     """Every offline number that at least two driven checkpoints have, the best ranking first."""
     names = dict.fromkeys(name for point in points for name in point.numbers)
     groups = {name: [p for p in points if name in p.numbers] for name in names}
-    drawn: dict[tuple[str, ...], _Draws] = {}  # most numbers are there for the same checkpoints
-    found = []
+    draws_by_points: dict[tuple[str, ...], _Draws] = {}
+    rankings = []
     for name, group in groups.items():
         if len(group) > 1:
             key = tuple(point.name for point in group)
-            draws = drawn.setdefault(key, _Draws(group))
-            found.append(_trust(name, group, draws))
+            draws = draws_by_points.setdefault(key, _Draws(group))
+            rankings.append(_trust(name, group, draws))
     return sorted(
-        _corrected(found),
+        _corrected(rankings),
         key=lambda t: (t.rank_correlation is None, -(t.rank_correlation or 0.0), t.metric),
     )
 
@@ -111,10 +112,10 @@ def mmrv(scores: Sequence[float], rates: Sequence[float]) -> float:
     ) / len(rates)
 
 
-def _driven(case: str, run: RunView, folder: Path) -> Iterator[Driven]:
-    known = {Path(view.path).name: view for view in run.checkpoints if view.problem is None}
+def _of_run(case: str, run: RunView, folder: Path) -> Iterator[EvaluatedCheckpoint]:
+    views = {Path(view.path).name: view for view in run.checkpoints if view.problem is None}
     for name, offline, rollouts in _results(run, folder):
-        view, rate = known.get(name), success(rollouts)
+        view, rate = views.get(name), success(rollouts)
         hashes = offline.checkpoint_blake3, rollouts.checkpoint_blake3
         if view is None or rate is None or {*hashes} != {view.evidence.blake3}:
             continue
@@ -122,7 +123,9 @@ def _driven(case: str, run: RunView, folder: Path) -> Iterator[Driven]:
         numbers |= {"swap_change": offline.swap.change, "swap_follows": offline.swap.follows}
         if view.val_loss is not None:
             numbers["val_loss"] = view.val_loss
-        yield Driven(case=case, checkpoint=name, numbers=numbers, success=rate.k / rate.n)
+        yield EvaluatedCheckpoint(
+            case=case, checkpoint=name, numbers=numbers, success=rate.k / rate.n
+        )
 
 
 def _results(run: RunView, folder: Path) -> Iterator[tuple[str, Offline, Rollouts]]:
@@ -139,11 +142,11 @@ def _results(run: RunView, folder: Path) -> Iterator[tuple[str, Offline, Rollout
 class _Draws:
     """Resamples and permutations of one set of checkpoints, drawn once for all its numbers.
 
-    `weights`: how often each point is drawn when cases are. `whole`: whose success each case is
-    given; `within`: whose success each point is given, of its own case's.
+    `weights` (RESAMPLES, N): how often each point is drawn when cases are drawn. `within`
+    (PERMUTATIONS, N): whose success each point gets, among the points of its own case.
     """
 
-    def __init__(self, points: Sequence[Driven]) -> None:
+    def __init__(self, points: Sequence[EvaluatedCheckpoint]) -> None:
         import numpy as np
 
         rng = np.random.default_rng(SEED)
@@ -155,11 +158,9 @@ class _Draws:
         times = (picks[:, :, None] == np.arange(self.cases)).sum(1)
         self.weights = times[:, self.case]
         rows = [np.flatnonzero(self.case == number) for number in range(self.cases)]
-        every = np.tile(np.arange(self.cases), (PERMUTATIONS, 1))
-        self.whole = rng.permuted(every, axis=1)
         self.within = np.empty((PERMUTATIONS, len(points)), int)
-        for own in rows:
-            self.within[:, own] = rng.permuted(np.tile(own, (PERMUTATIONS, 1)), axis=1)
+        for members in rows:
+            self.within[:, members] = rng.permuted(np.tile(members, (PERMUTATIONS, 1)), axis=1)
 
     def by_case(self, values: np.ndarray) -> np.ndarray:
         """The mean of (N,) values over each case's checkpoints."""
@@ -168,7 +169,7 @@ class _Draws:
         return np.bincount(self.case, values) / np.bincount(self.case)
 
 
-def _trust(name: str, points: Sequence[Driven], draws: _Draws) -> Trust:
+def _trust(name: str, points: Sequence[EvaluatedCheckpoint], draws: _Draws) -> Trust:
     sign = 1 if name in HIGHER_IS_BETTER else -1
     values = [point.numbers[name] for point in points]
     scores = [sign * value for value in values]
@@ -198,42 +199,61 @@ def _across(
     """Rank correlation, its interval and its p; None where one side has one value only."""
     import numpy as np
 
-    found = _spearman(np.array(scores), draws.rates, np.ones((1, len(scores))))[0]
-    if not np.isfinite(found):
+    rho = _spearman(np.array(scores), draws.rates, np.ones((1, len(scores))))[0]
+    if not np.isfinite(rho):
         return None, None, None, None
     resampled = _spearman(np.array(scores), draws.rates, draws.weights)
     low, high = np.quantile(resampled[np.isfinite(resampled)], [0.025, 0.975])
     a, b = (draws.by_case(_centred(np.array(values))) for values in (scores, draws.rates))
-    a, b = a - a.mean(), b - b.mean()
-    return float(found), float(low), float(high), _share_beyond(b[draws.whole] @ a, float(b @ a))
+    return float(rho), float(low), float(high), _p_across(a - a.mean(), b - b.mean())
+
+
+def _p_across(ranks: np.ndarray, rates: np.ndarray) -> float:
+    """One-sided p of mean ranks (C,) against rates (C,) by permuting the C cases.
+
+    Exact where there are at most `PERMUTATIONS` orders of the cases, else drawn with a seed.
+    """
+    import numpy as np
+    from scipy.stats import permutation_test
+
+    result = permutation_test(
+        (rates,),
+        lambda values, axis: (values * ranks).sum(axis),
+        permutation_type="pairings",
+        vectorized=True,
+        n_resamples=PERMUTATIONS,
+        alternative="greater",
+        rng=np.random.default_rng(SEED),
+    )
+    return float(result.pvalue)
 
 
 def _within(scores: Sequence[float], draws: _Draws) -> tuple[float, int, float | None]:
     """Pairs of one case ranked rightly, pairs that do not drive alike, and the p of that."""
     import numpy as np
 
-    one, other = np.nonzero(np.triu(draws.case[:, None] == draws.case, 1))
-    ranked = np.sign(np.array(scores)[one] - np.array(scores)[other])
-    drives = np.sign(draws.rates[one] - draws.rates[other])
+    first, other = np.nonzero(np.triu(draws.case[:, None] == draws.case, 1))
+    ranked = np.sign(np.array(scores)[first] - np.array(scores)[other])
+    drives = np.sign(draws.rates[first] - draws.rates[other])
     pairs = int(np.abs(drives).sum())
     if not pairs:
         return 0.0, 0, None
     taken = draws.rates[draws.within]
     agreement = float(ranked @ drives)
-    shuffled = np.sign(taken[:, one] - taken[:, other]) @ ranked
+    shuffled = np.sign(taken[:, first] - taken[:, other]) @ ranked
     right = float(((ranked == drives) + (ranked == 0) / 2)[drives != 0].sum())
     return right, pairs, _share_beyond(shuffled, agreement)
 
 
-def _share_beyond(shuffled: np.ndarray, found: float) -> float:
-    return (1 + int((shuffled >= found - 1e-12).sum())) / (1 + len(shuffled))
+def _share_beyond(shuffled: np.ndarray, observed: float) -> float:
+    return (1 + int((shuffled >= observed - 1e-12).sum())) / (1 + len(shuffled))
 
 
-def _corrected(found: Sequence[Trust]) -> list[Trust]:
+def _corrected(rankings: Sequence[Trust]) -> list[Trust]:
     import msgspec
 
-    across = _holm({t.metric: t.p_adjusted for t in found})
-    within = _holm({t.metric: t.p_within for t in found})
+    across = _holm({t.metric: t.p_adjusted for t in rankings})
+    within = _holm({t.metric: t.p_within for t in rankings})
     return [
         msgspec.structs.replace(
             t,
@@ -242,13 +262,13 @@ def _corrected(found: Sequence[Trust]) -> list[Trust]:
             p_within=within.get(t.metric),
             trusted_within=within.get(t.metric, 1.0) < LEVEL,
         )
-        for t in found
+        for t in rankings
     ]
 
 
 def _holm(p_values: dict[str, float | None]) -> dict[str, float]:
-    asked = {name: p for name, p in p_values.items() if p is not None}
-    return dict(zip(asked, holm(list(asked.values())), strict=True))
+    tested = {name: p for name, p in p_values.items() if p is not None}
+    return dict(zip(tested, holm(list(tested.values())), strict=True))
 
 
 def _spearman(scores: np.ndarray, rates: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -261,9 +281,9 @@ def _spearman(scores: np.ndarray, rates: np.ndarray, weights: np.ndarray) -> np.
     a, b = (_centred(values, weights) for values in (scores, rates))
     size = (weights * a * a).sum(1) * (weights * b * b).sum(1)
     together = (weights * a * b).sum(1)
-    found = np.full(len(size), np.nan)
-    np.divide(together, np.sqrt(size), out=found, where=size > 1e-9)
-    return found
+    rho = np.full(len(size), np.nan)
+    np.divide(together, np.sqrt(size), out=rho, where=size > 1e-9)
+    return rho
 
 
 def _centred(values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:

@@ -30,7 +30,7 @@ class Matrix(Value, frozen=True, kw_only=True):
 def verdict_matrix(names: Sequence[str], judge: Callable[[str, str], Comparison]) -> Matrix:
     """Judge every pair once; a verdict does not depend on which case stands first.
 
-    Errors: `UserError` for fewer than two cases, and for more than a picture can show.
+    Raises: UserError for fewer than two cases, and for more than a picture can show.
     """
     if not 2 <= len(names) <= MOST_CASES:
         raise UserError(
@@ -45,7 +45,9 @@ def verdict_matrix(names: Sequence[str], judge: Callable[[str, str], Comparison]
 
 def _cell(a: str, b: str, judge: Callable[[str, str], Comparison]) -> Cell | None:
     try:
-        found = judge(a, b)
+        comparison = judge(a, b)
     except UserError:  # one and the same in every factor
         return None
-    return Cell(verdict=found.verdict, factor=found.factor, confounds=found.confounds)
+    return Cell(
+        verdict=comparison.verdict, factor=comparison.factor, confounds=comparison.confounds
+    )

@@ -46,16 +46,20 @@ def make_plan(
 def _faults(comparisons: Sequence[Comparison]) -> Iterator[PageFault]:
     """Pairs of the page of which something else moves too, as run or as planned."""
     verdicts = {(_question(c), c.a, c.b): c.verdict for c in comparisons}
-    for found in comparisons:
-        question = found.question
-        if question is None or (found.a, found.b) != question.pair or not found.confounds:
+    for comparison in comparisons:
+        question = comparison.question
+        if (
+            question is None
+            or (comparison.a, comparison.b) != question.pair
+            or not comparison.confounds
+        ):
             continue
         fair = question.fair_pair
         yield PageFault(
             question=question,
-            a=found.a,
-            b=found.b,
-            confounds=found.confounds,
+            a=comparison.a,
+            b=comparison.b,
+            confounds=comparison.confounds,
             fair=fair,
             fair_verdict=verdicts.get((question.name, *fair)) if fair else None,
         )
@@ -102,9 +106,9 @@ class _Planner:
         return _line(case, "to_do", case.why, _train(case), seconds=self.forecast(case))
 
     def _under_way(self, case: CaseView, run: RunView) -> PlanItem:
-        rest = self._rest(run)
+        seconds_left = self._rest(run)
         progress = run.steps / run.total_steps if run.steps and run.total_steps else 0.0
-        return _line(case, "running", run.why, seconds=rest, progress=progress)
+        return _line(case, "running", run.why, seconds=seconds_left, progress=progress)
 
     def _again(self, case: CaseView, run: RunView) -> PlanItem:
         """Killed, failed or unverified: resume, take the study's next attempt, or mend first."""
@@ -134,11 +138,11 @@ class _Planner:
         if run.offline is None and run.rollouts is None:
             command = f"mvla evaluate {_name(case)}"
             return _line(case, "to_do", reason("plan.not_evaluated"), command)
-        own = of_profile(case.runs, self.profile)
-        done = {str(one.resolved.recipe.seed) for one in own
-                if one.resolved and one.state == "finished"}  # fmt: skip
+        runs = of_profile(case.runs, self.profile)
+        done = {str(other.resolved.recipe.seed) for other in runs
+                if other.resolved and other.state == "finished"}  # fmt: skip
         left = [str(seed) for seed in case.seeds if str(seed) not in done]
-        if left and len(own) < case.attempts:
+        if left and len(runs) < case.attempts:
             why = reason("plan.seeds_left", finished=[*sorted(done)], remaining=[*left])
             return _line(case, "to_do", why, _train(case), seconds=self.forecast(case))
         return _line(case, "done", run.why, progress=1.0)

@@ -51,24 +51,24 @@ def replicates(case: CaseView, nuisance: Sequence[str]) -> dict[str, RunView]:
         for run in case.runs
         if run.state == "finished" and _compared(run, nuisance) == _compared(case.run, nuisance)
     ]
-    found = {_seed(run): run for run in same}
-    return _last(found | {_seed(case.run): case.run}, _seed(case.run))
+    by_seed = {_seed(run): run for run in same}
+    return _last(by_seed | {_seed(case.run): case.run}, _seed(case.run))
 
 
 def seeds_of(runs: Sequence[RunView]) -> str:
     """The seeds of some runs as one value."""
-    told = sorted((_seed(run) for run in runs), key=lambda seed: (len(seed), seed))
-    return ", ".join(told)
+    seeds = sorted((_seed(run) for run in runs), key=lambda seed: (len(seed), seed))
+    return ", ".join(seeds)
 
 
 def _compared(run: RunView, nuisance: Sequence[str]) -> dict[str, str]:
     skipped = FOLLOW_SEED | set(nuisance)
-    return {name: known.value for name, known in run.factors.items() if name not in skipped}
+    return {name: factor.value for name, factor in run.factors.items() if name not in skipped}
 
 
 def _seed(run: RunView) -> str:
-    known = run.factors.get("seed")
-    return known.value if known else "unknown"
+    factor = run.factors.get("seed")
+    return factor.value if factor else "unknown"
 
 
 def _last(runs: dict[str, RunView], seed: str) -> dict[str, RunView]:

@@ -1,6 +1,6 @@
 """Intervals, tests and smallest detectable differences; pure functions of counts and values.
 
-scipy and statsmodels do the work and are imported late: they cost a second that `status` has not.
+scipy does the work and is imported late, because `mvla status` needs none of it.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def paired_bootstrap(differences: Sequence[float]) -> Interval | None:
     import numpy as np
     from scipy.stats import bootstrap
 
-    found = bootstrap(
+    result = bootstrap(
         (np.asarray(differences, dtype=float),),
         np.mean,
         n_resamples=RESAMPLES,
         method="percentile",
         rng=np.random.default_rng(SEED),
     ).confidence_interval
-    return float(found.low), float(found.high)
+    return float(result.low), float(result.high)
 
 
 def paired_permutation(differences: Sequence[float]) -> float | None:
@@ -64,7 +64,7 @@ def paired_permutation(differences: Sequence[float]) -> float | None:
     import numpy as np
     from scipy.stats import permutation_test
 
-    found = permutation_test(
+    result = permutation_test(
         (np.asarray(differences, dtype=float),),
         lambda values, axis: np.mean(values, axis=axis),
         permutation_type="samples",
@@ -72,7 +72,7 @@ def paired_permutation(differences: Sequence[float]) -> float | None:
         n_resamples=RESAMPLES,
         rng=np.random.default_rng(SEED),
     )
-    return float(found.pvalue)
+    return float(result.pvalue)
 
 
 def welch(a: Sequence[float], b: Sequence[float]) -> tuple[Interval, float, float] | None:
@@ -96,11 +96,11 @@ def welch(a: Sequence[float], b: Sequence[float]) -> tuple[Interval, float, floa
 
     with warnings.catch_warnings():  # that one side's seeds agree exactly is no news here
         warnings.simplefilter("ignore", RuntimeWarning)
-        found = ttest_ind(b, a, equal_var=False)
-    interval = found.confidence_interval(0.95)
-    low, high, reach = float(interval.low), float(interval.high), float(t.ppf(0.975, found.df))
-    least = (reach + float(t.ppf(0.8, found.df))) * (high - low) / 2 / reach
-    return (low, high), float(found.pvalue), least
+        result = ttest_ind(b, a, equal_var=False)
+    interval = result.confidence_interval(0.95)
+    low, high, reach = float(interval.low), float(interval.high), float(t.ppf(0.975, result.df))
+    least = (reach + float(t.ppf(0.8, result.df))) * (high - low) / 2 / reach
+    return (low, high), float(result.pvalue), least
 
 
 def _settled(values: Sequence[float]) -> list[float]:
@@ -111,7 +111,7 @@ def _settled(values: Sequence[float]) -> list[float]:
 def newcombe_paired(both: int, only_a: int, only_b: int, neither: int) -> Interval:
     """95 % interval of rate B minus rate A over pairs (Newcombe 1998, square-and-add, method 10).
 
-    Neither scipy nor statsmodels has it; the tests hold it against published tables.
+    scipy has none; the tests hold it against published tables.
     """
     n = both + only_a + only_b + neither
     rate_a, rate_b = (both + only_a) / n, (both + only_b) / n
@@ -137,21 +137,27 @@ def _correlation(both: int, only_a: int, only_b: int, neither: int) -> float:
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
-    """Two-sided exact McNemar p of the discordant pairs; 1 where there are none."""
-    if only_a + only_b == 0:
-        return 1.0
-    from statsmodels.stats.contingency_tables import mcnemar as test
+    """Two-sided exact McNemar p of the discordant pairs: a binomial test of one half.
 
-    return min(1.0, float(test([[0, only_a], [only_b, 0]], exact=True).pvalue))
+    >>> mcnemar(0, 0), mcnemar(1, 7)
+    (1.0, 0.0703125)
+    """
+    pairs, fewer = only_a + only_b, min(only_a, only_b)
+    tail = sum(math.comb(pairs, k) for k in range(fewer + 1))
+    return float(min(1.0, 2 * tail / 2**pairs))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjusted p values, in the order given."""
-    if not p_values:
-        return []
-    from statsmodels.stats.multitest import multipletests
+    """Holm's step-down adjusted p values (Holm 1979), in the order of `p_values`.
 
-    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+    >>> holm([0.5, 0.25])
+    [0.5, 0.5]
+    """
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted
 
 
 def detectable_mean(differences: Sequence[float]) -> float | None:
@@ -180,11 +186,11 @@ def detectable_rate(pairs: int) -> float | None:
     return float(brentq(lambda d: binom.sf(needed - 1, pairs, d) - power, 0.0, 1.0))
 
 
-def finding_of_seeds(whole: Finding, pairs: Finding) -> Finding:
+def finding_of_seeds(both: Finding, pairs: Finding) -> Finding:
     """What pairs and seeds show together, and else what the pairs alone suggest."""
-    if whole != "no_difference_found":
-        return whole
-    return "suggestive" if pairs in ("difference", "suggestive") else whole
+    if both != "no_difference_found":
+        return both
+    return "suggestive" if pairs in ("difference", "suggestive") else both
 
 
 def finding(interval: Interval | None, p_value: float | None, seeds: int) -> Finding:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from mobile_vla.analysis.casebook import Casebook
-from mobile_vla.analysis.comparison import Asked, compare_pair
+from mobile_vla.analysis.comparison import ComparisonRequest, compare_pair
 from mobile_vla.analysis.model import Comparison
 from mobile_vla.audit.audit_messages import language_of
 from mobile_vla.audit.judge import Judge
@@ -82,7 +82,7 @@ class Proof(Value, frozen=True, kw_only=True):
         self, by_name: Mapping[str, CaseView], a: str, b: str, factor: str | None
     ) -> Comparison:
         return compare_pair(
-            Asked(
+            ComparisonRequest(
                 a=by_name[a], b=by_name[b], question=None, factor=factor, nuisance=self.nuisance,
                 cases=self.cases, seconds_per_step=None, measure=False,
             )

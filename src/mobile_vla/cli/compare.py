@@ -41,12 +41,12 @@ def compare(options: argparse.Namespace) -> int:
     if len(options.cases) != 2:
         raise UserError("Name two cases to compare, or --all.")
     a, b = options.cases
-    found = book.compare(a, b, options.question, options.exploratory)
+    comparison = book.compare(a, b, options.question, options.exploratory)
     if options.json:
-        print_json([found])
+        print_json([comparison])
     else:
-        print_comparisons([found], book.cases())
-    return int(found.verdict != "valid")
+        print_comparisons([comparison], book.cases())
+    return int(comparison.verdict != "valid")
 
 
 def _draw_matrix(book: Casebook, options: argparse.Namespace) -> None:
@@ -55,11 +55,11 @@ def _draw_matrix(book: Casebook, options: argparse.Namespace) -> None:
 
     if options.exploratory:
         raise UserError("A matrix shows verdicts and no numbers: leave --exploratory out.")
-    found = book.matrix(() if options.all else options.cases, options.question)
+    matrix = book.matrix(() if options.all else options.cases, options.question)
     names = {case.name: case.label or case.name for case in book.cases()}
-    write_matrix(Path(options.matrix), found, names, "en")
+    write_matrix(Path(options.matrix), matrix, names, "en")
     if options.json:
-        print_json(found)
+        print_json(matrix)
     else:
         print(options.matrix)
 
@@ -174,7 +174,7 @@ def _effect_lines(comparison: Comparison, a: str, b: str) -> Iterator[str]:
             found_words(effect, b, "en"),
         )
     console = wide()
-    with console.capture() as drawn:
+    with console.capture() as output:
         console.print(table)
-    yield from drawn.get().splitlines()
+    yield from output.get().splitlines()
     yield f"  {effect_sentence(comparison.effects[0], a, b, 'en')}"

@@ -31,7 +31,7 @@ def places(options: argparse.Namespace, folder: str | None = None) -> tuple[Sett
     """The setting in `folder`, else in what the command line names, and what is to be scanned.
 
     That are the folders of `--evidence`, and a workspace that holds no run of ours but something.
-    Errors: `UserError` for a folder that does not exist.
+    Raises: UserError for a folder that does not exist.
     """
     named = list(options.evidence)
     base = Path(folder or options.workspace or (named[0] if named else DEFAULT))
@@ -40,4 +40,4 @@ def places(options: argparse.Namespace, folder: str | None = None) -> tuple[Sett
     options.workspace = str(base)
     if not named and next(find_runs(Workspace(base).runs), None) is None and os.listdir(base):  # noqa: PTH208
         named = [base]
-    return setting(options), [Path(one) for one in named]
+    return setting(options), [Path(name) for name in named]

@@ -17,32 +17,32 @@ if TYPE_CHECKING:
 def plan(options: argparse.Namespace) -> None:
     """The plan of the study."""
     book = casebook(options)
-    made = book.plan()
+    answer = book.plan()
     if options.json:
-        print_json(made)
+        print_json(answer)
         return
-    print_plan(made)
-    if made.design is not None:
-        print_design(made.design, book)
+    print_plan(answer)
+    if answer.design is not None:
+        print_design(answer.design, book)
 
 
-def print_plan(made: Plan) -> None:
+def print_plan(plan: Plan) -> None:
     """Each case's line, then the next steps in order, then where the study's page is wrong."""
     from mobile_vla.analysis.wording import duration
     from mobile_vla.analysis.wording_design import fault_sentence
 
-    for item in made.items:
+    for item in plan.items:
         left = " to go" if item.state == "running" else ""
         cost = f", about {duration(item.seconds, 'en')}{left}" if item.seconds else ""
         share = f" {100 * item.progress:.0f} %" if item.state == "running" and item.progress else ""
         state = item.state.replace("_", " ")
         print(f"{state:8}{share} {item.label or item.case}: {sentence(item.why, 'en')}{cost}")
-    if made.next_steps:
+    if plan.next_steps:
         print("\nNext:")
-    for number, step in enumerate(made.next_steps, 1):
+    for number, step in enumerate(plan.next_steps, 1):
         print(f"{number}. {sentence(step, 'en')}")
-    names = {item.case: item.label or item.case for item in made.items}
-    if made.faults:
+    names = {item.case: item.label or item.case for item in plan.items}
+    if plan.faults:
         print("\nWhat the study's page asks of the wrong pair:")
-    for fault in made.faults:
+    for fault in plan.faults:
         print(f"- {fault_sentence(fault, names, 'en')}")

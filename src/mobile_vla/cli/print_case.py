@@ -72,9 +72,9 @@ def _cited(text: str, at: Evidence) -> str:
 
 
 def _factors(run: RunView, names: tuple[str, ...]) -> Iterator[str]:
-    for name, known in run.factors.items():
+    for name, value in run.factors.items():
         if _among(name, names):
-            yield _known(name, known)
+            yield _known(name, value)
 
 
 def _among(name: str, names: tuple[str, ...]) -> bool:
@@ -82,8 +82,8 @@ def _among(name: str, names: tuple[str, ...]) -> bool:
     return name in names or any(n.endswith(".") and name.startswith(n) for n in names)
 
 
-def _known(name: str, known: Known) -> str:
-    return _cited(f"{name}: {known.value}", known.evidence)
+def _known(name: str, value: Known) -> str:
+    return _cited(f"{name}: {value.value}", value.evidence)
 
 
 def _data(run: RunView) -> Iterator[str]:
@@ -172,9 +172,9 @@ def _metric(metric: Metric) -> str:
 def _rest(run: RunView) -> Iterator[str]:
     told = (*CONFIGURATION, *WEIGHTS, *SETS, SETTING)
     more = [name for name in run.factors if name.startswith(SETTING)]
-    for name, known in run.factors.items():
+    for name, value in run.factors.items():
         if not _among(name, told):
-            yield _known(name, known)
+            yield _known(name, value)
     if more:
         yield f"{len(more)} more settings of its program: `--json` lists them as {SETTING}KEY"
 

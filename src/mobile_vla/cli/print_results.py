@@ -99,7 +99,7 @@ def print_faults_of(cases: Iterable[CaseView]) -> None:
             print(f"- {name}: {sentence(fault, 'en')}")
 
 
-def _rate(found: Rate | None) -> str:
-    if found is None:
+def _rate(rate: Rate | None) -> str:
+    if rate is None:
         return NOTHING
-    return f"{found.k} of {found.n} [{100 * found.low:.0f}, {100 * found.high:.0f}] %"
+    return f"{rate.k} of {rate.n} [{100 * rate.low:.0f}, {100 * rate.high:.0f}] %"

@@ -34,13 +34,15 @@ def run_to_train(chosen: Setting, name: str, *, resume: bool) -> RunFolder:
 
     case = case_of(chosen.study, name, chosen.path)
     view = book_of(chosen).case(case.name)
-    own = [run for run in view.runs if run.resolved and run.resolved.profile == chosen.profile_name]
-    if any(run.state in ("running", "stalled") for run in own):
+    runs = [
+        run for run in view.runs if run.resolved and run.resolved.profile == chosen.profile_name
+    ]
+    if any(run.state in ("running", "stalled") for run in runs):
         raise UserError(f"{name} is being trained already: see `mvla status`.")
     if resume:
-        if not own:
+        if not runs:
             raise UserError(f'{name} has no run to resume: train it with `mvla train "{name}"`.')
-        return RunFolder(chosen.workspace.path / own[-1].path)
-    attempt = min(len(own), len(case.attempts) - 1)
+        return RunFolder(chosen.workspace.path / runs[-1].path)
+    attempt = min(len(runs), len(case.attempts) - 1)
     resolved = resolve(chosen.study, case, chosen.profile_name, attempt, chosen.path)
     return begin_run(resolved, chosen.workspace)

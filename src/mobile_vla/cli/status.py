@@ -40,16 +40,16 @@ def status(options: argparse.Namespace) -> int:
     unrecognised: list[str] = []
     for path in options.path or [None]:
         chosen, scanned = places(options, path)
-        whole = options.json or scanned
-        found = book_of(chosen, scanned).survey() if whole else _surveyed(chosen)
-        if path is not None and scanned and _is_unrecognised(chosen.workspace, found):
+        complete = options.json or scanned
+        survey = book_of(chosen, scanned).survey() if complete else _surveyed(chosen)
+        if path is not None and scanned and _is_unrecognised(chosen.workspace, survey):
             unrecognised.append(path)
             print(phrase("import.unrecognised", "en", folder=path), file=sys.stderr)
         else:
-            cases += found.cases
+            cases += survey.cases
             if not options.json:
-                print_cases(found.cases)
-        for problem in found.problems:
+                print_cases(survey.cases)
+        for problem in survey.problems:
             print(
                 f"not read: {sentence(problem, 'en')}",
                 file=sys.stderr if options.json else sys.stdout,
@@ -86,14 +86,14 @@ def _status_of(options: argparse.Namespace) -> int:
 
     book = scanning_book(options)
     case = book.case(options.path[0])
-    found = _verified(case, book.workspace) if options.verify_metrics else []
+    recomputed = _verified(case, book.workspace) if options.verify_metrics else []
     if options.json:
-        print_json({"case": case, "verified": found} if options.verify_metrics else case)
+        print_json({"case": case, "verified": recomputed} if options.verify_metrics else case)
     else:
         print("\n".join(dossier(case, book.workspace)))
-        for checked in found:
+        for checked in recomputed:
             print(checked.sentence())
-    return int(any(not checked.agrees for checked in found))
+    return int(any(not checked.agrees for checked in recomputed))
 
 
 def _verified(case: CaseView, workspace: Path) -> list[Recomputed]:

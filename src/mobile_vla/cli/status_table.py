@@ -106,24 +106,24 @@ def _others(case: CaseView) -> list[RunView]:
 
 def foreign_data(run: RunView) -> str | None:
     """Episodes that a foreign run read, for example "200+50, directions unknown"."""
-    found = run.foreign
-    if found is None or found.train is None:
+    foreign = run.foreign
+    if foreign is None or foreign.train is None:
         return None
-    held = found.validation.episodes if found.validation else "?"
-    return f"{found.train.episodes}+{held}, directions unknown"
+    held = foreign.validation.episodes if foreign.validation else "?"
+    return f"{foreign.train.episodes}+{held}, directions unknown"
 
 
 def foreign_data_told(run: RunView) -> str | None:
     """The same in a sentence, with the glob, the samples of an epoch, and where it was read."""
-    found = run.foreign
-    if found is None or found.train is None:
+    foreign = run.foreign
+    if foreign is None or foreign.train is None:
         return None
-    train, held = found.train, found.validation
-    steps = f"; {found.steps_per_epoch} steps an epoch × batch {train.batch} = "
+    train, held = foreign.train, foreign.validation
+    steps = f"; {foreign.steps_per_epoch} steps an epoch × batch {train.batch} = "
     return (
         f"{train.episodes} training and {held.episodes if held else 'an unknown number of'} "
         f"validation episodes by the glob {train.pattern}, directions unknown"
-        f"{f'{steps}{found.samples_per_epoch} samples' if found.samples_per_epoch else ''} "
+        f"{f'{steps}{foreign.samples_per_epoch} samples' if foreign.samples_per_epoch else ''} "
         f"({train.evidence.file} {train.evidence.where})"
     )
 
@@ -136,8 +136,8 @@ def _date(run: RunView | None) -> str | None:
 
 def _told(run: RunView | None, factor: str) -> str | None:
     """A foreign run's weights by the last part of their path; None where there are none."""
-    known = run.factors.get(factor) if run and run.foreign else None
-    name = known.value.rstrip("/").rpartition("/")[2] if known else ""
+    value = run.factors.get(factor) if run and run.foreign else None
+    name = value.value.rstrip("/").rpartition("/")[2] if value else ""
     return name if name not in ("", NONE) else None
 
 
@@ -217,9 +217,9 @@ def draw(console: Console, table: Sequence[Any], columns: dict[str, Any], title:
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(title=title, title_justify="left")
+    printed = Table(title=title, title_justify="left")
     for heading in columns:
-        drawn.add_column(heading, overflow="fold")
+        printed.add_column(heading, overflow="fold")
     for row in table:
-        drawn.add_row(*(Text(str(cell(row))) for cell in columns.values()))
-    console.print(drawn)
+        printed.add_row(*(Text(str(cell(row))) for cell in columns.values()))
+    console.print(printed)

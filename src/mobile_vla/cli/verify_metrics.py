@@ -39,22 +39,22 @@ class Recomputed(msgspec.Struct, frozen=True, kw_only=True):
 def verify_metrics(run: RunView, workspace: Workspace) -> list[Recomputed]:
     """Every checkpoint of a run that loads and has a logged loss, validated again.
 
-    Errors: `UserError` where there is none, or its data or frozen weights are gone.
+    Raises: UserError where there is none, or its data or frozen weights are gone.
     """
     views = [v for v in run.checkpoints if v.problem is None and v.val_loss is not None]
     if run.foreign is not None or not views:
         raise UserError(f"{run.path} has no checkpoint that loads and has a logged loss.")
     folder = RunFolder(workspace.path / run.path)
-    found = []
+    results = []
     for view in views:
         weights = workspace.path / view.path / "policy.safetensors"
         assert view.val_loss is not None
         value = _validate(folder, weights, workspace)
         agrees = math.isclose(value, view.val_loss, rel_tol=TOLERANCE, abs_tol=1e-9)
-        found.append(
+        results.append(
             Recomputed(checkpoint=view.path, logged=view.val_loss, recomputed=value, agrees=agrees)
         )
-    return found
+    return results
 
 
 def _validate(run: RunFolder, weights: Path, workspace: Workspace) -> float:

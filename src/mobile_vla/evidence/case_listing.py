@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from mobile_vla.evidence.group_runs import gather
+from mobile_vla.evidence.group_runs import group_by_case
 from mobile_vla.evidence.model import CaseView, RunView
 from mobile_vla.evidence.run_view import view_run
 from mobile_vla.evidence.status_cache import (
@@ -74,7 +74,7 @@ class _Summary:
         """Gather; look closely at the runs that speak; again, where one of them had changed."""
         runs = self._runs()
         while True:
-            cases = gather(runs, study, profile, path)
+            cases = group_by_case(runs, study, profile, path)
             stale = self._speaking(cases)
             if not stale:
                 return [self._told(case) for case in cases]
@@ -93,10 +93,10 @@ class _Summary:
 
     def _judge(self, paths: Sequence[str], *, results: bool = False) -> None:
         for judged in _judge_all(self.base, paths, results):  # kept as it comes: a long
-            self.index.keep([one for one in judged if settled(one.view)])  # asking may be cut
-            self.fresh |= {one.view.path: one.view for one in judged}
+            self.index.keep([run for run in judged if settled(run.view)])  # asking may be cut
+            self.fresh |= {run.view.path: run.view for run in judged}
             if results:
-                self.checked |= {one.view.path: one.view for one in judged}
+                self.checked |= {run.view.path: run.view for run in judged}
 
     def _speaking(self, cases: list[CaseView]) -> list[str]:
         """Runs that speak by an entry which no longer holds; the others are taken whole."""
@@ -130,7 +130,7 @@ def sketch(entry: Entry, resolved: ResolvedCase | None) -> RunView:
 
 
 def _unchanged(base: Path, entry: Entry | None) -> bool:
-    return entry is not None and entry.whole == whole_signature(f"{base}/{entry.path}", entry.names)
+    return entry is not None and entry.full == whole_signature(f"{base}/{entry.path}", entry.names)
 
 
 def _wholly_unchanged(base: Path, entry: Entry) -> bool:
@@ -141,7 +141,7 @@ def _unchanged_at_a_glance(base: Path, entry: Entry | None) -> bool:
     return entry is not None and entry.shallow == shallow_signature(f"{base}/{entry.path}")
 
 
-def _run_paths(base: Path, known: dict[str, Entry]) -> Iterator[str]:
+def _run_paths(base: Path, cached: dict[str, Entry]) -> Iterator[str]:
     """Every run folder relative to the workspace; a known one is not entered to find it."""
     runs = Workspace(base).runs
     for case in _folders(runs):
@@ -158,7 +158,7 @@ def _run_paths(base: Path, known: dict[str, Entry]) -> Iterator[str]:
             continue
         for entry in entries:
             path = f"{above}/{entry.name}"
-            if path in known:
+            if path in cached:
                 yield path
             elif entry.is_dir(follow_symlinks=False):
                 yield from (
@@ -169,10 +169,10 @@ def _run_paths(base: Path, known: dict[str, Entry]) -> Iterator[str]:
 def _folders(runs: Path) -> list[Path]:
     """Folders directly below, by name; links are not followed."""
     try:
-        found = [entry for entry in os.scandir(runs) if entry.is_dir(follow_symlinks=False)]
+        folders = [entry for entry in os.scandir(runs) if entry.is_dir(follow_symlinks=False)]
     except OSError:
         return []
-    return [runs / name for name in sorted(entry.name for entry in found)]
+    return [runs / name for name in sorted(entry.name for entry in folders)]
 
 
 def _judge_all(base: Path, paths: Sequence[str], results: bool) -> Iterator[list[Judged]]:
@@ -198,7 +198,9 @@ def _piece(piece: tuple[Path, Sequence[str], bool]) -> bytes:
 def _judged(base: Path, path: str, results: bool) -> Judged:
     folder = f"{base}/{path}"
     names = checkpoint_names(folder)
-    shallow, whole = shallow_signature(folder), whole_signature(folder, names)
+    shallow, full = shallow_signature(folder), whole_signature(folder, names)
     evaluation = results_signature(folder) if results else b""
-    view = view_run(RunFolder(base / path), base, datetime.now(UTC), results=results, whole=False)
-    return Judged(light(view), names, shallow, whole, evaluation)
+    view = view_run(
+        RunFolder(base / path), base, datetime.now(UTC), results=results, with_factors=False
+    )
+    return Judged(light(view), names, shallow, full, evaluation)

@@ -15,7 +15,7 @@ from mobile_vla.study.models import Case, ResolvedCase, Study
 PACKAGE = "package:"
 
 
-def gather(
+def group_by_case(
     runs: Sequence[RunView], study: Study | None, profile: str | None, study_path: Path
 ) -> list[CaseView]:
     """The study's cases in its order, then cases that only runs know, by name.
@@ -29,25 +29,29 @@ def gather(
     views: list[CaseView] = []
     if study is not None and profile is not None:
         profile_of(study, profile, study_path)
-        found: dict[str, CaseView] = {}
+        planned_views: dict[str, CaseView] = {}
         for case in _after_their_needs(study):
-            own = by_case.pop(case.name, [])
-            coming = next_attempts(study, case, profile, study_path, len(of_profile(own, profile)))
-            waits = _before(case, coming, found)
-            found[case.name] = _planned_view(case, coming[-1], own, waits)
-        views = [found[case.name] for case in study.cases]
-    return views + [_unplanned_view(name, own, profile) for name, own in sorted(by_case.items())]
+            case_runs = by_case.pop(case.name, [])
+            coming = next_attempts(
+                study, case, profile, study_path, len(of_profile(case_runs, profile))
+            )
+            waits = _before(case, coming, planned_views)
+            planned_views[case.name] = _planned_view(case, coming[-1], case_runs, waits)
+        views = [planned_views[case.name] for case in study.cases]
+    return views + [
+        _unplanned_view(name, case_runs, profile) for name, case_runs in sorted(by_case.items())
+    ]
 
 
-def speaking(runs: Sequence[RunView], profile: str | None) -> RunView | None:
+def representative_run(runs: Sequence[RunView], profile: str | None) -> RunView | None:
     """The run that speaks for its case: the latest finished, else the latest.
 
     Runs of our own stand behind scanned ones; of those, one that ended in some way speaks first.
     """
-    own = of_profile(runs, profile)
-    finished = [run for run in own if run.state == "finished"]
-    told = [run for run in own if run.foreign is None or run.state != "unknown"]
-    chosen = finished or told or own
+    profile_runs = of_profile(runs, profile)
+    finished = [run for run in profile_runs if run.state == "finished"]
+    with_outcome = [run for run in profile_runs if run.foreign is None or run.state != "unknown"]
+    chosen = finished or with_outcome or profile_runs
     return chosen[-1] if chosen else None
 
 
@@ -104,7 +108,7 @@ def _after_their_needs(study: Study) -> list[Case]:
 def _planned_view(
     case: Case, planned: ResolvedCase, runs: list[RunView], waits: tuple[State, Reason]
 ) -> CaseView:
-    run = speaking(runs, planned.profile)
+    run = representative_run(runs, planned.profile)
     state, why = (run.state, run.why) if run else waits
     return CaseView(
         name=case.name,
@@ -150,7 +154,7 @@ def waits_for(after: Sequence[str], others: Mapping[str, CaseView]) -> Reason | 
 
 
 def _unplanned_view(name: str, runs: list[RunView], profile: str | None) -> CaseView:
-    run = speaking(runs, profile)
+    run = representative_run(runs, profile)
     resolved = next((r.resolved for r in reversed(runs) if r.resolved), None)
     return CaseView(
         name=name,

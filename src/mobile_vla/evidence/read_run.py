@@ -120,12 +120,12 @@ class _Reader:
                 self.problems.append(reason("run.no_file", file=f"{self.name}/{file}"))
             return None
         try:
-            told = os.fstat(descriptor)
-            if not stat.S_ISREG(told.st_mode):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
                 self.problems.append(reason("run.no_file", file=f"{self.name}/{file}"))
                 return None
-            small = told.st_size <= HASH_LIMIT
-            data = _whole(descriptor, told.st_size) if small else None
+            small = status.st_size <= HASH_LIMIT
+            data = _whole(descriptor, status.st_size) if small else None
         finally:
             os.close(descriptor)
         self.hashes[file] = blake3(data).hexdigest() if self.hashed and data is not None else ""
@@ -149,7 +149,7 @@ def read_run(folder: RunFolder, base: Path, *, results: bool = True, hashed: boo
     events = _good_lines(reader, reader.read("events.jsonl", decode_events, skim_events) or [])
     written = [(line, event) for line, event in events if isinstance(event, Checkpoint)]
     checkpoints = read_checkpoints(folder, written, reader.name)
-    told = bool(events) and isinstance(events[-1][1], Exit)
+    has_exit = bool(events) and isinstance(events[-1][1], Exit)
     case, keys = reader.read("case.yaml", _case) or (None, frozenset[str]())
     return Facts(
         folder=folder,
@@ -166,7 +166,7 @@ def read_run(folder: RunFolder, base: Path, *, results: bool = True, hashed: boo
         checkpoints=checkpoints,
         best=linked(folder, "best", checkpoints),
         latest=linked(folder, "latest", checkpoints),
-        console=None if told else _console_error(reader),
+        console=None if has_exit else _console_error(reader),
         hashes=reader.hashes,
         problems=reader.problems,
     )

@@ -51,26 +51,26 @@ IMPLIED: dict[str, frozenset[str]] = {
 }
 """What necessarily moves with a factor. Epochs: they follow from the amount at equal steps."""
 
-Told = Iterator[tuple[str, str, Evidence]]
+FactorRows = Iterator[tuple[str, str, Evidence]]
 TRAIN_SHARE = 0.8
 """Of the stratified split: one episode of every five validates."""
 
 
 def read_factors(facts: Facts, line: Timeline) -> dict[str, Known]:
     """Every factor that the run's files tell, by name, with where it was read."""
-    told = [*_of_case(facts), *_of_weights(facts), *_of_code(facts), *_of_events(facts, line)]
-    told += [*_of_manifest(facts), *_of_evaluation(facts)]
+    factors = [*_of_case(facts), *_of_weights(facts), *_of_code(facts), *_of_events(facts, line)]
+    factors += [*_of_manifest(facts), *_of_evaluation(facts)]
     return {
         name: Known(value=value, evidence=evidence, derived=name in DERIVED)
-        for name, value, evidence in told
+        for name, value, evidence in factors
     }
 
 
 def planned_factors(case: ResolvedCase) -> dict[str, str]:
     """What a case varies as its study plans it: data, weights, recipe, forecast steps."""
     train = planned_train(case.data)
-    told = dict(_recipe(case))
-    told |= {
+    factors = dict(_recipe(case))
+    factors |= {
         "vlm": case.vlm.name,
         "initial_weights": case.init.name if case.init else NONE,
         "data_amount": str(train.total),
@@ -80,7 +80,7 @@ def planned_factors(case: ResolvedCase) -> dict[str, str]:
         "robot": _robot(case),
         "profile": case.profile,
     }
-    return told
+    return factors
 
 
 def planned_train(data: Counts) -> Counts:
@@ -119,7 +119,7 @@ def _counts(episodes: list[ManifestEpisode]) -> Counts:
     )
 
 
-def _of_case(facts: Facts) -> Told:
+def _of_case(facts: Facts) -> FactorRows:
     case, file = facts.case, "case.yaml"
     if case is None:
         return
@@ -134,10 +134,10 @@ def _of_case(facts: Facts) -> Told:
 
 
 def _recipe(case: ResolvedCase) -> dict[str, str]:
-    told = {f"recipe.{key}": value_text(v) for key, v in flat(msgspec.to_builtins(case.recipe))}
-    told["epochs"] = told.pop("recipe.epochs")
-    del told["recipe.seed"]
-    return told
+    factors = {f"recipe.{key}": value_text(v) for key, v in flat(msgspec.to_builtins(case.recipe))}
+    factors["epochs"] = factors.pop("recipe.epochs")
+    del factors["recipe.seed"]
+    return factors
 
 
 def _robot(case: ResolvedCase) -> str:
@@ -146,7 +146,7 @@ def _robot(case: ResolvedCase) -> str:
     return f"{dimensions}; {robot.step:g} s a step; full speed {robot.full_speed:g}"
 
 
-def _of_weights(facts: Facts) -> Told:
+def _of_weights(facts: Facts) -> FactorRows:
     report, file = facts.load_report, "load_report.json"
     if report is None:
         return
@@ -155,11 +155,11 @@ def _of_weights(facts: Facts) -> Told:
         name = facts.case.vlm.name if facts.case else vlm.path
         yield "vlm", f"{name} {vlm.sha256[:12]}", facts.at(file, "key sources, role vlm")
     init = _source(report.sources, "init")
-    asked = facts.case.init if facts.case else None
+    planned = facts.case.init if facts.case else None
     if init is not None:
-        value = f"{asked.name if asked else init.path} {init.sha256[:12]}"
+        value = f"{planned.name if planned else init.path} {init.sha256[:12]}"
         yield "initial_weights", value, facts.at(file, "key sources, role init")
-    elif asked is None and vlm is not None:
+    elif planned is None and vlm is not None:
         yield "initial_weights", NONE, facts.at(file, "key sources")
     yield "weights_as_loaded", report.tensors_hash[:12], facts.at(file, "key tensors_hash")
 
@@ -168,18 +168,20 @@ def _source(sources: tuple[LoadedSource, ...], role: str) -> LoadedSource | None
     return next((source for source in sources if source.role == role), None)
 
 
-def _of_code(facts: Facts) -> Told:
-    found, file = facts.environment, "environment.json"
-    if found is None:
+def _of_code(facts: Facts) -> FactorRows:
+    environment, file = facts.environment, "environment.json"
+    if environment is None:
         return
-    code = f"{found.version}, sources {found.making_blake3[:12]}"
+    code = f"{environment.version}, sources {environment.making_blake3[:12]}"
     yield "code", code, facts.at(file, "key making_blake3")
-    packages = ", ".join(f"{name} {version}" for name, version in sorted(found.packages.items()))
+    packages = ", ".join(
+        f"{name} {version}" for name, version in sorted(environment.packages.items())
+    )
     yield "packages", packages, facts.at(file, "key packages")
-    yield "device", found.device, facts.at(file, "key device")
+    yield "device", environment.device, facts.at(file, "key device")
 
 
-def _of_events(facts: Facts, line: Timeline) -> Told:
+def _of_events(facts: Facts, line: Timeline) -> FactorRows:
     file = "events.jsonl"
     if line.steps is not None and line.last is not None:
         yield "optimiser_steps", str(line.steps), facts.at(file, f"line {line.last[0]}")
@@ -191,7 +193,7 @@ def _of_events(facts: Facts, line: Timeline) -> Told:
         yield "wall_time", f"{wall:.0f} s", facts.at(file, "first and last line")
 
 
-def _of_manifest(facts: Facts) -> Told:
+def _of_manifest(facts: Facts) -> FactorRows:
     manifest, file = facts.manifest, "manifest.json"
     if manifest is None:
         return
@@ -216,12 +218,12 @@ def _set_hash(hashes: Iterable[str]) -> str:
     return blake3("\n".join(sorted(hashes)).encode()).hexdigest()[:12]
 
 
-def _of_evaluation(facts: Facts) -> Told:
+def _of_evaluation(facts: Facts) -> FactorRows:
     """The set before each run's own leaks were cut from it: cutting them makes no other set."""
     if isinstance(facts.offline, Offline):
         where = facts.at("evaluation/offline.json", "key set")
-        whole = {*facts.offline.set.episodes, *facts.offline.set.leaked}
-        yield "evaluation_set", _set_hash(whole), where
+        episodes = {*facts.offline.set.episodes, *facts.offline.set.leaked}
+        yield "evaluation_set", _set_hash(episodes), where
     if isinstance(facts.rollouts, Rollouts):
         drives = sorted(f"{drive.scene} {drive.direction}" for drive in facts.rollouts.rollouts)
         name = f"{facts.rollouts.simulator}, {facts.rollouts.max_steps} steps, "

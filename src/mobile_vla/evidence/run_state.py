@@ -52,24 +52,26 @@ def process_table(line: Timeline) -> dict[Process, Life]:
 
 def judge(facts: Facts, line: Timeline, lives: Mapping[Process, Life], now: datetime) -> Judgement:
     """The state of a run. Conflicts are added to the unreadable files, never resolved."""
-    found = _state(facts, line, lives, now)
-    conflicts = [*facts.problems, *found.conflicts, *_clock(line, now), *_doubles(line, lives)]
+    judgement = _state(facts, line, lives, now)
+    conflicts = [*facts.problems, *judgement.conflicts, *_clock(line, now), *_doubles(line, lives)]
     conflicts += _checkpoint_conflicts(facts, line) + _loss_conflicts(facts, line)
-    return Judgement(found.state, found.why, found.evidence, list(dict.fromkeys(conflicts)))
+    return Judgement(
+        judgement.state, judgement.why, judgement.evidence, list(dict.fromkeys(conflicts))
+    )
 
 
 def _state(facts: Facts, line: Timeline, lives: Mapping[Process, Life], now: datetime) -> Judgement:
     if not line.starts:
         return _not_begun(facts, line)
-    known = [lives.get(start.process, Life(None)) for _, start in line.starts]
-    living = [life for life in known if life.alive]
+    processes = [lives.get(start.process, Life(None)) for _, start in line.starts]
+    living = [life for life in processes if life.alive]
     if line.exit is not None and not _another(line, lives):
         number, event = line.exit
         evidence = [facts.at("events.jsonl", f"line {number}")]
         return _left(facts, line, event, evidence)
     if living:
         return _living(facts, line, all(life.stopped for life in living), now)
-    return _gone(facts, line) if known[-1].alive is False else _elsewhere(facts, line)
+    return _gone(facts, line) if processes[-1].alive is False else _elsewhere(facts, line)
 
 
 def _another(line: Timeline, lives: Mapping[Process, Life]) -> int | None:

@@ -21,13 +21,14 @@ Result = TypeVar("Result", Offline, Rollouts)
 
 
 def view_run(
-    folder: RunFolder, base: Path, now: datetime, *, results: bool = True, whole: bool = True
+    folder: RunFolder, base: Path, now: datetime, *, results: bool = True, with_factors: bool = True
 ) -> RunView:
     """Read and judge one run. `base`: the workspace. Never fails on what the folder holds.
 
-    `results`: with its evaluation. `whole`: with factors and the hashes of what they rest on.
+    `results`: with its evaluation. `with_factors`: with its factors and the hashes of the files
+    that they rest on.
     """
-    facts = read_run(folder, base, results=results, hashed=whole)
+    facts = read_run(folder, base, results=results, hashed=with_factors)
     line = timeline(facts.events)
     state = judge(facts, line, process_table(line), now)
     conflicts = list(state.conflicts)
@@ -63,7 +64,7 @@ def view_run(
         rollouts=facts.rollouts,
         conflicts=conflicts,
         validation_hashes=[e.hash for e in episodes if e.split == "val"],
-        factors=read_factors(facts, line) if whole else {},
+        factors=read_factors(facts, line) if with_factors else {},
         checkpoints=facts.checkpoints,
     )
 
@@ -77,7 +78,7 @@ def _without_foreign_results(facts: Facts, line: Timeline, conflicts: list[Reaso
     """Results of a checkpoint that this run never wrote are a conflict and speak for nothing."""
     written = {event.blake3 for _, event in line.checkpoints}
 
-    def own(result: Result | None, file: str) -> Result | None:
+    def if_of_this_run(result: Result | None, file: str) -> Result | None:
         if result is None or result.checkpoint_blake3 in written:
             return result
         conflicts.append(reason("run.foreign_result", file=f"{facts.name}/{file}"))
@@ -85,6 +86,6 @@ def _without_foreign_results(facts: Facts, line: Timeline, conflicts: list[Reaso
 
     return replace(
         facts,
-        offline=own(facts.offline, "evaluation/offline.json"),
-        rollouts=own(facts.rollouts, "evaluation/rollouts.json"),
+        offline=if_of_this_run(facts.offline, "evaluation/offline.json"),
+        rollouts=if_of_this_run(facts.rollouts, "evaluation/rollouts.json"),
     )

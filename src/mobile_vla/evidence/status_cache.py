@@ -55,7 +55,7 @@ class Entry(NamedTuple):
 
     path: str
     shallow: bytes
-    whole: bytes
+    full: bytes
     results: bytes
     names: str
     case: str
@@ -74,7 +74,7 @@ class Judged(msgspec.Struct, frozen=True):
     view: RunView
     names: str
     shallow: bytes
-    whole: bytes
+    full: bytes
     results: bytes
 
 
@@ -101,8 +101,8 @@ class Index:
     def _checked(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.file, timeout=1.0, isolation_level=None)
         db.execute("PRAGMA synchronous = OFF")
-        made = db.execute("SELECT name FROM sqlite_master WHERE name = 'about'").fetchone()
-        by = db.execute("SELECT made_by FROM about").fetchone() if made else None
+        exists = db.execute("SELECT name FROM sqlite_master WHERE name = 'about'").fetchone()
+        by = db.execute("SELECT made_by FROM about").fetchone() if exists else None
         if by is None or by[0] != _maker():
             db.execute("BEGIN IMMEDIATE")
             for table in ("about", "resolved", "runs", "views"):
@@ -140,8 +140,8 @@ class Index:
         with contextlib.suppress(sqlite3.Error):
             self.db.execute("BEGIN IMMEDIATE")
             marks = ",".join("?" * len(Entry._fields))
-            rows = [self._row(one) for one in judged]
-            views = [(one.view.path, msgspec.msgpack.encode(one.view)) for one in judged]
+            rows = [self._row(run) for run in judged]
+            views = [(run.view.path, msgspec.msgpack.encode(run.view)) for run in judged]
             self.db.executemany(f"INSERT OR REPLACE INTO runs VALUES ({marks})", rows)
             self.db.executemany("INSERT OR REPLACE INTO views VALUES (?,?)", views)
             self.db.execute("COMMIT")
@@ -157,20 +157,21 @@ class Index:
         """Let go of the file."""
         self.db.close()
 
-    def _row(self, one: Judged) -> Entry:
-        view = one.view
+    def _row(self, judged: Judged) -> Entry:
+        view = judged.view
         started = view.started.isoformat() if view.started else None
         number = self._number(view.resolved)
-        return Entry(view.path, one.shallow, one.whole, one.results, one.names, view.case,
-                     view.state, msgspec.msgpack.encode(view.why), started, number)  # fmt: skip
+        return Entry(view.path, judged.shallow, judged.full, judged.results, judged.names,
+                     view.case, view.state, msgspec.msgpack.encode(view.why), started,
+                     number)  # fmt: skip
 
     def _number(self, resolved: ResolvedCase | None) -> int | None:
         if resolved is None:
             return None
         content = msgspec.msgpack.encode(resolved)
         self.db.execute("INSERT OR IGNORE INTO resolved (content) VALUES (?)", (content,))
-        found = self.db.execute("SELECT id FROM resolved WHERE content = ?", (content,)).fetchone()
-        return int(found[0])
+        row = self.db.execute("SELECT id FROM resolved WHERE content = ?", (content,)).fetchone()
+        return int(row[0])
 
 
 def settled(view: RunView) -> bool:
@@ -238,10 +239,10 @@ def _light_rollouts(rollouts: Rollouts | None) -> Rollouts | None:
 
 def _stat(path: str) -> bytes:
     try:
-        found = os.stat(path)  # noqa: PTH116  # a hundred thousand of them
+        status = os.stat(path)  # noqa: PTH116  # a hundred thousand of them
     except OSError as error:
         return PACK(-1, error.errno or 0, 0)
-    return PACK(found.st_ino, found.st_size, found.st_ctime_ns)
+    return PACK(status.st_ino, status.st_size, status.st_ctime_ns)
 
 
 def _maker() -> str:

@@ -108,8 +108,8 @@ def finite(data: bytes, kind: str) -> bool:
     full = data[high::width].translate(_set(high_bits))
     if b"\1" not in full:
         return True
-    rest = data[low::width].translate(_set(low_bits))
-    return not int.from_bytes(full, "big") & int.from_bytes(rest, "big")
+    low_bytes = data[low::width].translate(_set(low_bits))
+    return not int.from_bytes(full, "big") & int.from_bytes(low_bytes, "big")
 
 
 @cache
@@ -127,10 +127,10 @@ def read_checkpoints(
     """
     named = {_step_folder(event.path): (line, event) for line, event in events}
     try:
-        found = [e for e in os.scandir(folder.checkpoints) if e.is_dir(follow_symlinks=False)]
+        folders = [e for e in os.scandir(folder.checkpoints) if e.is_dir(follow_symlinks=False)]
     except OSError:
         return []
-    entries = sorted(entry.name for entry in found if not entry.name.startswith("."))
+    entries = sorted(entry.name for entry in folders if not entry.name.startswith("."))
     views = [_view(folder, entry, named.get(entry), name) for entry in entries]
     return sorted(views, key=lambda view: (view.step is None, view.step or 0, view.path))
 
@@ -154,20 +154,20 @@ def _view(
     folder: RunFolder, entry: str, named: tuple[int, Checkpoint] | None, name: str
 ) -> CheckpointView:
     line, event = named or (0, None)
-    found = inspect(folder.checkpoints / entry / WEIGHTS)
-    problem, path = found.problem, f"{name}/checkpoints/{entry}"
+    weights = inspect(folder.checkpoints / entry / WEIGHTS)
+    problem, path = weights.problem, f"{name}/checkpoints/{entry}"
     if problem is None and event is None:
         problem = reason("run.checkpoint_without_event", file=f"{name}/events.jsonl")
-    if problem is None and event is not None and event.blake3 != found.blake3:
+    if problem is None and event is not None and event.blake3 != weights.blake3:
         problem = reason("run.checkpoint_hash", line=line, file=f"{name}/events.jsonl")
     return CheckpointView(
         path=path,
         step=event.step if event else None,
         epoch=event.epoch if event else None,
-        bytes=found.bytes,
+        bytes=weights.bytes,
         val_loss=event.val_loss if event else None,
         problem=problem,
-        evidence=Evidence(file=f"{path}/{WEIGHTS}", blake3=found.blake3),
+        evidence=Evidence(file=f"{path}/{WEIGHTS}", blake3=weights.blake3),
     )
 
 

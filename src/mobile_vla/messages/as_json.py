@@ -63,7 +63,7 @@ def _entry(name: str, kind: Any, value: Any) -> dict[str, Any]:
         text = None if value is None else sentence(value, "en")
         return {name: text, f"{name}_reason": plain(value)}
     if kind == list[Reason]:
-        return {name: [sentence(one, "en") for one in value], f"{name}_reasons": plain(value)}
+        return {name: [sentence(why, "en") for why in value], f"{name}_reasons": plain(value)}
     return {name: plain(value)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mobile_vla.analysis.offline_vs_rollout import driven, trust
+from mobile_vla.analysis.offline_vs_rollout import evaluated_checkpoints, trust
 from mobile_vla.analysis.wording import Language
 from mobile_vla.analysis.wording_trust import (
     over_cases,
@@ -16,7 +16,7 @@ from mobile_vla.report.report_data import ReportView
 
 def trust_sections(view: ReportView, language: Language) -> tuple[Section, ...]:
     """From loss to driving; nothing where fewer than two checkpoints were evaluated and driven."""
-    found = trust(driven(view.cases, view.workspace))
+    found = trust(evaluated_checkpoints(view.cases, view.workspace))
     if not found:
         return ()
     answers = Paragraph((f"{over_cases(found, language)} {within_cases(found, language)}",))

@@ -39,12 +39,12 @@ class Table:
 
 def tabulate(cases: Sequence[CaseView], nuisance: Sequence[str]) -> Table:
     """Rows of the finished cases. A case that the study does not plan may not add factors."""
-    told = {case.name: _told(case, nuisance) for case in cases if _finished(case)}
-    own = {case.name for case in cases if case.planned} & told.keys() or told.keys()
-    names = {name for case in own for name in told[case]}
-    names |= {name for name in NEEDED if name not in nuisance} if told else set()
+    levels = {case.name: _told(case, nuisance) for case in cases if _finished(case)}
+    planned_cases = {case.name for case in cases if case.planned} & levels.keys() or levels.keys()
+    names = {name for case in planned_cases for name in levels[case]}
+    names |= {name for name in NEEDED if name not in nuisance} if levels else set()
     rows, incomplete = {}, {}
-    for case, row in told.items():
+    for case, row in levels.items():
         unknown = sorted(names - row.keys())
         if not row.keys() & MEASURED_ON:
             unknown.append("evaluation_set")
@@ -73,8 +73,8 @@ def vectors(rows: Iterable[Row], base: Row) -> Iterator[dict[Level, int]]:
 def direct_pairs(rows: dict[str, Row], factor: str, a: str, b: str) -> list[tuple[str, str]]:
     """Pairs of cases that differ in nothing but `factor`, from level `a` to level `b`."""
     return [
-        (one, other)
-        for one, row in rows.items()
+        (first, other)
+        for first, row in rows.items()
         for other, second in rows.items()
         if row.get(factor) == a and second == row | {factor: b} and a != b
     ]
@@ -82,12 +82,12 @@ def direct_pairs(rows: dict[str, Row], factor: str, a: str, b: str) -> list[tupl
 
 def levels_of(rows: Iterable[Row]) -> dict[str, list[str]]:
     """Levels of each factor in the order seen."""
-    found: dict[str, list[str]] = {}
+    levels: dict[str, list[str]] = {}
     for row in rows:
         for name, value in row.items():
-            if value not in found.setdefault(name, []):
-                found[name].append(value)
-    return found
+            if value not in levels.setdefault(name, []):
+                levels[name].append(value)
+    return levels
 
 
 def _finished(case: CaseView) -> bool:
@@ -97,8 +97,8 @@ def _finished(case: CaseView) -> bool:
 def _told(case: CaseView, nuisance: Sequence[str]) -> Row:
     assert case.run is not None
     return {
-        name: known.value
-        for name, known in case.run.factors.items()
+        name: factor.value
+        for name, factor in case.run.factors.items()
         if name not in FOLLOWS and name not in nuisance
     }
 
@@ -109,13 +109,13 @@ def _planned(case: CaseView, rows: dict[str, Row], nuisance: Sequence[str]) -> R
     base = next(iter(rows.values()), {})
     plan = {k: v for k, v in planned_factors(case.planned).items() if k not in nuisance}
     levels = levels_of(rows.values())
-    told = {name: _as_seen(value, levels.get(name, ())) for name, value in plan.items()}
-    return base | {name: value for name, value in told.items() if name not in FOLLOWS}
+    row = {name: _as_seen(value, levels.get(name, ())) for name, value in plan.items()}
+    return base | {name: value for name, value in row.items() if name not in FOLLOWS}
 
 
-def _as_seen(planned: str, seen: Sequence[str]) -> str:
+def _as_seen(planned: str, levels: Sequence[str]) -> str:
     """The level that evidence shows of a planned name: weights carry their hash behind it."""
-    fitting = [level for level in seen if level == planned or level.startswith(f"{planned} ")]
+    fitting = [level for level in levels if level == planned or level.startswith(f"{planned} ")]
     return fitting[-1] if fitting else planned
 
 
@@ -124,12 +124,12 @@ def _count_nested(cases: Sequence[CaseView], rows: dict[str, Row]) -> None:
     runs = {case.name: case.run for case in cases if case.run is not None}
     for name, above in NESTED.items():
         groups: dict[tuple[str | None, ...], set[str]] = {}
-        own: dict[str, tuple[tuple[str | None, ...], str]] = {}
+        nested: dict[str, tuple[tuple[str | None, ...], str]] = {}
         for case, row in rows.items():
-            known = runs[case].factors.get(name)
+            factor = runs[case].factors.get(name)
             key = tuple(row.get(outer) for outer in above)
-            own[case] = (key, known.value if known else "")
-            groups.setdefault(key, set()).add(own[case][1])
+            nested[case] = (key, factor.value if factor else "")
+            groups.setdefault(key, set()).add(nested[case][1])
         if any(len(values) > 1 for values in groups.values()):
-            for case, (key, value) in own.items():
+            for case, (key, value) in nested.items():
                 rows[case][name] = value if len(groups[key]) > 1 else ""

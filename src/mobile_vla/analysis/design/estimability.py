@@ -18,7 +18,7 @@ from mobile_vla.analysis.design.design_matrix import (
     tabulate,
     vectors,
 )
-from mobile_vla.analysis.design.next_experiments import fewest
+from mobile_vla.analysis.design.next_experiments import minimal_additional_cases
 from mobile_vla.analysis.design.row_reduction import Span
 from mobile_vla.analysis.model import Answer, Design
 from mobile_vla.evidence.model import CaseView
@@ -34,7 +34,7 @@ def study_design(
     """What the study's finished cases can tell, and what to add. `seconds_per_step`: measured."""
     table = tabulate(cases, nuisance)
     answers = [_answer(question, table) for question in questions]
-    further, smallest = fewest(cases, questions, answers, table, seconds_per_step)
+    further, smallest = minimal_additional_cases(cases, questions, answers, table, seconds_per_step)
     levels = levels_of(table.rows.values())
     varied = {name: sorted(values) for name, values in levels.items() if len(values) > 1}
     return Design(
@@ -64,8 +64,8 @@ def _answer(question: Question, table: Table) -> Answer:
     factor = question.factor
     a, b = first.get(factor, "unknown"), second.get(factor, "unknown")
     rows = list(table.rows.values())
-    seen = {row[factor] for row in rows}
-    lacking = [level for level in (a, b) if level not in seen]
+    levels = {row[factor] for row in rows}
+    lacking = [level for level in (a, b) if level not in levels]
     span = Span(vectors(rows, first))
     answered = not lacking and a != b and span.holds({(factor, b): 1})
     tied = [] if lacking or answered else tied_with(rows, first, factor, b)

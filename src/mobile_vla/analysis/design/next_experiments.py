@@ -39,7 +39,7 @@ class Candidate:
         return int(self.row["optimiser_steps"])
 
 
-def fewest(
+def minimal_additional_cases(
     cases: Sequence[CaseView],
     questions: Sequence[Question],
     answers: Sequence[Answer],
@@ -58,39 +58,46 @@ def fewest(
     ]
     candidates = _candidates(cases, open_questions, table)
     chosen, smallest = _search(table, candidates, [answer for _, answer in open_questions])
-    wanted = [answer for _, answer in open_questions]
-    return [_missing(one, chosen, wanted, table, seconds_per_step) for one in chosen], smallest
+    answers = [answer for _, answer in open_questions]
+    return [
+        _missing(candidate, chosen, answers, table, seconds_per_step) for candidate in chosen
+    ], smallest
 
 
 def _candidates(
-    cases: Sequence[CaseView], asked: Sequence[tuple[Question, Answer]], table: Table
+    cases: Sequence[CaseView], questions: Sequence[tuple[Question, Answer]], table: Table
 ) -> list[Candidate]:
     """Planned cases that have not finished, then each arm with the other's level."""
-    found = [
+    cases_to_run = [
         Candidate(case.name, table.planned[case.name])
         for case in cases
         if case.name in table.planned and case.name not in table.rows
     ]
-    for question, answer in asked:
+    for question, answer in questions:
         for case, level in zip(question.pair, (answer.b, answer.a), strict=True):
             row = table.row(case)
             if row:
-                found.append(Candidate(None, row | {answer.factor: level}))
-    known = list(table.rows.values())
-    different = [one for one in found if one.name is not None or one.row not in known]
+                cases_to_run.append(Candidate(None, row | {answer.factor: level}))
+    finished = list(table.rows.values())
+    different = [
+        candidate
+        for candidate in cases_to_run
+        if candidate.name is not None or candidate.row not in finished
+    ]
     return [
-        one
-        for place, one in enumerate(different)
-        if one.name is not None or one.row not in [other.row for other in different[:place]]
+        candidate
+        for place, candidate in enumerate(different)
+        if candidate.name is not None
+        or candidate.row not in [other.row for other in different[:place]]
     ]
 
 
 def _search(
-    table: Table, candidates: Sequence[Candidate], wanted: Sequence[Answer]
+    table: Table, candidates: Sequence[Candidate], answers: Sequence[Answer]
 ) -> tuple[list[Candidate], bool]:
-    if not wanted or not candidates:
+    if not answers or not candidates:
         return [], True
-    sums = _Sums(table, candidates, wanted)
+    sums = _Sums(table, candidates, answers)
     for size in range(sums.least, len(candidates) + 1):
         if math.comb(len(candidates), size) > MOST_SETS:
             return sums.without_idle(), False
@@ -105,18 +112,18 @@ class _Sums:
     """The finished rows' span, the candidates' vectors, and the contrasts that they can reach."""
 
     def __init__(
-        self, table: Table, candidates: Sequence[Candidate], wanted: Sequence[Answer]
+        self, table: Table, candidates: Sequence[Candidate], answers: Sequence[Answer]
     ) -> None:
-        every = [*table.rows.values(), *(one.row for one in candidates)]
-        listed = list(vectors(every, {}))
-        reference = {name: levels[0] for name, levels in levels_of(every).items()}
+        rows = [*table.rows.values(), *(candidate.row for candidate in candidates)]
+        listed = list(vectors(rows, {}))
+        reference = {name: levels[0] for name, levels in levels_of(rows).items()}
         self.span: Span[Level] = Span(listed[: len(table.rows)])
         self.more = listed[len(table.rows) :]
         self.candidates = candidates
-        whole = Span(listed)
-        told = [(answer, _contrast(answer, reference[answer.factor])) for answer in wanted]
-        self.answers = [answer for answer, goal in told if whole.holds(goal)]
-        self.goals = [goal for _, goal in told if whole.holds(goal)]
+        span = Span(listed)
+        contrasts = [(answer, _contrast(answer, reference[answer.factor])) for answer in answers]
+        self.answers = [answer for answer, goal in contrasts if span.holds(goal)]
+        self.goals = [goal for _, goal in contrasts if span.holds(goal)]
         grown = self.span.copy()
         self.least = sum(grown.add(goal) for goal in self.goals)
         """A row adds one to the rank at most, so no fewer can do."""
@@ -132,8 +139,8 @@ class _Sums:
         """All candidates, less each that the others can do without, the last first."""
         chosen = list(range(len(self.candidates)))
         for number in reversed(range(len(self.candidates))):
-            rest = [other for other in chosen if other != number]
-            chosen = rest if self.suffice(rest) else chosen
+            others = [other for other in chosen if other != number]
+            chosen = others if self.suffice(others) else chosen
         return [self.candidates[number] for number in chosen]
 
 
@@ -147,34 +154,40 @@ def _rank(
     chosen: Sequence[Candidate], answers: Sequence[Answer], table: Table
 ) -> tuple[int, int, int]:
     indirect = sum(not _used(answer, chosen, table) for answer in answers)
-    return indirect, sum(one.name is None for one in chosen), sum(one.steps for one in chosen)
+    return (
+        indirect,
+        sum(candidate.name is None for candidate in chosen),
+        sum(candidate.steps for candidate in chosen),
+    )
 
 
 def _used(answer: Answer, chosen: Sequence[Candidate], table: Table) -> set[str]:
     """Keys of the cases in pairs that would answer directly, finished and chosen together."""
-    rows = table.rows | {_key(one, place): one.row for place, one in enumerate(chosen)}
+    rows = table.rows | {
+        _key(candidate, place): candidate.row for place, candidate in enumerate(chosen)
+    }
     pairs = direct_pairs(rows, answer.factor, answer.a, answer.b)
     return {name for pair in pairs for name in pair}
 
 
-def _key(one: Candidate, place: int) -> str:
-    return one.name or f"\0{place}"
+def _key(candidate: Candidate, place: int) -> str:
+    return candidate.name or f"\0{place}"
 
 
 def _missing(
-    one: Candidate,
+    candidate: Candidate,
     chosen: Sequence[Candidate],
-    wanted: Sequence[Answer],
+    answers: Sequence[Answer],
     table: Table,
     seconds_per_step: float | None,
 ) -> Missing:
-    key = _key(one, list(chosen).index(one))
-    serves = [answer for answer in wanted if key in _used(answer, chosen, table)] or wanted
+    key = _key(candidate, list(chosen).index(candidate))
+    serves = [answer for answer in answers if key in _used(answer, chosen, table)] or answers
     return Missing(
-        case=one.name,
-        description={name: one.row[name] for name in SHOWN if name in one.row},
+        case=candidate.name,
+        description={name: candidate.row[name] for name in SHOWN if name in candidate.row},
         parts=list(dict.fromkeys(map(_part, serves))),
-        seconds=cost(one.steps, seconds_per_step),
+        seconds=cost(candidate.steps, seconds_per_step),
     )
 
 
