@@ -19,7 +19,7 @@ from mobile_vla.episodes.filename_pattern import Naming
 from mobile_vla.episodes.formats import hdf5_strings as texts
 from mobile_vla.episodes.formats.detect_format import find_sources
 from mobile_vla.episodes.formats.hdf5 import read_episode, write_episode
-from mobile_vla.episodes.formats.import_source import Choice
+from mobile_vla.episodes.formats.import_source import ImportOptions
 from mobile_vla.episodes.frame_store import open_frames, store_folder
 from mobile_vla.episodes.import_dataset import LEDGER_FILE, import_episodes, read_ledger
 from mobile_vla.episodes.manifest import read_manifest, write_manifest
@@ -27,8 +27,8 @@ from mobile_vla.episodes.quality.run import check_folder
 from mobile_vla.messages.errors import UserError
 
 
-def bring(source: Path, folder: Path, choice: Choice | None = None, **options):
-    sources, cache = find_sources(source, choice or Choice()), folder.parent / "cache"
+def bring(source: Path, folder: Path, choice: ImportOptions | None = None, **options):
+    sources, cache = find_sources(source, choice or ImportOptions()), folder.parent / "cache"
     return import_episodes(sources, folder, seed=1, size=8, cache_dir=cache, **options)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from mobile_vla.study.load_study import find_study, load_study
 
 if TYPE_CHECKING:
     from mobile_vla.episodes.filename_pattern import Naming
-    from mobile_vla.episodes.findings import Finding
+    from mobile_vla.episodes.findings import Finding, FindingRow
     from mobile_vla.episodes.quality.run import CheckReport
     from mobile_vla.study.models import Study
 
@@ -51,14 +52,14 @@ def show(options: argparse.Namespace) -> None:
     episode = read_episode(file)
     draw_episode(episode, picture)
     if options.json:
-        told = {"frames": len(episode), "step": episode.step, "instruction": episode.instruction}
-        print_json({"picture": picture, "episode": episode.id, **told})
+        answer = {"frames": len(episode), "step": episode.step, "instruction": episode.instruction}
+        print_json({"picture": picture, "episode": episode.id, **answer})
     else:
         print(picture)
 
 
 def check(options: argparse.Namespace) -> int:
-    """Say what is wrong with the episodes of a folder; 1 where it would spoil training."""
+    """Report what is wrong with the episodes of a folder; 1 where it would spoil training."""
     from mobile_vla.episodes.quality.run import check_folder
     from mobile_vla.episodes.scan_folder import default_jobs
 
@@ -71,6 +72,7 @@ def check(options: argparse.Namespace) -> int:
             naming=study_naming(study),
             full_speed=study.robot.full_speed,
             strips=options.html is not None,
+            follow_external=options.follow_external,
             jobs=options.jobs or default_jobs(),
             progress=report,
         )
@@ -86,16 +88,18 @@ def check(options: argparse.Namespace) -> int:
 
 
 def import_(options: argparse.Namespace) -> None:
-    """Take recordings into a data set."""
+    """Import recordings into a data set."""
     from mobile_vla.episodes.formats.detect_format import find_sources
-    from mobile_vla.episodes.formats.import_source import Choice
+    from mobile_vla.episodes.formats.import_source import ImportOptions
     from mobile_vla.episodes.import_dataset import import_episodes
     from mobile_vla.episodes.scan_folder import default_jobs
     from mobile_vla.runs.workspace import Workspace
 
     naming = study_naming(load_study(find_study(options.study)))
-    choice = Choice(options.camera, options.command, options.step, options.instruction)
-    sources = find_sources(Path(options.source), choice, naming)
+    import_options = ImportOptions(
+        options.camera, options.command, options.step, options.instruction, options.follow_external
+    )
+    sources = find_sources(Path(options.source), import_options, naming)
     with progress("importing episodes") as report:
         imported = import_episodes(
             sources,
@@ -109,7 +113,7 @@ def import_(options: argparse.Namespace) -> None:
             progress=report,
         )
     if options.json:
-        print_json(imported)
+        print_json(imported.answer)
         return
     print_findings(imported.findings)
     counts = imported.manifest.counts()
@@ -122,7 +126,7 @@ def import_(options: argparse.Namespace) -> None:
 
 
 def diff(options: argparse.Namespace) -> int:
-    """Say how the second data set differs from the first; 1 where it does."""
+    """Report how the second data set differs from the first; 1 where it does."""
     from mobile_vla.episodes.dataset_diff import describe, diff_manifests
     from mobile_vla.episodes.manifest import read_manifest
 
@@ -151,7 +155,7 @@ def export(options: argparse.Namespace) -> None:
 
 
 def study_naming(study: Study) -> Naming:
-    """How the study names its episode files."""
+    """The pattern of the study's episode file names."""
     from mobile_vla.episodes.filename_pattern import LAB_NAMES, Naming
 
     names = study.data.file_names
@@ -184,8 +188,8 @@ def _print_check(report: CheckReport) -> None:
     print("Something would spoil training." if report.spoils else "Nothing spoils training.")
 
 
-def print_findings(findings: list[Finding]) -> None:
-    """One line each: whether it spoils training, its check, its episode, what is wrong."""
+def print_findings(findings: Sequence[Finding | FindingRow]) -> None:
+    """Print a line for each finding: whether it spoils training, its check, episode and reason."""
     for finding in findings:
         mark = "spoils" if finding.spoils else "note"
         subject = finding.episode or "the data set"

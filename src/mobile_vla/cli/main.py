@@ -239,7 +239,10 @@ def _import_episodes(actions: argparse._SubParsersAction) -> None:
     taken.add_argument("--camera", help="which camera, where a recording has several")
     taken.add_argument("--command", default="/cmd_vel", help="a ROS bag's topic of velocities")
     taken.add_argument("--step", type=_seconds, default=0.4, help="of pictures and bags, in s")
-    taken.add_argument("--instruction", help="what was told where pictures or bags do not say it")
+    taken.add_argument("--instruction", help="for recordings that have none")
+    taken.add_argument(
+        "--follow-external", action="store_true", help="read HDF5 data that stand in other files"
+    )
     taken.add_argument("--jobs", type=_count, help="processes (default: one a core)")
     taken.add_argument("--study", default="left_right", help="its file names hold")
     taken.add_argument("--workspace", default="workspace", metavar="DIR", help="keeps the frames")
@@ -255,6 +258,9 @@ def _check_episodes(actions: argparse._SubParsersAction) -> None:
     check.add_argument("--html", metavar="FILE", help="write a contact sheet")
     check.add_argument("--lang", choices=("en", "ko"), help="the contact sheet's (default: en)")
     check.add_argument("--jobs", type=_count, help="processes (default: one a core)")
+    check.add_argument(
+        "--follow-external", action="store_true", help="read HDF5 data that stand in other files"
+    )
     check.add_argument("--study", default="left_right", help="its file names and full speed hold")
     _json(check)
     diff = _command(
