@@ -117,8 +117,9 @@ def import_(options: argparse.Namespace) -> None:
         return
     print_findings(imported.findings)
     counts = imported.manifest.counts()
+    left_out = sum(bool(finding.episode) for finding in imported.findings)
     print(
-        f"{sources.kind}: {imported.new} episodes taken in, {len(imported.findings)} left out; "
+        f"{sources.kind}: {imported.new} episodes taken in, {left_out} left out; "
         f"{options.folder} now holds {len(imported.manifest.episodes)} "
         f"({', '.join(f'{n} {direction}' for direction, n in sorted(counts.items()))}), "
         f"identity {imported.manifest.hash[:16]}"

@@ -78,17 +78,24 @@ def read_actions(path: Path) -> np.ndarray:
 def is_native(path: Path, *, with_instruction: bool = False) -> bool:
     """Whether a data set can hold the file itself, without conversion.
 
-    It cannot where `images` are encoded or stand in another file, or where an instruction is
-    needed and there is none. A damaged file counts as native: reading it says what is wrong.
+    It cannot where `images` are encoded, where data stand in another file, or where an
+    instruction is needed and there is none.
+
+    Raises:
+        EpisodeError: the file cannot be opened, or a dataset is missing.
     """
     try:
         with opened(path) as file:
             reader = _Reader(path, file)
             if reader.dataset(IMAGES).ndim != 4 or reader.dataset(ACTIONS).ndim != 2:
                 return False
+            for name in (EVENTS, INSTRUCTION):
+                find_object(path, file, name)
             return not with_instruction or bool(reader.instruction(len(reader.dataset(ACTIONS))))
     except EpisodeError as error:
-        return error.check != "outside"
+        if error.check != "outside":
+            raise
+        return False
 
 
 def write_episode(path: Path, episode: Episode, *, compression: str | None = None) -> None:

@@ -49,6 +49,7 @@ class _Resolver:
             node = step
         if isinstance(node, h5py.Dataset):
             self._refuse_external_data(node)
+            return _beside_its_file(node) if node.external else node
         return node
 
     def _step(self, group: h5py.Group, part: str) -> h5py.Dataset | h5py.Group | None:
@@ -87,3 +88,18 @@ class _Resolver:
         if not self.follow_external or not target.is_file():
             why = reason("episode.outside_file", name=self.name, target=name)
             raise EpisodeError(self.path, why, "outside")
+
+
+def _beside_its_file(data: h5py.Dataset) -> h5py.Dataset:
+    """A dataset of external storage whose relative file names count from its own folder.
+
+    HDF5 itself would start from the working directory, and keeps that for an open dataset.
+    """
+    import h5py
+    from h5py import h5d, h5p
+
+    access = h5p.create(h5p.DATASET_ACCESS)
+    access.set_efile_prefix(b"${ORIGIN}")
+    file, name = data.file, data.name.encode()
+    data.id.close()
+    return h5py.Dataset(h5d.open(file.id, name, access))

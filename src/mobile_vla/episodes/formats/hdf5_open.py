@@ -79,9 +79,9 @@ def _why_not_opened(path: Path, error: str) -> tuple[Reason, Check]:
     if "truncated" in error:
         return reason("episode.cut_off"), "truncated"
     if "unable to lock file" in error and "errno = 11" in error:
-        return reason("episode.being_written"), "changed"
+        return reason("episode.being_written"), "unreadable"
     if "already open for" in error:
-        return reason("episode.not_closed", file=path.name), "changed"
+        return reason("episode.not_closed", file=path.name), "unreadable"
     if (stand_in := placeholder(path)) is not None:
         return stand_in, "not_an_episode"
     if _has_signature(path):

@@ -28,6 +28,7 @@ EPISODE_NUMBERS = ("episode_index", "length", "data/chunk_index", "data/file_ind
 """Columns that every row of meta/episodes must have."""
 TURNS_IN_DEGREES = "lekiwi"
 """Robots, by the beginning of their type, whose turning is in degrees a second."""
+MAX_FPS = 1000
 MAX_WIDTH = 12
 """Digits to which a path template may pad a number."""
 TEMPLATE_FIELDS = {"video_key": "x", "chunk_index": 0, "file_index": 0}
@@ -60,7 +61,7 @@ def read_info(path: Path) -> LeRobotInfo:
         version, features = str(info["codebase_version"]), info["features"]
         if not all(isinstance(feature, dict) for feature in features.values()):
             raise KeyError("features")
-        if not info["fps"] > 0:
+        if not 0 < info["fps"] <= MAX_FPS:
             raise KeyError("fps")
         _refuse_other_layouts(path, version, info.get("storage_format"))
         data_path, video_path = info["data_path"], info.get("video_path") or ""

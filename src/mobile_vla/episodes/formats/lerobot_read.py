@@ -18,6 +18,7 @@ from mobile_vla.episodes.direction import without_direction
 from mobile_vla.episodes.episode import Episode
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.formats.hdf5 import EVENTS
+from mobile_vla.episodes.formats.hdf5_open import placeholder
 from mobile_vla.episodes.formats.import_source import (
     ImportOptions,
     Source,
@@ -116,7 +117,7 @@ class LeRobotSource:
         Direction words of the data set's name are left out: they say nothing about an episode.
         """
         exported = self.row.get(OUR_ID)
-        if exported and Path(exported).name == exported:
+        if isinstance(exported, str) and exported and Path(exported).name == exported:
             return f"{exported}.h5"
         folder = self.info.root.absolute().name
         stem = without_direction(folder)
@@ -157,6 +158,7 @@ class LeRobotSource:
         length, where = self.row["length"], Path(self.origin)
         refuse_too_long(where, length)
         try:
+            self._refuse_placeholders()
             table = self._table()
             actions = finite_actions(where, table["action"].to_pylist())
             if len(actions) != length:
@@ -176,6 +178,11 @@ class LeRobotSource:
             step=round(1 / self.info.fps, 9),
             event_types=self._events(),
         )
+
+    def _refuse_placeholders(self) -> None:
+        for file in (self._data_file(), *([self._video_file()] if self.video else [])):
+            if (why := placeholder(file)) is not None:
+                raise EpisodeError(file, why, "not_an_episode")
 
     def _instruction(self, table: Any) -> str:
         """The task of the episode's frames, which meta/episodes must not contradict."""

@@ -19,13 +19,17 @@ def read_frames(path: Path, start: float, count: int, fps: float) -> Iterator[np
     """The (H, W, 3) uint8 RGB frames at `start` s, `start` + 1 / fps …
 
     Raises:
-        ValueError: the video holds no frame within half a step of one of these times.
+        ValueError: the video does not begin at 0 s, or holds no frame within half a step of one
+            of these times.
         OSError: it cannot be read.
     """
     av = need("av", "lerobot")
     count_read = 0
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
+        first = float((stream.start_time or 0) * stream.time_base)
+        if abs(first) > 0.5 / fps:
+            raise ValueError(f"its first frame is at {first:.3f} s, where 0 s is expected")
         container.seek(max(0, round(start / stream.time_base)), stream=stream, backward=True)
         for frame in container.decode(stream):
             expected = start + count_read / fps
