@@ -14,7 +14,7 @@ from mobile_vla.episodes.dataset import build_manifest, load_dataset
 from mobile_vla.episodes.export_lerobot import export_lerobot
 from mobile_vla.episodes.formats.detect_format import find_sources
 from mobile_vla.episodes.formats.hdf5 import write_episode
-from mobile_vla.episodes.formats.import_source import ImportOptions
+from mobile_vla.episodes.formats.import_source import RecordingOptions
 from mobile_vla.episodes.formats.lerobot_files import CAMERA
 from mobile_vla.episodes.formats.lerobot_meta import check_template
 from mobile_vla.episodes.import_dataset import ImportResult, import_episodes
@@ -49,7 +49,7 @@ class Set:
 
     def bring(self, **options: Any) -> ImportResult:
         folder = self.folder.parent / "data"
-        sources = find_sources(self.folder, ImportOptions(**options))
+        sources = find_sources(self.folder, RecordingOptions(**options))
         return import_episodes(sources, folder, seed=1, size=8, cache_dir=folder.parent / "cache")
 
     def texts(self) -> list[str]:

@@ -17,7 +17,7 @@ from mobile_vla.cli.main import main
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.formats.detect_format import find_sources
 from mobile_vla.episodes.formats.hdf5 import is_native, read_actions, read_episode, write_episode
-from mobile_vla.episodes.formats.import_source import ImportOptions
+from mobile_vla.episodes.formats.import_source import RecordingOptions
 from mobile_vla.episodes.formats.validation import EpisodeError
 from mobile_vla.episodes.import_dataset import import_episodes
 from mobile_vla.episodes.quality.run import check_folder
@@ -45,7 +45,7 @@ def record(path: Path, images: object = PICTURES, **others: object) -> Path:
 
 
 def bring(source: Path, folder: Path, **options):
-    sources = find_sources(source, ImportOptions(**options))
+    sources = find_sources(source, RecordingOptions(**options))
     return import_episodes(sources, folder, seed=1, size=8, cache_dir=folder.parent / "cache")
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.formats.detect_format import find_sources
-from mobile_vla.episodes.formats.import_source import ImportOptions
+from mobile_vla.episodes.formats.import_source import RecordingOptions
 from mobile_vla.episodes.formats.ros_images import image_pixels
 from mobile_vla.episodes.formats.rosbag import BagSource
 from mobile_vla.episodes.formats.validation import EpisodeError
@@ -93,7 +93,7 @@ def drive(side: float) -> tuple[np.ndarray, list]:
 def test_frames_and_the_commands_in_force(tmp_path: Path, mcap, encoding) -> None:
     frames, commands = drive(1)
     write_bag(tmp_path / "bag", frames, commands, mcap=mcap, encoding=encoding, text="go left")
-    episode = BagSource(tmp_path / "bag", ImportOptions()).read()
+    episode = BagSource(tmp_path / "bag", RecordingOptions()).read()
     np.testing.assert_array_equal(episode.images, frames)
     side = [0, 0, 1.15, 1.15, 0, 0]
     expected = np.array([[0] + [1.15] * 5, side, [0, 0, 0.1, 0.1, 0, 0]]).T
@@ -109,7 +109,7 @@ def test_a_folder_of_bags_becomes_a_data_set(tmp_path: Path) -> None:
     database = next((tmp_path / "bags" / "damaged").glob("*.db3"))
     database.write_bytes(database.read_bytes()[:5000])
     imported = import_episodes(
-        find_sources(tmp_path / "bags", ImportOptions()), tmp_path / "data", seed=1, size=8,
+        find_sources(tmp_path / "bags", RecordingOptions()), tmp_path / "data", seed=1, size=8,
         cache_dir=tmp_path / "cache",
     )  # fmt: skip
     assert imported.manifest.counts() == {"left": 1, "right": 1}
@@ -132,7 +132,7 @@ def test_damaged_bytes_anywhere_are_an_episode_error_or_harmless(tmp_path: Path,
                 data[place] = rng.integers(256)
             file.write_bytes(data)
             with contextlib.suppress(EpisodeError):
-                assert len(BagSource(tmp_path / "bag", ImportOptions()).read()) > 0
+                assert len(BagSource(tmp_path / "bag", RecordingOptions()).read()) > 0
         file.write_bytes(whole)
 
 
@@ -140,13 +140,13 @@ def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     frames, commands = drive(1)
     write_bag(tmp_path / "two", frames, commands, camera=2)
     with pytest.raises(EpisodeError, match="/camera0, /camera1; choose one with --camera"):
-        BagSource(tmp_path / "two", ImportOptions()).read()
-    assert len(BagSource(tmp_path / "two", ImportOptions(camera="/camera1")).read()) == 6
+        BagSource(tmp_path / "two", RecordingOptions()).read()
+    assert len(BagSource(tmp_path / "two", RecordingOptions(camera="/camera1")).read()) == 6
     with pytest.raises(EpisodeError, match="choose one with --command"):
-        BagSource(tmp_path / "two", ImportOptions(camera="/camera1", command="/drive")).read()
+        BagSource(tmp_path / "two", RecordingOptions(camera="/camera1", command="/drive")).read()
     write_bag(tmp_path / "depth", frames, commands, encoding="16UC1")
     with pytest.raises(EpisodeError, match="pictures in 16UC1"):
-        BagSource(tmp_path / "depth", ImportOptions()).read()
+        BagSource(tmp_path / "depth", RecordingOptions()).read()
 
 
 def test_more_frames_than_an_episode_can_have_are_refused(tmp_path: Path) -> None:
@@ -154,10 +154,10 @@ def test_more_frames_than_an_episode_can_have_are_refused(tmp_path: Path) -> Non
     frames, commands = drive(1)
     for name, steps in (("longest", 9_999), ("one_more", 10_000), ("hours", 50_000)):
         write_bag(tmp_path / name, frames, [*commands, (steps * STEP, 0.0, 0.0, 0.0)])
-    assert len(BagSource(tmp_path / "longest", ImportOptions()).read()) == 10_000
+    assert len(BagSource(tmp_path / "longest", RecordingOptions()).read()) == 10_000
     for name in ("one_more", "hours"):
         with pytest.raises(EpisodeError, match=f"{name} holds 10001 frames .*no episode") as found:
-            BagSource(tmp_path / name, ImportOptions()).read()
+            BagSource(tmp_path / name, RecordingOptions()).read()
         assert found.value.check == "too_long"
 
 
@@ -188,7 +188,7 @@ def test_a_storage_identifier_that_names_no_storage(tmp_path: Path, identifier) 
     text = metadata.read_text()
     assert "storage_identifier: mcap" in text
     metadata.write_text(text.replace("identifier: mcap", f"identifier: {identifier}"))
-    assert len(BagSource(bag, ImportOptions()).read()) == 6
+    assert len(BagSource(bag, RecordingOptions()).read()) == 6
 
 
 def cut(bag: Path, share: float) -> None:
@@ -261,7 +261,7 @@ def test_no_frame_stands_after_the_last_message(tmp_path: Path, last, frames) ->
     """Pictures end at 5 steps; a later command keeps the last picture until it comes."""
     images, commands = drive(1)
     write_bag(tmp_path / "bag", images, [*commands, (last, 0.0, 0.0, 0.0)])
-    assert len(BagSource(tmp_path / "bag", ImportOptions()).read()) == frames
+    assert len(BagSource(tmp_path / "bag", RecordingOptions()).read()) == frames
 
 
 def image_message(encoding: str, pixels: np.ndarray) -> SimpleNamespace:

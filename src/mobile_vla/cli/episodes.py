@@ -90,14 +90,21 @@ def check(options: argparse.Namespace) -> int:
 def import_(options: argparse.Namespace) -> None:
     """Import recordings into a data set."""
     from mobile_vla.episodes.formats.detect_format import find_sources
-    from mobile_vla.episodes.formats.import_source import ImportOptions
+    from mobile_vla.episodes.formats.import_source import RecordingOptions
+    from mobile_vla.episodes.formats.recording_map import NO_MAP, read_map
     from mobile_vla.episodes.import_dataset import import_episodes
     from mobile_vla.episodes.scan_folder import default_jobs
     from mobile_vla.runs.workspace import Workspace
 
     naming = study_naming(load_study(find_study(options.study)))
-    import_options = ImportOptions(
-        options.camera, options.command, options.step, options.instruction, options.follow_external
+    mapping = read_map(Path(options.map)) if options.map else NO_MAP
+    import_options = RecordingOptions(
+        camera=options.camera or mapping.images,
+        command=mapping.actions or options.command,
+        step=mapping.step or options.step,
+        instruction=options.instruction,
+        follow_external=options.follow_external,
+        mapping=mapping,
     )
     sources = find_sources(Path(options.source), import_options, naming)
     with progress("importing episodes") as report:
@@ -115,7 +122,7 @@ def import_(options: argparse.Namespace) -> None:
     if options.json:
         print_json(imported.answer)
         return
-    print_findings(imported.findings)
+    print_findings([*imported.findings, *imported.remarks])
     counts = imported.manifest.counts()
     left_out = sum(bool(finding.episode) for finding in imported.findings)
     print(

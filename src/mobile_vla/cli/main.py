@@ -243,6 +243,7 @@ def _import_episodes(actions: argparse._SubParsersAction) -> None:
     taken.add_argument(
         "--follow-external", action="store_true", help="read HDF5 data that stand in other files"
     )
+    taken.add_argument("--map", metavar="FILE", help="names of keys, columns, units (YAML)")
     taken.add_argument("--jobs", type=_count, help="processes (default: one a core)")
     taken.add_argument("--study", default="left_right", help="its file names hold")
     taken.add_argument("--workspace", default="workspace", metavar="DIR", help="keeps the frames")

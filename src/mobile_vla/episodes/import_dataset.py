@@ -25,6 +25,7 @@ from mobile_vla.episodes.formats.import_source import Source, Sources
 from mobile_vla.episodes.formats.validation import EpisodeError
 from mobile_vla.episodes.frame_store import add_to_store, store_folder, stored
 from mobile_vla.episodes.manifest import MANIFEST_FILE, Manifest, read_manifest, write_manifest
+from mobile_vla.episodes.quality.checks import check_episodes
 from mobile_vla.episodes.scan_folder import Progress, parallel_map
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.reason import reason
@@ -63,17 +64,25 @@ class ImportTarget:
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """The manifest, the number of new episodes, and a finding for each one left out."""
+    """The manifest, the number of new episodes, and a finding for each one left out.
+
+    `remarks` are findings of imported episodes that `mvla episodes check` calls spoiling.
+    """
 
     manifest: Manifest
     new: int
     findings: list[Finding]
+    remarks: list[Finding]
 
     @property
     def answer(self) -> dict[str, object]:
         """The JSON answer."""
-        rows = [finding_row(finding) for finding in self.findings]
-        return {"manifest": self.manifest, "new": self.new, "findings": rows}
+        return {
+            "manifest": self.manifest,
+            "new": self.new,
+            "findings": [finding_row(finding) for finding in self.findings],
+            "remarks": [finding_row(finding) for finding in self.remarks],
+        }
 
 
 def import_episodes(
@@ -125,7 +134,8 @@ def import_episodes(
     if not manifest.episodes:
         raise _nothing_usable([*findings, *rejected])
     write_manifest(folder, manifest)
-    return ImportResult(manifest, new, [*findings, *rejected])
+    remarks = _remarks(_summaries(ledger, target), manifest)
+    return ImportResult(manifest, new, [*findings, *rejected], remarks)
 
 
 def read_ledger(folder: Path) -> dict[str, LedgerEntry]:
@@ -221,11 +231,20 @@ def _pin_ledger(
     ledger: dict[str, LedgerEntry], target: ImportTarget, seed: int, split: bool
 ) -> tuple[Manifest, list[Finding]]:
     """The manifest of all imported episodes whose file exists, and what it leaves out."""
-    folder = target.folder
-    present = [row for row in ledger.values() if (folder / row.name).exists()]
-    episodes = [_summary(row, target.naming) for row in sorted(present, key=lambda row: row.name)]
+    folder, episodes = target.folder, _summaries(ledger, target)
     previous = read_manifest(folder) if (folder / MANIFEST_FILE).exists() else None
     return pin(episodes, name=folder.name, seed=seed, split=split, previous=previous)
+
+
+def _summaries(ledger: dict[str, LedgerEntry], target: ImportTarget) -> list[EpisodeSummary]:
+    present = [row for row in ledger.values() if (target.folder / row.name).exists()]
+    return [_summary(row, target.naming) for row in sorted(present, key=lambda row: row.name)]
+
+
+def _remarks(episodes: list[EpisodeSummary], manifest: Manifest) -> list[Finding]:
+    pinned = {row.source for row in manifest.episodes}
+    findings = check_episodes([episode for episode in episodes if episode.source in pinned])
+    return [finding for finding in findings if finding.spoils]
 
 
 def _nothing_usable(findings: list[Finding]) -> UserError:

@@ -15,11 +15,12 @@ from mobile_vla.episodes.formats.hdf5 import is_native, read_episode
 from mobile_vla.episodes.formats.hdf5_open import refuse_unopenable
 from mobile_vla.episodes.formats.import_source import (
     DEFAULT_OPTIONS,
-    ImportOptions,
+    RecordingOptions,
     Sources,
     file_stamp,
     write_imported,
 )
+from mobile_vla.episodes.formats.recording_map import NO_MAP
 from mobile_vla.episodes.formats.validation import EpisodeError
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.reason import reason
@@ -29,7 +30,7 @@ BAG_FILES = ("metadata.yaml", "*.mcap", "*.db3", "*.db3.zstd", "*.mcap.zstd", "*
 
 
 def find_sources(
-    path: Path, options: ImportOptions = DEFAULT_OPTIONS, naming: Naming = LAB_NAMES
+    path: Path, options: RecordingOptions = DEFAULT_OPTIONS, naming: Naming = LAB_NAMES
 ) -> Sources:
     """The recordings below `path`, recognised by their files.
 
@@ -72,7 +73,7 @@ class Hdf5Source:
 
     path: Path
     name: str
-    options: ImportOptions = DEFAULT_OPTIONS
+    options: RecordingOptions = DEFAULT_OPTIONS
 
     @property
     def origin(self) -> str:
@@ -87,9 +88,12 @@ class Hdf5Source:
     def write_to(self, file: Path) -> Episode:
         """See `Source.write_to`. A linked or copied file is read in its new place."""
         refuse_unopenable(self.path)
-        instruction = self.options.instruction
-        if not is_native(self.path, with_instruction=bool(instruction)):
-            episode = read_episode(self.path, follow_external=self.options.follow_external)
+        options, instruction = self.options, self.options.instruction
+        mapped = options.mapping != NO_MAP
+        if mapped or not is_native(self.path, with_instruction=bool(instruction)):
+            episode = read_episode(
+                self.path, follow_external=options.follow_external, mapping=options.mapping
+            )
             text = episode.instruction or instruction or ""
             return write_imported(file, replace(episode, instruction=text))
         with written_beside(file) as beside:

@@ -14,6 +14,7 @@ from mobile_vla.episodes.formats.hdf5_links import find_object
 from mobile_vla.episodes.formats.hdf5_open import opened
 from mobile_vla.episodes.formats.hdf5_strings import read_in_process
 from mobile_vla.episodes.formats.pictures import read_picture
+from mobile_vla.episodes.formats.recording_map import NO_MAP, RecordingMap
 from mobile_vla.episodes.formats.validation import (
     EpisodeError,
     finite_actions,
@@ -36,11 +37,13 @@ ENCODED = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM")
 """First bytes of JPEG, PNG and BMP pictures."""
 
 
-def read_episode(path: Path, *, follow_external: bool = False) -> Episode:
+def read_episode(
+    path: Path, *, follow_external: bool = False, mapping: RecordingMap = NO_MAP
+) -> Episode:
     """Read one episode.
 
     `images` may also be T encoded pictures (JPEG, PNG): padded rows, byte strings or vlen bytes.
-    Data in other files is refused unless `follow_external`.
+    Data in other files is refused unless `follow_external`; `mapping` names other keys and columns.
 
     Raises:
         EpisodeError: not readable as HDF5, a dataset missing, of wrong rank or type, lengths that
@@ -48,7 +51,7 @@ def read_episode(path: Path, *, follow_external: bool = False) -> Episode:
             while it was read.
     """
     with opened(path) as file:
-        reader = _Reader(path, file, follow_external)
+        reader = _Reader(path, file, follow_external, mapping)
         actions = reader.actions()
         images = reader.images(len(actions))
         events = reader.texts(EVENTS, len(actions))
@@ -127,8 +130,15 @@ def _fixed(texts: Iterable[str]) -> np.ndarray:
 class _Reader:
     """One open file; every method raises `EpisodeError` about it."""
 
-    def __init__(self, path: Path, file: h5py.File, follow_external: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        file: h5py.File,
+        follow_external: bool = False,
+        mapping: RecordingMap = NO_MAP,
+    ) -> None:
         self.path, self.file, self.follow_external = path, file, follow_external
+        self.mapping = mapping
 
     def dataset(self, name: str) -> h5py.Dataset:
         import h5py
@@ -139,24 +149,31 @@ class _Reader:
         return data
 
     def actions(self) -> np.ndarray:
-        data = self.dataset(ACTIONS)
-        if data.ndim != 2 or data.shape[1] not in (2, 3) or data.dtype.kind not in "fiu":
-            raise self._wrong(ACTIONS, data, "(T, 2 or 3) float")
-        refuse_too_long(self.path, len(data))
-        return finite_actions(self.path, data[()])
+        name, mapped = self.mapping.actions or ACTIONS, self.mapping.has_columns
+        data = self.dataset(name)
+        if data.ndim != 2 or data.dtype.kind not in "fiu" or data.shape[1] == 0:
+            raise self._wrong(name, data, "(T, 2 or 3) float")
+        if data.shape[1] not in (2, 3) and not mapped:
+            raise self._wrong(name, data, "(T, 2 or 3) float")
+        refuse_too_long(self.path, len(data), data.shape[1] * 4)
+        actions = data[()]
+        if mapped:
+            actions = self.mapping.velocities(self.path, actions)
+        return finite_actions(self.path, actions)
 
     def images(self, actions: int) -> np.ndarray:
-        data = self.dataset(IMAGES)
+        name = self.mapping.images or IMAGES
+        data = self.dataset(name)
         encoded = data.ndim < 3
         if not encoded and (
             data.ndim != 4 or data.shape[3] != 3 or data.dtype != np.uint8 or 0 in data.shape
         ):
-            raise self._wrong(IMAGES, data, "(T, H, W, 3) uint8")
+            raise self._wrong(name, data, "(T, H, W, 3) uint8")
         rows = len(data) if data.ndim else 0
         if encoded:
             first = next(self._encoded(data), b"")
             if not first.startswith(ENCODED):
-                raise self._wrong(IMAGES, data, "(T, H, W, 3) uint8")
+                raise self._wrong(name, data, "(T, H, W, 3) uint8")
         if rows != actions:
             why = reason("episode.lengths_differ", images=rows, actions=actions)
             raise EpisodeError(self.path, why)
@@ -181,7 +198,8 @@ class _Reader:
 
     def instruction(self, frames: int) -> str:
         """The one instruction of `frames` frames; "" where the file has none."""
-        texts = self.texts(INSTRUCTION, frames, single=True) or self._attribute_texts()
+        name = self.mapping.instruction or INSTRUCTION
+        texts = self.texts(name, frames, single=True) or self._attribute_texts()
         if len(set(texts)) > 1:
             why = reason("episode.several_instructions", count=len(set(texts)))
             raise EpisodeError(self.path, why)
@@ -209,7 +227,8 @@ class _Reader:
     def _attribute_texts(self) -> tuple[str, ...]:
         import h5py
 
-        for name in INSTRUCTION_ATTRIBUTES:
+        chosen = self.mapping.instruction
+        for name in (chosen,) if chosen else INSTRUCTION_ATTRIBUTES:
             if name not in self.file.attrs:
                 continue
             text = h5py.check_string_dtype(self.file.attrs.get_id(name).dtype)
@@ -228,8 +247,8 @@ class _Reader:
 
     def step(self) -> float:
         attributes = self.file.attrs
-        if STEP not in attributes:
-            return STEP_SECONDS
+        if self.mapping.step is not None or STEP not in attributes:
+            return self.mapping.step or STEP_SECONDS
         kind = attributes.get_id(STEP)
         if kind.shape != () or kind.dtype.kind not in "fiu" or not 0 < attributes[STEP] < 60:
             raise EpisodeError(self.path, reason("episode.step_seconds", name=STEP))

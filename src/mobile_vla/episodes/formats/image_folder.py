@@ -18,7 +18,7 @@ import numpy as np
 
 from mobile_vla.episodes.episode import Episode
 from mobile_vla.episodes.formats.import_source import (
-    ImportOptions,
+    RecordingOptions,
     Source,
     Sources,
     folder_stamp,
@@ -26,6 +26,7 @@ from mobile_vla.episodes.formats.import_source import (
     write_imported,
 )
 from mobile_vla.episodes.formats.pictures import read_picture
+from mobile_vla.episodes.formats.recording_map import NO_MAP, ActionColumn, RecordingMap
 from mobile_vla.episodes.formats.validation import (
     MAX_FRAMES,
     EpisodeError,
@@ -42,12 +43,12 @@ SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 Row = dict[str, str]
 
 
-def picture_sources(path: Path, options: ImportOptions) -> Sources:
+def picture_sources(path: Path, options: RecordingOptions) -> Sources:
     """Every folder with an actions.csv, `path` itself or right below it."""
     single = (path / TABLE).is_file()
     folders, findings = ([path], []) if single else subfolders(path)
     episodes: list[Source] = [
-        PictureSource(folder, options.step, options.instruction)
+        PictureSource(folder, options.step, options.instruction, options.mapping)
         for folder in folders
         if (folder / TABLE).is_file()
     ]
@@ -61,6 +62,7 @@ class PictureSource:
     folder: Path
     step: float
     instruction: str | None
+    mapping: RecordingMap = NO_MAP
 
     @property
     def name(self) -> str:
@@ -90,7 +92,7 @@ class PictureSource:
         """
         rows = self._rows()
         actions = self._actions(rows)
-        texts = {text for row in rows if (text := (row.get("instruction") or "").strip())}
+        texts = {text for row in rows if (text := (row.get(self._text_column) or "").strip())}
         if len(texts) > 1:
             why = reason("episode.several_instructions", count=len(texts))
             raise EpisodeError(self.folder, why)
@@ -105,10 +107,18 @@ class PictureSource:
             event_types=events,
         )
 
+    @property
+    def _image_column(self) -> str:
+        return self.mapping.images or "image"
+
+    @property
+    def _text_column(self) -> str:
+        return self.mapping.instruction or "instruction"
+
     def _pictures(self, rows: list[Row]) -> Iterator[Path]:
         """Paths of the pictures; `\\` separates folders where no file has it in its name."""
         for row in rows:
-            name = (row["image"] or "").strip()
+            name = (row[self._image_column] or "").strip()
             if "\\" in name and not (self.folder / name).is_file():
                 name = name.replace("\\", "/")
             yield episode_path(self.folder, self.folder, name)
@@ -131,7 +141,8 @@ class PictureSource:
         return rows
 
     def _check_columns(self, table: Path, columns: list[str]) -> None:
-        missing = sorted({"image", *COLUMNS[:2]} - set(columns))
+        velocities = () if self.mapping.has_columns else COLUMNS[:2]
+        missing = sorted({self._image_column, *velocities} - set(columns))
         if not missing:
             return
         for separator, name in SEPARATORS.items():
@@ -144,9 +155,23 @@ class PictureSource:
 
     def _actions(self, rows: list[Row]) -> np.ndarray:
         columns = [name for name in COLUMNS if name in rows[0]]
+        if self.mapping.has_columns:
+            columns = self._mapped_columns(list(rows[0]))
         try:
             values = [[float(row[name]) for name in columns] for row in rows]
         except (ValueError, TypeError) as error:
             why = reason("episode.not_a_number", error=str(error))
             raise EpisodeError(self.folder / TABLE, why) from error
-        return finite_actions(self.folder / TABLE, values)
+        actions = finite_actions(self.folder / TABLE, values)
+        if not self.mapping.has_columns:
+            return actions
+        return self.mapping.velocities(self.folder / TABLE, actions, columns)
+
+    def _mapped_columns(self, present: list[str]) -> list[str]:
+        """The columns that the map names, so that only they must hold numbers."""
+        mapping, columns = self.mapping, []
+        for axis in (mapping.linear_x, mapping.linear_y, mapping.angular_z):
+            column = axis.column if isinstance(axis, ActionColumn) else axis
+            if column in present:
+                columns.append(str(column))
+        return columns

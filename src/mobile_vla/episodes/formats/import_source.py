@@ -10,6 +10,7 @@ from typing import Protocol
 from mobile_vla.episodes.episode import Episode
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.formats.hdf5 import write_episode
+from mobile_vla.episodes.formats.recording_map import NO_MAP, RecordingMap
 from mobile_vla.messages.reason import reason
 
 
@@ -46,11 +47,12 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
-class ImportOptions:
+class RecordingOptions:
     """Options of an import. Not every format uses each.
 
     `camera` and `command` choose a camera and a ROS topic, `step` is in s, `instruction` counts
-    where a recording has none, `follow_external` reads HDF5 data that stand in other files.
+    where a recording has none, `follow_external` reads HDF5 data that stand in other files,
+    `mapping` names keys and columns of other recorders.
     """
 
     camera: str | None = None
@@ -58,9 +60,10 @@ class ImportOptions:
     step: float = 0.4
     instruction: str | None = None
     follow_external: bool = False
+    mapping: RecordingMap = NO_MAP
 
 
-DEFAULT_OPTIONS = ImportOptions()
+DEFAULT_OPTIONS = RecordingOptions()
 
 
 def write_imported(file: Path, episode: Episode) -> Episode:

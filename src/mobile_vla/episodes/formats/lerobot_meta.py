@@ -13,10 +13,9 @@ from typing import Any
 
 import msgspec
 
-from mobile_vla.episodes.findings import Check
+from mobile_vla.episodes.formats.recording_map import NO_MAP, RecordingMap
 from mobile_vla.episodes.optional_imports import need
 from mobile_vla.messages.errors import UserError
-from mobile_vla.messages.reason import Reason, reason
 
 VELOCITIES = (
     ("x.vel", "linear_x", "linear.x", "linear_velocity", "vx"),
@@ -37,7 +36,10 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class LeRobotInfo:
-    """`meta/info.json`. `columns` are indices of x, y (None: always 0) and turn in the action."""
+    """`meta/info.json`. `names` are the columns of the feature `action`.
+
+    `columns` are the indices of x, y (None: always 0) and turn (None: none) in it.
+    """
 
     root: Path
     features: Mapping[str, Any]
@@ -45,11 +47,13 @@ class LeRobotInfo:
     video_path: str
     fps: float
     degrees: bool
+    action: str
+    names: list[str]
     columns: tuple[int, int | None, int | None]
 
 
-def read_info(path: Path) -> LeRobotInfo:
-    """Read `meta/info.json` of the data set in `path`.
+def read_info(path: Path, mapping: RecordingMap = NO_MAP) -> LeRobotInfo:
+    """Read `meta/info.json` of the data set in `path`; `mapping` may name the action's columns.
 
     Raises:
         UserError: not a LeRobotDataset, not v3, frames in another storage format, a path template
@@ -69,6 +73,8 @@ def read_info(path: Path) -> LeRobotInfo:
             check_template(template)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{file} does not describe a LeRobotDataset ({error!r}).") from error
+    action = mapping.actions or "action"
+    names = _names(features.get(action, {}))
     return LeRobotInfo(
         root=path,
         features=features,
@@ -76,7 +82,9 @@ def read_info(path: Path) -> LeRobotInfo:
         video_path=video_path,
         fps=float(info["fps"]),
         degrees=str(info.get("robot_type")).startswith(TURNS_IN_DEGREES),
-        columns=_columns(path, features.get("action", {})),
+        action=action,
+        names=names,
+        columns=(0, None, None) if mapping.has_columns else _columns(path, names),
     )
 
 
@@ -147,40 +155,10 @@ def read_episode_rows(path: Path) -> list[Row]:
     return sorted(rows, key=lambda row: int(row["episode_index"]))
 
 
-def span_faults(rows: Iterable[Row], camera: str, fps: float) -> dict[int, tuple[Reason, Check]]:
-    """Episodes whose spans contradict their length or overlap in a video: reason and check."""
-    faults: dict[int, tuple[Reason, Check]] = {}
-    clips: dict[tuple[Any, Any], list[tuple[float, float, int]]] = {}
-    key = f"videos/{camera}"
-    for row in rows:
-        index, length = int(row["episode_index"]), int(row["length"])
-        first, last = row.get("dataset_from_index"), row.get("dataset_to_index")
-        if isinstance(first, int) and isinstance(last, int) and last - first != length:
-            why = reason("episode.index_span", span=last - first, frames=length)
-            faults[index] = (why, "shape_or_type")
-        start, end = row.get(f"{key}/from_timestamp"), row.get(f"{key}/to_timestamp")
-        if isinstance(start, int | float) and isinstance(end, int | float):
-            if abs((end - start) * fps - length) > 0.5:
-                span = round((end - start) * fps, 3)
-                why = reason("episode.video_span", span=span, frames=length)
-                faults.setdefault(index, (why, "shape_or_type"))
-            place = (row.get(f"{key}/chunk_index"), row.get(f"{key}/file_index"))
-            clips.setdefault(place, []).append((float(start), float(end), index))
-    for spans in clips.values():
-        for index, other in _overlaps(sorted(spans), 0.5 / fps):
-            why = reason("episode.video_spans_overlap", other=other)
-            faults.setdefault(index, (why, "inconsistent"))
-    return faults
-
-
-def _overlaps(spans: list[tuple[float, float, int]], tolerance: float) -> Iterable[tuple[int, int]]:
-    """Pairs of episodes, both ways round, of sorted (start, end, episode) that overlap."""
-    latest = spans[0]
-    for span in spans[1:]:
-        if span[0] < latest[1] - tolerance:
-            yield span[2], latest[2]
-            yield latest[2], span[2]
-        latest = max(latest, span, key=lambda s: s[1])
+def meta_texts(row: Row) -> list[str]:
+    """The instructions that a row of meta/episodes gives."""
+    tasks = row.get("tasks")
+    return [str(task) for task in ([tasks] if isinstance(tasks, str) else tasks or ())]
 
 
 def _lines(file: Path) -> list[bytes]:
@@ -200,18 +178,22 @@ def _refuse_other_layouts(path: Path, version: str, storage: object) -> None:
         )
 
 
-def _columns(path: Path, action: Mapping[str, Any]) -> tuple[int, int | None, int | None]:
+def _names(action: Mapping[str, Any]) -> list[str]:
     names = action.get("names") or []
     if isinstance(names, dict):
         names = [name for group in names.values() for name in group]
+    return [str(name) for name in names]
+
+
+def _columns(path: Path, names: list[str]) -> tuple[int, int | None, int | None]:
     x, y, turn = (
         next((names.index(name) for name in synonyms if name in names), None)
         for synonyms in VELOCITIES
     )
     if x is None or (y is None and turn is None):
         raise UserError(
-            f"The actions of {path} are {', '.join(map(str, names)) or 'unnamed'}, where x.vel and "
-            "y.vel or theta.vel are needed: it is a recording of another kind of robot."
+            f"The actions of {path} are {', '.join(names) or 'unnamed'}, where x.vel and "
+            "y.vel or theta.vel are needed: name its columns with --map, if it is a mobile base."
         )
     return x, y, turn
 

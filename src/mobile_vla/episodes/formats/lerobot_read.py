@@ -20,22 +20,24 @@ from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.formats.hdf5 import EVENTS
 from mobile_vla.episodes.formats.hdf5_open import placeholder
 from mobile_vla.episodes.formats.import_source import (
-    ImportOptions,
+    RecordingOptions,
     Source,
     Sources,
     file_stamp,
     write_imported,
 )
+from mobile_vla.episodes.formats.lerobot_checks import check_clock, episode_task, span_faults
 from mobile_vla.episodes.formats.lerobot_meta import (
     LeRobotInfo,
     Row,
     choose_camera,
+    meta_texts,
     read_episode_rows,
     read_info,
     read_tasks,
-    span_faults,
 )
 from mobile_vla.episodes.formats.pictures import read_picture
+from mobile_vla.episodes.formats.recording_map import NO_MAP, RecordingMap
 from mobile_vla.episodes.formats.validation import (
     MAX_FRAMES,
     EpisodeError,
@@ -45,33 +47,38 @@ from mobile_vla.episodes.formats.validation import (
     stack_frames,
 )
 from mobile_vla.episodes.optional_imports import need
+from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.reason import reason
 
 OUR_ID = "mobile_vla_id"
 """Column of meta/episodes that holds the id of an exported episode; other data sets lack it."""
 NUMBERS = ("frame_index", "task_index", "timestamp")
 """Columns of the frames that are checked where they exist."""
-JUMP = 0.25
-"""Share of a step by which two frames' timestamps may differ from 1 / fps."""
 MAX_DATA_FILES = 1000
 """Data files that are searched for an episode which is not in its stated file."""
 
 
-def lerobot_sources(path: Path, options: ImportOptions) -> Sources:
+def lerobot_sources(path: Path, options: RecordingOptions) -> Sources:
     """Every episode of the data set in `path`.
 
     Raises:
         UserError: not v3, no camera (or several and none chosen), no x and y velocity.
     """
-    info = read_info(path)
+    mapping = options.mapping
+    if mapping.step is not None or mapping.instruction is not None:
+        raise UserError(
+            f"{path} is a LeRobotDataset, whose steps and instructions stand in its own tables: "
+            "leave `step` and `instruction` out of the map."
+        )
+    info = read_info(path, mapping)
     camera = choose_camera(info, options.camera)
     tasks, rows = read_tasks(path), read_episode_rows(path)
     faults = span_faults(rows, camera, info.fps)
     episodes: list[Source] = []
     findings = _task_findings(tasks, rows, options)
     for row in rows:
-        source = LeRobotSource(info, row, camera, tasks, options.instruction or "")
-        texts = _meta_texts(row)
+        source = LeRobotSource(info, row, camera, tasks, options.instruction or "", mapping)
+        texts = meta_texts(row)
         if len(texts) > 1:
             why = reason("episode.several_instructions", count=len(texts))
             findings.append(Finding(source.origin, why, "shape_or_type"))
@@ -83,18 +90,13 @@ def lerobot_sources(path: Path, options: ImportOptions) -> Sources:
 
 
 def _task_findings(
-    tasks: Mapping[int, str] | None, rows: list[Row], options: ImportOptions
+    tasks: Mapping[int, str] | None, rows: list[Row], options: RecordingOptions
 ) -> list[Finding]:
     if tasks is not None:
         return []
-    if any(_meta_texts(row) for row in rows) or options.instruction:
+    if any(meta_texts(row) for row in rows) or options.instruction:
         return [Finding("", reason("episode.no_task_table"), "inconsistent", spoils=False)]
     return [Finding("", reason("episode.no_instruction_in_set"), "no_instruction", spoils=False)]
-
-
-def _meta_texts(row: Row) -> list[str]:
-    tasks = row.get("tasks")
-    return [str(task) for task in ([tasks] if isinstance(tasks, str) else tasks or ())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class LeRobotSource:
     camera: str
     tasks: Mapping[int, str] | None
     instruction: str = ""
+    mapping: RecordingMap = NO_MAP
 
     @property
     def name(self) -> str:
@@ -160,12 +163,12 @@ class LeRobotSource:
         try:
             self._refuse_placeholders()
             table = self._table()
-            actions = finite_actions(where, table["action"].to_pylist())
+            actions = finite_actions(where, table[self.info.action].to_pylist())
             if len(actions) != length:
                 why = reason("episode.actions_for_frames", actions=len(actions), frames=length)
                 raise EpisodeError(where, why)
-            instruction = self._instruction(table)
-            self._check_clock(table)
+            instruction = episode_task(where, table, self.tasks, meta_texts(self.row))
+            check_clock(where, table, self.info.fps)
             images = stack_frames(where, self._frames(table), length)
         except (OSError, ValueError, LookupError, TypeError, ArithmeticError) as error:
             why = reason("episode.undecodable", error=f"{type(error).__name__}: {error}")
@@ -174,7 +177,7 @@ class LeRobotSource:
             id=Path(self.name).stem,
             images=images,
             actions=self._velocities(actions),
-            instruction=instruction,
+            instruction=instruction or self.instruction,
             step=round(1 / self.info.fps, 9),
             event_types=self._events(),
         )
@@ -184,50 +187,10 @@ class LeRobotSource:
             if (why := placeholder(file)) is not None:
                 raise EpisodeError(file, why, "not_an_episode")
 
-    def _instruction(self, table: Any) -> str:
-        """The task of the episode's frames, which meta/episodes must not contradict."""
-        where, texts = Path(self.origin), _meta_texts(self.row)
-        indices = set(table["task_index"].to_pylist()) if "task_index" in table.column_names else {}
-        if len(indices) > 1:
-            why = reason("episode.several_instructions", count=len(indices))
-            raise EpisodeError(where, why)
-        if not indices or not self.tasks:
-            return texts[0] if texts else self.instruction
-        (index,) = indices
-        if index not in self.tasks:
-            raise EpisodeError(where, reason("episode.task_unknown", task=index), "inconsistent")
-        if texts and texts[0] != self.tasks[index]:
-            why = reason("episode.tasks_disagree", meta=texts[0], frames=self.tasks[index])
-            raise EpisodeError(where, why, "inconsistent")
-        return self.tasks[index] or self.instruction
-
-    def _check_clock(self, table: Any) -> None:
-        """Refuse frames that are not numbered from 0, or whose timestamps do not follow fps."""
-        where, step = Path(self.origin), 1 / self.info.fps
-        numbers = table["frame_index"].to_numpy()
-        wrong = np.flatnonzero(numbers != np.arange(len(numbers)))
-        if len(wrong):
-            frame = int(wrong[0])
-            why = reason("episode.frame_numbers", frame=frame, number=int(numbers[frame]))
-            raise EpisodeError(where, why, "inconsistent")
-        if "timestamp" not in table.column_names or len(numbers) < 2:
-            return
-        times = table["timestamp"].to_numpy().astype(float)
-        moves = np.diff(times)
-        jumps = np.flatnonzero(~(np.abs(moves - step) <= JUMP * step))
-        if len(jumps):
-            why = reason(
-                "episode.timestamp_jump",
-                seconds=float(moves[jumps[0]]), frame=int(jumps[0]) + 1, expected=step,
-            )  # fmt: skip
-            raise EpisodeError(where, why, "inconsistent")
-        span, expected = float(times[-1] - times[0]), step * len(moves)
-        if abs(span - expected) > step:
-            why = reason("episode.timestamp_drift", seconds=span, expected=expected)
-            raise EpisodeError(where, why, "inconsistent")
-
     def _velocities(self, actions: np.ndarray) -> np.ndarray:
         """(T, 2 or 3) float32 m/s, m/s, rad/s; a robot without a y velocity has y = 0."""
+        if self.mapping.has_columns:
+            return self.mapping.velocities(Path(self.origin), actions, self.info.names)
         x, y, turn = self.info.columns
         columns = [actions[:, x], np.zeros(len(actions)) if y is None else actions[:, y]]
         if turn is not None:
@@ -250,7 +213,7 @@ class LeRobotSource:
         """
         parquet, file = need("pyarrow.parquet", "lerobot"), self._data_file()
         present = set(parquet.read_schema(file).names)
-        columns = ["action", *(name for name in NUMBERS if name in present)]
+        columns = [self.info.action, *(name for name in NUMBERS if name in present)]
         columns += [] if self.video else [self.camera]
         table = parquet.read_table(file, columns=columns, filters=self._filter)
         if not len(table):

@@ -18,7 +18,7 @@ from mobile_vla.episodes.episode import Episode
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.formats.hdf5_open import placeholder
 from mobile_vla.episodes.formats.import_source import (
-    ImportOptions,
+    RecordingOptions,
     Source,
     Sources,
     file_stamp,
@@ -26,6 +26,7 @@ from mobile_vla.episodes.formats.import_source import (
     subfolders,
     write_imported,
 )
+from mobile_vla.episodes.formats.recording_map import RecordingMap
 from mobile_vla.episodes.formats.ros_images import image_pixels
 from mobile_vla.episodes.formats.validation import (
     EpisodeError,
@@ -39,13 +40,15 @@ from mobile_vla.messages.reason import reason
 PICTURES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 COMMANDS = ("geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped")
 TEXT = "std_msgs/msg/String"
+TWIST = ("linear.x", "linear.y", "linear.z", "angular.x", "angular.y", "angular.z")
+TWIST_MAP = RecordingMap(linear_x="linear.x", linear_y="linear.y", angular_z="angular.z")
 STORAGE, COMPRESSED, ROS1 = (".mcap", ".db3"), (".mcap.zstd", ".db3.zstd"), ".bag"
 STORAGE_IDENTIFIER = re.compile(r"^\s*storage_identifier:\s*['\"]?(\w*)", re.MULTILINE)
 MCAP_MAGIC = b"\x89MCAP0\r\n"
 """First and last bytes of a complete mcap file (mcap.dev/spec)."""
 
 
-def bag_sources(path: Path, options: ImportOptions) -> Sources:
+def bag_sources(path: Path, options: RecordingOptions) -> Sources:
     """Every recording: `path` itself, or the folders and storage files right below it."""
     need("rosbags.highlevel", "ros")
     if _is_bag(path):
@@ -79,7 +82,7 @@ class BagSource:
     """One recording, which is one episode."""
 
     path: Path
-    options: ImportOptions
+    options: RecordingOptions
 
     @property
     def name(self) -> str:
@@ -164,9 +167,9 @@ class _Sampler:
     path: Path
     step: int
     frames: list[np.ndarray] = field(default_factory=list)
-    actions: list[tuple[float, float, float]] = field(default_factory=list)
+    actions: list[tuple[float, ...]] = field(default_factory=list)
     picture: np.ndarray | None = None
-    action: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    action: tuple[float, ...] = (0.0,) * 6
     due: int | None = None
 
     def advance(self, stamp: int) -> None:
@@ -183,10 +186,10 @@ class _Sampler:
         self.due = stamp if self.due is None else self.due
 
 
-def _play(path: Path, reader: Any, options: ImportOptions) -> Episode:
+def _play(path: Path, reader: Any, options: RecordingOptions) -> Episode:
     camera = _topic(path, reader, PICTURES, options.camera, "--camera")
     command = _topic(path, reader, COMMANDS, options.command, "--command")
-    texts = [c for c in reader.connections if c.msgtype == TEXT and "instruction" in c.topic]
+    texts = [c for c in reader.connections if c.msgtype == TEXT and _is_instruction(c, options)]
     sampler = _Sampler(path, round(options.step * 1e9))
     instruction, last = "", 0
     for kind, stamp, message in _messages(reader, camera, command, texts):
@@ -196,13 +199,15 @@ def _play(path: Path, reader: Any, options: ImportOptions) -> Episode:
             sampler.show(stamp, image_pixels(path, message))
         elif kind == "command":
             twist = getattr(message, "twist", message)
-            sampler.action = (twist.linear.x, twist.linear.y, twist.angular.z)
+            sampler.action = tuple(getattr(part, axis) for part, axis in _parts(twist))
         else:
             instruction = instruction or str(message.data)
     sampler.advance(last + 1)
     if not sampler.frames:
         raise EpisodeError(path, reason("episode.no_picture"))
-    actions = finite_actions(path, sampler.actions)
+    mapping = options.mapping if options.mapping.has_columns else TWIST_MAP
+    velocities = mapping.velocities(path, np.array(sampler.actions), TWIST)
+    actions = finite_actions(path, velocities)
     images = stack_frames(path, sampler.frames, len(sampler.frames))
     return Episode(
         id=path.name,
@@ -211,6 +216,17 @@ def _play(path: Path, reader: Any, options: ImportOptions) -> Episode:
         instruction=instruction or options.instruction or "",
         step=options.step,
     )
+
+
+def _is_instruction(connection: Any, options: RecordingOptions) -> bool:
+    topic = options.mapping.instruction
+    return bool(connection.topic == topic if topic else "instruction" in connection.topic)
+
+
+def _parts(twist: Any) -> Iterator[tuple[Any, str]]:
+    for name in TWIST:
+        part, _, axis = name.partition(".")
+        yield getattr(twist, part), axis
 
 
 def _messages(

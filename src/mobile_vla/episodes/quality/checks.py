@@ -22,6 +22,8 @@ BALANCED = 0.5
 """Episodes of the rarest direction over those of the commonest, from which they are balanced."""
 TOLERANCE = 1e-3
 """m/s or rad/s by which an action may pass a limit."""
+EXCESS_NOTED, EXCESS_SPOILS = 0.05, 0.25
+"""Shares of a limit by which an action may pass it: measured velocities scatter."""
 Splits = Mapping[str, Split]
 
 
@@ -127,27 +129,50 @@ def check_balance(episodes: Sequence[EpisodeSummary]) -> list[Finding]:
 def check_range(
     episodes: Sequence[EpisodeSummary], splits: Splits, full_speed: float | None
 ) -> list[Finding]:
-    """Actions over full speed (m/s, rad/s), or of val beyond the magnitudes that train spans."""
-    findings = []
+    """Actions over full speed (m/s, rad/s), or of val beyond the magnitudes that train spans.
+
+    Up to 5 % over a limit is no finding, up to 25 % a note. An episode has one such finding, a
+    spoiling one first.
+    """
     training = [e.actions for e in episodes if splits.get(e.id) == "train"]
     reach = np.max([np.abs(a).max(axis=0) for a in training], axis=0) if training else None
+    findings = []
     for episode in episodes:
-        largest = np.abs(episode.actions).max(axis=1)
-        over = np.flatnonzero(largest > full_speed + TOLERANCE) if full_speed else ()
-        if full_speed and len(over):
-            frames = tuple(map(int, over))
-            why = reason(
-                "episode.over_full_speed",
-                speed=float(largest.max()), full_speed=full_speed, frames=list(frames),
-            )  # fmt: skip
-            findings.append(Finding(episode.source, why, "range", frames=frames))
-        elif reach is not None and splits.get(episode.id) == "val":
-            beyond = np.flatnonzero((np.abs(episode.actions) > reach + TOLERANCE).any(axis=1))
-            if len(beyond):
-                frames = tuple(map(int, beyond))
-                why = reason("episode.beyond_training", frames=list(frames))
-                findings.append(Finding(episode.source, why, "range", frames=frames))
+        over = _over_full_speed(episode, full_speed) if full_speed else None
+        beyond = _beyond_training(episode, reach) if splits.get(episode.id) == "val" else None
+        candidates = [finding for finding in (over, beyond) if finding]
+        findings += sorted(candidates, key=lambda finding: not finding.spoils)[:1]
     return findings
+
+
+def _over_full_speed(episode: EpisodeSummary, full_speed: float) -> Finding | None:
+    largest = np.abs(episode.actions).max(axis=1)
+    frames = _exceeding(largest, full_speed, EXCESS_NOTED)
+    if not frames:
+        return None
+    why = reason(
+        "episode.over_full_speed",
+        speed=float(largest.max()), full_speed=full_speed, frames=list(frames),
+    )  # fmt: skip
+    spoils = bool(_exceeding(largest, full_speed, EXCESS_SPOILS))
+    return Finding(episode.source, why, "range", spoils, frames)
+
+
+def _beyond_training(episode: EpisodeSummary, reach: np.ndarray | None) -> Finding | None:
+    if reach is None:
+        return None
+    frames = _exceeding(np.abs(episode.actions), reach, EXCESS_NOTED)
+    if not frames:
+        return None
+    why = reason("episode.beyond_training", frames=list(frames))
+    spoils = bool(_exceeding(np.abs(episode.actions), reach, EXCESS_SPOILS))
+    return Finding(episode.source, why, "range", spoils, frames)
+
+
+def _exceeding(magnitudes: np.ndarray, limit: float | np.ndarray, share: float) -> tuple[int, ...]:
+    """Frames of (T,) or (T, columns) magnitudes that pass the limit by more than `share` of it."""
+    over = (magnitudes > limit * (1 + share) + TOLERANCE).reshape(len(magnitudes), -1)
+    return tuple(map(int, np.flatnonzero(over.any(axis=1))))
 
 
 def check_splits(episodes: Sequence[EpisodeSummary], splits: Splits) -> list[Finding]:
