@@ -1,8 +1,9 @@
 """The frame store: decoded and resized once, memory-mapped, addressed by content.
 
 One pair of files for each content and size: `<hash>.npy`, (T, S, S, 3) uint8, and `<hash>.json`,
-its actions and instruction. The second is written last, so an episode is there whole or not at
-all; data sets that share episodes share their files, and a grown one decodes only new episodes.
+its actions and instruction. The second is written last, so
+where it exists, both are complete. Data sets that share episodes share their files, and a grown one
+decodes only new episodes.
 """
 
 from __future__ import annotations
