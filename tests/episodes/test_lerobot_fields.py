@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from mobile_vla.episodes.formats.hdf5 import write_episode
 from mobile_vla.episodes.formats.import_source import RecordingOptions
 from mobile_vla.episodes.formats.lerobot_files import CAMERA
 from mobile_vla.episodes.formats.lerobot_meta import check_template
+from mobile_vla.episodes.formats.validation import EpisodeError
 from mobile_vla.episodes.import_dataset import ImportResult, import_episodes
 from mobile_vla.episodes.manifest import write_manifest
 from mobile_vla.messages.errors import UserError
@@ -122,6 +124,36 @@ def test_timestamps_that_jitter_less_than_a_quarter_of_a_step_are_taken(exported
     )
     exported.edit(exported.frames, set_frames("timestamp", lambda r: r["timestamp"] + 1e6, 2))
     assert exported.bring().findings == []
+
+
+def put(column: str, value: object) -> Edit:
+    def change(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row[column] = value
+
+    return change
+
+
+ODD = [None, True, -1, float("nan"), "", "x", [], ["a"], {"a": 1}, 10**18, "\0", [[1]]]
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_values_of_any_kind_in_any_table_are_told_and_raise_nothing_else(
+    exported: Set, value
+) -> None:
+    for file in (exported.rows, exported.frames):
+        content = file.read_bytes()
+        for column in parquet.read_schema(file).names:
+            if column.startswith("stats/"):
+                continue
+            with contextlib.suppress(pa.ArrowException, OverflowError):
+                exported.edit(file, put(column, value))
+            with contextlib.suppress(UserError):
+                for source in find_sources(exported.folder).episodes[:2]:
+                    assert isinstance(source.stamp, str) and isinstance(source.name, str)
+                    with contextlib.suppress(EpisodeError):
+                        assert len(source.read()) == FRAMES
+            file.write_bytes(content)
 
 
 @pytest.mark.parametrize("meta", [None, [], "absent"])

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from mobile_vla.episodes.findings import Check
 from mobile_vla.episodes.formats.validation import EpisodeError
+from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.reason import Reason, reason
 
 if TYPE_CHECKING:
     import h5py
 
-DECODING = (OSError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError)
-"""What h5py raises for damaged files, by the place of the damage."""
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 """At byte 0 or behind a user block of 512, 1024, 2048 … bytes (HDF5 File Format, III.A)."""
 LARGEST_USER_BLOCK = 1 << 20
@@ -51,12 +50,14 @@ def opened(path: Path) -> Iterator[h5py.File]:
     before = _stamp(path)
     try:
         file = h5py.File(path, "r")
-    except DECODING as error:
+    except Exception as error:
         raise EpisodeError(path, *_why_not_opened(path, str(error))) from error
     try:
         with file:
             yield file
-    except DECODING as error:
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # h5py raises others for each place of the damage
         why = reason("episode.damaged", error=str(error))
         raise EpisodeError(path, why, "unreadable") from error
     if _stamp(path) != before:

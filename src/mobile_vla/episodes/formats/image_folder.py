@@ -116,11 +116,9 @@ class PictureSource:
         return self.mapping.instruction or "instruction"
 
     def _pictures(self, rows: list[Row]) -> Iterator[Path]:
-        """Paths of the pictures; `\\` separates folders where no file has it in its name."""
+        """Paths of the pictures; `\\` separates folders as `/` does."""
         for row in rows:
-            name = (row[self._image_column] or "").strip()
-            if "\\" in name and not (self.folder / name).is_file():
-                name = name.replace("\\", "/")
+            name = (row[self._image_column] or "").strip().replace("\\", "/")
             yield episode_path(self.folder, self.folder, name)
 
     def _rows(self) -> list[Row]:

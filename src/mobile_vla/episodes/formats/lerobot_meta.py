@@ -71,7 +71,9 @@ def read_info(path: Path, mapping: RecordingMap = NO_MAP) -> LeRobotInfo:
         data_path, video_path = info["data_path"], info.get("video_path") or ""
         for template in (data_path, video_path):
             check_template(template)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # of values of every kind
         raise UserError(f"{file} does not describe a LeRobotDataset ({error!r}).") from error
     action = mapping.actions or "action"
     names = _names(features.get(action, {}))
@@ -158,7 +160,8 @@ def read_episode_rows(path: Path) -> list[Row]:
 def meta_texts(row: Row) -> list[str]:
     """The instructions that a row of meta/episodes gives."""
     tasks = row.get("tasks")
-    return [str(task) for task in ([tasks] if isinstance(tasks, str) else tasks or ())]
+    tasks = [tasks] if isinstance(tasks, str) else tasks
+    return [str(task) for task in tasks] if isinstance(tasks, list) else []
 
 
 def _lines(file: Path) -> list[bytes]:
@@ -206,6 +209,6 @@ def _rows(path: Path, file: Path, numbers: Iterable[str]) -> list[dict[str, Any]
         rows: list[dict[str, Any]] = parquet.read_table(file, columns=names).to_pylist()
         for row in rows:
             row.update({name: int(row[name]) for name in numbers})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # arrow raises errors of its own
         raise UserError(f"{file} cannot be read ({error}): copy {path} again.") from error
     return rows

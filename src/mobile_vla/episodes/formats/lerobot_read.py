@@ -143,8 +143,8 @@ class LeRobotSource:
         """Stamps of the files that hold the episode."""
         try:
             files = [self._data_file(), *([self._video_file()] if self.video else [])]
-        except (LookupError, TypeError, ValueError, EpisodeError):
-            return ""  # reading the episode says what is missing
+        except Exception:
+            return ""  # reading the episode says what is wrong
         return " ".join(file_stamp(file) for file in files)
 
     def write_to(self, file: Path) -> Episode:
@@ -158,24 +158,28 @@ class LeRobotSource:
             EpisodeError: a file is missing or damaged, holds another number of frames, or its
                 task, frame numbers or timestamps contradict meta.
         """
-        length, where = self.row["length"], Path(self.origin)
-        refuse_too_long(where, length)
+        where = Path(self.origin)
+        refuse_too_long(where, self.row["length"])
         try:
-            self._refuse_placeholders()
-            table = self._table()
-            actions = finite_actions(where, table[self.info.action].to_pylist())
-            if len(actions) != length:
-                why = reason("episode.actions_for_frames", actions=len(actions), frames=length)
-                raise EpisodeError(where, why)
-            instruction = episode_task(where, table, self.tasks, meta_texts(self.row))
-            check_clock(where, table, self.info.fps)
-            images = stack_frames(where, self._frames(table), length)
-        except (OSError, ValueError, LookupError, TypeError, ArithmeticError) as error:
+            return self._decode(where)
+        except (UserError, MemoryError):
+            raise
+        except Exception as error:  # arrow and PyAV raise errors of their own
             why = reason("episode.undecodable", error=f"{type(error).__name__}: {error}")
             raise EpisodeError(where, why, "unreadable") from error
+
+    def _decode(self, where: Path) -> Episode:
+        self._refuse_placeholders()
+        length, table = self.row["length"], self._table()
+        actions = finite_actions(where, table[self.info.action].to_pylist())
+        if len(actions) != length:
+            why = reason("episode.actions_for_frames", actions=len(actions), frames=length)
+            raise EpisodeError(where, why)
+        instruction = episode_task(where, table, self.tasks, meta_texts(self.row))
+        check_clock(where, table, self.info.fps)
         return Episode(
             id=Path(self.name).stem,
-            images=images,
+            images=stack_frames(where, self._frames(table), length),
             actions=self._velocities(actions),
             instruction=instruction or self.instruction,
             step=round(1 / self.info.fps, 9),
@@ -201,7 +205,7 @@ class LeRobotSource:
     def _events(self) -> tuple[str, ...] | None:
         """The key events of an exported episode."""
         events = self.row.get(EVENTS)
-        if events is None or len(events) != self.row["length"]:
+        if not isinstance(events, list) or len(events) != self.row["length"]:
             return None
         return tuple(map(str, events))
 
