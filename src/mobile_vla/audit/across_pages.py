@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from mobile_vla.audit.judge.judge import BOUND
-from mobile_vla.claims.model import Claim, Reading
+from mobile_vla.claims.model import Claim
 from mobile_vla.messages.reason import Reason, reason
 
 COUNTED_APART = frozenset({"share", "checkpoint_file", "date"})
@@ -25,30 +25,30 @@ class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def reason(self) -> Reason:
-        """Both values and the second one's place."""
+        """Both values, as the second one's page sees them, and the first one's place."""
         return reason(
             "audit.across_pages", quantity=self.first.quantity, run=self.first.run or "",
-            value=self.first.value, other=self.second.value, file=self.second_page,
-            line=self.second.place.line,
+            value=self.second.value, other=self.first.value, file=self.first_page,
+            line=self.first.place.line,
         )  # fmt: skip
 
 
-def disagreements(readings: Sequence[Reading]) -> list[Disagreement]:
-    """Each pair of values that exclude each other, by run, in the order of the pages.
+def disagreements(pages: Iterable[tuple[str, Sequence[Claim]]]) -> list[Disagreement]:
+    """Each pair of values that exclude each other, in the order of the pages and their claims.
 
     A value is held against the first place of every value before it that it does not agree with.
     """
     by_key: dict[Key, list[tuple[Claim, str]]] = {}
     excluding: list[Disagreement] = []
-    for reading in readings:
-        for claim in reading.claims:
+    for page, claims in pages:
+        for claim in claims:
             key = _key(claim)
             if key is None:
                 continue
             places = by_key.setdefault(key, [])
-            excluding += _against(claim, reading.document, places)
+            excluding += _against(claim, page, places)
             if not any(_same(claim, other) for other, _ in places):
-                places.append((claim, reading.document))
+                places.append((claim, page))
     return excluding
 
 
