@@ -131,12 +131,12 @@ def measure_import(folder: Path, files: Sequence[Path], rounds: int) -> None:
 
 def measure_looking(files: Sequence[Path], rounds: int) -> None:
     """What a check does with one episode, against decompressing it and nothing else."""
-    from mobile_vla.episodes.episode_summary import examine
+    from mobile_vla.episodes.episode_summary import summarize_file
 
     alone, whole = [], []
     for _ in range(rounds):
         alone.append(seconds(lambda: [read_pictures(file) for file in files]) / len(files))
-        looked = seconds(lambda: [examine(file, file.name, strips=True) for file in files])
+        looked = seconds(lambda: [summarize_file(file, file.name, strips=True) for file in files])
         whole.append(looked / len(files))
     ratios = [b / a for a, b in zip(alone, whole, strict=True)]
     print(

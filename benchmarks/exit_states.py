@@ -22,9 +22,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from mobile_vla.evidence.importers.mlflow_store import read_mlflow
-from mobile_vla.evidence.importers.wandb_files import read_wandb
-
 from benchmarks.exit_rows import (
     OURS,
     ROWS,
@@ -36,6 +33,8 @@ from benchmarks.exit_rows import (
     until,
 )
 from benchmarks.run_folders import write_inputs
+from mobile_vla.evidence.importers.formats.mlflow_store import read_mlflow
+from mobile_vla.evidence.importers.formats.wandb_files import read_wandb
 from mobile_vla.evidence.run_view import view_run
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.process import this_process

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from mobile_vla.episodes.direction import (
-    ask_witnesses,
+    direction_evidence,
     direction_in_text,
     direction_of_motion,
-    from_above,
+    path_from_above,
 )
 
 
@@ -46,13 +46,15 @@ def test_turning_counts_as_motion_aside() -> None:
 
 
 def told(episode):
-    return ask_witnesses(episode.instruction, f"{episode.id}.h5", episode.actions, episode.step)
+    return direction_evidence(
+        episode.instruction, f"{episode.id}.h5", episode.actions, episode.step
+    )
 
 
 def test_witnesses_must_agree(make_episode) -> None:
     evidence = told(make_episode(direction="right"))
     assert evidence.agreed == "right"
-    assert list(evidence.told_by) == ["instruction", "file name", "motion"]
+    assert list(evidence.by_source) == ["instruction", "file name", "motion"]
     lied = told(make_episode(direction="right", instruction="keep left"))
     assert (lied.instruction, lied.file_name, lied.motion, lied.agreed) == (
         "left",
@@ -62,11 +64,11 @@ def test_witnesses_must_agree(make_episode) -> None:
     )
     silent = told(make_episode(direction="left", instruction=""))
     assert silent.agreed == "left"
-    assert list(silent.told_by) == ["file name", "motion"]
+    assert list(silent.by_source) == ["file name", "motion"]
 
 
-def test_trajectories_from_above() -> None:
+def test_trajectories_path_from_above() -> None:
     actions = np.array([[1, 0, 0], [0, 1, 0], [0, 0, np.pi / 2 / 0.4], [1, 0, 0]], np.float32)
-    metres = from_above(actions, 0.4)
+    metres = path_from_above(actions, 0.4)
     np.testing.assert_allclose(metres[-1], [0.4, 0.8], atol=1e-6)
     np.testing.assert_allclose(metres[2], [0.4, 0.4], atol=1e-6)

@@ -1,14 +1,14 @@
 from pathlib import Path
-from typing import get_args
 
 from mobile_vla.episodes.filename_pattern import LAB_PATTERN
-from mobile_vla.episodes.findings import MEANING, Check
+from mobile_vla.episodes.findings import CHECKS
+from mobile_vla.messages.catalogue import term
 
 PAGE = Path(__file__).parents[2] / "docs" / "episodes.md"
 
 
-def test_every_check_has_a_meaning_and_stands_in_the_documents() -> None:
-    assert set(MEANING) == set(get_args(Check))
+def test_every_check_has_a_meaning_in_both_languages_and_is_documented() -> None:
     page = PAGE.read_text()
-    assert [c for c, meaning in MEANING.items() if f"| `{c}` | {meaning} |" not in page] == []
+    assert [c for c in CHECKS if f"| `{c}` | {term('check', c, 'en')} |" not in page] == []
+    assert [c for c in CHECKS if term("check", c, "ko") in (c, term("check", c, "en"))] == []
     assert LAB_PATTERN in page

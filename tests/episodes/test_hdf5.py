@@ -10,6 +10,7 @@ from mobile_vla.episodes.formats import hdf5_strings as texts
 from mobile_vla.episodes.formats.hdf5 import read_episode, write_episode
 from mobile_vla.episodes.formats.validation import EpisodeError
 from mobile_vla.messages.errors import UserError
+from mobile_vla.messages.reason import reason
 
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
@@ -219,11 +220,14 @@ def test_texts_are_read_again_where_their_process_was_killed(tmp_path: Path) -> 
     with h5py.File(path, "w") as file:
         file["told"] = ["왼쪽으로", "가라"]
     for _ in range(2):
-        assert [text.decode() for text in texts.read_apart(path, "told")] == ["왼쪽으로", "가라"]
+        assert [text.decode() for text in texts.read_in_process(path, "told")] == [
+            "왼쪽으로",
+            "가라",
+        ]
         texts._reader(os.getpid()).kill()
         texts._reader(os.getpid()).wait()
     with pytest.raises(ValueError, match="nothing"):
-        texts.read_apart(path, "nothing")
+        texts.read_in_process(path, "nothing")
 
 
 @pytest.mark.timeout(20)
@@ -248,11 +252,11 @@ def test_links_in_a_loop_and_dangling_are_told(tmp_path: Path) -> None:
 
 
 def test_a_file_that_changes_under_the_reader_is_told(tmp_path: Path, make_episode) -> None:
-    from mobile_vla.episodes.formats.hdf5 import _opened
+    from mobile_vla.episodes.formats.hdf5_open import opened
 
     path = tmp_path / "a.h5"
     write_episode(path, make_episode())
-    with pytest.raises(EpisodeError, match="changed while") as caught, _opened(path):
+    with pytest.raises(EpisodeError, match="changed while") as caught, opened(path):
         write_episode(path, make_episode(1))
     assert caught.value.check == "changed"
 
@@ -260,11 +264,13 @@ def test_a_file_that_changes_under_the_reader_is_told(tmp_path: Path, make_episo
 def test_an_error_comes_back_whole_from_another_process() -> None:
     import pickle
 
-    error = pickle.loads(pickle.dumps(EpisodeError(Path("a.h5"), "is empty", "truncated")))
+    error = pickle.loads(
+        pickle.dumps(EpisodeError(Path("a.h5"), reason("episode.empty"), "truncated"))
+    )
     assert (str(error), error.check, error.what, error.exit_code) == (
-        "a.h5 is empty: record or copy this episode again, or take it out.",
+        "a.h5 is empty (0 bytes): record or copy this episode again, or take it out.",
         "truncated",
-        "is empty",
+        "is empty (0 bytes)",
         2,
     )
 

@@ -19,7 +19,7 @@ from mobile_vla.episodes.filename_pattern import Naming
 from mobile_vla.episodes.formats import hdf5_strings as texts
 from mobile_vla.episodes.formats.detect_format import find_sources
 from mobile_vla.episodes.formats.hdf5 import read_episode, write_episode
-from mobile_vla.episodes.formats.import_source import Choice
+from mobile_vla.episodes.formats.import_source import RecordingOptions
 from mobile_vla.episodes.frame_store import open_frames, store_folder
 from mobile_vla.episodes.import_dataset import LEDGER_FILE, import_episodes, read_ledger
 from mobile_vla.episodes.manifest import read_manifest, write_manifest
@@ -27,8 +27,8 @@ from mobile_vla.episodes.quality.run import check_folder
 from mobile_vla.messages.errors import UserError
 
 
-def bring(source: Path, folder: Path, choice: Choice | None = None, **options):
-    sources, cache = find_sources(source, choice or Choice()), folder.parent / "cache"
+def bring(source: Path, folder: Path, choice: RecordingOptions | None = None, **options):
+    sources, cache = find_sources(source, choice or RecordingOptions()), folder.parent / "cache"
     return import_episodes(sources, folder, seed=1, size=8, cache_dir=cache, **options)
 
 
@@ -371,6 +371,28 @@ def test_another_naming_holds_before_and_after(make_episode, tmp_path: Path) -> 
         "other.hdf5": "name",
         "run_3_R.hdf5": "direction",
     }
+
+
+def test_what_a_check_calls_spoilt_is_remarked_when_it_is_imported(
+    make_folder, make_episode, tmp_path: Path, capsys
+) -> None:
+    source = make_folder(3, 3)
+    black = make_episode(60, "left", id="black_left")
+    black.images[2:4] = 0
+    write_episode(source / "black_left.h5", black)
+    write_episode(source / "mute_right.h5", make_episode(61, "right", instruction=""))
+    imported = bring(source, tmp_path / "data")
+    assert (imported.new, imported.findings) == (8, [])
+    remarks = {(f.episode, f.check) for f in imported.remarks}
+    assert remarks == {("black_left.h5", "dark_frames"), ("mute_right.h5", "no_instruction")}
+    spoils = [f for f in check_folder(tmp_path / "data").findings if f.spoils]
+    assert remarks <= {(f.episode, f.check) for f in spoils}
+    out = tmp_path / "ws" / "data"
+    command = ["episodes", "import", str(source), str(out), "--workspace", str(tmp_path / "ws")]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "spoils dark_frames: black_left.h5 shows nothing" in printed
+    assert "8 episodes taken in, 0 left out" in printed
 
 
 def test_the_command_imports_and_says_what_is_there(make_folder, tmp_path: Path, capsys) -> None:

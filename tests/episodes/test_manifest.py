@@ -83,3 +83,13 @@ def test_a_manifest_that_was_edited_or_is_none_is_refused(tmp_path: Path, make_f
         read_manifest(path)
     with pytest.raises(UserError, match="no manifest at"):
         read_manifest(tmp_path / "elsewhere.json")
+
+
+@pytest.mark.parametrize("source", ["/etc/passwd", "../other/a.h5", "a/../../b.h5", "", "C:\\a.h5"])
+def test_files_of_a_manifest_stay_in_its_folder(tmp_path: Path, make_folder, source) -> None:
+    manifest, _ = build_manifest(make_folder(1, 1), name="set", seed=1)
+    moved = msgspec.structs.replace(manifest.episodes[0], source=source)
+    path = tmp_path / "manifest.json"
+    write_manifest(path, msgspec.structs.replace(manifest, episodes=[moved, manifest.episodes[1]]))
+    with pytest.raises(UserError, match="outside its folder"):
+        read_manifest(path)

@@ -1,6 +1,6 @@
 import pytest
 
-from mobile_vla.episodes.direction import ask_witnesses
+from mobile_vla.episodes.direction import direction_evidence
 from mobile_vla.episodes.filename_pattern import LAB_NAMES, NameParts, Naming
 from mobile_vla.messages.errors import UserError
 
@@ -37,7 +37,7 @@ def test_another_scheme_with_its_own_words(make_episode) -> None:
     assert names.parts("run 시험 우 2025-11-06.hdf5").direction == "right"
     assert names.parts("run 7 X 2025-11-06.hdf5") is None
     drive = make_episode(direction="left")
-    told = ask_witnesses("", "run 7 R 2025-11-06.hdf5", drive.actions, drive.step, names)
+    told = direction_evidence("", "run 7 R 2025-11-06.hdf5", drive.actions, drive.step, names)
     assert told.file_name == "right"
     assert told.agreed is None, "it moves left"
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mobile_vla.episodes.near_duplicates import near_groups, near_pairs
-from mobile_vla.episodes.splits import Arrival, place
+from mobile_vla.episodes.splits import SplitCandidate, assign_splits
 
 SIDES = st.sampled_from(["left", "right"])
 SCENES = st.sampled_from(["room", "hall", None])
@@ -14,7 +14,9 @@ DIRECTIONS = st.lists(SIDES, max_size=60)
 
 def assigned(directions: list[str], seed: int) -> list[str]:
     """Splits where no two look alike."""
-    return place([Arrival(direction, i) for i, direction in enumerate(directions)], seed)
+    return assign_splits(
+        [SplitCandidate(direction, i) for i, direction in enumerate(directions)], seed
+    )
 
 
 @given(DIRECTIONS, DIRECTIONS, st.integers(0, 1000))
@@ -38,19 +40,19 @@ def test_the_seed_matters_to_the_split() -> None:
 
 
 @st.composite
-def arrivals(draw) -> list[Arrival]:
-    found: list[Arrival] = []
+def arrivals(draw) -> list[SplitCandidate]:
+    found: list[SplitCandidate] = []
     for index in range(draw(st.integers(0, 40))):
         leaders = [i for i, a in enumerate(found) if a.group == i]
         alone = not leaders or draw(st.booleans())
         group = index if alone else draw(st.sampled_from(leaders))
-        found.append(Arrival(draw(SIDES), group, draw(SCENES)))
+        found.append(SplitCandidate(draw(SIDES), group, draw(SCENES)))
     return found
 
 
 @given(arrivals(), st.integers(0, 99))
 def test_near_duplicates_are_on_one_side(found, seed) -> None:
-    splits = place(found, seed)
+    splits = assign_splits(found, seed)
     assert all(splits[i] == splits[a.group] for i, a in enumerate(found))
 
 
@@ -58,18 +60,18 @@ def test_near_duplicates_are_on_one_side(found, seed) -> None:
 def test_what_is_kept_stays_whatever_comes(first, later, seed) -> None:
     from dataclasses import replace
 
-    before = place(first, seed)
-    kept = [replace(a, kept=s) for a, s in zip(first, before, strict=True)]
+    before = assign_splits(first, seed)
+    kept = [replace(a, previous=s) for a, s in zip(first, before, strict=True)]
     later = [replace(a, group=a.group + len(first)) for a in later]
-    assert place(kept + later, seed)[: len(first)] == before
+    assert assign_splits(kept + later, seed)[: len(first)] == before
 
 
 @given(
     st.lists(st.tuples(SIDES, st.sampled_from(["room", "hall"])), max_size=60), st.integers(0, 99)
 )
 def test_each_scene_that_has_enough_validates_one_in_five(pairs, seed) -> None:
-    found = [Arrival(side, i, scene) for i, (side, scene) in enumerate(pairs)]
-    splits = place(found, seed)
+    found = [SplitCandidate(side, i, scene) for i, (side, scene) in enumerate(pairs)]
+    splits = assign_splits(found, seed)
     for side in ("left", "right"):
         for scene in ("room", "hall"):
             own = [
@@ -83,8 +85,8 @@ def test_each_scene_that_has_enough_validates_one_in_five(pairs, seed) -> None:
 
 def test_a_new_near_duplicate_goes_to_the_kept_ones_side() -> None:
     for side in ("train", "val"):
-        found = [Arrival("left", 0, kept=side), Arrival("left", 0)]
-        assert place(found, 1) == [side, side]
+        found = [SplitCandidate("left", 0, previous=side), SplitCandidate("left", 0)]
+        assert assign_splits(found, 1) == [side, side]
 
 
 def test_near_means_re_encoded_or_trimmed_and_not_merely_alike() -> None:

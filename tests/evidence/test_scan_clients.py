@@ -103,11 +103,10 @@ def made_by(out: Path, maker: str) -> list[RunView]:
 def test_lightning(tmp_path: Path, how: str, state: str) -> None:
     out = tmp_path / "exp-1"
     train(LIGHTNING, how, out)
-    runs = {run.state: run for run in scan([out]).runs}
-    assert state in runs, {run.path: run.state for run in runs.values()}
-    assert all(
-        run.foreign and run.foreign.maker in ("Lightning", "unknown") for run in runs.values()
-    )
+    runs = {run.case: run for run in scan([out]).runs}
+    assert runs["exp-1"].state == state, runs["exp-1"].why
+    makers = {run.foreign.maker for run in runs.values() if run.foreign}
+    assert makers <= {"Lightning", "unknown"}
     curves = [run for run in scan([out]).runs if run.foreign and run.foreign.val_losses]
     assert curves
     for run in curves:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mobile_vla.episodes.dataset import load_dataset
-from mobile_vla.episodes.direction import ask_witnesses
+from mobile_vla.episodes.direction import direction_evidence
 from mobile_vla.messages.errors import UserError
 from mobile_vla.simulator import render
 from mobile_vla.simulator.simulate import plan_drives, simulate_dataset
@@ -22,7 +22,7 @@ def test_a_simulated_set_is_in_the_labs_format_and_balanced(tmp_path: Path) -> N
     for row in dataset.manifest.episodes:
         episode = dataset.read(row.id)
         assert episode.images.shape == (18, 24, 32, 3)
-        told = ask_witnesses(episode.instruction, row.source, episode.actions, episode.step)
+        told = direction_evidence(episode.instruction, row.source, episode.actions, episode.step)
         assert told.agreed == row.direction
         assert row.told_by == ["instruction", "file name", "motion"]
 

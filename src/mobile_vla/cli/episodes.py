@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from mobile_vla.study.load_study import find_study, load_study
 
 if TYPE_CHECKING:
     from mobile_vla.episodes.filename_pattern import Naming
-    from mobile_vla.episodes.findings import Finding
+    from mobile_vla.episodes.findings import Finding, FindingRow
     from mobile_vla.episodes.quality.run import CheckReport
     from mobile_vla.study.models import Study
 
@@ -64,14 +65,14 @@ def show(options: arguments.ShowOptions) -> None:
     episode = read_episode(file)
     draw_episode(episode, picture)
     if options.json:
-        told = {"frames": len(episode), "step": episode.step, "instruction": episode.instruction}
-        print_json({"picture": picture, "episode": episode.id, **told})
+        answer = {"frames": len(episode), "step": episode.step, "instruction": episode.instruction}
+        print_json({"picture": picture, "episode": episode.id, **answer})
     else:
         print(picture)
 
 
 def check(options: arguments.CheckOptions) -> int:
-    """Say what is wrong with the episodes of a folder; 1 where it would spoil training."""
+    """Report what is wrong with the episodes of a folder; 1 where it would spoil training."""
     from mobile_vla.episodes.quality.run import check_folder
     from mobile_vla.episodes.scan_folder import default_jobs
 
@@ -84,6 +85,7 @@ def check(options: arguments.CheckOptions) -> int:
             naming=study_naming(study),
             full_speed=study.robot.full_speed,
             strips=options.html is not None,
+            follow_external=options.follow_external,
             jobs=options.jobs or default_jobs(),
             progress=report,
         )
@@ -99,16 +101,25 @@ def check(options: arguments.CheckOptions) -> int:
 
 
 def import_(options: arguments.ImportOptions) -> None:
-    """Take recordings into a data set."""
+    """Import recordings into a data set."""
     from mobile_vla.episodes.formats.detect_format import find_sources
-    from mobile_vla.episodes.formats.import_source import Choice
+    from mobile_vla.episodes.formats.import_source import RecordingOptions
+    from mobile_vla.episodes.formats.recording_map import NO_MAP, read_map
     from mobile_vla.episodes.import_dataset import import_episodes
     from mobile_vla.episodes.scan_folder import default_jobs
     from mobile_vla.runs.workspace import DEFAULT, Workspace
 
     naming = study_naming(load_study(find_study(options.study)))
-    choice = Choice(options.camera, options.command, options.step, options.instruction)
-    sources = find_sources(Path(options.source), choice, naming)
+    mapping = read_map(Path(options.map)) if options.map else NO_MAP
+    import_options = RecordingOptions(
+        camera=options.camera or mapping.images,
+        command=mapping.actions or options.command,
+        step=mapping.step or options.step,
+        instruction=options.instruction,
+        follow_external=options.follow_external,
+        mapping=mapping,
+    )
+    sources = find_sources(Path(options.source), import_options, naming)
     with progress("importing episodes") as report:
         imported = import_episodes(
             sources,
@@ -122,12 +133,13 @@ def import_(options: arguments.ImportOptions) -> None:
             progress=report,
         )
     if options.json:
-        print_json(imported)
+        print_json(imported.answer)
         return
-    print_findings(imported.findings)
+    print_findings([*imported.findings, *imported.remarks])
     counts = imported.manifest.counts()
+    left_out = sum(bool(finding.episode) for finding in imported.findings)
     print(
-        f"{sources.kind}: {imported.new} episodes taken in, {len(imported.findings)} left out; "
+        f"{sources.kind}: {imported.new} episodes taken in, {left_out} left out; "
         f"{options.folder} now holds {len(imported.manifest.episodes)} "
         f"({', '.join(f'{n} {direction}' for direction, n in sorted(counts.items()))}), "
         f"identity {imported.manifest.hash[:16]}"
@@ -135,7 +147,7 @@ def import_(options: arguments.ImportOptions) -> None:
 
 
 def diff(options: arguments.DatasetDiffOptions) -> int:
-    """Say how the second data set differs from the first; 1 where it does."""
+    """Report how the second data set differs from the first; 1 where it does."""
     from mobile_vla.episodes.dataset_diff import describe, diff_manifests
     from mobile_vla.episodes.manifest import read_manifest
 
@@ -164,7 +176,7 @@ def export(options: arguments.ExportOptions) -> None:
 
 
 def study_naming(study: Study) -> Naming:
-    """How the study names its episode files."""
+    """The pattern of the study's episode file names."""
     from mobile_vla.episodes.filename_pattern import LAB_NAMES, Naming
 
     names = study.data.file_names
@@ -197,8 +209,8 @@ def _print_check(report: CheckReport) -> None:
     print("Something would spoil training." if report.spoils else "Nothing spoils training.")
 
 
-def print_findings(findings: list[Finding]) -> None:
-    """One line each: whether it spoils training, its check, its episode, what is wrong."""
+def print_findings(findings: Sequence[Finding | FindingRow]) -> None:
+    """Print a line for each finding: whether it spoils training, its check, episode and reason."""
     for finding in findings:
         mark = "spoils" if finding.spoils else "note"
         subject = finding.episode or "the data set"

@@ -52,6 +52,7 @@ class CheckOptions(Options):
     lang: Literal["en", "ko"] | None
     jobs: int | None
     study: str | None
+    follow_external: bool
     json: bool
 
 
@@ -68,6 +69,8 @@ class ImportOptions(Options):
     command: str
     step: float
     instruction: str | None
+    map: str | None
+    follow_external: bool
     jobs: int | None
     study: str | None
     workspace: str | None
@@ -140,6 +143,8 @@ def add_import(actions: Actions, function: Function) -> None:
     action.add_argument(
         "--instruction", metavar="TEXT", help="the instruction, where the recordings hold none"
     )
+    action.add_argument("--map", metavar="FILE", help="names of keys, columns and units, as YAML")
+    _add_follow_external(action)
     add_jobs(action, "processes (default: one per core)")
     _add_study(action, "whose file names tell the direction")
     add_workspace(action, "where decoded frames are stored")
@@ -159,6 +164,7 @@ def add_check(actions: Actions, function: Function) -> None:
     )
     add_jobs(action, "processes (default: one per core)")
     _add_study(action, "whose file names and full speed hold")
+    _add_follow_external(action)
     add_json(action)
     example = "mvla episodes check recordings --html contact_sheet.html"
     runs(action, function, CheckOptions, example)
@@ -199,6 +205,12 @@ def add_show(actions: Actions, function: Function) -> None:
 def _add_evaluation(action: argparse.ArgumentParser) -> None:
     action.add_argument(
         "--evaluation", action="store_true", help="hold every episode out for evaluation"
+    )
+
+
+def _add_follow_external(action: argparse.ArgumentParser) -> None:
+    action.add_argument(
+        "--follow-external", action="store_true", help="read HDF5 data that lie in other files"
     )
 
 

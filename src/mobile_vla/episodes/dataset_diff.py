@@ -1,4 +1,4 @@
-"""`mvla episodes diff`: what one data set has that another has not, episode by episode."""
+"""`mvla episodes diff`: how two data sets differ, episode by episode."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import msgspec
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode
 
 
-class Moved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EpisodeChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One episode that is in both and differs in `before` and `after`."""
 
     id: str
@@ -15,7 +15,7 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     after: str
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ManifestDifference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How B differs from A; all lists are empty where both are the same data set.
 
     `changed` holds ids whose content differs, `renamed` contents that have another id in B.
@@ -27,13 +27,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     added: list[str]
     removed: list[str]
     changed: list[str]
-    renamed: list[Moved]
-    moved: list[Moved]
-    redirected: list[Moved]
+    renamed: list[EpisodeChange]
+    moved: list[EpisodeChange]
+    redirected: list[EpisodeChange]
 
 
-def diff_manifests(a: Manifest, b: Manifest) -> Difference:
-    """What was added to `a`, removed, changed, renamed, and moved between splits, to give `b`.
+def diff_manifests(a: Manifest, b: Manifest) -> ManifestDifference:
+    """The episodes added, removed, changed, renamed and moved between splits from `a` to `b`.
 
     >>> empty = Manifest.of("empty", 0.4, [])
     >>> diff_manifests(empty, empty).same
@@ -45,38 +45,40 @@ def diff_manifests(a: Manifest, b: Manifest) -> Difference:
     renamed = [(gone[e.hash], e) for e in b.episodes if e.id not in before and e.hash in gone]
     old, new = {e.id for e, _ in renamed}, {e.id for _, e in renamed}
     pairs = [(before[e.id], e) for e in b.episodes if e.id in before] + renamed
-    return Difference(
+    return ManifestDifference(
         a=a.hash,
         b=b.hash,
         same=a.hash == b.hash,
         added=[e.id for e in b.episodes if e.id not in before and e.id not in new],
         removed=[e.id for e in a.episodes if e.id not in after and e.id not in old],
         changed=[x.id for x, y in pairs if x.hash != y.hash],
-        renamed=_moved([(x, y, x.id, y.id) for x, y in pairs]),
-        moved=_moved([(x, y, x.split, y.split) for x, y in pairs]),
-        redirected=_moved([(x, y, x.direction, y.direction) for x, y in pairs]),
+        renamed=_changes([(x, y, x.id, y.id) for x, y in pairs]),
+        moved=_changes([(x, y, x.split, y.split) for x, y in pairs]),
+        redirected=_changes([(x, y, x.direction, y.direction) for x, y in pairs]),
     )
 
 
-def describe(difference: Difference) -> list[str]:
+def describe(difference: ManifestDifference) -> list[str]:
     """The difference in lines, one an episode."""
     lines = [f"+ {episode}" for episode in difference.added]
     lines += [f"- {episode}" for episode in difference.removed]
     lines += [f"~ {episode}: its content changed" for episode in difference.changed]
-    lines += [f"~ {one.before}: now called {one.after}" for one in difference.renamed]
-    lines += [f"~ {one.id}: from {one.before} to {one.after}" for one in difference.moved]
+    lines += [f"~ {change.before}: now called {change.after}" for change in difference.renamed]
     lines += [
-        f"~ {one.id}: its direction was {one.before}, now {one.after}"
-        for one in difference.redirected
+        f"~ {change.id}: from {change.before} to {change.after}" for change in difference.moved
+    ]
+    lines += [
+        f"~ {change.id}: its direction was {change.before}, now {change.after}"
+        for change in difference.redirected
     ]
     return lines
 
 
-def _moved(
+def _changes(
     pairs: list[tuple[ManifestEpisode, ManifestEpisode, str, str]],
-) -> list[Moved]:
+) -> list[EpisodeChange]:
     return [
-        Moved(id=new.id, before=before, after=after)
+        EpisodeChange(id=new.id, before=before, after=after)
         for _, new, before, after in pairs
         if before != after
     ]

@@ -1,4 +1,4 @@
-"""Left, right or straight: the instruction, the file name and the motion tell, and must agree."""
+"""Left, right or straight: the instruction, the file name and the motion say it, and must agree."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 
 from mobile_vla.episodes.direction_type import Direction
 from mobile_vla.episodes.filename_pattern import LAB_NAMES, Naming
+from mobile_vla.messages.reason import Reason, reason
 
-ASIDE = 0.3
+SIDE_METRES = 0.3
 """Metres to one side from which a motion counts as going round something."""
-_WORDS: dict[Direction, re.Pattern[str]] = {
+WORDS: dict[Direction, re.Pattern[str]] = {
     "left": re.compile(r"(?<![a-z])left(?![a-z])|왼쪽|왼편|좌측", re.IGNORECASE),
     "right": re.compile(r"(?<![a-z])right(?![a-z])|오른쪽|오른편|우측", re.IGNORECASE),
     "straight": re.compile(r"(?<![a-z])straight(?![a-z])|직진|똑바로", re.IGNORECASE),
@@ -21,35 +22,53 @@ _WORDS: dict[Direction, re.Pattern[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class DirectionEvidence:
-    """What each witness says; None where it says nothing or two things at once."""
+    """The direction by each source; None where it names none or several."""
 
     instruction: Direction | None
     file_name: Direction | None
-    motion: Direction | None
+    motion: Direction
 
     @property
-    def told_by(self) -> dict[str, Direction]:
-        """The witnesses that say something, and what."""
-        said = {
+    def by_source(self) -> dict[str, Direction]:
+        """The sources that name a direction, each with its direction."""
+        sources = {
             "instruction": self.instruction,
             "file name": self.file_name,
             "motion": self.motion,
         }
-        return {witness: word for witness, word in said.items() if word is not None}
+        return {name: direction for name, direction in sources.items() if direction is not None}
 
     @property
     def agreed(self) -> Direction | None:
-        """The direction that all of them give, or None where they differ or none speaks."""
-        words = set(self.told_by.values())
-        return words.pop() if len(words) == 1 else None
+        """The direction that all sources give, or None where they differ."""
+        directions = set(self.by_source.values())
+        return directions.pop() if len(directions) == 1 else None
+
+    @property
+    def conflict(self) -> Reason:
+        """Which source names which direction; at least two of them differ."""
+        if self.instruction is None:
+            return reason(
+                "episode.file_name_and_motion_disagree",
+                file_name=str(self.file_name), motion=self.motion,
+            )  # fmt: skip
+        if self.file_name is None:
+            return reason(
+                "episode.instruction_and_motion_disagree",
+                instruction=self.instruction, motion=self.motion,
+            )  # fmt: skip
+        return reason(
+            "episode.direction_evidence_disagrees",
+            instruction=self.instruction, file_name=self.file_name, motion=self.motion,
+        )  # fmt: skip
 
 
-def ask_witnesses(
+def direction_evidence(
     instruction: str, name: str, actions: np.ndarray, step: float, naming: Naming = LAB_NAMES
 ) -> DirectionEvidence:
-    """What an instruction, a file name and (T, 2 or 3) velocities, `step` s each, say.
+    """The directions of an instruction, a file name and (T, 2 or 3) velocities, `step` s each.
 
-    A name that does not fit the naming's pattern is read as any text is.
+    A name that does not fit the naming's pattern is read as free text.
     """
     parts = naming.parts(name)
     return DirectionEvidence(
@@ -61,11 +80,22 @@ def ask_witnesses(
 
 def direction_in_text(text: str) -> Direction | None:
     """The one direction that a text (English or Korean) names; None for none or several."""
-    named = [direction for direction, words in _WORDS.items() if words.search(text)]
+    named = [direction for direction, words in WORDS.items() if words.search(text)]
     return named[0] if len(named) == 1 else None
 
 
-def from_above(actions: np.ndarray, step: float) -> np.ndarray:
+def without_direction(text: str) -> str:
+    """A text without its direction words, for names that say nothing about one episode.
+
+    >>> without_direction("nav_right_camera")
+    'nav__camera'
+    """
+    for words in WORDS.values():
+        text = words.sub("", text)
+    return text
+
+
+def path_from_above(actions: np.ndarray, step: float) -> np.ndarray:
     """(T + 1, 2) metres ahead and to the left of the start, velocities held `step` s each.
 
     Headings are integrated where a third column gives rad/s.
@@ -80,12 +110,12 @@ def from_above(actions: np.ndarray, step: float) -> np.ndarray:
 
 
 def direction_of_motion(actions: np.ndarray, step: float) -> Direction:
-    """The side to which (T, 2 or 3) velocities, held `step` s each, first leave the line by 0.3 m.
+    """The side to which the path first leaves the starting line by 0.3 m.
 
-    Turning counts.
+    actions: (T, 2 or 3) velocities, held `step` s each. Turning counts.
     """
-    aside = from_above(actions, step)[1:, 1]
-    away = np.flatnonzero(np.abs(aside) >= ASIDE)
+    aside = path_from_above(actions, step)[1:, 1]
+    away = np.flatnonzero(np.abs(aside) >= SIDE_METRES)
     if not len(away):
         return "straight"
     return "left" if aside[away[0]] > 0 else "right"

@@ -1,4 +1,4 @@
-"""One episode as a check sees it: everything told, its pictures shrunk so that thousands fit."""
+"""An episode without its pictures: its data, and thumbnails so small that thousands fit."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mobile_vla.episodes.direction import DirectionEvidence, ask_witnesses
+from mobile_vla.episodes.direction import DirectionEvidence, direction_evidence
 from mobile_vla.episodes.episode import Episode
 from mobile_vla.episodes.filename_pattern import LAB_NAMES, NameParts, Naming
 from mobile_vla.episodes.find_episodes import episode_id
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.formats.hdf5 import read_episode
 from mobile_vla.episodes.formats.validation import EpisodeError
+from mobile_vla.messages.reason import reason
 
 SIDE = 16
 """Pictures are compared at 16 × 16 grey."""
@@ -28,10 +29,10 @@ STRIP_FRAMES, STRIP_HEIGHT = 6, 72
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class EpisodeSummary:
     """`actions` (T, 2 or 3) float32; `thumbs` (T, 16, 16) uint8; `strip` JPEGs for a page.
 
-    `source` is the file's name within its folder; `dark` and `frozen` are frames from 0.
+    `source` is the file's name in its folder; `dark` and `frozen` are frame numbers from 0.
     """
 
     id: str
@@ -41,7 +42,7 @@ class Seen:
     actions: np.ndarray
     step: float
     instruction: str
-    told: DirectionEvidence
+    evidence: DirectionEvidence
     parts: NameParts | None
     thumbs: np.ndarray
     dark: tuple[int, ...]
@@ -50,27 +51,34 @@ class Seen:
 
     @property
     def sequence(self) -> bytes:
-        """The same for episodes whose actions are the same numbers."""
+        """Equal for episodes whose actions are the same numbers."""
         return np.round(self.actions, 4).tobytes()
 
 
-def examine(
-    path: Path, name: str, naming: Naming = LAB_NAMES, strips: bool = False
-) -> Seen | Finding:
-    """Read and look at the file called `name`; a file that is no episode is a finding."""
+def summarize_file(
+    path: Path,
+    name: str,
+    naming: Naming = LAB_NAMES,
+    strips: bool = False,
+    follow_external: bool = False,
+) -> EpisodeSummary | Finding:
+    """Read and summarize the file called `name`; a file that is no episode is a finding."""
     try:
-        episode = replace(read_episode(path), id=episode_id(name))
+        episode = read_episode(path, follow_external=follow_external)
     except EpisodeError as error:
-        return Finding(name, error.what, error.check)
+        return Finding(name, error.reason, error.check)
     except MemoryError:
-        return Finding(name, "does not fit into this machine's memory", "too_long")
-    return look(episode, name, naming, strips)
+        return Finding(name, reason("episode.out_of_memory"), "too_long")
+    return summarize(replace(episode, id=episode_id(name)), name, naming, strips)
 
 
-def look(episode: Episode, name: str, naming: Naming = LAB_NAMES, strips: bool = False) -> Seen:
-    """All that a check wants to know of one episode, without its pictures."""
+def summarize(
+    episode: Episode, name: str, naming: Naming = LAB_NAMES, strips: bool = False
+) -> EpisodeSummary:
+    """What checks and splits need of one episode, without its pictures."""
     thumbs = shrink(episode.images)
-    return Seen(
+    file_name = Path(name).name
+    return EpisodeSummary(
         id=episode.id,
         source=name,
         hash=episode.content_hash(),
@@ -78,14 +86,14 @@ def look(episode: Episode, name: str, naming: Naming = LAB_NAMES, strips: bool =
         actions=episode.actions,
         step=episode.step,
         instruction=episode.instruction,
-        told=ask_witnesses(
-            episode.instruction, Path(name).name, episode.actions, episode.step, naming
+        evidence=direction_evidence(
+            episode.instruction, file_name, episode.actions, episode.step, naming
         ),
-        parts=naming.parts(Path(name).name),
+        parts=naming.parts(file_name),
         thumbs=thumbs,
         dark=dark_frames(thumbs),
         frozen=frozen_frames(thumbs, episode.actions),
-        strip=draw_strip(episode.images) if strips else (),
+        strip=picture_strip(episode.images) if strips else (),
     )
 
 
@@ -110,13 +118,13 @@ def dark_frames(thumbs: np.ndarray) -> tuple[int, ...]:
 
 
 def frozen_frames(thumbs: np.ndarray, actions: np.ndarray) -> tuple[int, ...]:
-    """Frames that show what the frame before showed although the robot drove between them."""
+    """Frames equal to the frame before although the robot drove between them."""
     drove = np.abs(actions[:-1]).max(axis=1) > MOVING
     same = (thumbs[1:] == thumbs[:-1]).all(axis=(1, 2))
     return tuple(int(i) + 1 for i in np.flatnonzero(drove & same))
 
 
-def draw_strip(images: np.ndarray) -> tuple[bytes, ...]:
+def picture_strip(images: np.ndarray) -> tuple[bytes, ...]:
     """Up to 6 frames evenly chosen, 72 px high, as JPEG."""
     from PIL import Image
 

@@ -1,8 +1,8 @@
-"""`mvla episodes export`: a data set as a LeRobotDataset v3.0, for other people's readers.
+"""`mvla episodes export`: write a data set as a LeRobotDataset v3.0.
 
-Training episodes come first, then validation, so that LeRobot's `splits` can say which is which.
-Our id and the key events (`action_event_types`) stay in meta/episodes. No state was measured, so
-`observation.state` is the velocity that was commanded when the frame was taken.
+Training episodes come first, then validation, as LeRobot's `splits` are ranges. The episode's id
+and key events (`action_event_types`) are columns of meta/episodes. No state was measured, so
+`observation.state` is the velocity commanded when the frame was taken.
 Layout: https://huggingface.co/docs/lerobot/lerobot-dataset-v3
 """
 
@@ -81,16 +81,16 @@ def in_splits(episodes: list[ManifestEpisode]) -> tuple[list[ManifestEpisode], d
     ordered: list[ManifestEpisode] = []
     ranges: dict[str, str] = {}
     for split in ("train", "val", "eval"):
-        own = [episode for episode in episodes if episode.split == split]
-        if own:
-            ranges[split] = f"{len(ordered)}:{len(ordered) + len(own)}"
-        ordered += own
+        members = [episode for episode in episodes if episode.split == split]
+        if members:
+            ranges[split] = f"{len(ordered)}:{len(ordered) + len(members)}"
+        ordered += members
     return ordered, ranges
 
 
 @dataclass(slots=True)
 class _Export:
-    """What is known while episodes are written one after another."""
+    """The state while episodes are written one after another."""
 
     dataset: Dataset
     folder: Path
@@ -164,8 +164,10 @@ class _Export:
             self.rows = [{k: v for k, v in row.items() if k != EVENTS} for row in self.rows]
         write_rows(meta / "episodes" / "chunk-000" / "file-000.parquet", self.rows)
         write_tasks(meta / "tasks.parquet", self.tasks)
-        whole = {name: np.concatenate([c[name] for c in self.columns]) for name in self.columns[0]}
-        write_json(meta / "stats.json", {CAMERA: self.pictures.stats(), **_stats_of(whole)})
+        columns = {
+            name: np.concatenate([c[name] for c in self.columns]) for name in self.columns[0]
+        }
+        write_json(meta / "stats.json", {CAMERA: self.pictures.stats(), **_stats_of(columns)})
         write_json(meta / "info.json", self._info(splits))
         card = CARD.format(
             name=self.dataset.manifest.name, episodes=len(self.rows), frames=self.frames
@@ -231,6 +233,6 @@ def _stats_of(columns: Columns) -> dict[str, Stats]:
 def _flat(stats: dict[str, Stats]) -> dict[str, Any]:
     return {
         f"stats/{feature}/{name}": value
-        for feature, found in stats.items()
-        for name, value in found.items()
+        for feature, values in stats.items()
+        for name, value in values.items()
     }

@@ -1,4 +1,4 @@
-"""What a file name says: date, time, scene and direction, by a pattern that a study may change."""
+"""Date, time, scene and direction in a file name, by a pattern that a study may change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NO_LETTER = (r"(?<![^\W\d_])", r"(?![^\W\d_])")
 
 @dataclass(frozen=True, slots=True)
 class NameParts:
-    """What one name says; None where it does not say it. `scene` is all parts that name it."""
+    """The parts of one name; None where it lacks one. `scene` joins all parts that name it."""
 
     date: str | None = None
     time: str | None = None
@@ -35,7 +35,7 @@ class NameParts:
 class Naming:
     """A pattern of file names: text, and the fields {date} {time} {scene} {direction} {any}.
 
-    {scene} and {any} may stand more than once. `words` are what {direction} may read, by
+    {scene} and {any} may occur more than once. `words` are the texts of {direction} for each
     direction. With `strict` a file whose name does not fit is a finding.
 
     Raises:
@@ -49,25 +49,25 @@ class Naming:
     strict: bool = False
 
     def __post_init__(self) -> None:
-        self._compiled  # noqa: B018  (an unusable pattern is refused here and not at the first file)
+        self._compiled  # noqa: B018  (refuses an unusable pattern now, not at the first file)
 
     def parts(self, file_name: str) -> NameParts | None:
         """The parts of a name with its suffix; None where it does not fit the pattern.
 
         A file imported from a folder below carries that folder's name and `__` before its own.
         """
-        own = file_name.rpartition("__")[2]
-        match = self._compiled.fullmatch(file_name) or self._compiled.fullmatch(own)
+        base = file_name.rpartition("__")[2]
+        match = self._compiled.fullmatch(file_name) or self._compiled.fullmatch(base)
         if match is None:
             return None
-        found: dict[str, list[str]] = {}
+        fields: dict[str, list[str]] = {}
         for name, value in zip(self._order, match.groups(), strict=True):
-            found.setdefault(name, []).append(value.strip("_- "))
-        scene = "_".join(part for part in found.get("scene", []) if part)
-        word = found.get("direction", [""])[0]
+            fields.setdefault(name, []).append(value.strip("_- "))
+        scene = "_".join(part for part in fields.get("scene", []) if part)
+        word = fields.get("direction", [""])[0]
         return NameParts(
-            date=_first(found, "date"),
-            time=_first(found, "time"),
+            date=_first(fields, "date"),
+            time=_first(fields, "time"),
             scene=scene or None,
             direction=self._directions.get(word.casefold()),
         )
@@ -99,6 +99,6 @@ class Naming:
 LAB_NAMES = Naming()
 
 
-def _first(found: dict[str, list[str]], name: str) -> str | None:
-    values = found.get(name)
+def _first(fields: dict[str, list[str]], name: str) -> str | None:
+    values = fields.get(name)
     return values[0] if values else None

@@ -1,15 +1,22 @@
-"""What can be wrong with an episode or a data set, under one name each."""
+"""What can be wrong with an episode or a data set: a check's name and a reason."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from mobile_vla.messages.catalogue import sentence
+from mobile_vla.messages.reason import Reason
 
 Check = Literal[
     "unreadable",
     "truncated",
     "not_an_episode",
+    "outside",
     "shape_or_type",
+    "inconsistent",
     "not_a_number",
     "too_long",
     "changed",
@@ -27,40 +34,49 @@ Check = Literal[
     "name",
     "manifest",
 ]
-
-MEANING: dict[Check, str] = {
-    "unreadable": "cannot be opened or decoded",
-    "truncated": "is cut off or empty",
-    "not_an_episode": "is no HDF5 file, or lacks images or actions",
-    "shape_or_type": "wrong rank, size, type or text, or lengths that disagree",
-    "not_a_number": "NaN or infinite actions",
-    "too_long": "more frames than an episode can have",
-    "changed": "changed while it was read",
-    "dark_frames": "frames that are dark or of one colour",
-    "frozen_frames": "the robot drives but the picture stands still",
-    "no_instruction": "nothing says what the robot was told",
-    "direction": "instruction, file name and motion disagree",
-    "duplicate": "the same content twice",
-    "near_duplicate": "almost the same pictures, which spoils where train and val share them",
-    "same_actions": "many episodes are one and the same action sequence",
-    "balance": "far more episodes of one direction than of another",
-    "range": "actions outside the range that the training split spans, or over full speed",
-    "one_sided_split": "a split that holds one direction only",
-    "step": "steps of another length than the rest, or other action columns",
-    "name": "a file name that does not fit the pattern, or names a file twice",
-    "manifest": "the manifest and the files disagree",
-}
+CHECKS: tuple[Check, ...] = get_args(Check)
+"""In the order in which summaries list them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing wrong. `episode` is a file's name, or "" where the whole set is meant.
+    """One fault. `episode` is a file's name, or "" for the whole set; `frames` count from 0.
 
-    `frames` are counted from 0. `spoils`: training on it would teach or measure something false.
+    `spoils`: training on it would teach or measure something false.
     """
 
     episode: str
-    what: str
+    reason: Reason
     check: Check = "unreadable"
     spoils: bool = True
     frames: tuple[int, ...] = ()
+
+    @property
+    def what(self) -> str:
+        """The English predicate, whose subject is the episode."""
+        return sentence(self.reason, "en")
+
+
+class FindingRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A finding in a JSON answer: the sentence, and beside it the reason's code and fields."""
+
+    episode: str
+    what: str
+    check: Check
+    spoils: bool
+    frames: tuple[int, ...]
+    code: str
+    fields: dict[str, Any]
+
+
+def finding_row(finding: Finding) -> FindingRow:
+    """A finding as JSON answers hold it."""
+    return FindingRow(
+        episode=finding.episode,
+        what=finding.what,
+        check=finding.check,
+        spoils=finding.spoils,
+        frames=finding.frames,
+        code=finding.reason.code,
+        fields=dict(finding.reason.fields),
+    )

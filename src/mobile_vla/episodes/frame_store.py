@@ -1,8 +1,9 @@
 """The frame store: decoded and resized once, memory-mapped, addressed by content.
 
 One pair of files for each content and size: `<hash>.npy`, (T, S, S, 3) uint8, and `<hash>.json`,
-its actions and instruction. The second is written last, so an episode is there whole or not at
-all; data sets that share episodes share their files, and growing one decodes only what is new.
+its actions and instruction. The second is written last, so
+where it exists, both are complete. Data sets that share episodes share their files, and a grown one
+decodes only new episodes.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.files import write_array, write_atomic
 
 TRANSFORM = "pil-bicubic-1"
-"""Part of the address: change it when frames come to be made in another way."""
+"""Part of the address: change it when the resize changes."""
 OPEN_MAPS = 256
-"""Mapped files held at once; each takes a file descriptor."""
+"""Mapped files open at once; each takes a file descriptor."""
 
 
-class _Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What stands beside an episode's frames. Numbers are float32 written so that none changes."""
+class StoredEpisode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The JSON beside an episode's frames. Its numbers are float32, written without loss."""
 
     actions: list[list[float]]
     instruction: str
@@ -51,9 +52,11 @@ class FrameStore:
         self._actions: dict[str, np.ndarray] = {}
         self._instructions: dict[str, str] = {}
         for digest in self._hashes.values():
-            kept = msgspec.json.decode((folder / f"{digest}.json").read_bytes(), type=_Kept)
-            self._actions[digest] = np.array(kept.actions, np.float32)
-            self._instructions[digest] = kept.instruction
+            episode = msgspec.json.decode(
+                (folder / f"{digest}.json").read_bytes(), type=StoredEpisode
+            )
+            self._actions[digest] = np.array(episode.actions, np.float32)
+            self._instructions[digest] = episode.instruction
         widths = {actions.shape[1] for actions in self._actions.values()}
         if len(widths) > 1:
             raise UserError(
@@ -70,7 +73,7 @@ class FrameStore:
         return self._actions[self._hash(episode_id)]
 
     def instruction(self, episode_id: str) -> str:
-        """What the robot was told; "" where nothing was recorded."""
+        """The instruction; "" where none was recorded."""
         return self._instructions[self._hash(episode_id)]
 
     def _hash(self, episode_id: str) -> str:
@@ -86,10 +89,10 @@ def open_frames(
     cache_dir: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> FrameStore:
-    """The store of `manifest`'s frames at `size` px below `cache_dir`; what is missing is made.
+    """The store of `manifest`'s frames at `size` px below `cache_dir`; missing frames are added.
 
     `folder` holds the episode files. A frame's bytes are those of PIL's bicubic resize.
-    Interrupted and called again, it goes on where it was.
+    After an interruption, call it again: finished episodes are not decoded again.
 
     Raises:
         UserError: a file is unreadable or no longer has the content that the manifest pins.
@@ -105,12 +108,12 @@ def open_frames(
 
 
 def store_folder(cache_dir: Path, size: int) -> Path:
-    """Where the frames of this size and transform stand."""
+    """The folder of frames of this size and transform."""
     return cache_dir / f"frames-{size}-{TRANSFORM}"
 
 
 def stored(store: Path, digest: str) -> bool:
-    """Whether the store holds this content, whole."""
+    """Whether the store holds this content."""
     return (store / f"{digest}.json").exists() and (store / f"{digest}.npy").exists()
 
 
@@ -124,8 +127,10 @@ def add_to_store(store: Path, episode: Episode, digest: str, size: int) -> None:
     for index, image in enumerate(episode.images):
         frames[index] = resize(image, size)
     write_array(store / f"{digest}.npy", frames)
-    kept = _Kept(actions=episode.actions.tolist(), instruction=episode.instruction)
-    write_atomic(store / f"{digest}.json", msgspec.json.encode(kept))
+    stored_episode = StoredEpisode(
+        actions=episode.actions.tolist(), instruction=episode.instruction
+    )
+    write_atomic(store / f"{digest}.json", msgspec.json.encode(stored_episode))
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:

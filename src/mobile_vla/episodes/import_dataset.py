@@ -1,7 +1,7 @@
-"""`mvla episodes import`: recordings become a data set, each decoded once; interrupted, it goes on.
+"""`mvla episodes import`: recordings become a data set; an interrupted import can be continued.
 
 DEST/<id>.h5         the episodes: files of the lab's format are linked or copied, others written
-DEST/import.jsonl    one line for each episode taken in, so that none is decoded again
+DEST/import.jsonl    one line for each imported episode, so that none is decoded again
 DEST/manifest.json   written last
 """
 
@@ -17,24 +17,26 @@ import msgspec
 import numpy as np
 
 from mobile_vla.episodes.dataset import pin
-from mobile_vla.episodes.direction import ask_witnesses
-from mobile_vla.episodes.episode_summary import SIDE, Seen, look
+from mobile_vla.episodes.direction import direction_evidence
+from mobile_vla.episodes.episode_summary import SIDE, EpisodeSummary, summarize
 from mobile_vla.episodes.filename_pattern import LAB_NAMES, Naming
-from mobile_vla.episodes.findings import Finding
+from mobile_vla.episodes.findings import Finding, finding_row
 from mobile_vla.episodes.formats.import_source import Source, Sources
 from mobile_vla.episodes.formats.validation import EpisodeError
 from mobile_vla.episodes.frame_store import add_to_store, store_folder, stored
 from mobile_vla.episodes.manifest import MANIFEST_FILE, Manifest, read_manifest, write_manifest
-from mobile_vla.episodes.scan_folder import Progress, spread
+from mobile_vla.episodes.quality.checks import check_episodes
+from mobile_vla.episodes.scan_folder import Progress, parallel_map
 from mobile_vla.messages.errors import UserError
+from mobile_vla.messages.reason import reason
 from mobile_vla.runs.files import explain_os_error
 
 LEDGER_FILE = "import.jsonl"
 LEFT_OVER_SECONDS = 3600
 
 
-class Taken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One line of the ledger: where an episode came from and all that was seen of it."""
+class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One line of the ledger: an episode's origin and its summary."""
 
     name: str
     origin: str
@@ -51,8 +53,8 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where episodes are taken in: the data set's folder, the frame store and its size in px."""
+class ImportTarget:
+    """Where an import writes: the data set's folder, the frame store and its size in px."""
 
     folder: Path
     store: Path
@@ -61,12 +63,26 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
-    """The manifest, how many episodes came new, and what was left out and why."""
+class ImportResult:
+    """The manifest, the number of new episodes, and a finding for each one left out.
+
+    `remarks` are findings of imported episodes that `mvla episodes check` calls spoiling.
+    """
 
     manifest: Manifest
     new: int
     findings: list[Finding]
+    remarks: list[Finding]
+
+    @property
+    def answer(self) -> dict[str, object]:
+        """The JSON answer."""
+        return {
+            "manifest": self.manifest,
+            "new": self.new,
+            "findings": [finding_row(finding) for finding in self.findings],
+            "remarks": [finding_row(finding) for finding in self.remarks],
+        }
 
 
 def import_episodes(
@@ -80,14 +96,14 @@ def import_episodes(
     naming: Naming = LAB_NAMES,
     jobs: int = 1,
     progress: Progress | None = None,
-) -> Imported:
-    """Take `sources` into the data set in `folder`, and their frames at `size` px into the store.
+) -> ImportResult:
+    """Import `sources` into the data set in `folder`, and their frames at `size` px into the store.
 
-    Episodes that are there stay, keep their splits and are not read again unless their origin
-    changed. What is no sound episode is a finding; the rest is taken in.
+    Imported episodes stay, keep their splits and are not read again unless their origin changed.
+    An unusable episode is a finding; the others are imported.
 
     Raises:
-        UserError: nothing sound is there, or the disk is full; what was taken in is kept.
+        UserError: no usable episode, or the disk is full; finished episodes stay.
     """
     if sources.folder != folder and sources.folder.resolve() in folder.resolve().parents:
         raise UserError(
@@ -98,47 +114,49 @@ def import_episodes(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explain_os_error(error, folder) from error
-    place = Place(folder, store_folder(cache_dir, size), size, naming)
+    target = ImportTarget(folder, store_folder(cache_dir, size), size, naming)
     ledger = read_ledger(folder)
     _refuse_strangers(sources, folder, ledger)
-    _sweep(folder, place.store)
-    waiting, findings = _waiting(sources, place, ledger)
+    _sweep(folder, target.store)
+    waiting, findings = _waiting(sources, target, ledger)
     new = 0
-    for done, one in enumerate(spread(partial(take_in, place=place), waiting, jobs), start=1):
-        if isinstance(one, Finding):
-            findings.append(one)
+    import_one = partial(import_episode, target=target)
+    for done, result in enumerate(parallel_map(import_one, waiting, jobs), start=1):
+        if isinstance(result, Finding):
+            findings.append(result)
         else:
-            _append(folder / LEDGER_FILE, one)
-            ledger[one.name] = one
+            _append(folder / LEDGER_FILE, result)
+            ledger[result.name] = result
             new += 1
         if progress:
             progress(done, len(waiting))
-    manifest, doubts = _pin_ledger(ledger, place, seed, split)
+    manifest, rejected = _pin_ledger(ledger, target, seed, split)
     if not manifest.episodes:
-        raise _nothing([*findings, *doubts])
+        raise _nothing_usable([*findings, *rejected])
     write_manifest(folder, manifest)
-    return Imported(manifest, new, [*findings, *doubts])
+    remarks = _remarks(_summaries(ledger, target), manifest)
+    return ImportResult(manifest, new, [*findings, *rejected], remarks)
 
 
-def read_ledger(folder: Path) -> dict[str, Taken]:
-    """What was taken into a data set, by file name; a line that was cut off does not count."""
-    taken: dict[str, Taken] = {}
+def read_ledger(folder: Path) -> dict[str, LedgerEntry]:
+    """The imported episodes of a data set by file name; a line that was cut off is skipped."""
+    ledger: dict[str, LedgerEntry] = {}
     file = folder / LEDGER_FILE
     for line in file.read_bytes().splitlines() if file.exists() else ():
         try:
-            row = msgspec.json.decode(line, type=Taken)
+            row = msgspec.json.decode(line, type=LedgerEntry)
         except msgspec.MsgspecError:
             continue
-        taken[row.name] = row
-    return taken
+        ledger[row.name] = row
+    return ledger
 
 
-def _refuse_strangers(sources: Sources, folder: Path, ledger: dict[str, Taken]) -> None:
-    """Leave a data set alone that was made in another way: its episodes would be dropped."""
+def _refuse_strangers(sources: Sources, folder: Path, ledger: dict[str, LedgerEntry]) -> None:
+    """Refuse a data set that was made in another way: its episodes would be dropped."""
     if not (folder / MANIFEST_FILE).exists():
         return
-    known = {*ledger, *(source.name for source in sources.episodes)}
-    strangers = [r.source for r in read_manifest(folder).episodes if r.source not in known]
+    names = {*ledger, *(source.name for source in sources.episodes)}
+    strangers = [r.source for r in read_manifest(folder).episodes if r.source not in names]
     if strangers:
         raise UserError(
             f"{folder} is a data set that was not imported ({len(strangers)} episodes, such as "
@@ -147,7 +165,7 @@ def _refuse_strangers(sources: Sources, folder: Path, ledger: dict[str, Taken]) 
 
 
 def _sweep(*folders: Path) -> None:
-    """Remove what a killed import left half-written more than an hour ago."""
+    """Remove half-written files that a killed import left more than an hour ago."""
     for folder in folders:
         for path in folder.glob(".*.part"):
             if path.is_file() and time.time() - path.stat().st_mtime > LEFT_OVER_SECONDS:
@@ -155,72 +173,81 @@ def _sweep(*folders: Path) -> None:
 
 
 def _waiting(
-    sources: Sources, place: Place, ledger: dict[str, Taken]
+    sources: Sources, target: ImportTarget, ledger: dict[str, LedgerEntry]
 ) -> tuple[list[Source], list[Finding]]:
-    """The sources that are not taken in yet, and those whose name another has."""
+    """The sources that are not imported yet, and a finding for each name that is taken."""
     findings, waiting = list(sources.findings), []
     names: dict[str, str] = {}
     for source in sources.episodes:
-        known = ledger.get(source.name)
+        entry = ledger.get(source.name)
         other = names.setdefault(source.name, source.origin)
-        if known and known.origin != source.origin and known.stamp != source.stamp:
-            other = known.origin
+        if entry and entry.origin != source.origin and entry.stamp != source.stamp:
+            other = entry.origin
         if other != source.origin:
-            what = f"has the name of the episode that comes from {other}"
-            findings.append(Finding(source.origin, what, "name"))
-        elif not (known and known.stamp == source.stamp and _whole(known, place)):
+            why = reason("episode.name_taken", origin=other)
+            findings.append(Finding(source.origin, why, "name"))
+        elif not (entry and entry.stamp == source.stamp and _is_complete(entry, target)):
             waiting.append(source)
     return waiting, findings
 
 
-def take_in(source: Source, place: Place) -> Taken | Finding:
-    """Bring one episode into the data set and its frames into the store: it is decoded once."""
+def import_episode(source: Source, target: ImportTarget) -> LedgerEntry | Finding:
+    """Write one episode into the data set and its frames into the store, decoding it once."""
     stamp = source.stamp
-    file = place.folder / source.name
+    file = target.folder / source.name
     try:
-        episode = source.bring(file)
+        episode = source.write_to(file)
     except EpisodeError as error:
-        return Finding(source.origin, error.what, error.check)
+        return Finding(source.origin, error.reason, error.check)
     except MemoryError:
-        return Finding(source.origin, "does not fit into this machine's memory", "too_long")
-    seen = look(episode, source.name, place.naming)
-    if not stored(place.store, seen.hash):
-        add_to_store(place.store, episode, seen.hash, place.size)
-    return Taken(
+        return Finding(source.origin, reason("episode.out_of_memory"), "too_long")
+    summary = summarize(episode, source.name, target.naming)
+    if not stored(target.store, summary.hash):
+        add_to_store(target.store, episode, summary.hash, target.size)
+    return LedgerEntry(
         name=source.name,
         origin=source.origin,
         stamp=stamp,
         file_size=file.stat().st_size,
-        hash=seen.hash,
-        size=seen.size,
-        step=seen.step,
-        instruction=seen.instruction,
-        actions=seen.actions.tolist(),
-        thumbs=seen.thumbs.tobytes(),
-        dark=seen.dark,
-        frozen=seen.frozen,
+        hash=summary.hash,
+        size=summary.size,
+        step=summary.step,
+        instruction=summary.instruction,
+        actions=summary.actions.tolist(),
+        thumbs=summary.thumbs.tobytes(),
+        dark=summary.dark,
+        frozen=summary.frozen,
     )
 
 
-def _whole(known: Taken, place: Place) -> bool:
+def _is_complete(entry: LedgerEntry, target: ImportTarget) -> bool:
     """Whether the data set still has the file, and the store its frames."""
-    file = place.folder / known.name
-    there = file.exists() and file.stat().st_size == known.file_size
-    return there and stored(place.store, known.hash)
+    file = target.folder / entry.name
+    present = file.exists() and file.stat().st_size == entry.file_size
+    return present and stored(target.store, entry.hash)
 
 
 def _pin_ledger(
-    ledger: dict[str, Taken], place: Place, seed: int, split: bool
+    ledger: dict[str, LedgerEntry], target: ImportTarget, seed: int, split: bool
 ) -> tuple[Manifest, list[Finding]]:
-    """The manifest of every episode taken in that is still there, and what it leaves out."""
-    folder = place.folder
-    there = [row for row in ledger.values() if (folder / row.name).exists()]
-    seen = [_seen(row, place.naming) for row in sorted(there, key=lambda row: row.name)]
+    """The manifest of all imported episodes whose file exists, and what it leaves out."""
+    folder, episodes = target.folder, _summaries(ledger, target)
     previous = read_manifest(folder) if (folder / MANIFEST_FILE).exists() else None
-    return pin(seen, name=folder.name, seed=seed, split=split, previous=previous)
+    return pin(episodes, name=folder.name, seed=seed, split=split, previous=previous)
 
 
-def _nothing(findings: list[Finding]) -> UserError:
+def _summaries(ledger: dict[str, LedgerEntry], target: ImportTarget) -> list[EpisodeSummary]:
+    present = [row for row in ledger.values() if (target.folder / row.name).exists()]
+    return [_summary(row, target.naming) for row in sorted(present, key=lambda row: row.name)]
+
+
+def _remarks(episodes: list[EpisodeSummary], manifest: Manifest) -> list[Finding]:
+    pinned = {row.source for row in manifest.episodes}
+    findings = check_episodes([episode for episode in episodes if episode.source in pinned])
+    return [finding for finding in findings if finding.spoils]
+
+
+def _nothing_usable(findings: list[Finding]) -> UserError:
     example = f", for example {findings[0].episode} {findings[0].what}" if findings else ""
     return UserError(
         f"No sound episode was found and {len(findings)} were left out{example}: "
@@ -229,9 +256,9 @@ def _nothing(findings: list[Finding]) -> UserError:
     )
 
 
-def _seen(row: Taken, naming: Naming) -> Seen:
+def _summary(row: LedgerEntry, naming: Naming) -> EpisodeSummary:
     actions = np.array(row.actions, np.float32)
-    return Seen(
+    return EpisodeSummary(
         id=Path(row.name).stem,
         source=row.name,
         hash=row.hash,
@@ -239,7 +266,7 @@ def _seen(row: Taken, naming: Naming) -> Seen:
         actions=actions,
         step=row.step,
         instruction=row.instruction,
-        told=ask_witnesses(row.instruction, row.name, actions, row.step, naming),
+        evidence=direction_evidence(row.instruction, row.name, actions, row.step, naming),
         parts=naming.parts(row.name),
         thumbs=np.frombuffer(row.thumbs, np.uint8).reshape(-1, SIDE, SIDE),
         dark=row.dark,
@@ -247,8 +274,8 @@ def _seen(row: Taken, naming: Naming) -> Seen:
     )
 
 
-def _append(file: Path, row: Taken) -> None:
-    """One line more, on the disk before the next episode is begun."""
+def _append(file: Path, row: LedgerEntry) -> None:
+    """Append a line and sync it to the disk."""
     try:
         with open(file, "ab+") as ledger:
             if ledger.tell():  # a line that was cut off ends here

@@ -1,6 +1,6 @@
 """The exact episodes of a data set: id, content hash, direction, split. Never a glob.
 
-Light on purpose: both wings read manifests.
+Light imports only: the evidence side reads manifests too.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 
 from mobile_vla.episodes.direction_type import Direction
 from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.contained_path import PathOutsideError, contained_path
 from mobile_vla.runs.files import write_json
 
 MANIFEST_FILE = "manifest.json"
@@ -21,7 +22,7 @@ Split = Literal["train", "val", "eval"]
 
 
 class ManifestEpisode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One episode. `hash` is of its decoded content; `source` its file, within the data set."""
+    """One episode. `hash` is of its decoded content; `source` its file in the data set's folder."""
 
     id: str
     hash: str
@@ -48,7 +49,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return cls(name=name, step=step, episodes=listed, hash=identity(listed))
 
     def identity(self) -> str:
-        """blake3 over the sorted (id, hash, direction, split): what the data set is."""
+        """blake3 over the sorted (id, hash, direction, split): the identity of the data set."""
         return identity(self.episodes)
 
     def split(self, name: Split) -> list[ManifestEpisode]:
@@ -57,10 +58,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def counts(self) -> dict[Direction, int]:
         """How many episodes each direction has; directions without any are left out."""
-        found: dict[Direction, int] = {}
+        counts: dict[Direction, int] = {}
         for episode in self.episodes:
-            found[episode.direction] = found.get(episode.direction, 0) + 1
-        return found
+            counts[episode.direction] = counts.get(episode.direction, 0) + 1
+        return counts
 
 
 def identity(episodes: Iterable[ManifestEpisode]) -> str:
@@ -88,7 +89,11 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def parse_manifest(file: Path, data: bytes) -> Manifest:
-    """The same from its bytes; errors name `file`."""
+    """A manifest from the bytes of `file`.
+
+    Raises:
+        UserError: not a manifest, of another version, edited, or with files outside its folder.
+    """
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
     except msgspec.MsgspecError as error:
@@ -102,6 +107,14 @@ def parse_manifest(file: Path, data: bytes) -> Manifest:
             f"The episodes listed in {file} do not match its own hash, so it was edited by hand: "
             "make it again from its episodes."
         )
+    for episode in manifest.episodes:
+        try:
+            contained_path(file.parent, episode.source)
+        except PathOutsideError as error:
+            raise UserError(
+                f"{file} names the file {episode.source!r}, which is outside its folder: "
+                "make it again from its episodes."
+            ) from error
     return manifest
 
 

@@ -24,18 +24,18 @@ def near_pairs(thumbs: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:
         return []
     rough = np.array([_rough(thumb) for thumb in thumbs])
     pairs = []
-    for i, own in enumerate(thumbs):
+    for i, thumb in enumerate(thumbs):
         apart = np.abs(rough[i + 1 :] - rough[i]).mean(axis=1)
         for offset in np.flatnonzero(apart < NEAR + _SLACK):
             j = i + 1 + int(offset)
-            difference = distance(own, thumbs[j])
+            difference = distance(thumb, thumbs[j])
             if difference < NEAR:
                 pairs.append((i, j, difference))
     return pairs
 
 
 def near_groups(thumbs: Sequence[np.ndarray]) -> list[int]:
-    """For each episode the first of those it is nearly the same as, itself where it is alone."""
+    """For each episode the index of its first near-duplicate, or its own index."""
     root = list(range(len(thumbs)))
 
     def find(i: int) -> int:
@@ -49,26 +49,29 @@ def near_groups(thumbs: Sequence[np.ndarray]) -> list[int]:
     return [find(i) for i in root]
 
 
-def distance(one: np.ndarray, other: np.ndarray) -> float:
+def distance(first: np.ndarray, second: np.ndarray) -> float:
     """Mean grey difference of two (T, 16, 16), aligned to a frame; infinite where lengths differ.
 
     Lengths may differ by two frames.
     """
-    if abs(len(one) - len(other)) > 2:
+    if abs(len(first) - len(second)) > 2:
         return float("inf")
-    return min(_aligned(one[max(0, s) :], other[max(0, -s) :]) for s in _SHIFTS)
+    return min(_aligned(first[max(0, s) :], second[max(0, -s) :]) for s in _SHIFTS)
 
 
-def _aligned(one: np.ndarray, other: np.ndarray) -> float:
-    length = min(len(one), len(other))
+def _aligned(first: np.ndarray, second: np.ndarray) -> float:
+    length = min(len(first), len(second))
     if not length:
         return float("inf")
-    difference = one[:length].astype(np.int16) - other[:length].astype(np.int16)
+    difference = first[:length].astype(np.int16) - second[:length].astype(np.int16)
     return float(np.abs(difference).mean())
 
 
 def _rough(thumb: np.ndarray) -> np.ndarray:
-    """16 means over quarters of the picture and all frames: no further apart than the whole is."""
+    """16 means over quarters of the picture and all frames.
+
+    They differ by no more than the thumbnails do, so a large difference rules out a duplicate.
+    """
     quarters = thumb.reshape(len(thumb), 4, 4, 4, 4).mean(axis=(0, 2, 4))
     means: np.ndarray = quarters.ravel()
     return means

@@ -38,7 +38,7 @@ def draw_episode(episode: Episode, png_path: Path) -> None:
 
 
 def _families() -> list[str]:
-    """Matplotlib's own font, and behind it those of this machine that have Hangul."""
+    """Matplotlib's font, then the fonts of this machine that have Hangul."""
     from matplotlib.font_manager import fontManager
 
     installed = set(fontManager.get_font_names())
@@ -54,7 +54,7 @@ def _draw_frames(figure: SubFigure, episode: Episode, shown: np.ndarray) -> None
 
 
 def _draw_actions(axis: Axes, episode: Episode) -> None:
-    """One step line a velocity: action t holds from t to t + step."""
+    """One step line for each velocity: action t holds from t to t + step."""
     edges = np.arange(len(episode) + 1) * episode.step
     for column, (name, unit) in enumerate(COLUMNS[: episode.actions.shape[1]]):
         axis.stairs(episode.actions[:, column], edges, baseline=None, label=f"{name} ({unit})")

@@ -1,4 +1,4 @@
-"""Train and validation: stratified, exact, near-duplicates on one side, unmoved by later ones."""
+"""Train and validation: stratified, exact, near-duplicates together, stable as episodes arrive."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ A scene is a stratum of its own where it has as many of a direction.
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """One episode to place. `group` is the index of the first near-duplicate of it (or its own).
+class SplitCandidate:
+    """One episode to assign. `group` is the index of its first near-duplicate (or its own).
 
-    `kept` is the split it has already; such an episode is never moved.
+    `previous` is the split it already has; such an episode is never moved.
     """
 
     direction: Direction
     group: int
     scene: str | None = None
-    kept: Split | None = None
+    previous: Split | None = None
 
 
-def place(arrivals: Sequence[Arrival], seed: int) -> list[Split]:
-    """The split of each arrival, in order of arrival.
+def assign_splits(candidates: Sequence[SplitCandidate], seed: int) -> list[Split]:
+    """The split of each candidate, in order of arrival.
 
-    It depends on the seed, the stratum and the place within that alone, so appending episodes
+    A split depends only on the seed, the stratum and the position in it, so appending episodes
     moves none, and the first 5n of a stratum are always 4n train, n val. Near-duplicates follow
-    the first of them and take no place. What is kept stays; a new episode that is nearly the same
-    as a kept one goes to its side.
+    the first of them and take no position. Previous splits stay; a new near-duplicate of an
+    assigned episode joins its split.
     """
     splits: dict[int, Split] = {}
-    for index, arrival in enumerate(arrivals):
-        if arrival.kept is not None:
-            splits[index] = arrival.kept
-            splits.setdefault(arrival.group, arrival.kept)
-    for stratum, leaders in _strata(arrivals).items():
+    for index, candidate in enumerate(candidates):
+        if candidate.previous is not None:
+            splits[index] = candidate.previous
+            splits.setdefault(candidate.group, candidate.previous)
+    for stratum, leaders in _strata(candidates).items():
         for start in range(0, len(leaders), BLOCK):
             block = leaders[start : start + BLOCK]
             position = _val_position(seed, stratum, start // BLOCK)
-            _place_block(block, position, splits)
-    return [splits[i] if i in splits else splits[a.group] for i, a in enumerate(arrivals)]
+            _assign_block(block, position, splits)
+    return [splits[i] if i in splits else splits[a.group] for i, a in enumerate(candidates)]
 
 
-def _place_block(block: Sequence[int], position: int, splits: dict[int, Split]) -> None:
-    """Place what is not placed yet: one of five validates, that at `position` where it is free."""
+def _assign_block(block: Sequence[int], position: int, splits: dict[int, Split]) -> None:
+    """Assign the free episodes: one of five validates, the one at `position` where it is free."""
     free = [index for index in block if index not in splits]
     validating = None
     if not any(splits.get(index) == "val" for index in block) and position < len(block) and free:
@@ -61,14 +61,14 @@ def _place_block(block: Sequence[int], position: int, splits: dict[int, Split]) 
         splits[index] = "val" if index == validating else "train"
 
 
-def _strata(arrivals: Sequence[Arrival]) -> dict[str, list[int]]:
+def _strata(candidates: Sequence[SplitCandidate]) -> dict[str, list[int]]:
     """The first of each near-duplicate group, by direction, and by scene where that has enough."""
-    leaders = [index for index, arrival in enumerate(arrivals) if arrival.group == index]
-    counts = Counter((arrivals[i].direction, arrivals[i].scene) for i in leaders)
+    leaders = [index for index, candidate in enumerate(candidates) if candidate.group == index]
+    counts = Counter((candidates[i].direction, candidates[i].scene) for i in leaders)
     scenes = Counter(direction for direction, _ in counts)
     strata: dict[str, list[int]] = {}
     for index in leaders:
-        direction, scene = arrivals[index].direction, arrivals[index].scene
+        direction, scene = candidates[index].direction, candidates[index].scene
         alone = scenes[direction] > 1 and scene and counts[direction, scene] >= BLOCK
         strata.setdefault(f"{direction}/{scene}" if alone else direction, []).append(index)
     return strata
@@ -84,16 +84,16 @@ def _val_position(seed: int, stratum: str, block: int) -> int:
 def select(manifest: Manifest, counts: Mapping[Direction, int]) -> Manifest:
     """The first `counts` episodes of each direction, in order, splits kept.
 
-    A direction that is not named gives none.
+    Directions that `counts` lacks give none.
 
     Raises:
         UserError: the data set has fewer of a direction; the message says how many.
     """
     have = manifest.counts()
-    for direction, wanted in counts.items():
-        if have.get(direction, 0) < wanted:
+    for direction, count in counts.items():
+        if have.get(direction, 0) < count:
             raise UserError(
-                f"{wanted} {direction} episodes are asked for but data set {manifest.name} has "
+                f"{count} {direction} episodes are asked for but data set {manifest.name} has "
                 f"{have.get(direction, 0)}: record or simulate more, or ask for fewer."
             )
     left = dict(counts)

@@ -15,7 +15,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from mobile_vla.messages.formats import Language, capital, duration, listing, plain, size
+from mobile_vla.messages.formats import Language, capital, duration, listing, plain, ranges, size
 from mobile_vla.messages.particles import PAIRS, with_particle
 from mobile_vla.messages.reason import Field, Reason, codes
 
@@ -92,6 +92,11 @@ def _show_list(kind: str, value: list[Any], language: Language) -> str:
         steps, total = value
         key = "format.progress" if total else "format.steps"
         return phrase(key, language, steps=steps or 0, total=total or 0)
+    if kind == "frames":
+        return ", ".join(
+            phrase("format.range", language, first=first, last=last) if first < last else str(first)
+            for first, last in ranges(value)
+        )
     if kind in ("reasons", "items"):
         return ("; " if kind == "reasons" else ", ").join(sentence(x, language) for x in value)
     singular = {"factors": "factor", "directions": "direction", "counts": "count"}.get(kind, "text")

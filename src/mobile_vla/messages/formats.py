@@ -87,6 +87,21 @@ def one_line(text: str) -> str:
     return CONTROLS.sub(" ", text)
 
 
+def ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Ascending whole numbers as (first, last) of each unbroken run.
+
+    >>> ranges([3, 4, 5, 9])
+    [(3, 5), (9, 9)]
+    """
+    runs: list[tuple[int, int]] = []
+    for value in numbers:
+        if runs and value == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], value)
+        else:
+            runs.append((value, value))
+    return runs
+
+
 def capital(text: str) -> str:
     """The text with its first letter large."""
     return text[:1].upper() + text[1:]

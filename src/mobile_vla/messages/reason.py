@@ -38,6 +38,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "texts": (list,),
     "directions": (list,),
     "counts": (list,),
+    "frames": (list,),  # frame numbers from 0, shown as ranges
     "reason": (),  # a reason within a reason
     "reasons": (list,),
     "items": (list,),  # short reasons within a reason, joined by commas

@@ -15,7 +15,7 @@ from mobile_vla.episodes.direction import direction_of_motion
 from mobile_vla.episodes.episode import Episode
 from mobile_vla.episodes.formats.hdf5 import write_episode
 from mobile_vla.episodes.manifest import MANIFEST_FILE, write_manifest
-from mobile_vla.episodes.scan_folder import Progress, spread
+from mobile_vla.episodes.scan_folder import Progress, parallel_map
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.record import Record
 from mobile_vla.runs.files import explain_os_error, write_json
@@ -76,7 +76,7 @@ def simulate_dataset(
     _refuse_fewer(folder, plans)
     missing = [plan for plan in plans if not (folder / plan.name).exists()]
     shot = partial(film_plan, folder, image_size=image_size)
-    for done, _ in enumerate(spread(shot, missing, jobs), start=1):
+    for done, _ in enumerate(parallel_map(shot, missing, jobs), start=1):
         if progress:
             progress(done, len(missing))
     manifest, findings = build_manifest(folder, name=folder.name, seed=seed, split=split)

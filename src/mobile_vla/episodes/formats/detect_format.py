@@ -1,4 +1,4 @@
-"""Which recordings stand below a folder, told by their files; those in the lab's own format."""
+"""The recordings below a folder, recognised by their files; sources of the lab's own format."""
 
 from __future__ import annotations
 
@@ -11,51 +11,69 @@ from pathlib import Path
 from mobile_vla.episodes.episode import Episode
 from mobile_vla.episodes.filename_pattern import LAB_NAMES, Naming
 from mobile_vla.episodes.find_episodes import episode_id, find_episodes
-from mobile_vla.episodes.formats.hdf5 import read_episode, refuse_at_sight
-from mobile_vla.episodes.formats.import_source import NO_CHOICE, Choice, Sources, file_stamp
+from mobile_vla.episodes.formats.hdf5 import is_native, read_episode
+from mobile_vla.episodes.formats.hdf5_open import refuse_unopenable
+from mobile_vla.episodes.formats.import_source import (
+    DEFAULT_OPTIONS,
+    RecordingOptions,
+    Sources,
+    file_stamp,
+    write_imported,
+)
+from mobile_vla.episodes.formats.recording_map import NO_MAP
 from mobile_vla.episodes.formats.validation import EpisodeError
 from mobile_vla.messages.errors import UserError
+from mobile_vla.messages.reason import reason
 from mobile_vla.runs.files import written_beside
 
+BAG_FILES = ("metadata.yaml", "*.mcap", "*.db3", "*.db3.zstd", "*.mcap.zstd", "*.bag")
 
-def find_sources(path: Path, choice: Choice = NO_CHOICE, naming: Naming = LAB_NAMES) -> Sources:
-    """Recognise what is below `path` by its files.
 
-    A LeRobotDataset has meta/info.json; ROS bags are folders with metadata.yaml, or *.mcap; a
-    folder of pictures has an actions.csv in each episode's folder; else HDF5 files are looked for.
+def find_sources(
+    path: Path, options: RecordingOptions = DEFAULT_OPTIONS, naming: Naming = LAB_NAMES
+) -> Sources:
+    """The recordings below `path`, recognised by their files.
+
+    A LeRobotDataset has meta/info.json; a ROS bag metadata.yaml, *.mcap, *.db3 or *.bag; a folder
+    of pictures an actions.csv in each episode's folder. Without any of these, HDF5 files are read.
 
     Raises:
-        UserError: the path is missing, or nothing of these is there.
+        UserError: the path is missing, or holds nothing of these.
     """
     if (path / "meta" / "info.json").is_file():
         from mobile_vla.episodes.formats.lerobot_read import lerobot_sources
 
-        return lerobot_sources(path, choice)
-    if _first(path, "metadata.yaml") or _first(path, "*.mcap") or path.suffix == ".mcap":
+        return lerobot_sources(path, options)
+    if path.suffix in (".mcap", ".db3", ".bag") or any(_first(path, p) for p in BAG_FILES):
         from mobile_vla.episodes.formats.rosbag import bag_sources
 
-        return bag_sources(path, choice)
+        return bag_sources(path, options)
     if _first(path, "actions.csv"):
         from mobile_vla.episodes.formats.image_folder import picture_sources
 
-        return picture_sources(path, choice)
-    found = find_episodes(path, naming)
-    if not found.files and not found.findings:
+        return picture_sources(path, options)
+    hdf5 = find_episodes(path, naming)
+    if not hdf5.files and not hdf5.findings:
         raise UserError(
             f"{path} holds nothing to import: give a folder of HDF5 files, a LeRobotDataset v3, "
             "folders of pictures each with an actions.csv, or rosbag2 recordings."
         )
-    names = [f"{episode_id(found.name(file))}{file.suffix}" for file in found.files]
-    files = [HdfSource(file, name) for file, name in zip(found.files, names, strict=True)]
-    return Sources(path, "HDF5", list(files), found.findings)
+    names = [f"{episode_id(hdf5.name(file))}{file.suffix}" for file in hdf5.files]
+    files = [Hdf5Source(file, name, options) for file, name in zip(hdf5.files, names, strict=True)]
+    return Sources(path, "HDF5", list(files), hdf5.findings)
 
 
 @dataclass(frozen=True, slots=True)
-class HdfSource:
-    """A file in the lab's format: linked into the data set where possible, else copied."""
+class Hdf5Source:
+    """A file in the lab's format.
+
+    It is linked into the data set where possible, else copied. Encoded pictures, data of other
+    files and a given instruction are written into a new file.
+    """
 
     path: Path
     name: str
+    options: RecordingOptions = DEFAULT_OPTIONS
 
     @property
     def origin(self) -> str:
@@ -64,17 +82,25 @@ class HdfSource:
 
     @property
     def stamp(self) -> str:
-        """Size and time of last writing; "" where the file cannot be looked at."""
+        """Size and time of last writing; "" where the file cannot be read."""
         return file_stamp(self.path)
 
-    def bring(self, file: Path) -> Episode:
-        """See `Source.bring`. What is read is what stands in the data set."""
+    def write_to(self, file: Path) -> Episode:
+        """See `Source.write_to`. A linked or copied file is read in its new place."""
+        refuse_unopenable(self.path)
+        options, instruction = self.options, self.options.instruction
+        mapped = options.mapping != NO_MAP
+        if mapped or not is_native(self.path, with_instruction=bool(instruction)):
+            episode = read_episode(
+                self.path, follow_external=options.follow_external, mapping=options.mapping
+            )
+            text = episode.instruction or instruction or ""
+            return write_imported(file, replace(episode, instruction=text))
         with written_beside(file) as beside:
             self._link_or_copy(beside)
             return replace(read_episode(beside), id=file.stem, source=file)
 
     def _link_or_copy(self, beside: Path) -> None:
-        refuse_at_sight(self.path)
         before = file_stamp(self.path)
         beside.unlink(missing_ok=True)
         try:
@@ -82,16 +108,16 @@ class HdfSource:
         except OSError:
             self._copy(beside)
         if file_stamp(self.path) != before:
-            raise EpisodeError(self.path, "changed while it was read", "changed")
+            raise EpisodeError(self.path, reason("episode.changed"), "changed")
 
     def _copy(self, beside: Path) -> None:
         try:
             shutil.copyfile(self.path, beside)
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.EIO, errno.ESTALE, errno.EACCES):
-                raise  # it is the data set's disk that refuses
-            what = f"cannot be read to its end ({error.strerror})"
-            raise EpisodeError(self.path, what, "changed") from error
+                raise  # the data set's disk refuses
+            why = reason("episode.disk_read_failed", error=str(error.strerror))
+            raise EpisodeError(self.path, why, "changed") from error
 
 
 def _first(path: Path, pattern: str) -> Path | None:

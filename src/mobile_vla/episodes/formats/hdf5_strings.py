@@ -1,8 +1,8 @@
-"""Texts of variable length, read in a process apart.
+"""Values of variable length (texts, byte rows), read in a separate process.
 
-HDF5 keeps such texts in a heap, and where that is damaged the library runs in a circle or out of
-its memory, which no exception tells. The process that this befalls is ended by the kernel, and the
-episode becomes a finding. Run as a program, this is that process: a line of JSON in, a line out.
+HDF5 stores them on a heap. Where the heap is damaged, the library loops or crashes without an
+exception. The kernel then ends the separate process, and the episode becomes a finding. Run as a
+program, this module is that process: it reads a line of JSON and writes one.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from pathlib import Path
 from mobile_vla.messages.errors import UserError
 
 SECONDS = 20
-"""Until a read is given up. Texts take milliseconds; a sleeping network disk takes seconds."""
+"""A read may take this long. Texts take milliseconds, a sleeping network disk some seconds."""
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def read_apart(path: Path, name: str) -> list[bytes]:
-    """The texts of dataset `name` of `path`, flattened.
+def read_in_process(path: Path, name: str, *, attribute: str | None = None) -> list[bytes]:
+    """The values of dataset `name` of `path`, or of its `attribute`, flattened.
 
     Raises:
         ValueError: HDF5 cannot read them, hangs or crashes on them.
         UserError: no further process can be started.
     """
-    question = json.dumps([os.fspath(path.absolute()), name, SECONDS])
+    question = json.dumps([os.fspath(path.absolute()), name, attribute, SECONDS])
     with _ONE_AT_A_TIME:
         if _reader(os.getpid()).poll() is not None:
             _reader.cache_clear()
@@ -41,10 +41,10 @@ def read_apart(path: Path, name: str) -> list[bytes]:
         answer = reader.stdout.readline()
         if not answer:
             raise _explain(reader.wait(), name)
-    told: str | list[str] = json.loads(answer)
-    if isinstance(told, str):
-        raise ValueError(told)
-    return [base64.b64decode(text) for text in told]
+    values: str | list[str] = json.loads(answer)
+    if isinstance(values, str):
+        raise ValueError(values)
+    return [base64.b64decode(value) for value in values]
 
 
 def _explain(status: int, name: str) -> Exception:
@@ -58,7 +58,7 @@ def _explain(status: int, name: str) -> Exception:
 
 @lru_cache(1)
 def _reader(process: int) -> subprocess.Popen[str]:
-    """The running reader of the process with this id, which no forked child may share."""
+    """The reader of the process with this id; forked children start their own."""
     return subprocess.Popen(
         [sys.executable, "-m", __name__],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -72,17 +72,23 @@ def _serve() -> None:
     import numpy as np
 
     for question in sys.stdin:
-        path, name, seconds = json.loads(question)
+        path, name, attribute, seconds = json.loads(question)
         signal.alarm(seconds)  # unhandled, it ends the process even within the library
         answer: str | list[str]
         try:
             with h5py.File(path, "r") as file:
-                texts = np.atleast_1d(file[name][()]).ravel()
-            answer = [base64.b64encode(text).decode() for text in texts]
+                node = file[name]
+                value = node[()] if attribute is None else node.attrs[attribute]
+                values = np.atleast_1d(np.asarray(value, dtype=object)).ravel()
+            answer = [base64.b64encode(_as_bytes(v)).decode() for v in values]
         except Exception as error:
             answer = str(error)
         signal.alarm(0)
         print(json.dumps(answer), flush=True)
+
+
+def _as_bytes(value: object) -> bytes:
+    return value.encode() if isinstance(value, str) else bytes(value)  # type: ignore[call-overload, no-any-return]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Folders of pictures with an actions.csv each: what a script or a phone recorded.
+"""Folders of pictures with an actions.csv each, as scripts and phones record them.
 
     SRC/<episode>/actions.csv   image,linear_x,linear_y[,angular_z][,instruction][,event]
     SRC/<episode>/0001.png …    named in the column `image`, relative to the episode's folder
@@ -9,6 +9,7 @@ Velocities are in m/s, m/s and rad/s. `instruction` may stand in the first row o
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,32 +18,37 @@ import numpy as np
 
 from mobile_vla.episodes.episode import Episode
 from mobile_vla.episodes.formats.import_source import (
-    Choice,
+    RecordingOptions,
     Source,
     Sources,
-    entered,
     folder_stamp,
-    read_picture,
-    write_new,
+    subfolders,
+    write_imported,
 )
+from mobile_vla.episodes.formats.pictures import read_picture
+from mobile_vla.episodes.formats.recording_map import NO_MAP, ActionColumn, RecordingMap
 from mobile_vla.episodes.formats.validation import (
-    LARGEST_FRAMES,
+    MAX_FRAMES,
     EpisodeError,
-    refuse_long,
-    sound_actions,
+    episode_path,
+    finite_actions,
+    refuse_too_long,
     stack_frames,
 )
+from mobile_vla.messages.reason import reason
 
 TABLE = "actions.csv"
 COLUMNS = ("linear_x", "linear_y", "angular_z")
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+Row = dict[str, str]
 
 
-def picture_sources(path: Path, choice: Choice) -> Sources:
+def picture_sources(path: Path, options: RecordingOptions) -> Sources:
     """Every folder with an actions.csv, `path` itself or right below it."""
-    alone = (path / TABLE).is_file()
-    folders, findings = ([path], []) if alone else entered(path)
+    single = (path / TABLE).is_file()
+    folders, findings = ([path], []) if single else subfolders(path)
     episodes: list[Source] = [
-        PictureSource(folder, choice.step, choice.instruction)
+        PictureSource(folder, options.step, options.instruction, options.mapping)
         for folder in folders
         if (folder / TABLE).is_file()
     ]
@@ -56,10 +62,11 @@ class PictureSource:
     folder: Path
     step: float
     instruction: str | None
+    mapping: RecordingMap = NO_MAP
 
     @property
     def name(self) -> str:
-        """The folder's own name."""
+        """The folder's name."""
         return f"{self.folder.absolute().name}.h5"
 
     @property
@@ -69,60 +76,100 @@ class PictureSource:
 
     @property
     def stamp(self) -> str:
-        """That of the folder."""
+        """The folder's stamp."""
         return folder_stamp(self.folder)
 
-    def bring(self, file: Path) -> Episode:
-        """See `Source.bring`."""
-        return write_new(file, self.read())
+    def write_to(self, file: Path) -> Episode:
+        """See `Source.write_to`."""
+        return write_imported(file, self.read())
 
     def read(self) -> Episode:
-        """The table and its pictures.
+        """Read the table and its pictures.
 
         Raises:
-            EpisodeError: no such column, a value that is no number, a picture that is missing,
-                unreadable or of another size.
+            EpisodeError: a missing column, a value that is no number, or a picture that is
+                missing, unreadable, outside the folder or of another size.
         """
         rows = self._rows()
         actions = self._actions(rows)
-        told = [
-            row["instruction"].strip() for row in rows if (row.get("instruction") or "").strip()
-        ]
-        if len(set(told)) > 1:
-            raise EpisodeError(self.folder, f"holds {len(set(told))} different instructions")
-        names = [row["image"] or "" for row in rows]
-        paths = [self.folder / name for name in names]
-        pictures = (read_picture(path, path) for path in paths)
+        texts = {text for row in rows if (text := (row.get(self._text_column) or "").strip())}
+        if len(texts) > 1:
+            why = reason("episode.several_instructions", count=len(texts))
+            raise EpisodeError(self.folder, why)
+        pictures = (read_picture(path, path) for path in self._pictures(rows))
         events = tuple(row["event"] or "" for row in rows) if "event" in rows[0] else None
         return Episode(
             id=self.folder.name,
-            images=stack_frames(self.folder, pictures, len(names)),
+            images=stack_frames(self.folder, pictures, len(rows)),
             actions=actions,
-            instruction=told[0] if told else self.instruction or "",
+            instruction=texts.pop() if texts else self.instruction or "",
             step=self.step,
             event_types=events,
         )
 
-    def _rows(self) -> list[dict[str, str]]:
+    @property
+    def _image_column(self) -> str:
+        return self.mapping.images or "image"
+
+    @property
+    def _text_column(self) -> str:
+        return self.mapping.instruction or "instruction"
+
+    def _pictures(self, rows: list[Row]) -> Iterator[Path]:
+        """Paths of the pictures; `\\` separates folders as `/` does."""
+        for row in rows:
+            name = (row[self._image_column] or "").strip().replace("\\", "/")
+            yield episode_path(self.folder, self.folder, name)
+
+    def _rows(self) -> list[Row]:
         table = self.folder / TABLE
         try:
             with open(table, encoding="utf-8-sig", newline="") as file:
-                rows = list(islice(csv.DictReader(file), LARGEST_FRAMES + 1))
+                reader = csv.DictReader(file, skipinitialspace=True)
+                reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+                rows = list(islice(reader, MAX_FRAMES + 1))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise EpisodeError(table, f"cannot be read ({error})", "unreadable") from error
-        missing = {"image", *COLUMNS[:2]} - set(rows[0] if rows else ())
-        if missing:
-            what = f"lacks the columns {', '.join(sorted(missing))}" if rows else "holds no frames"
-            raise EpisodeError(table, what)
-        refuse_long(table, len(rows))
+            why = reason("episode.table_unreadable", error=str(error))
+            raise EpisodeError(table, why, "unreadable") from error
+        if reader.fieldnames:
+            self._check_columns(table, list(reader.fieldnames))
+        if not rows:
+            raise EpisodeError(table, reason("episode.no_frames"))
+        refuse_too_long(table, len(rows))
         return rows
 
-    def _actions(self, rows: list[dict[str, str]]) -> np.ndarray:
+    def _check_columns(self, table: Path, columns: list[str]) -> None:
+        velocities = () if self.mapping.has_columns else COLUMNS[:2]
+        missing = sorted({self._image_column, *velocities} - set(columns))
+        if not missing:
+            return
+        for separator, name in SEPARATORS.items():
+            if len(columns) == 1 and separator in columns[0]:
+                raise EpisodeError(table, reason("episode.column_separator", separator=name))
+        why = reason(
+            "episode.lacks_columns", missing=", ".join(missing), columns=", ".join(columns)
+        )
+        raise EpisodeError(table, why)
+
+    def _actions(self, rows: list[Row]) -> np.ndarray:
         columns = [name for name in COLUMNS if name in rows[0]]
+        if self.mapping.has_columns:
+            columns = self._mapped_columns(list(rows[0]))
         try:
             values = [[float(row[name]) for name in columns] for row in rows]
         except (ValueError, TypeError) as error:
-            raise EpisodeError(
-                self.folder / TABLE, f"has an action that is no number ({error})"
-            ) from error
-        return sound_actions(self.folder / TABLE, values)
+            why = reason("episode.not_a_number", error=str(error))
+            raise EpisodeError(self.folder / TABLE, why) from error
+        actions = finite_actions(self.folder / TABLE, values)
+        if not self.mapping.has_columns:
+            return actions
+        return self.mapping.velocities(self.folder / TABLE, actions, columns)
+
+    def _mapped_columns(self, present: list[str]) -> list[str]:
+        """The columns that the map names, so that only they must hold numbers."""
+        mapping, columns = self.mapping, []
+        for axis in (mapping.linear_x, mapping.linear_y, mapping.angular_z):
+            column = axis.column if isinstance(axis, ActionColumn) else axis
+            if column in present:
+                columns.append(str(column))
+        return columns

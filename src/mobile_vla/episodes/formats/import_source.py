@@ -1,18 +1,17 @@
-"""What is to be imported, whatever its format: one source an episode, each able to become one."""
+"""The interface of importers: one source for each episode, whatever its format."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Protocol
-
-import numpy as np
+from typing import Protocol
 
 from mobile_vla.episodes.episode import Episode
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.formats.hdf5 import write_episode
-from mobile_vla.episodes.formats.validation import EpisodeError
+from mobile_vla.episodes.formats.recording_map import NO_MAP, RecordingMap
+from mobile_vla.messages.reason import reason
 
 
 class Source(Protocol):
@@ -28,18 +27,18 @@ class Source(Protocol):
     @property
     def stamp(self) -> str: ...  # noqa: D102
 
-    def bring(self, file: Path) -> Episode:
-        """Write the episode as `file`, whole or not at all, and return it.
+    def write_to(self, file: Path) -> Episode:
+        """Write the episode to `file`, atomically, and return it.
 
         Raises:
-            EpisodeError: the origin is no sound episode.
+            EpisodeError: the origin is no usable episode.
             UserError: `file` cannot be written.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What was found below a folder: its kind in words, the episodes, what is no episode."""
+    """The recordings of a folder: their kind in words, the episodes, and the unusable parts."""
 
     folder: Path
     kind: str
@@ -48,43 +47,34 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """What only some formats need to be told: which camera, which command topic, the step in s."""
+class RecordingOptions:
+    """Options of an import. Not every format uses each.
+
+    `camera` and `command` choose a camera and a ROS topic, `step` is in s, `instruction` counts
+    where a recording has none, `follow_external` reads HDF5 data that stand in other files,
+    `mapping` names keys and columns of other recorders.
+    """
 
     camera: str | None = None
     command: str = "/cmd_vel"
     step: float = 0.4
     instruction: str | None = None
+    follow_external: bool = False
+    mapping: RecordingMap = NO_MAP
 
 
-NO_CHOICE = Choice()
+DEFAULT_OPTIONS = RecordingOptions()
 
 
-def write_new(file: Path, episode: Episode) -> Episode:
-    """Write an episode that was no HDF5 file, compressed, and return it under its new name."""
+def write_imported(file: Path, episode: Episode) -> Episode:
+    """Write a converted episode in the lab's format, compressed; return it under its new name."""
     named = replace(episode, id=file.stem, source=file)
     write_episode(file, named, compression="gzip")
     return named
 
 
-def read_picture(where: Path, file: Path | IO[bytes]) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of an encoded picture.
-
-    Raises:
-        EpisodeError: of `where`: there is none, or it is damaged.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(file) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except Exception as error:  # each format raises its own, SyntaxError among them
-        what = f"holds a picture that cannot be read ({error})"
-        raise EpisodeError(where, what, "unreadable") from error
-
-
 def file_stamp(path: Path) -> str:
-    """Size and time of last writing; "" where the file cannot be looked at."""
+    """Size and time of last writing; "" where the file cannot be read."""
     try:
         status = path.stat()
     except OSError:
@@ -93,7 +83,7 @@ def file_stamp(path: Path) -> str:
 
 
 def folder_stamp(folder: Path) -> str:
-    """How many files it holds, their size and the last writing; "" where it cannot be read."""
+    """Number and size of its files and the last writing; "" where it cannot be read."""
     try:
         states = [file.stat() for file in folder.iterdir() if file.is_file()]
     except OSError:
@@ -102,8 +92,8 @@ def folder_stamp(folder: Path) -> str:
     return f"{len(states)}-{size}-{newest}"
 
 
-def entered(path: Path) -> tuple[list[Path], list[Finding]]:
-    """The folders right below `path`, hidden ones left out, and those that cannot be entered."""
+def subfolders(path: Path) -> tuple[list[Path], list[Finding]]:
+    """The folders right below `path` without hidden ones, and a finding for each unreadable one."""
     folders, findings = [], []
     for folder in sorted(path.iterdir()):
         if folder.name.startswith(".") or not folder.is_dir():
@@ -112,8 +102,8 @@ def entered(path: Path) -> tuple[list[Path], list[Finding]]:
             next(folder.iterdir(), None)
             os.stat(f"{folder}/.")  # noqa: PTH116  (a path would drop the dot)
         except OSError as error:
-            what = f"cannot be read ({error.strerror}), so nothing in it is"
-            findings.append(Finding(str(folder.absolute()), what, "unreadable"))
+            why = reason("episode.folder_unreadable", error=str(error.strerror))
+            findings.append(Finding(str(folder.absolute()), why, "unreadable"))
         else:
             folders.append(folder)
     return folders, findings

@@ -27,20 +27,20 @@ Columns = dict[str, np.ndarray]
 
 
 def columns_of(episode: Episode, number: int, start: int, task: int, fps: float) -> Columns:
-    """Every column of an episode's frames but pictures and texts, T rows each.
+    """Every numeric column of an episode's frames, T rows each.
 
-    `number` is the episode's, `start` the index of its first frame, `task` its instruction's.
+    `number` is the episode's index, `start` the index of its first frame, `task` its task_index.
     """
-    frames, one = np.arange(len(episode)), np.ones(len(episode), np.int64)
+    frames, ones_column = np.arange(len(episode)), np.ones(len(episode), np.int64)
     in_force = np.concatenate([np.zeros_like(episode.actions[:1]), episode.actions[:-1]])
     times = (frames / fps).astype(np.float32)
-    numbers = (times, frames, number * one, start + frames, task * one)
+    numbers = (times, frames, number * ones_column, start + frames, task * ones_column)
     return {ACTION: episode.actions, STATE: in_force, **dict(zip(NUMBERS, numbers, strict=True))}
 
 
 @dataclass(slots=True)
 class _Growing:
-    """Files one after another, one open at a time. `size` is what the open one holds."""
+    """Numbered files, one open at a time; `size` is the bytes of the open one."""
 
     pattern: str
     open: Callable[[Path], Any]
@@ -50,12 +50,12 @@ class _Growing:
 
     @property
     def place(self) -> dict[str, int]:
-        """Which file is open."""
+        """Chunk and number of the open file."""
         chunk, file = divmod(self.number, FILES_A_CHUNK)
         return {"chunk_index": chunk, "file_index": file}
 
     def ready(self, more: int = 0) -> Any:
-        """The file for `more` bytes: a new one where the open one would pass the limit."""
+        """A file with room for `more` bytes; a new one where the open one would pass the limit."""
         if self.writer is None or (self.size and self.size + more > FILE_BYTES):
             self.close()
             self.number, self.size = self.number + 1, 0
@@ -78,11 +78,11 @@ class Videos:
         self._files = _Growing(str(folder / VIDEO), lambda path: VideoWriter(path, rate))
 
     def close(self) -> None:
-        """End the open file."""
+        """Close the open file."""
         self._files.close()
 
     def add(self, episode: Episode) -> dict[str, Any]:
-        """Append an episode; where it stands."""
+        """Append an episode; return its file and time span."""
         writer = self._files.ready()
         start = writer.seconds
         writer.add(episode.images)
@@ -102,11 +102,11 @@ class Tables:
         )
 
     def close(self) -> None:
-        """End the open file."""
+        """Close the open file."""
         self._files.close()
 
     def add(self, episode: Episode, columns: Columns) -> dict[str, int]:
-        """Append an episode's frames; where they stand."""
+        """Append an episode's frames; return their file."""
         table = self._table(episode, columns)
         self._schema = table.schema
         self._files.ready(table.nbytes).write_table(table)
@@ -126,14 +126,14 @@ class Tables:
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write one line a row."""
+    """Write `rows` as a parquet table."""
     pa, parquet = need("pyarrow", "lerobot"), need("pyarrow.parquet", "lerobot")
     path.parent.mkdir(parents=True, exist_ok=True)
     parquet.write_table(pa.Table.from_pylist(rows), path)
 
 
 def write_tasks(path: Path, tasks: dict[str, int]) -> None:
-    """Write task texts as the index of a pandas frame, which is what LeRobot reads."""
+    """Write task texts as the index of a pandas frame, as LeRobot reads them."""
     pandas, parquet = need("pandas", "lerobot"), need("pyarrow.parquet", "lerobot")
     index = pandas.Index(list(tasks), name="task", dtype="object")
     frame = pandas.DataFrame({"task_index": list(tasks.values())}, index=index)
@@ -141,7 +141,7 @@ def write_tasks(path: Path, tasks: dict[str, int]) -> None:
 
 
 def _cells(images: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Pictures as LeRobot keeps them in a table: PNG, without loss."""
+    """Pictures as cells of a LeRobot table: PNG, without loss."""
     from PIL import Image
 
     for index, image in enumerate(images):

@@ -1,4 +1,4 @@
-"""Statistics as LeRobot keeps them: exact, of numbers at once and of pictures by counting."""
+"""Statistics as LeRobot stores them: exact, for pictures by counting values."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Stats = dict[str, list[float] | list[list[list[float]]] | list[int]]
 
 
 def of_numbers(values: np.ndarray) -> Stats:
-    """Of (N, D) values, each a list of D."""
+    """Statistics of (N, D) values, each a list of D numbers."""
     columns = np.asarray(values, np.float64).reshape(len(values), -1)
-    found: Stats = {
+    stats: Stats = {
         "min": columns.min(axis=0).tolist(),
         "max": columns.max(axis=0).tolist(),
         "mean": columns.mean(axis=0).tolist(),
@@ -21,13 +21,13 @@ def of_numbers(values: np.ndarray) -> Stats:
         "count": [len(columns)],
     }
     for name, share in QUANTILES.items():
-        found[name] = np.quantile(columns, share, axis=0).tolist()
-    return found
+        stats[name] = np.quantile(columns, share, axis=0).tolist()
+    return stats
 
 
 @dataclass(slots=True)
 class PictureStatistics:
-    """Counts of the 256 values of each of 3 channels, from which all statistics follow exactly."""
+    """Counts of the 256 values of each of 3 channels; all statistics follow from them exactly."""
 
     counts: np.ndarray = field(default_factory=lambda: np.zeros((3, 256), np.int64))
     frames: int = 0
@@ -41,19 +41,19 @@ class PictureStatistics:
         self.frames += len(images)
 
     def merge(self, other: PictureStatistics) -> None:
-        """Take in what another has counted."""
+        """Add the counts of `other`."""
         self.counts += other.counts
         self.frames += other.frames
 
     def stats(self) -> Stats:
-        """Shares of 1 by channel, as [3][1][1]; the count is of frames."""
+        """Statistics of each channel between 0 and 1, as [3][1][1]; `count` counts frames."""
         levels = np.arange(256) / 255
         total = self.counts.sum(axis=1)
         mean = self.counts @ levels / total
         std = np.sqrt(np.maximum(self.counts @ levels**2 / total - mean**2, 0))
         reached = np.cumsum(self.counts, axis=1) / total[:, None]
         present = self.counts > 0
-        found: Stats = {
+        stats: Stats = {
             "min": _channels(levels[present.argmax(axis=1)]),
             "max": _channels(levels[255 - present[:, ::-1].argmax(axis=1)]),
             "mean": _channels(mean),
@@ -61,8 +61,8 @@ class PictureStatistics:
             "count": [self.frames],
         }
         for name, share in QUANTILES.items():
-            found[name] = _channels(levels[(reached >= share).argmax(axis=1)])
-        return found
+            stats[name] = _channels(levels[(reached >= share).argmax(axis=1)])
+        return stats
 
 
 def _channels(values: np.ndarray) -> list[list[list[float]]]:

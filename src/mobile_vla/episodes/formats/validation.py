@@ -1,4 +1,4 @@
-"""What no episode can be, whatever its format: too long, not of numbers, of several sizes."""
+"""Validation shared by all formats: length, finite actions, one frame size."""
 
 from __future__ import annotations
 
@@ -8,40 +8,67 @@ from pathlib import Path
 import numpy as np
 
 from mobile_vla.episodes.findings import Check
+from mobile_vla.messages.catalogue import sentence
 from mobile_vla.messages.errors import UserError
+from mobile_vla.messages.reason import Reason, reason
+from mobile_vla.runs.contained_path import PathOutsideError, contained_path
 
-LARGEST_FRAMES = 10_000
-LARGEST_BYTES = 4 << 30
-"""Decoded pictures of one episode: what is larger is refused unread."""
+MAX_FRAMES = 10_000
+MAX_BYTES = 4 << 30
+"""Decoded pictures of one episode: more is refused before it is read."""
+NAMES_REMEDY = {
+    "episode.aloha",
+    "episode.bag_compressed",
+    "episode.bag_in_parts",
+    "episode.git_lfs_pointer",
+    "episode.mcap_cut_off",
+    "episode.not_closed",
+    "episode.outside_file",
+    "episode.robomimic",
+    "episode.ros1",
+    "episode.topics",
+    "episode.web_page",
+}
+"""Codes whose sentence says what to do next."""
 
 
 class EpisodeError(UserError):
     """An episode that cannot be used: which, why, and what to do about it.
 
-    `check` is the name under which a report counts it, `what` the predicate of its sentence.
+    `check` is the name under which a report counts it.
     """
 
-    def __init__(self, path: Path, what: str, check: Check = "shape_or_type") -> None:
-        super().__init__(f"{path} {what}: record or copy this episode again, or take it out.")
-        self.path, self.check, self.what = path, check, what
+    def __init__(self, path: Path, why: Reason, check: Check = "shape_or_type") -> None:
+        remedy = ": record or copy this episode again, or take it out"
+        remedy = "" if why.code in NAMES_REMEDY else remedy
+        super().__init__(f"{path} {sentence(why, 'en')}{remedy}.")
+        self.path, self.reason, self.check = path, why, check
 
-    def __reduce__(self) -> tuple[type[EpisodeError], tuple[Path, str, Check]]:
-        """So that it can come back from another process."""
-        return EpisodeError, (self.path, self.what, self.check)
+    @property
+    def what(self) -> str:
+        """The English predicate."""
+        return sentence(self.reason, "en")
+
+    def __reduce__(self) -> tuple[type[EpisodeError], tuple[Path, Reason, Check]]:
+        """Pickle the arguments, so that other processes can raise it."""
+        return EpisodeError, (self.path, self.reason, self.check)
 
 
-def refuse_long(where: Path, frames: int, frame_bytes: int = 0) -> None:
+def refuse_too_long(where: Path, frames: int, frame_bytes: int = 0) -> None:
     """Refuse more `frames`, of `frame_bytes` each when decoded, than an episode can have.
 
     Raises:
-        EpisodeError: more than `LARGEST_FRAMES` of them or than `LARGEST_BYTES` in all.
+        EpisodeError: more than `MAX_FRAMES` of them or than `MAX_BYTES` in all.
     """
-    if frames > LARGEST_FRAMES or frames * frame_bytes > LARGEST_BYTES:
-        size = f" ({frames * frame_bytes / 2**30:.1f} GiB)" if frame_bytes else ""
-        raise EpisodeError(where, f"holds {frames} frames{size}, which is no episode", "too_long")
+    if frames <= MAX_FRAMES and frames * frame_bytes <= MAX_BYTES:
+        return
+    why = reason("episode.too_many_frames", frames=frames)
+    if frame_bytes:
+        why = reason("episode.too_large", frames=frames, size=frames * frame_bytes)
+    raise EpisodeError(where, why, "too_long")
 
 
-def sound_actions(where: Path, values: object) -> np.ndarray:
+def finite_actions(where: Path, values: object) -> np.ndarray:
     """(T, columns) `values` as float32.
 
     Raises:
@@ -50,16 +77,16 @@ def sound_actions(where: Path, values: object) -> np.ndarray:
     with np.errstate(over="ignore"):
         actions = np.asarray(values, np.float32)
     if not len(actions):
-        raise EpisodeError(where, "holds no frames")
+        raise EpisodeError(where, reason("episode.no_frames"))
     unsound = np.flatnonzero(~np.isfinite(actions).all(axis=1))
     if len(unsound):
-        what = f"has NaN or infinite actions, first at frame {unsound[0]}"
-        raise EpisodeError(where, what, "not_a_number")
+        why = reason("episode.not_finite", frame=int(unsound[0]))
+        raise EpisodeError(where, why, "not_a_number")
     return actions
 
 
 def stack_frames(where: Path, frames: Iterable[np.ndarray], count: int) -> np.ndarray:
-    """(count, H, W, 3) uint8 of (H, W, 3) `frames`, held once while they come.
+    """(count, H, W, 3) uint8 of (H, W, 3) `frames`.
 
     Raises:
         EpisodeError: too much to hold, frames of several sizes, more or fewer than `count`.
@@ -68,16 +95,34 @@ def stack_frames(where: Path, frames: Iterable[np.ndarray], count: int) -> np.nd
     done = 0
     for frame in frames:
         if images is None:
-            refuse_long(where, count, frame.size)
+            refuse_too_long(where, count, frame.size)
             images = np.empty((count, *frame.shape), np.uint8)
         elif frame.shape != images.shape[1:]:
-            height, width = frame.shape[:2]
-            first = f"{images.shape[2]}x{images.shape[1]}"
-            what = f"has a picture of {width}x{height} at frame {done}, where the first is {first}"
-            raise EpisodeError(where, what)
+            raise EpisodeError(where, _another_size(frame, images, done))
         if done < count:
             images[done] = frame
         done += 1
     if images is None or done != count:
-        raise EpisodeError(where, f"has {done} pictures for {count} actions")
+        raise EpisodeError(where, reason("episode.picture_count", pictures=done, actions=count))
     return images
+
+
+def episode_path(where: Path, folder: Path, name: str) -> Path:
+    """A file of `folder` that the episode at `where` names.
+
+    Raises:
+        EpisodeError: the name leads outside the folder.
+    """
+    try:
+        return contained_path(folder, name)
+    except PathOutsideError as error:
+        raise EpisodeError(where, reason("episode.path_outside", path=name), "outside") from error
+
+
+def _another_size(frame: np.ndarray, images: np.ndarray, index: int) -> Reason:
+    height, width = frame.shape[:2]
+    first_height, first_width = images.shape[1:3]
+    return reason(
+        "episode.picture_size", width=width, height=height, frame=index,
+        first_width=first_width, first_height=first_height,
+    )  # fmt: skip

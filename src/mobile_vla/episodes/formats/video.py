@@ -12,30 +12,34 @@ import numpy as np
 from mobile_vla.episodes.optional_imports import need
 
 CRF, KEYFRAME_EVERY = 18, 2
-"""x264's quality, nearly without visible loss; LeRobot's keyframes, for random access."""
+"""x264's quality, nearly without visible loss, and LeRobot's keyframe interval."""
 
 
 def read_frames(path: Path, start: float, count: int, fps: float) -> Iterator[np.ndarray]:
     """The (H, W, 3) uint8 RGB frames at `start` s, `start` + 1 / fps …
 
     Raises:
-        ValueError: the video holds no frame within half a step of one of these times.
+        ValueError: the video does not begin at 0 s, or holds no frame within half a step of one
+            of these times.
         OSError: it cannot be read.
     """
     av = need("av", "lerobot")
-    found = 0
+    count_read = 0
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
+        first = float((stream.start_time or 0) * stream.time_base)
+        if abs(first) > 0.5 / fps:
+            raise ValueError(f"its first frame is at {first:.3f} s, where 0 s is expected")
         container.seek(max(0, round(start / stream.time_base)), stream=stream, backward=True)
         for frame in container.decode(stream):
-            wanted = start + found / fps
-            if frame.time < wanted - 0.5 / fps:
+            expected = start + count_read / fps
+            if frame.time < expected - 0.5 / fps:
                 continue
-            if frame.time > wanted + 0.5 / fps:
-                raise ValueError(f"no frame at {wanted:.3f} s, the next is at {frame.time:.3f} s")
+            if frame.time > expected + 0.5 / fps:
+                raise ValueError(f"no frame at {expected:.3f} s, the next is at {frame.time:.3f} s")
             yield frame.to_ndarray(format="rgb24")
-            found += 1
-            if found == count:
+            count_read += 1
+            if count_read == count:
                 return
 
 
@@ -43,7 +47,7 @@ class VideoWriter:
     """One mp4 file, h264, to which frames are appended until it is closed."""
 
     def __init__(self, path: Path, fps: Fraction) -> None:
-        """The folder must be there. The first frame says the size, in px, both even."""
+        """Open the file; its folder must exist. The first frame sets the size, in px, both even."""
         av = need("av", "lerobot")
         self.path, self.fps, self.frames = path, fps, 0
         self._container: Any = av.open(str(path), "w", format="mp4")
@@ -54,7 +58,7 @@ class VideoWriter:
 
     @property
     def seconds(self) -> float:
-        """How long it is so far."""
+        """Seconds written."""
         return float(self.frames / self.fps)
 
     def add(self, images: Iterable[np.ndarray]) -> None:
@@ -69,7 +73,7 @@ class VideoWriter:
             self.frames += 1
 
     def close(self) -> None:
-        """Write what is still in the encoder, and the index."""
+        """Flush the encoder and write the index."""
         try:
             self._container.mux(self._stream.encode())
         finally:

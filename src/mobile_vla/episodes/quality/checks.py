@@ -1,4 +1,4 @@
-"""The checks of a whole data set: each a function from what was seen to what is wrong."""
+"""The checks of a data set: each a function from episode summaries to findings."""
 
 from __future__ import annotations
 
@@ -7,200 +7,217 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from mobile_vla.episodes.dataset import doubted
+from mobile_vla.episodes.dataset import uncertain_direction
 from mobile_vla.episodes.direction_type import Direction
-from mobile_vla.episodes.episode_summary import Seen
+from mobile_vla.episodes.episode_summary import EpisodeSummary
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.manifest import Manifest, Split
 from mobile_vla.episodes.near_duplicates import near_pairs
+from mobile_vla.messages.reason import reason
 
-SMALLEST_SHARE = 5
-"""Episodes of a direction from which its commonest action sequence has a share worth telling."""
+MIN_FOR_SHARE = 5
+"""Episodes of a direction from which shares of them are worth a finding."""
 SAME_NOTED, SAME_SPOILS, REPEATS_NOTED = 0.2, 0.5, 0.3
 BALANCED = 0.5
 """Episodes of the rarest direction over those of the commonest, from which they are balanced."""
 TOLERANCE = 1e-3
-"""m/s or rad/s by which an action may pass the range before it is told."""
+"""m/s or rad/s by which an action may pass a limit."""
+EXCESS_NOTED, EXCESS_SPOILS = 0.05, 0.25
+"""Shares of a limit by which an action may pass it: measured velocities scatter."""
 Splits = Mapping[str, Split]
 
 
-def check_episodes(seen: Sequence[Seen]) -> list[Finding]:
-    """What is wrong with episodes by themselves: pictures, instruction, direction."""
-    directions = {one.told.agreed for one in seen if one.told.agreed}
+def check_episodes(episodes: Sequence[EpisodeSummary]) -> list[Finding]:
+    """Faults of single episodes: pictures, instruction, direction."""
+    directions = set(by_direction(episodes))
     findings = []
-    for one in seen:
-        if one.dark:
-            what = f"shows nothing (dark or of one colour) in {_frames(one.dark)}"
-            findings.append(Finding(one.source, what, "dark_frames", frames=one.dark))
-        if one.frozen:
-            what = f"drives but repeats the picture before in {_frames(one.frozen)}"
-            spoils = len(one.frozen) > 1
-            findings.append(Finding(one.source, what, "frozen_frames", spoils, one.frozen))
-        if not one.instruction.strip():
-            what = "has no instruction"
-            findings.append(Finding(one.source, what, "no_instruction", len(directions) > 1))
-        if one.told.agreed is None:
-            findings.append(doubted(one))
+    for episode in episodes:
+        name = episode.source
+        if episode.dark:
+            why = reason("episode.dark", frames=list(episode.dark))
+            findings.append(Finding(name, why, "dark_frames", frames=episode.dark))
+        if episode.frozen:
+            why = reason("episode.frozen", frames=list(episode.frozen))
+            spoils = len(episode.frozen) > 1
+            findings.append(Finding(name, why, "frozen_frames", spoils, episode.frozen))
+        if not episode.instruction.strip():
+            why = reason("episode.no_instruction")
+            findings.append(Finding(name, why, "no_instruction", len(directions) > 1))
+        if episode.evidence.agreed is None:
+            findings.append(uncertain_direction(episode))
     return findings
 
 
-def check_duplicates(seen: Sequence[Seen]) -> list[Finding]:
-    """Contents that are there twice."""
-    first: dict[str, Seen] = {}
+def check_duplicates(episodes: Sequence[EpisodeSummary]) -> list[Finding]:
+    """Contents that occur twice."""
+    by_hash: dict[str, EpisodeSummary] = {}
     findings = []
-    for one in seen:
-        twin = first.setdefault(one.hash, one)
-        if twin is not one:
-            what = f"has the same content as {twin.source}"
-            findings.append(Finding(one.source, what, "duplicate"))
+    for episode in episodes:
+        twin = by_hash.setdefault(episode.hash, episode)
+        if twin is not episode:
+            why = reason("episode.duplicate", other=twin.source)
+            findings.append(Finding(episode.source, why, "duplicate"))
     return findings
 
 
-def check_near_duplicates(seen: Sequence[Seen], splits: Splits) -> list[Finding]:
-    """Pictures nearly the same on both sides of the split; same contents are told elsewhere."""
+def check_near_duplicates(episodes: Sequence[EpisodeSummary], splits: Splits) -> list[Finding]:
+    """Nearly the same pictures in two splits; `check_duplicates` reports equal contents."""
     findings = []
-    for i, j, difference in near_pairs([one.thumbs for one in seen]):
-        one, other = seen[i], seen[j]
-        sides = (splits.get(one.id), splits.get(other.id))
-        if None in sides or sides[0] == sides[1] or one.hash == other.hash:
+    for i, j, difference in near_pairs([episode.thumbs for episode in episodes]):
+        first, second = episodes[i], episodes[j]
+        sides = (splits.get(first.id), splits.get(second.id))
+        if None in sides or sides[0] == sides[1] or first.hash == second.hash:
             continue
-        what = (
-            f"({sides[1]}) shows almost the same pictures as {one.source} ({sides[0]}): "
-            f"they differ by {difference:.1f} of 255 grey levels"
-        )
-        findings.append(Finding(other.source, what, "near_duplicate"))
+        why = reason(
+            "episode.near_duplicate",
+            split=str(sides[1]), other=first.source, other_split=str(sides[0]),
+            difference=round(difference, 1),
+        )  # fmt: skip
+        findings.append(Finding(second.source, why, "near_duplicate"))
     return findings
 
 
-def check_repeats(seen: Sequence[Seen]) -> list[Finding]:
-    """Directions many of whose episodes show almost the same pictures as another of them.
+def check_repeats(episodes: Sequence[EpisodeSummary]) -> list[Finding]:
+    """Directions in which many episodes show almost the same pictures as another.
 
-    They stay on one side of the split, so few are left to measure on.
+    Such episodes share a split, so few are left to measure on.
     """
     findings = []
-    for direction, ones in by_direction(seen).items():
-        near = near_pairs([one.thumbs for one in ones])
-        pairs = [(ones[i], ones[j]) for i, j, _ in near if ones[i].hash != ones[j].hash]
-        repeated = {one.id for pair in pairs for one in pair}
-        share = len(repeated) / len(ones)
-        if len(ones) >= SMALLEST_SHARE and share >= REPEATS_NOTED:
-            what = (
-                f"{len(repeated)} of {len(ones)} {direction} episodes ({share:.0%}) show almost "
-                f"the same pictures as another, such as {pairs[0][0].source} and "
-                f"{pairs[0][1].source}"
-            )
-            findings.append(Finding("", what, "near_duplicate", spoils=False))
+    for direction, members in by_direction(episodes).items():
+        near = near_pairs([episode.thumbs for episode in members])
+        pairs = [(members[i], members[j]) for i, j, _ in near if members[i].hash != members[j].hash]
+        repeated = {episode.id for pair in pairs for episode in pair}
+        share = len(repeated) / len(members)
+        if len(members) >= MIN_FOR_SHARE and share >= REPEATS_NOTED:
+            why = reason(
+                "episode.many_near_duplicates",
+                count=len(repeated), total=len(members), direction=direction, share=share,
+                example=pairs[0][0].source, other=pairs[0][1].source,
+            )  # fmt: skip
+            findings.append(Finding("", why, "near_duplicate", spoils=False))
     return findings
 
 
-def check_same_actions(seen: Sequence[Seen]) -> list[Finding]:
-    """Directions most of whose episodes are one and the same action sequence."""
+def check_same_actions(episodes: Sequence[EpisodeSummary]) -> list[Finding]:
+    """Directions in which most episodes share one action sequence."""
     findings = []
-    for direction, ones in by_direction(seen).items():
-        sequences = Counter(one.sequence for one in ones)
+    for direction, members in by_direction(episodes).items():
+        sequences = Counter(episode.sequence for episode in members)
         sequence, count = sequences.most_common(1)[0]
-        share = count / len(ones)
-        if len(ones) < SMALLEST_SHARE or count < 2 or share < SAME_NOTED:
+        share = count / len(members)
+        if len(members) < MIN_FOR_SHARE or count < 2 or share < SAME_NOTED:
             continue
-        example = next(one.source for one in ones if one.sequence == sequence)
-        what = (
-            f"{count} of {len(ones)} {direction} episodes ({share:.0%}) are one and the same "
-            f"action sequence, that of {example}: replaying it by step would score as well"
-        )
-        findings.append(Finding("", what, "same_actions", share >= SAME_SPOILS))
+        example = next(e.source for e in members if e.sequence == sequence)
+        why = reason(
+            "episode.same_actions",
+            count=count, total=len(members), direction=direction, share=share, example=example,
+        )  # fmt: skip
+        findings.append(Finding("", why, "same_actions", share >= SAME_SPOILS))
     return findings
 
 
-def check_balance(seen: Sequence[Seen]) -> list[Finding]:
-    """Directions of which there is far less than of another."""
-    counts = {direction: len(ones) for direction, ones in by_direction(seen).items()}
-    turning = {d: counts.get(d, 0) for d in ("left", "right") if counts}
-    if not turning or min(turning.values()) >= BALANCED * max(turning.values()):
+def check_balance(episodes: Sequence[EpisodeSummary]) -> list[Finding]:
+    """Far fewer left than right episodes, or the reverse."""
+    counts = {direction: len(members) for direction, members in by_direction(episodes).items()}
+    left, right = counts.get("left", 0), counts.get("right", 0)
+    if not counts or min(left, right) >= BALANCED * max(left, right):
         return []
-    said = ", ".join(f"{count} {direction}" for direction, count in turning.items())
-    what = f"holds {said}: a policy may learn the commoner direction and not the instruction"
-    return [Finding("", what, "balance", spoils=False)]
+    why = reason("episode.unbalanced", left=left, right=right)
+    return [Finding("", why, "balance", spoils=False)]
 
 
-def check_range(seen: Sequence[Seen], splits: Splits, full_speed: float | None) -> list[Finding]:
-    """Actions over full speed (m/s, rad/s), or of val beyond the magnitudes that train spans."""
-    findings = []
-    training = [one.actions for one in seen if splits.get(one.id) == "train"]
+def check_range(
+    episodes: Sequence[EpisodeSummary], splits: Splits, full_speed: float | None
+) -> list[Finding]:
+    """Actions over full speed (m/s, rad/s), or of val beyond the magnitudes that train spans.
+
+    Up to 5 % over a limit is no finding, up to 25 % a note. An episode has one such finding, a
+    spoiling one first.
+    """
+    training = [e.actions for e in episodes if splits.get(e.id) == "train"]
     reach = np.max([np.abs(a).max(axis=0) for a in training], axis=0) if training else None
-    for one in seen:
-        largest = np.abs(one.actions).max(axis=1)
-        over = np.flatnonzero(largest > full_speed + TOLERANCE) if full_speed else ()
-        if len(over):
-            worst = largest.max()
-            what = f"reaches {worst:.2f}, over full speed {full_speed}, in {_frames(over)}"
-            findings.append(Finding(one.source, what, "range", frames=_numbers(over)))
-        elif reach is not None and splits.get(one.id) == "val":
-            beyond = np.flatnonzero((np.abs(one.actions) > reach + TOLERANCE).any(axis=1))
-            if len(beyond):
-                what = f"goes beyond what the training split spans in {_frames(beyond)}"
-                findings.append(Finding(one.source, what, "range", frames=_numbers(beyond)))
+    findings = []
+    for episode in episodes:
+        over = _over_full_speed(episode, full_speed) if full_speed else None
+        beyond = _beyond_training(episode, reach) if splits.get(episode.id) == "val" else None
+        candidates = [finding for finding in (over, beyond) if finding]
+        findings += sorted(candidates, key=lambda finding: not finding.spoils)[:1]
     return findings
 
 
-def check_splits(seen: Sequence[Seen], splits: Splits) -> list[Finding]:
+def _over_full_speed(episode: EpisodeSummary, full_speed: float) -> Finding | None:
+    largest = np.abs(episode.actions).max(axis=1)
+    frames = _exceeding(largest, full_speed, EXCESS_NOTED)
+    if not frames:
+        return None
+    why = reason(
+        "episode.over_full_speed",
+        speed=float(largest.max()), full_speed=full_speed, frames=list(frames),
+    )  # fmt: skip
+    spoils = bool(_exceeding(largest, full_speed, EXCESS_SPOILS))
+    return Finding(episode.source, why, "range", spoils, frames)
+
+
+def _beyond_training(episode: EpisodeSummary, reach: np.ndarray | None) -> Finding | None:
+    if reach is None:
+        return None
+    frames = _exceeding(np.abs(episode.actions), reach, EXCESS_NOTED)
+    if not frames:
+        return None
+    why = reason("episode.beyond_training", frames=list(frames))
+    spoils = bool(_exceeding(np.abs(episode.actions), reach, EXCESS_SPOILS))
+    return Finding(episode.source, why, "range", spoils, frames)
+
+
+def _exceeding(magnitudes: np.ndarray, limit: float | np.ndarray, share: float) -> tuple[int, ...]:
+    """Frames of (T,) or (T, columns) magnitudes that pass the limit by more than `share` of it."""
+    over = (magnitudes > limit * (1 + share) + TOLERANCE).reshape(len(magnitudes), -1)
+    return tuple(map(int, np.flatnonzero(over.any(axis=1))))
+
+
+def check_splits(episodes: Sequence[EpisodeSummary], splits: Splits) -> list[Finding]:
     """Splits that hold one direction only, where the set holds more."""
     held: dict[Split, set[Direction]] = defaultdict(set)
-    for direction, ones in by_direction(seen).items():
-        for one in ones:
-            if one.id in splits:
-                held[splits[one.id]].add(direction)
-    everything = set().union(*held.values()) if held else set()
+    for direction, members in by_direction(episodes).items():
+        for episode in members:
+            if episode.id in splits:
+                held[splits[episode.id]].add(direction)
+    directions = sorted(set().union(*held.values())) if held else []
     findings = []
-    for split, directions in sorted(held.items()):
-        if len(directions) == 1 < len(everything):
-            what = (
-                f"the split {split} holds {next(iter(directions))} episodes only, while the data "
-                f"set holds {' and '.join(sorted(everything))}: it measures one direction"
-            )
-            findings.append(Finding("", what, "one_sided_split"))
+    for split, present in sorted(held.items()):
+        if len(present) == 1 < len(directions):
+            why = reason(
+                "episode.one_sided_split",
+                split=split, direction=next(iter(present)), directions=[*directions],
+            )  # fmt: skip
+            findings.append(Finding("", why, "one_sided_split"))
     return findings
 
 
 def check_manifest(
-    seen: Sequence[Seen], unread: Iterable[Finding], manifest: Manifest
+    episodes: Sequence[EpisodeSummary], unread: Iterable[Finding], manifest: Manifest
 ) -> list[Finding]:
-    """Files that are not what the manifest pins, are missing, or came later."""
-    files = {one.source: one for one in seen}
-    told = {finding.episode for finding in unread}
+    """Files that differ from the manifest, are missing, or came later."""
+    files = {episode.source: episode for episode in episodes}
+    reported = {finding.episode for finding in unread}
     findings = []
     for row in manifest.episodes:
-        one = files.pop(row.source, None)
-        if one is None and row.source not in told:
-            findings.append(Finding(row.source, "is in the manifest but not there", "manifest"))
-        elif one is not None and one.hash != row.hash:
-            what = "is no longer the content that the manifest pins"
-            findings.append(Finding(row.source, what, "manifest"))
+        episode = files.pop(row.source, None)
+        if episode is None and row.source not in reported:
+            why = reason("episode.manifest_file_missing")
+            findings.append(Finding(row.source, why, "manifest"))
+        elif episode is not None and episode.hash != row.hash:
+            findings.append(Finding(row.source, reason("episode.changed_content"), "manifest"))
     for source in files:
-        what = "is not in the manifest, so no case trains on it"
-        findings.append(Finding(source, what, "manifest", spoils=False))
+        why = reason("episode.not_in_manifest")
+        findings.append(Finding(source, why, "manifest", spoils=False))
     return findings
 
 
-def by_direction(seen: Iterable[Seen]) -> dict[Direction, list[Seen]]:
-    """Episodes whose witnesses agree, by what they say."""
-    found: dict[Direction, list[Seen]] = {}
-    for one in seen:
-        if one.told.agreed:
-            found.setdefault(one.told.agreed, []).append(one)
-    return found
-
-
-def _numbers(frames: Iterable[int]) -> tuple[int, ...]:
-    return tuple(int(frame) for frame in frames)
-
-
-def _frames(frames: Sequence[int] | np.ndarray) -> str:
-    """Frames as ranges: "frames 3 to 5, 9"."""
-    ranges: list[list[int]] = []
-    for frame in _numbers(frames):
-        if ranges and frame == ranges[-1][1] + 1:
-            ranges[-1][1] = frame
-        else:
-            ranges.append([frame, frame])
-    said = [str(a) if a == b else f"{a} to {b}" for a, b in ranges]
-    return f"frame{'s' if len(list(frames)) > 1 else ''} {', '.join(said)}"
+def by_direction(episodes: Iterable[EpisodeSummary]) -> dict[Direction, list[EpisodeSummary]]:
+    """Episodes of certain direction, by that direction."""
+    members: dict[Direction, list[EpisodeSummary]] = {}
+    for episode in episodes:
+        if episode.evidence.agreed:
+            members.setdefault(episode.evidence.agreed, []).append(episode)
+    return members

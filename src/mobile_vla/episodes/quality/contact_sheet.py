@@ -1,6 +1,6 @@
-"""The contact sheet: what a data set holds and what is wrong with it, as one HTML file.
+"""The contact sheet: the episodes of a data set and the findings of its check, as one HTML file.
 
-No scripts and nothing fetched; colours are told apart by line style and place too.
+It has no scripts and fetches nothing; line style and position repeat what colours show.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ import base64
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from mobile_vla.episodes.direction import from_above
-from mobile_vla.episodes.episode_summary import Seen
+from mobile_vla.episodes.direction import path_from_above
+from mobile_vla.episodes.episode_summary import EpisodeSummary
 from mobile_vla.episodes.findings import Finding
-from mobile_vla.episodes.quality.contact_sheet_words import Language, Words, words_of
-from mobile_vla.episodes.quality.run import Checked
+from mobile_vla.episodes.quality.run import CheckedFolder
+from mobile_vla.messages.catalogue import phrase, sentence, term
+from mobile_vla.messages.formats import Language
 from mobile_vla.runs.files import write_atomic
 
 SIDES = ("left", "right", "straight", "unknown")
@@ -26,16 +28,16 @@ _LANE = (250.0, 24.0)
 _ABOVE, _MARGIN = (680.0, 420.0), 26.0
 _GRID = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 _OPEN = 12
-"""Findings of a check up to which they stand open on the page."""
+"""Findings of a check up to which the page shows them unfolded."""
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """One distinct action sequence: how many episodes drive it, of which one is shown.
+class SequenceDrawing:
+    """One distinct action sequence: how many episodes drive it, and one of them.
 
-    `lanes` are (name, SVG points of what is positive, of what is negative); `path` is its way from
-    above.
+    `lanes` are (name, SVG points of positive values, of negative values); `path` is the path seen
+    from above.
     """
 
     count: int
@@ -49,7 +51,7 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class FloorPlan:
     """The floor seen from above, the start at (0, 0): ahead is up, left is left."""
 
     width: float
@@ -60,9 +62,9 @@ class Ground:
     grid: float
 
     @classmethod
-    def around(cls, ways: Iterable[np.ndarray]) -> Ground:
-        """The floor that holds all of these (T + 1, 2) metres ahead and to the left."""
-        points = np.concatenate([np.zeros((1, 2)), *ways])
+    def around(cls, paths: Iterable[np.ndarray]) -> FloorPlan:
+        """The floor that holds all `paths`, each (T + 1, 2) metres ahead and to the left."""
+        points = np.concatenate([np.zeros((1, 2)), *paths])
         front, back = max(points[:, 0].max(), 0.5), min(points[:, 0].min(), 0.0)
         aside = max(float(np.abs(points[:, 1]).max()), 0.5)
         inner = (_ABOVE[0] - 2 * _MARGIN, _ABOVE[1] - 2 * _MARGIN)
@@ -72,20 +74,20 @@ class Ground:
         return cls(_ABOVE[0], height, _ABOVE[0] / 2, _MARGIN + front * scale, scale, grid)
 
     def points(self, metres: np.ndarray) -> list[Point]:
-        """(N, 2) metres ahead and to the left, as places on the drawing."""
+        """(N, 2) metres ahead and to the left, as points of the drawing."""
         return [
             (self.x0 - left * self.scale, self.y0 - ahead * self.scale) for ahead, left in metres
         ]
 
     def columns(self) -> list[tuple[float, float]]:
-        """(metres to the left, place) of the grid's upright lines."""
+        """(metres to the left, x) of the grid's vertical lines."""
         most = int(self.x0 / self.scale / self.grid)
         return [
             (n * self.grid, self.x0 - n * self.grid * self.scale) for n in range(-most, most + 1)
         ]
 
     def rows(self) -> list[tuple[float, float]]:
-        """(metres ahead, place) of the grid's level lines."""
+        """(metres ahead, y) of the grid's horizontal lines."""
         first = -int((self.height - self.y0) / self.scale / self.grid)
         last = int(self.y0 / self.scale / self.grid)
         return [
@@ -93,13 +95,13 @@ class Ground:
         ]
 
 
-def write_page(checked: Checked, path: Path, language: Language = "en") -> None:
-    """Write the page of a set that was checked with strips, whole or not at all."""
+def write_page(checked: CheckedFolder, path: Path, language: Language = "en") -> None:
+    """Write the page of a set that was checked with strips."""
     write_atomic(path, render_page(checked, language).encode())
 
 
-def render_page(checked: Checked, language: Language = "en") -> str:
-    """The page: findings, counts, every distinct action sequence, every way from above."""
+def render_page(checked: CheckedFolder, language: Language = "en") -> str:
+    """The page: findings, counts, every distinct action sequence, every path from above."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -109,37 +111,38 @@ def render_page(checked: Checked, language: Language = "en") -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = words_of(language)
-    ground = Ground.around(from_above(one.actions, one.step) for one in checked.seen)
-    return environment.get_template("check.html.j2").render(
+    floor = FloorPlan.around(path_from_above(e.actions, e.step) for e in checked.episodes)
+    return environment.get_template("contact_sheet.html.j2").render(
         report=checked.report,
         language=language,
-        words=words,
+        t=partial(_text, language),
         verdict=_verdict(checked),
-        groups=_groups(checked.report.findings, words),
+        groups=_groups(checked.findings, language),
         counts=_counts(checked),
-        sides=[side for side in SIDES if side in {_side(one) for one in checked.seen}],
-        drawn=draw_sequences(checked.seen, ground),
-        ground=ground,
-        fastest=_fastest(checked.seen),
+        sides=[side for side in SIDES if side in {_side(episode) for episode in checked.episodes}],
+        drawings=draw_sequences(checked.episodes, floor),
+        floor=floor,
+        fastest=_fastest(checked.episodes),
         lane=_LANE,
     )
 
 
-def draw_sequences(seen: Sequence[Seen], ground: Ground) -> list[Drawn]:
+def draw_sequences(episodes: Sequence[EpisodeSummary], floor: FloorPlan) -> list[SequenceDrawing]:
     """One drawing for each distinct action sequence of a direction, the commonest first."""
-    groups: dict[tuple[str, bytes], list[Seen]] = {}
-    for one in seen:
-        groups.setdefault((_side(one), one.sequence), []).append(one)
+    groups: dict[tuple[str, bytes], list[EpisodeSummary]] = {}
+    for episode in episodes:
+        groups.setdefault((_side(episode), episode.sequence), []).append(episode)
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0][0], item[1][0].id))
-    fastest = _fastest(seen)
-    return [_draw(direction, ones, ground, fastest) for (direction, _), ones in ordered]
+    fastest = _fastest(episodes)
+    return [_draw(direction, members, floor, fastest) for (direction, _), members in ordered]
 
 
-def _draw(direction: str, ones: Sequence[Seen], ground: Ground, fastest: float) -> Drawn:
-    shown = ones[0]
-    return Drawn(
-        count=len(ones),
+def _draw(
+    direction: str, members: Sequence[EpisodeSummary], floor: FloorPlan, fastest: float
+) -> SequenceDrawing:
+    shown = members[0]
+    return SequenceDrawing(
+        count=len(members),
         direction=direction,
         episode=shown.source,
         frames=len(shown.actions),
@@ -149,7 +152,7 @@ def _draw(direction: str, ones: Sequence[Seen], ground: Ground, fastest: float) 
             (name, _lane(values.clip(0) / fastest), _lane(values.clip(max=0) / fastest))
             for name, values in zip(LANES, shown.actions.T, strict=False)
         ],
-        path=_points(ground.points(from_above(shown.actions, shown.step))),
+        path=_points(floor.points(path_from_above(shown.actions, shown.step))),
     )
 
 
@@ -161,56 +164,61 @@ def _lane(shares: np.ndarray) -> str:
     return _points(zip(places, levels, strict=True))
 
 
-def _verdict(checked: Checked) -> str:
+def _verdict(checked: CheckedFolder) -> str:
     if checked.report.spoils:
         return "bad"
     return "unsure" if checked.report.findings else "good"
 
 
-def _groups(findings: Iterable[Finding], words: Words) -> list[dict[str, object]]:
-    """Findings by check, those first that spoil training; a check's few stand open."""
+def _groups(findings: Iterable[Finding], language: Language) -> list[dict[str, object]]:
+    """Findings by check, spoiling ones first; a check with few is unfolded."""
     by_check: dict[str, list[Finding]] = {}
     for finding in sorted(findings, key=lambda f: not f.spoils):
         by_check.setdefault(finding.check, []).append(finding)
     return [
         {
             "check": check,
-            "meaning": words.meaning[found[0].check],
-            "spoiling": sum(one.spoils for one in found),
-            "findings": [(one.episode, words.finding(one.what), one.spoils) for one in found],
-            "open": len(found) <= _OPEN,
+            "meaning": term("check", check, language),
+            "spoiling": sum(finding.spoils for finding in group),
+            "findings": [(f.episode, sentence(f.reason, language), f.spoils) for f in group],
+            "open": len(group) <= _OPEN,
         }
-        for check, found in by_check.items()
+        for check, group in by_check.items()
     ]
 
 
-def _counts(checked: Checked) -> list[tuple[str, list[tuple[str, dict[str, int]]], int]]:
-    """(what, rows of (name, episodes by direction), most in a row): split, scene and date."""
-    by_scene = _tally(checked.seen, lambda one: one.parts.scene if one.parts else None)
-    by_date = _tally(checked.seen, lambda one: one.parts.date if one.parts else None)
+def _counts(checked: CheckedFolder) -> list[tuple[str, list[tuple[str, dict[str, int]]], int]]:
+    """(table, rows of (name, episodes by direction), most in a row): split, scene and date."""
+    by_scene = _tally(checked.episodes, lambda e: e.parts.scene if e.parts else None)
+    by_date = _tally(checked.episodes, lambda e: e.parts.date if e.parts else None)
     tables = {"split": checked.report.splits, "scene": by_scene, "date": by_date}
     return [
-        (what, list(rows.items()), max(sum(row.values()) for row in rows.values()))
-        for what, rows in tables.items()
+        (name, list(rows.items()), max(sum(row.values()) for row in rows.values()))
+        for name, rows in tables.items()
         if rows
     ]
 
 
-def _tally(seen: Sequence[Seen], key: Callable[[Seen], str | None]) -> dict[str, dict[str, int]]:
-    found: dict[str, Counter[str]] = {}
-    for one in seen:
-        name = key(one)
-        if name:
-            found.setdefault(name, Counter())[_side(one)] += 1
-    return {name: dict(sides) for name, sides in sorted(found.items())}
+def _tally(
+    episodes: Sequence[EpisodeSummary], key: Callable[[EpisodeSummary], str | None]
+) -> dict[str, dict[str, int]]:
+    counts: dict[str, Counter[str]] = {}
+    for episode in episodes:
+        if name := key(episode):
+            counts.setdefault(name, Counter())[_side(episode)] += 1
+    return {name: dict(sides) for name, sides in sorted(counts.items())}
 
 
-def _side(one: Seen) -> str:
-    return one.told.agreed or "unknown"
+def _side(episode: EpisodeSummary) -> str:
+    return episode.evidence.agreed or "unknown"
 
 
-def _fastest(seen: Sequence[Seen]) -> float:
-    return max((float(np.abs(one.actions).max()) for one in seen), default=0.0) or 1.0
+def _fastest(episodes: Sequence[EpisodeSummary]) -> float:
+    return max((float(np.abs(e.actions).max()) for e in episodes), default=0.0) or 1.0
+
+
+def _text(language: Language, key: str, **values: str | float) -> str:
+    return phrase(f"contact_sheet.{key}", language, **values)
 
 
 def _points(line: Iterable[Point]) -> str:

@@ -1,4 +1,4 @@
-"""`mvla episodes check`: look at a data set whole and say what would spoil training on it."""
+"""`mvla episodes check`: read a whole data set and report what would spoil training on it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from pathlib import Path
 import msgspec
 
 from mobile_vla.episodes.direction_type import Direction
-from mobile_vla.episodes.episode_summary import Seen
+from mobile_vla.episodes.episode_summary import EpisodeSummary
 from mobile_vla.episodes.filename_pattern import LAB_NAMES, Naming
-from mobile_vla.episodes.findings import MEANING, Check, Finding
+from mobile_vla.episodes.findings import CHECKS, Finding, FindingRow, finding_row
 from mobile_vla.episodes.manifest import MANIFEST_FILE, Manifest, read_manifest
 from mobile_vla.episodes.quality import checks
-from mobile_vla.episodes.scan_folder import Progress, fitting, look_at_folder
+from mobile_vla.episodes.scan_folder import Progress, consistent_episodes, summarize_folder
+from mobile_vla.messages.catalogue import term
 from mobile_vla.messages.errors import UserError
+from mobile_vla.messages.reason import reason
 
 
-class Sequences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of one direction: episodes, different action sequences, episodes of the commonest one."""
+class SequenceCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of one direction: episodes, distinct action sequences, episodes of the commonest one."""
 
     episodes: int
     distinct: int
@@ -28,9 +30,9 @@ class Sequences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The answer for programs. `spoils`: at least one finding would spoil training.
+    """The JSON answer. `spoils`: at least one finding would spoil training.
 
-    `episodes` were read, `unread` could not be; `manifest` is the pinned identity, if there is one.
+    `episodes` were read, `unread` could not be; `manifest` is the data set's identity, if pinned.
     """
 
     folder: str
@@ -43,17 +45,18 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     scenes: dict[str, int]
     dates: dict[str, int]
     splits: dict[str, dict[str, int]]
-    sequences: dict[Direction, Sequences]
+    sequences: dict[Direction, SequenceCounts]
     spoils: bool
-    findings: list[Finding]
+    findings: list[FindingRow]
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """The report and what it rests on."""
+class CheckedFolder:
+    """The report, and the findings and episode summaries behind it."""
 
     report: CheckReport
-    seen: list[Seen]
+    findings: list[Finding]
+    episodes: list[EpisodeSummary]
 
 
 def check_folder(
@@ -62,53 +65,56 @@ def check_folder(
     naming: Naming = LAB_NAMES,
     full_speed: float | None = None,
     strips: bool = False,
+    follow_external: bool = False,
     jobs: int = 1,
     progress: Progress | None = None,
-) -> Checked:
+) -> CheckedFolder:
     """Check every episode of `folder` and the set as a whole, against its manifest if it has one.
 
-    `full_speed` in m/s (rad/s); `strips` keeps small pictures for the page.
+    `full_speed` in m/s (rad/s); `strips` adds small pictures for the contact sheet.
 
     Raises:
         UserError: the folder is missing or holds no episode.
     """
-    seen, unread = look_at_folder(
-        folder, naming=naming, strips=strips, jobs=jobs, progress=progress
-    )
+    episodes, unread = summarize_folder(
+        folder, naming=naming, strips=strips, follow_external=follow_external,
+        jobs=jobs, progress=progress,
+    )  # fmt: skip
     manifest, damage = _manifest(folder)
-    findings = [*unread, *damage, *check_seen(seen, unread, manifest, full_speed)]
-    return Checked(_report(folder, seen, len(unread), manifest, findings), seen)
+    findings = [*unread, *damage, *check_summaries(episodes, unread, manifest, full_speed)]
+    report = _report(folder, episodes, len(unread), manifest, findings)
+    return CheckedFolder(report, findings, episodes)
 
 
-def check_seen(
-    seen: Sequence[Seen],
+def check_summaries(
+    episodes: Sequence[EpisodeSummary],
     unread: Sequence[Finding],
     manifest: Manifest | None,
     full_speed: float | None,
 ) -> list[Finding]:
-    """Every check, those of splits where a manifest says what the splits are."""
-    kept, findings = fitting(seen)
-    findings += checks.check_episodes(kept)
-    findings += checks.check_duplicates(kept)
-    findings += checks.check_repeats(kept)
-    findings += checks.check_same_actions(kept)
-    findings += checks.check_balance(kept)
+    """The findings of every check; checks of splits need a manifest."""
+    consistent, findings = consistent_episodes(episodes)
+    findings += checks.check_episodes(consistent)
+    findings += checks.check_duplicates(consistent)
+    findings += checks.check_repeats(consistent)
+    findings += checks.check_same_actions(consistent)
+    findings += checks.check_balance(consistent)
     splits: checks.Splits = {}
     if manifest is not None:
         splits = {row.id: row.split for row in manifest.episodes}
-        findings += checks.check_manifest(seen, unread, manifest)
-        findings += checks.check_near_duplicates(kept, splits)
-        findings += checks.check_splits(kept, splits)
-    findings += checks.check_range(kept, splits, full_speed)
+        findings += checks.check_manifest(episodes, unread, manifest)
+        findings += checks.check_near_duplicates(consistent, splits)
+        findings += checks.check_splits(consistent, splits)
+    findings += checks.check_range(consistent, splits, full_speed)
     return findings
 
 
 def summary(report: CheckReport) -> list[tuple[str, int, int, str]]:
-    """Rows (check, findings, of them spoiling, meaning) of the checks that found something."""
-    found = Counter(finding.check for finding in report.findings)
+    """Rows (check, findings, of them spoiling, meaning) of the checks with findings."""
+    counts = Counter(finding.check for finding in report.findings)
     spoiling = Counter(finding.check for finding in report.findings if finding.spoils)
-    names: list[Check] = [name for name in MEANING if name in found]
-    return [(name, found[name], spoiling[name], MEANING[name]) for name in names]
+    names = [name for name in CHECKS if name in counts]
+    return [(name, counts[name], spoiling[name], term("check", name, "en")) for name in names]
 
 
 def _manifest(folder: Path) -> tuple[Manifest | None, list[Finding]]:
@@ -117,31 +123,32 @@ def _manifest(folder: Path) -> tuple[Manifest | None, list[Finding]]:
     try:
         return read_manifest(folder), []
     except UserError as error:
-        return None, [Finding(MANIFEST_FILE, str(error), "manifest")]
+        why = reason("episode.manifest_unreadable", error=str(error).rstrip("."))
+        return None, [Finding(MANIFEST_FILE, why, "manifest")]
 
 
 def _report(
     folder: Path,
-    seen: Sequence[Seen],
+    episodes: Sequence[EpisodeSummary],
     unread: int,
     manifest: Manifest | None,
     findings: list[Finding],
 ) -> CheckReport:
-    directions = checks.by_direction(seen)
+    directions = sorted(checks.by_direction(episodes).items())
     return CheckReport(
         folder=str(folder),
         manifest=manifest.hash if manifest else None,
-        episodes=len(seen),
+        episodes=len(episodes),
         unread=unread,
-        frames=sum(len(one.actions) for one in seen),
-        seconds=round(sum(len(one.actions) * one.step for one in seen), 3),
-        directions={direction: len(ones) for direction, ones in sorted(directions.items())},
-        scenes=_count([one.parts.scene if one.parts else None for one in seen]),
-        dates=_count([one.parts.date if one.parts else None for one in seen]),
+        frames=sum(len(episode.actions) for episode in episodes),
+        seconds=round(sum(len(episode.actions) * episode.step for episode in episodes), 3),
+        directions={direction: len(members) for direction, members in directions},
+        scenes=_count([episode.parts.scene if episode.parts else None for episode in episodes]),
+        dates=_count([episode.parts.date if episode.parts else None for episode in episodes]),
         splits=_split_counts(manifest),
-        sequences={direction: _sequences(ones) for direction, ones in sorted(directions.items())},
+        sequences={direction: _sequences(members) for direction, members in directions},
         spoils=any(finding.spoils for finding in findings),
-        findings=findings,
+        findings=[finding_row(finding) for finding in findings],
     )
 
 
@@ -153,11 +160,11 @@ def _split_counts(manifest: Manifest | None) -> dict[str, dict[str, int]]:
     counts: dict[str, Counter[str]] = {}
     for row in manifest.episodes if manifest else ():
         counts.setdefault(row.split, Counter())[row.direction] += 1
-    return {split: dict(sorted(found.items())) for split, found in sorted(counts.items())}
+    return {split: dict(sorted(sides.items())) for split, sides in sorted(counts.items())}
 
 
-def _sequences(ones: Sequence[Seen]) -> Sequences:
-    counts = Counter(one.sequence for one in ones)
-    return Sequences(
-        episodes=len(ones), distinct=len(counts), commonest=counts.most_common(1)[0][1]
+def _sequences(episodes: Sequence[EpisodeSummary]) -> SequenceCounts:
+    counts = Counter(episode.sequence for episode in episodes)
+    return SequenceCounts(
+        episodes=len(episodes), distinct=len(counts), commonest=counts.most_common(1)[0][1]
     )

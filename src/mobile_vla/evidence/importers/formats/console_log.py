@@ -40,6 +40,9 @@ TRAINABLE = re.compile(rb"^\s*([\d.,]+)\s*([KMB]?)\s+Trainable params")
 PARAMETERS = re.compile(rb"Model Parameters: ([\d.]+)([KMB])")
 ANY_BAR = re.compile(rb".*%\|[^|\n]{0,400}\|[^\[\n]{0,80}\[[^\]\n]{0,2000}\]", re.DOTALL)
 LIKE_TRAINING = re.compile(rb"(?i)\b(?:epoch|step|iter\w*)\b.{0,120}\bloss\b")
+ESCAPE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+"""Terminal sequences, such as those that move the cursor between two bars."""
+
 UNITS = {b"": 1, b"K": 1_000, b"M": 1_000_000, b"B": 1_000_000_000}
 
 
@@ -95,15 +98,20 @@ class _Reader:
     def _progress(self, number: int | None, line: bytes) -> None:
         bars = list(self.bars.read(line))
         for bar in bars:
-            self._advance(bar.position)
+            self._advance(bar.position, last=bar.done >= bar.of)
             self.bars.add(number, bar)
         position = None if bars else read_plain_bar(self.log, number, line)
         if position is not None:
             self._advance(position)
 
-    def _advance(self, position: Position) -> None:
-        """Training goes on. After its trainer's last line, from an earlier place, it is another."""
+    def _advance(self, position: Position, *, last: bool = False) -> None:
+        """Training goes on. After its trainer's last line, from an earlier place, it is another.
+
+        `last`: an epoch's last bar, which trainers print again when they close it.
+        """
         ending = self.endings.ending
+        if ending and ending.strength == COMPLETE and last:
+            return
         if ending and ending.strength == COMPLETE and not ending.outlives(position):
             reached = ending.position or (0, 0)
             if (position[0] or 0) <= (reached[0] or 0):
@@ -122,7 +130,8 @@ class _Reader:
             self._parameters(number, match)
         elif step := read_step(self.log, number, line):
             if step.position is not None:
-                self._advance(step.position)
+                progress = step.progress
+                self._advance(step.position, last=bool(progress and progress.done == progress.of))
             add_step(self.log, number, step)
             self.endings.take(number, line, self.log.position)
         elif dump := DUMP.match(line):
@@ -191,8 +200,9 @@ def _lines(path: Path) -> Iterator[tuple[int | None, bytes]]:
 def _numbered(data: bytes) -> Iterator[tuple[int, bytes]]:
     for number, line in enumerate(data.split(b"\n"), 1):
         for part in line.rstrip(b"\r").split(b"\r"):
-            if part:
-                yield number, part[:LINE]
+            plain = ESCAPE.sub(b"", part[:LINE]) if b"\x1b" in part else part[:LINE]
+            if plain:
+                yield number, plain
 
 
 def _complete_epochs(chunk: bytes) -> Iterator[bytes]:

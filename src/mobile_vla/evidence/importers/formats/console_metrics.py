@@ -24,7 +24,7 @@ POSTFIX = re.compile(rb"([\w/]+)=([-+.\w]+)")
 ELAPSED = re.compile(rb"(?:(\d+):)?(\d+):(\d+)<")
 VALIDATED = re.compile(rb"Validat(?:ion DataLoader \d+|ing): +100%")
 PLAIN_BAR = re.compile(rb"^\s*\d+%\|[^|]*\|\s*(\d+)/(\d+) \[")
-RICH_BAR = re.compile(rb"^Epoch (\d+)/\d+ +\S*[\xe2].*? (\d+)/(\d+) .*\xe2\x80\xa2")
+RICH_BAR = re.compile(rb"^Epoch (\d+)/\d+ .*? (\d+)/(\d+) \d+:.*\xe2\x80\xa2")
 REACHED = re.compile(
     rb"Epoch (\d+), global step (\d+): '([^']+)' (?:reached ([-+.\deEnaif]+)|was not in top)"
 )

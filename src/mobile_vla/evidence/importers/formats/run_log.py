@@ -107,7 +107,9 @@ class RunLog:
     @property
     def position(self) -> Position | None:
         """How far it is, None where no progress is printed."""
-        return self.progress.position if self.progress else None
+        plain = self.plain_bar if "HF Trainer" in self.makers else None
+        progress = plain or self.progress
+        return progress.position if progress else None
 
     @property
     def reached_data(self) -> bool:
