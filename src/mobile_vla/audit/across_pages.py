@@ -10,9 +10,13 @@ from mobile_vla.audit.judge.judge import BOUND
 from mobile_vla.claims.model import Claim
 from mobile_vla.messages.reason import Reason, reason
 
-COUNTED_APART = frozenset({"share", "checkpoint_file", "date"})
-"""Quantities of which one run has several values that no qualifier of a claim tells apart."""
-Key = tuple[str, str, str, str, str, int | None]
+COUNTED_APART = frozenset(
+    {"share", "checkpoint_file", "date", "regime", "trained_part", "init", "vlm", "cause"}
+)
+"""Quantities of which one run has several values, or one value has several names."""
+MOVING = frozenset({"state", "checkpoint"})
+"""Quantities that change while a run goes on: two pages may be of two days."""
+Key = tuple[str, str, str, str, str, str, int | None]
 
 
 class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +46,7 @@ def disagreements(pages: Iterable[tuple[str, Sequence[Claim]]]) -> list[Disagree
     excluding: list[Disagreement] = []
     for page, claims in pages:
         for claim in claims:
-            key = _key(claim)
+            key = _key(claim, page)
             if key is None:
                 continue
             places = by_key.setdefault(key, [])
@@ -59,13 +63,14 @@ def _against(claim: Claim, page: str, places: Iterable[tuple[Claim, str]]) -> li
     ]  # fmt: skip
 
 
-def _key(claim: Claim) -> Key | None:
+def _key(claim: Claim, page: str) -> Key | None:
     bound = claim.run is not None and claim.sure in BOUND
     exact = claim.comparator in ("equal", "about")
     if claim.kind != "value" or not (bound and exact) or claim.quantity in COUNTED_APART:
         return None
     of = (claim.run or "", claim.quantity, claim.qualifier)
-    return (*of, claim.split, claim.group, claim.epoch)
+    at = page if claim.quantity in MOVING else ""
+    return (*of, claim.split, claim.group, at, claim.epoch)
 
 
 def agree(a: Claim, b: Claim) -> bool:
