@@ -175,7 +175,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print_figures(folder.name, figures, every=options.list)
             wrong = wrong or (folder == KINDS and bool(figures["structure"].wrong))
     timed = timings() if options.time or not options.folder else {}
-    print("\n".join(report(timed)))
+    for line in report(timed):
+        print(line)
     return int(wrong or any(page.wall > 1 for page in timed.values()))
 
 

@@ -275,6 +275,10 @@ class PageNames:
         named = list(dict.fromkeys(str(item.key("name")) for item in items if item.kind == "name"))
         if re.match(r"[^:(（]+[:(（]", cell.text) and not any(item.key("versus") for item in items):
             named = self._joined(named)
+            for item in items:
+                if item.kind == "name":
+                    place = self.page.place(cell, item.start, item.end)
+                    self.places[str(item.key("name"))].append(place)
         if len(named) > 1:
             return None
         text = re.split(r"[(（]", cell.text)[0].strip(" *`\"'\t")
