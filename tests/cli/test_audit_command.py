@@ -10,6 +10,7 @@ import pytest
 
 import foreign_material as make
 from mobile_vla.cli.main import main
+from openai_server import serving
 
 RUN = "nav_left_20251203"
 LABELLED = f"# Notes\n\n## Case 2\n\n- Log: {RUN}.txt\n- Val loss: 0.2\n- Learning rate: 0.5\n"
@@ -58,10 +59,22 @@ def test_an_unbound_name_is_listed_with_what_hangs_on_it(tmp_path, logs, capsys)
     assert "Case 2 = no run (unknown; 2 claims)" in capsys.readouterr().out
 
 
-def test_a_comment_binds_and_a_study_binds(tmp_path, logs, capsys):
+def test_a_comment_binds(tmp_path, logs, capsys):
     path = page(tmp_path, f"# Case 2\n\n- Learning rate: 0.5\n\n<!-- mvla: Case 2 = {RUN} -->\n")
     assert main(["audit", str(path), "--evidence", logs]) == 1
     assert f"{RUN}: learning rate" in capsys.readouterr().out
+
+
+def test_aliases_of_a_study_bind_as_confirmed(tmp_path, logs, capsys):
+    study = Path(__file__).parents[2] / "studies/left_right/study.yaml"
+    mine = tmp_path / "study.yaml"
+    mine.write_text(study.read_text() + f"\naliases:\n  {RUN}: [Case 2, the old one]\n")
+    path = page(tmp_path, "# Case 2\n\n- Learning rate: 0.5\n")
+    command = ["audit", str(path), "--evidence", logs, "--study", str(mine), "--bind", "--json"]
+    assert main(command) == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    (binding,) = [entry for entry in answer["bindings"] if entry["name"] == "Case 2"]
+    assert (binding["run"], binding["sure"]) == (RUN, "confirmed")
 
 
 def test_bind_write_confirms_what_evidence_binds(tmp_path, logs, capsys, monkeypatch):
@@ -122,3 +135,20 @@ def test_the_schema_needs_no_page(capsys):
     assert "Proposal" in json.loads(capsys.readouterr().out)["$defs"]
     assert main(["audit"]) == 2
     assert "Name a Markdown page" in capsys.readouterr().err
+
+
+def test_a_model_reads_only_where_it_is_named_and_once(tmp_path, logs, capsys, monkeypatch):
+    pytest.importorskip("openai")
+    claim = {"quote": "a rate of 0.5", "value": "0.5", "quantity": "learning_rate", "name": RUN}
+    path = page(tmp_path, f"# {RUN}\n\nAs the group saw it, a rate of 0.5 did the work.\n")
+    command = ["audit", str(path), "--evidence", logs]
+    assert main(command) == 0
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with serving(claim) as server:
+        assert main([*command, "--reader", server.url]) == 1
+        assert "learning rate “0.5” is contradicted" in capsys.readouterr().out
+        assert main([*command, "--reader", server.url]) == 1
+        assert len(server.asked) == 1
+    url = "http://127.0.0.1:9/v1"
+    assert main([*command, "--reader", url]) == 2
+    assert "does not answer" in capsys.readouterr().err
