@@ -229,3 +229,15 @@ def test_the_last_epoch_is_not_epoch_nought() -> None:
 
 def test_a_split_that_is_also_a_filler_stays_with_its_count() -> None:
     assert one("## baseline\n\n- 학습 에피소드 200개").split == "train"
+
+
+def test_an_r_beside_an_l_is_the_right_side_and_no_rank():
+    head = "| run | train L | train R | seed |\n| - | - | - | - |\n"
+    assert facts_of(read(f"{head}| baseline | 80 | 0 | 7 |\n")) == {("seed", "7")}
+    assert facts_of(read("| run | r |\n| - | - |\n| baseline | 8 |\n")) == {("lora_r", "8")}
+
+
+def test_a_label_beside_its_runs_name_owns_a_row():
+    text = "| run | seed |\n| - | - |\n| Case 1: baseline | 7 |\n| Case 2 vs baseline | 8 |\n"
+    claims = read(text).claims
+    assert [(claim.value, claim.run) for claim in claims] == [("7", "baseline")]

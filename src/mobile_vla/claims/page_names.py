@@ -208,6 +208,9 @@ class PageNames:
         head = [self.lexicon.lex(cell.text, self.names) for cell in table.rows[0]]
         first = [self.lexicon.lex(row[0].text, self.names) for row in table.rows[1:]]
         columns = [read_key(items, self.lexicon) for items in head]
+        ends = [cell.text.strip(" *`").rpartition(" ")[2] for cell in table.rows[0]]
+        if "L" in ends:  # an R beside an L is the right side, not the rank of LoRA
+            columns = [None if end == "R" else key for end, key in zip(ends, columns, strict=True)]
         if any(item.key("compare_column") for item in head[0]):
             return Shape("comparisons", columns)
         if head[0] and all(item.key("epoch") or item.kind == "symbol" for item in head[0]):
@@ -272,6 +275,10 @@ class PageNames:
         named = list(dict.fromkeys(str(item.key("name")) for item in items if item.kind == "name"))
         if re.match(r"[^:(（]+[:(（]", cell.text) and not any(item.key("versus") for item in items):
             named = self._joined(named)
+            for item in items:
+                if item.kind == "name":
+                    place = self.page.place(cell, item.start, item.end)
+                    self.places[str(item.key("name"))].append(place)
         if len(named) > 1:
             return None
         text = re.split(r"[(（]", cell.text)[0].strip(" *`\"'\t")

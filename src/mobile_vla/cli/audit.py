@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -163,11 +164,16 @@ def _proposals(data: bytes, options: AuditOptions) -> dict[str, list[Any]]:
         proposals[file] = read_claims_file(read_page(Path(file)), file, data)
     if options.reader:
         from mobile_vla.claims.remote_reader import propose
-        from mobile_vla.runs.workspace import DEFAULT
 
-        cache = Path(options.workspace or DEFAULT) / "cache" / "reader"
-        proposals[options.reader] = propose(data, options.reader, cache)
+        proposals[options.reader] = propose(data, options.reader, _reader_cache(options))
     return proposals
+
+
+def _reader_cache(options: AuditOptions) -> Path:
+    """Where answers are stored: in the workspace, else in the user's cache."""
+    if options.workspace is not None:
+        return Path(options.workspace) / "cache" / "reader"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mobile-vla/reader"
 
 
 def proof_of(options: EvidenceOptions) -> Proof:
