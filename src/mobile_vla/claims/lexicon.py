@@ -7,50 +7,34 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mobile_vla.claims.numbers import APPROXIMATE_WORDS, MONTHS, Number, named_date, read_number
+from mobile_vla.claims.numbers import MONTHS, Number, read_number
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
 
 ATOM = re.compile(r"[A-Za-z]+|\d+|[가-힣]+|[^\W\d_]+|[^\s\w]\ufe0f?|_")
 JOINERS = frozenset("-_+/&")
+LONGEST, LONGEST_PATH, LONGEST_PARTICLE = 20_000, 300, 6
+"""Letters of a line above which it is not read, of a path, and of a Korean particle."""
+PATH = re.compile(rf"[\w.~/\\*=+\[\]?-]{{1,{LONGEST_PATH}}}")
 FILE = re.compile(
-    r"[\w.~/\\*=+-]*\.(?:ckpt|pth?|safetensors|bin|json|ya?ml|txt|log|h5|hdf5|csv|py|sh|onnx)(?![\w])"
+    r".*\.(?:ckpt|pth?|safetensors|bin|json|ya?ml|txt|log|h5|hdf5|csv|py|sh|onnx)(?![A-Za-z0-9_])"
 )
-GLOB = re.compile(r"[\w./\[\]?-]*\*[\w./*\[\]?-]*")
-PATH = re.compile(r"[.~]?/?[\w.~-]+(?:/[\w.~-]+){2,}/?|[.~]?/[\w.~-]+(?:/[\w.~-]+)*/?")
 PATH_SIGN = re.compile(r"[/*\\]|\w\.[a-zA-Z]")
 IDENTIFIER = re.compile(r"[A-Za-z0-9]\w*_[\w-]*\w|[A-Za-z]\w*(?:-\w+){2,}")
+NUMBER_SIGNS = frozenset("~≈∼약+-−–±.") | {"about", "around", "roughly", "approx"}
 FIELDS = frozenset({"type", "names", "words", "min", "max", "key", "after"})
-TYPES = frozenset(
-    [
-        "number",
-        "count",
-        "share",
-        "rate",
-        "duration",
-        "date",
-        "size",
-        "word",
-        "flag",
-        "path",
-        "glob",
-        "text",
-    ]
-)
 NUMERIC = frozenset(["number", "count", "share", "rate", "duration", "size"])
-
-
-class Sense(NamedTuple):
-    """One meaning of a phrase: a kind ("quantity", "word:state", "qualifier", …) and a key."""
-
-    kind: str
-    key: str
+TYPES = NUMERIC | {"date", "word", "flag", "path", "glob", "text"}
+SENSES = {"marks": "mark"} | {kind: kind for kind in (
+    "qualifier", "split", "group", "comparator", "factor", "assertion", "sections_not_asserted")}  # fmt: skip
+Senses = Mapping[str, tuple[str, ...]]
+"""Meanings of a phrase: keys by kind ("quantity", "word:state", "qualifier", …)."""
 
 
 class Quantity(NamedTuple):
@@ -73,52 +57,59 @@ class Item(NamedTuple):
     start: int
     end: int
     text: str
-    senses: tuple[Sense, ...] = ()
+    senses: Senses = {}
     number: Number | None = None
 
     def key(self, kind: str) -> str | None:
-        """The key of the item's meaning of a kind, None where it has none."""
-        for sense in self.senses:
-            if sense[0] == kind:
-                return sense[1]
-        return None
+        """The first key of a kind, None where the item has none."""
+        keys = self.senses.get(kind)
+        return keys[0] if keys else None
 
-    def keys(self, kind: str) -> list[str]:
+    def keys(self, kind: str) -> tuple[str, ...]:
         """Every key of a kind."""
-        return [sense.key for sense in self.senses if sense.kind == kind]
-
-
-Trie = dict[Any, Any]
+        return self.senses.get(kind, ())
 
 
 def atoms_of(text: str) -> tuple[str, ...]:
     """Letters, digits and signs of a text in lower case, joiners left out."""
-    return tuple(
-        atom.lower().rstrip("\ufe0f") for atom in ATOM.findall(text) if atom not in JOINERS
-    )
+    atoms = (atom for atom in ATOM.findall(text) if atom not in JOINERS)
+    return tuple(atom.lower().rstrip("\ufe0f") for atom in atoms)
 
 
-class Names:
-    """Names of runs, to be looked up at any place of a text."""
+class Phrases:
+    """Phrases by their atoms. `longest`: atoms of the longest phrase, by its first atom."""
+
+    def __init__(self) -> None:
+        self.senses: dict[tuple[str, ...], dict[str, tuple[str, ...]]] = {}
+        self.longest: dict[str, int] = {}
+
+    def add(self, text: str, kind: str, key: str) -> None:
+        """Give a phrase one more meaning."""
+        if atoms := atoms_of(text):
+            senses = self.senses.setdefault(atoms, {})
+            senses[kind] = tuple(dict.fromkeys((*senses.get(kind, ()), key)))
+            self.longest[atoms[0]] = max(self.longest.get(atoms[0], 0), len(atoms))
+
+
+class Names(Phrases):
+    """Names of runs, to be looked up at any place of a text. `lexed`: items by text."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        self.trie: Trie = {}
-        self.names: dict[tuple[str, ...], str] = {}
+        super().__init__()
         self.lexed: dict[str, list[Item]] = {}
         for name in names:
-            self.add(name)
+            self.register(name)
 
-    def add(self, name: str, meaning: str | None = None) -> str:
+    def register(self, name: str, meaning: str | None = None) -> str:
         """Let a name be recognised, and what it is called: `meaning`, or the name as first added.
 
         Names that differ in case or joiners alone are one.
         """
         atoms = atoms_of(name)
-        if atoms and atoms not in self.names:
-            self.names[atoms] = meaning or name
-            _insert(self.trie, atoms, Sense("name", meaning or name))
+        if atoms and atoms not in self.senses:
+            self.add(name, "name", meaning or name)
             self.lexed.clear()
-        return self.names.get(atoms, name)
+        return self.senses[atoms]["name"][0] if atoms else name
 
 
 class Lexicon:
@@ -127,10 +118,10 @@ class Lexicon:
     def __init__(self) -> None:
         self.quantities: dict[str, Quantity] = {}
         self.units: dict[str, dict[str, float]] = {}
-        self.trie: Trie = {}
-        self.marks: dict[str, str] = {}
+        self.phrases = Phrases()
         self.labels: dict[str, str] = {}
-        self.particles: tuple[str, ...] = ()
+        self.particles: set[str] = set()
+        self.mark_words: dict[str, list[str]] = {}
         self._units = re.compile("(?!)")
 
     def add(self, table: Mapping[str, Any], source: str) -> None:
@@ -139,61 +130,49 @@ class Lexicon:
         Raises: UserError for an unknown section, key, type or an entry that is no list of text.
         """
         try:
-            self._add(table)
+            for section, entries in table.items():
+                self._add_section(section, entries)
         except (TypeError, ValueError, AttributeError, KeyError) as error:
-            raise UserError(
-                phrase("claim.bad_lexicon", "en", file=source, why=str(error))
-            ) from None
-
-    def _add(self, table: Mapping[str, Any]) -> None:  # noqa: PLR0912 - one case a section
-        for section, entries in table.items():
-            match section:
-                case "quantity":
-                    for key, fields in entries.items():
-                        self._add_quantity(key, fields)
-                case "words":
-                    for kind, words in entries.items():
-                        self._add_phrases(f"word:{kind}", words)
-                case "marks":
-                    self.marks |= {mark: kind for kind, marks in entries.items() for mark in marks}
-                case "unit":
-                    for kind, worths in entries.items():
-                        numbers = {unit: float(worth) for unit, worth in worths.items()}
-                        self.units.setdefault(kind, {}).update(numbers)
-                case "words_of_structure":
-                    self.particles += tuple(entries.get("particle", ()))
-                    words = {key: value for key, value in entries.items() if key != "particle"}
-                    for key, names in words.items():
-                        self._add_phrases(key, {key: names})
-                case "label":
-                    self.labels |= {name: key for key, names in entries.items() for name in names}
-                case (
-                    "qualifier"
-                    | "split"
-                    | "group"
-                    | "comparator"
-                    | "factor"
-                    | "assertion"
-                    | ("sections_not_asserted")
-                ):
-                    self._add_phrases(section, entries)
-                case _:
-                    raise ValueError(f"[{section}]")
+            raise _bad_lexicon(source, error) from None
         units = sorted({unit for worths in self.units.values() for unit in worths}, key=len)[::-1]
         self._units = re.compile(r"[ \t]?(" + "|".join(map(re.escape, units)) + r")(?![A-Za-z])")
-        self.particles = tuple(sorted(self.particles, key=len, reverse=True))
+
+    def _add_section(self, section: str, entries: Any) -> None:
+        match section:
+            case "quantity":
+                for key, fields in entries.items():
+                    self._add_quantity(key, fields)
+            case "words":
+                for kind, words in entries.items():
+                    self._add_phrases(f"word:{kind}", words)
+            case "words_of_structure":
+                for kind, names in entries.items():
+                    self._add_phrases(kind, {kind: names})
+            case "unit":
+                for kind, worths in entries.items():
+                    numbers = {unit: float(worth) for unit, worth in worths.items()}
+                    self.units.setdefault(kind, {}).update(numbers)
+            case "particles":
+                self.particles |= set(entries)
+            case "label":
+                self.labels |= {name: key for key, names in entries.items() for name in names}
+            case "mark_words":
+                self.mark_words |= entries
+            case _ if section in SENSES:
+                self._add_phrases(SENSES[section], entries)
+            case _:
+                raise ValueError(f"[{section}]")
 
     def _add_quantity(self, key: str, fields: Mapping[str, Any]) -> None:
         if unknown := fields.keys() - FIELDS:
             raise ValueError(f"quantity.{key}: {', '.join(sorted(unknown))}")
-        if fields.get("type", "") not in TYPES and key not in self.quantities:
+        if fields.get("type", "") not in TYPES and ("type" in fields or key not in self.quantities):
             raise ValueError(f"quantity.{key}: type = {fields.get('type')!r}")
         if "type" in fields:
-            low, high = fields.get("min", float("-inf")), fields.get("max", float("inf"))
+            low, high = float(fields.get("min", "-inf")), float(fields.get("max", "inf"))
             self.quantities[key] = Quantity(
-                fields.get("key", key), fields["type"], fields.get("words", ""),
-                float(low), float(high),
-            )  # fmt: skip
+                fields.get("key", key), fields["type"], fields.get("words", ""), low, high
+            )
         self._add_phrases("quantity", {key: fields.get("names", [])})
         self._add_phrases("after", {key: fields.get("after", [])})
 
@@ -202,7 +181,7 @@ class Lexicon:
             if isinstance(names, str):
                 raise TypeError(f"{kind}.{key}")
             for name in names:
-                _insert(self.trie, atoms_of(name), Sense(kind, key))
+                self.phrases.add(name, kind, key)
 
     def unit_at(self, text: str, place: int) -> tuple[str, int]:
         """The unit that stands at a place of a text, and where it ends."""
@@ -210,7 +189,12 @@ class Lexicon:
         return (match[1], match.end()) if match else ("", place)
 
     def lex(self, text: str, names: Names) -> list[Item]:
-        """The text as items, in one pass; texts that come again are read once."""
+        """The text as items, in one pass; texts that come again are read once.
+
+        A text of more than `LONGEST` letters has none: it is no prose.
+        """
+        if len(text) > LONGEST:
+            return []
         items = names.lexed.get(text)
         if items is None:
             items = names.lexed[text] = list(_Lexer(self, names, text).items())
@@ -218,152 +202,118 @@ class Lexicon:
 
 
 class _Lexer:
+    """One text. `words`: its atoms without joiners; `word_of`: the word at or after each atom."""
+
     def __init__(self, lexicon: Lexicon, names: Names, text: str) -> None:
         self.lexicon, self.names, self.text = lexicon, names, text
-        self.atoms = [(match.start(), match[0].lower()) for match in ATOM.finditer(text)]
+        self.atoms = [(match.start(), match.end(), match[0].lower().rstrip("\ufe0f") or " ")
+                      for match in ATOM.finditer(text)]  # fmt: skip
+        words = [entry for entry in self.atoms if entry[2] not in JOINERS]
+        self.words = tuple(entry[2] for entry in words)
+        self.ends = [entry[1] for entry in words]
         self.paths = PATH_SIGN.search(text) is not None
-        self.plain = not self.paths and "_" not in text and text.count("-") < 2
         self.identifiers = "_" in text or text.count("-") > 1
+        self.path_end = 0
 
-    def items(self) -> Iterable[Item]:
-        number = 0
-        while number < len(self.atoms):
-            item = self._item(number)
-            yield item
-            number += 1
-            while number < len(self.atoms) and self.atoms[number][0] < item.end:
-                number += 1
+    def items(self) -> Iterator[Item]:
+        place, word = 0, 0
+        known = (self.lexicon.phrases.longest, self.names.longest, MONTHS, NUMBER_SIGNS)
+        for start, end, atom in self.atoms:
+            if start >= place:
+                apart = self.text[end : end + 1] in " ,"
+                if apart and atom.isascii() and atom.isalpha() and not any(atom in words for words in known):
+                    item = Item("other", start, end, self.text[start:end])
+                else:
+                    item = self._item(start, end, atom, word)
+                place = item.end
+                yield item
+            word += atom not in JOINERS
 
-    def _item(self, number: int) -> Item:  # noqa: PLR0911 - one exit a kind of item
-        start, atom = self.atoms[number]
-        if self.plain and atom.isalpha() and atom.isascii() and not self._begins(atom):
-            return Item("other", start, start + len(atom), self.text[start : start + len(atom)])
-        first = atom[0]
-        inside = start > 0 and (self.text[start - 1] == "_" or self.text[start - 1].isalnum())
-        name = None if inside else self._longest(self.names.trie, number, name=True)
-        if first.isdigit() and not inside:
-            dated = read_number(self.text, start, self.lexicon.unit_at) if self.paths else None
-            if dated is not None and dated.date and name is None:
-                return Item("number", start, dated.end, self.text[start : dated.end], (), dated)
-        if self.paths and (first.isalnum() or first in "./~*"):
-            file = self._file(start)
-            if file is not None and (name is None or file.end > name.end + 1):
-                return file
-        if name is not None:
-            return name
-        if (item := self._number(start, atom, inside)) is not None:
+    def _item(self, start: int, end: int, atom: str, word: int) -> Item:
+        text = self.text
+        before = text[start - 1] if start else " "
+        inside = before == "_" or before.isalnum()
+        joiner = atom in JOINERS
+        name = None if inside or joiner else self._phrase(self.names, word, "name")
+        number = None
+        if atom[0].isdigit() or atom in NUMBER_SIGNS or atom in MONTHS:
+            number = None if inside and not "가" <= before <= "힣" else self._number(start)
+        if number is not None and number.number and number.number.date and name is None:
+            return number
+        path = self._path(start) if self.paths else None
+        if path is not None and (name is None or path.end > name.end + 1):
+            return path
+        if item := name or number:
             return item
-        if (item := self._longest(self.lexicon.trie, number)) is not None:
-            identifier = IDENTIFIER.match(self.text, start) if self.identifiers else None
-            if identifier is None or identifier.end() <= item.end:
-                return item
-        identifier = IDENTIFIER.match(self.text, start) if self.identifiers else None
+        identifier = IDENTIFIER.match(text, start) if self.identifiers else None
+        item = None if joiner else self._phrase(self.lexicon.phrases, word, "phrase")
+        if item is not None and (identifier is None or identifier.end() <= item.end):
+            return item
         if identifier is not None:
             return Item("identifier", start, identifier.end(), identifier[0])
-        mark = self.lexicon.marks.get(atom.rstrip("\ufe0f"))
-        if mark is not None:
-            return Item("mark", start, start + len(atom), atom, (Sense("mark", mark),))
-        kind = "other" if first.isalnum() else "symbol"
-        return Item(kind, start, start + len(atom), self.text[start : start + len(atom)])
+        return Item("other" if atom[0].isalnum() else "symbol", start, end, text[start:end])
 
-    def _begins(self, atom: str) -> bool:
-        """Whether a phrase, a name or a number may begin with a word."""
-        return (
-            atom in self.lexicon.trie or atom in self.names.trie
-            or atom in MONTHS or atom in APPROXIMATE_WORDS
-        )  # fmt: skip
+    def _path(self, start: int) -> Item | None:
+        """A file, a glob or a path; each stretch of letters that paths are of is looked at once."""
+        match = PATH.match(self.text, start) if start >= self.path_end else None
+        if match is None:
+            return None
+        self.path_end = match.end()
+        file = FILE.match(match[0])
+        path = file[0] if file else match[0].rstrip(".?")
+        letters = any(letter.isalpha() for letter in path)
+        if not letters or not (file or "*" in path or path.count("/") > 1 or path[0] in "/~"):
+            return None
+        kind = "glob" if "*" in path else "path"
+        return Item(kind, start, start + len(path), path)
 
-    def _file(self, start: int) -> Item | None:
-        for kind, pattern in (("path", FILE), ("glob", GLOB), ("path", PATH)):
-            match = pattern.match(self.text, start)
-            if match is None or not any(letter.isalnum() for letter in match[0]):
-                continue
-            is_glob = kind == "glob" or "*" in match[0]
-            if not is_glob or any(letter.isalpha() for letter in match[0]):
-                return Item("glob" if is_glob else "path", start, match.end(), match[0])
+    def _number(self, start: int) -> Item | None:
+        text, lexicon = self.text, self.lexicon
+        number = read_number(text, start, lexicon.unit_at, lexicon.units.get("duration", {}))
+        if number is None:
+            return None
+        after = text[number.end : number.end + 1]
+        if after.isascii() and (after.isalpha() or after == "_") and not number.unit + number.date:
+            return None
+        return Item("number", start, number.end, text[start : number.end], {}, number)
+
+    def _phrase(self, phrases: Phrases, word: int, kind: str) -> Item | None:
+        """The longest phrase that begins at a word; its last word may have a particle."""
+        first = self.words[word]
+        longest = phrases.longest.get(first, 1 if "가" <= first[-1] <= "힣" else 0)
+        for count in range(min(longest, len(self.words) - word), 0, -1):
+            atoms, end = self.words[word : word + count], self.ends[word + count - 1]
+            senses = phrases.senses.get(atoms)
+            if senses is None and "가" <= atoms[-1][-1] <= "힣":
+                senses, end = self._without_particle(phrases, atoms, end)
+            if senses and not (kind == "name" and self._continues(end, atoms[-1])):
+                start = self.ends[word] - len(first)
+                kind = "mark" if senses.keys() == {"mark"} else kind
+                return Item(kind, start, end, self.text[start:end], senses)
         return None
 
-    def _number(self, start: int, atom: str, inside: bool) -> Item | None:
-        text, number = self.text, None
-        if inside and not (start and "가" <= text[start - 1] <= "힣"):
-            return None
-        if atom[0].isdigit() or atom in "~≈∼약+-−–±." or atom in APPROXIMATE_WORDS:
-            number = read_number(text, start, self.lexicon.unit_at)
-        elif atom.isascii() and atom.isalpha() and text[start].isupper():
-            number = named_date(text, start)
-        if number is None or (
-            number.end < len(text) and number.unit == "" and _letter(text, number)
-        ):
-            return None
-        return Item("number", start, number.end, text[start : number.end], (), number)
+    def _without_particle(
+        self, phrases: Phrases, atoms: tuple[str, ...], end: int
+    ) -> tuple[Senses | None, int]:
+        last = atoms[-1]
+        for cut in range(min(len(last) - 1, LONGEST_PARTICLE), 0, -1):
+            if last[-cut:] in self.lexicon.particles:
+                if senses := phrases.senses.get((*atoms[:-1], last[:-cut])):
+                    return senses, end - cut
+        return None, end
 
-    def _longest(self, trie: Trie, number: int, name: bool = False) -> Item | None:
-        """The longest phrase of a trie that begins at an atom."""
-        start, best, steps = self.atoms[number][0], None, number
-        node = trie
-        while steps < len(self.atoms):
-            place, atom = self.atoms[steps]
-            text = atom.rstrip("\ufe0f")
-            after = node.get(text)
-            end = place + len(atom)
-            if after is None and "가" <= atom[-1] <= "힣":
-                after, end = self._without_particle(node, place, text)
-                if after is not None:
-                    best = (end, after[""]) if "" in after else best
-                break
-            if after is None:
-                break
-            if "" in after and not (name and self._goes_on(end, text)):
-                best = (end, after[""])
-            node = after
-            steps += 1
-            while steps < len(self.atoms) and self.atoms[steps][1] in JOINERS:
-                steps += 1
-        if best is None:
-            return None
-        end, senses = best
-        return Item("name" if name else "phrase", start, end, self.text[start:end], tuple(senses))
-
-    def _goes_on(self, end: int, last: str) -> bool:
+    def _continues(self, end: int, last: str) -> bool:
         """Whether a name's last atom continues: "1" of "1.5", "run_3" of "run_3_b"."""
-        remainder = self.text[end : end + 2]
-        if not remainder:
-            return False
-        if last.isdigit() and remainder[0] in ".,:" and remainder[1:].isdigit():
+        after = self.text[end : end + 2]
+        if last.isdigit() and after[:1] in {".", ",", ":"} and after[1:].isdigit():
             return True
-        return remainder[0] == "_" or (remainder[0].isascii() and remainder[0].isalnum())
-
-    def _without_particle(self, node: Trie, place: int, atom: str) -> tuple[Trie | None, int]:
-        if not atom.endswith(self.lexicon.particles):
-            return None, place
-        for particle in self.lexicon.particles:
-            if atom.endswith(particle) and len(particle) < len(atom):
-                after = node.get(atom[: -len(particle)])
-                if after is not None:
-                    return after, place + len(atom) - len(particle)
-        return None, place
-
-
-def _letter(text: str, number: Number) -> bool:
-    letter = text[number.end]
-    return letter.isascii() and (letter.isalpha() or letter == "_") and not number.date
-
-
-def _insert(trie: Trie, atoms: tuple[str, ...], sense: Sense) -> None:
-    for atom in atoms:
-        trie = trie.setdefault(atom, {})
-    senses = trie.setdefault("", [])
-    if atoms and sense not in senses:
-        senses.append(sense)
+        return after[:1] == "_" or (after[:1].isascii() and after[:1].isalnum())
 
 
 @cache
 def standard() -> Lexicon:
     """The lexicon of the package."""
-    lexicon = Lexicon()
-    text = resources.files(__package__).joinpath("lexicon.toml").read_text(encoding="utf-8")
-    lexicon.add(tomllib.loads(text), "lexicon.toml")
-    return lexicon
+    return extend()
 
 
 def extend(*paths: Path) -> Lexicon:
@@ -372,14 +322,14 @@ def extend(*paths: Path) -> Lexicon:
     Raises: UserError for a file that cannot be read or is no lexicon.
     """
     lexicon = Lexicon()
-    text = resources.files(__package__).joinpath("lexicon.toml").read_text(encoding="utf-8")
-    lexicon.add(tomllib.loads(text), "lexicon.toml")
-    for path in paths:
+    for path in (resources.files(__package__).joinpath("lexicon.toml"), *paths):
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise UserError(
-                phrase("claim.bad_lexicon", "en", file=str(path), why=str(error))
-            ) from None
+            raise _bad_lexicon(str(path), error) from None
         lexicon.add(table, str(path))
     return lexicon
+
+
+def _bad_lexicon(file: str, error: Exception) -> UserError:
+    return UserError(phrase("claim.bad_lexicon", "en", file=file, why=str(error)))

@@ -24,8 +24,8 @@ from mobile_vla.claims.model import (
     Reading,
     Unread,
 )  # fmt: skip
-from mobile_vla.claims.phrases import Reader
 from mobile_vla.claims.structure import Line, Section
+from mobile_vla.claims.values import value_of
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.reason import Reason, reason
@@ -130,7 +130,6 @@ class _Check:
     def __init__(self, reading: Reading, page: bytes, lexicon: Lexicon, read_by: str) -> None:
         self.page, self.lexicon, self.read_by = page, lexicon, read_by
         self.bindings = {atoms_of(binding.name): binding for binding in reading.bindings}
-        self.reader = Reader(lexicon)
         self.keys = {entry.key for entry in lexicon.quantities.values()}
 
     def claim(self, raw: Any) -> Claim | Unread:
@@ -181,7 +180,7 @@ class _Check:
             entry for entry in self.lexicon.quantities.values() if entry.key == proposal.quantity
         ]
         for quantity in quantities:
-            outcome = self.reader.value(line, items, Key((quantity,)))
+            outcome = value_of(line, items, Key((quantity,)), self.lexicon)
             if len(outcome.drafts) == 1:
                 return outcome.drafts[0]
         return None
