@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from mobile_vla.claims.fact_index import FactIndex
 from mobile_vla.claims.keys import LOSSES, Draft
-from mobile_vla.claims.lexicon import atoms_of
+from mobile_vla.claims.lexer import atoms_of
 from mobile_vla.claims.model import Binding, Candidate, HowSure
 from mobile_vla.claims.page_names import Clue, PageNames
 from mobile_vla.evidence.fact_table import FactTable

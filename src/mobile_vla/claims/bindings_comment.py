@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from mobile_vla.claims.binding import KnownRun
-from mobile_vla.claims.lexicon import atoms_of
+from mobile_vla.claims.lexer import atoms_of
 from mobile_vla.claims.model import Unread
 from mobile_vla.claims.structure import Page
 from mobile_vla.messages.catalogue import phrase

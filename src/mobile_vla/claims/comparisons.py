@@ -7,12 +7,14 @@ from itertools import pairwise
 from typing import cast
 
 from mobile_vla.claims.keys import Draft, absence_in, is_silent, outside
-from mobile_vla.claims.lexicon import Item
+from mobile_vla.claims.lexer import Item
 from mobile_vla.claims.model import Comparator
 from mobile_vla.claims.page_names import PageNames
 from mobile_vla.claims.structure import Line
 
 DIFFERENCES = frozenset({"same", "only_differs", "same_except"})
+MOST_TERMS = 40
+"""Numbers of one sum."""
 SUPERLATIVES = frozenset({"best", "lowest", "highest"})
 
 
@@ -151,12 +153,12 @@ def _sum_before(line: Line, numbers: list[Item], at: int) -> list[Item]:
         "→",
     ):
         return []
-    return _joined_by_plus(line, numbers[:at])
+    return _joined_by_plus(line, numbers[max(at - MOST_TERMS, 0) : at])
 
 
 def _sum_in_bracket(line: Line, numbers: list[Item], at: int) -> list[Item]:
     """The terms of "(a left + b right)" after a total."""
-    after = numbers[at + 1 :]
+    after = numbers[at + 1 : at + 1 + MOST_TERMS]
     between = line.text[numbers[at].end : after[0].start] if after else ""
     close = line.text.find(")", after[0].start) if after else -1
     if between.count("(") != 1 or ")" in between or close < 0:

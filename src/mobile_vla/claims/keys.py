@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from mobile_vla.claims.lexicon import Item, Lexicon, Quantity
+from mobile_vla.claims.lexer import Item
+from mobile_vla.claims.lexicon import Lexicon, Quantity
 from mobile_vla.claims.model import Comparator, Kind
 from mobile_vla.claims.structure import Line
 from mobile_vla.messages.reason import Reason, reason

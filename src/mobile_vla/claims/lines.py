@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from mobile_vla.claims.comparisons import read_arithmetic, read_comparison
 from mobile_vla.claims.keys import Draft, Outcome, is_silent, is_whole, not_read, outside, read_key
-from mobile_vla.claims.lexicon import Item
+from mobile_vla.claims.lexer import Item
 from mobile_vla.claims.page_names import PageNames
 from mobile_vla.claims.structure import Line
 from mobile_vla.claims.values import clauses, read_value
@@ -96,7 +96,11 @@ def _settings(line: Line, items: list[Item]) -> list[list[Item]]:
         else:
             parts[-1].append(item)
     parts = [part for part in parts if part]
-    return parts if len(parts) > 1 and all(_colon(line, part) is not None for part in parts) else [items]
+    return (
+        parts
+        if len(parts) > 1 and all(_colon(line, part) is not None for part in parts)
+        else [items]
+    )
 
 
 def _colon(line: Line, items: Sequence[Item]) -> int | None:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from mobile_vla.claims.keys import Key, Outcome
-from mobile_vla.claims.lexicon import Item, Lexicon, Names, atoms_of
+from mobile_vla.claims.lexer import Item, Names, atoms_of
+from mobile_vla.claims.lexicon import Lexicon
 from mobile_vla.claims.model import Place
 from mobile_vla.claims.structure import Line, Page, Section, Table
 

@@ -14,7 +14,8 @@ import blake3
 import msgspec
 
 from mobile_vla.claims.keys import Draft, Key
-from mobile_vla.claims.lexicon import Lexicon, Names, atoms_of, standard
+from mobile_vla.claims.lexer import Names, atoms_of
+from mobile_vla.claims.lexicon import Lexicon, standard
 from mobile_vla.claims.model import (
     Binding,
     Claim,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from mobile_vla.claims.keys import Key, read_key, whole_number
-from mobile_vla.claims.lexicon import Item, atoms_of
+from mobile_vla.claims.lexer import Item, atoms_of
 from mobile_vla.claims.page_names import BLOCKED, PageNames
 from mobile_vla.claims.structure import Line, Table
 
@@ -61,16 +61,12 @@ def _by_epoch(
 ) -> Shape:  # fmt: skip
     """An epoch a row; a column of a run has the one quantity of the caption."""
     captions = [line for line in (table.introduced_by, table.section.title) if line is not None]
-    quantities = [
-        key for line in captions for item in names.lex(line.text) for key in item.keys("quantity")
-    ]
-    keys, owners = [], []
-    for key, items in zip(columns, head, strict=True):
-        named = {item.key("name") for item in items if item.kind == "name"}
-        owners.append(named.pop() if len(named) == 1 else None)
-        if key is None and owners[-1] and len(quantities) == 1:
-            key = Key((names.lexicon.quantities[quantities[0]],))
-        keys.append(key)
+    items = [item for line in captions for item in names.lex(line.text)]
+    quantities = {names.lexicon.quantities[key] for item in items for key in item.keys("quantity")}
+    caption = Key(tuple(quantities)) if len(quantities) == 1 else None
+    named = [{item.key("name") for item in items if item.kind == "name"} for items in head]
+    owners = [next(iter(entry)) if len(entry) == 1 else None for entry in named]
+    keys = [key or (caption if owner else None) for key, owner in zip(columns, owners, strict=True)]
     rows = [_epoch_key(items) for items in first]
     return Shape("epochs", [None, *keys[1:]], rows, owners, [None] * len(rows))
 

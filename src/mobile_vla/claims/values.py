@@ -18,7 +18,8 @@ from mobile_vla.claims.keys import (
     outside,
     read_key,
 )
-from mobile_vla.claims.lexicon import NUMERIC, Item, Lexicon, Quantity
+from mobile_vla.claims.lexer import Item
+from mobile_vla.claims.lexicon import NUMERIC, Lexicon, Quantity
 from mobile_vla.claims.model import Comparator
 from mobile_vla.claims.numbers import APPROXIMATE
 from mobile_vla.claims.structure import Line
