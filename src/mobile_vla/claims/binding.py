@@ -86,7 +86,9 @@ class Binder:
         self.words = _grouped((atom, run) for atoms, (run,) in self.exact.items() for atom in atoms)
         self.files = _grouped((_file_name(file), run.name) for run in runs for file in run.files)
 
-    def bind(self, names: Sequence[str], clues: set[Clue], drafts: Sequence[Draft]) -> Bound:
+    def bind(  # noqa: PLR0911 - one exit for each way to bind
+        self, names: Sequence[str], clues: set[Clue], drafts: Sequence[Draft]
+    ) -> Bound:
         """What the names of one run on a page mean."""
         atoms = [atoms_of(name) for name in names]
         named = [clue.text for clue in clues if clue.kind == "name"]
@@ -260,8 +262,9 @@ def bindings_of(
 
 
 def _reasons(ids: set[tuple[str, str]]) -> list[Reason]:
-    texts = [text for _, text in sorted(ids)]
-    return [reason("claim.bound_values", values=texts[:6])] if texts else []
+    return (
+        [reason("claim.bound_values", values=[text for _, text in sorted(ids)[:6]])] if ids else []
+    )
 
 
 def _grouped(pairs: Iterable[tuple[Key, str]]) -> dict[Key, set[str]]:

@@ -111,7 +111,7 @@ def _qualifies(items: Sequence[Item], item: Item) -> bool:
 
 
 def read_arithmetic(line: Line, items: Sequence[Item], names: PageNames) -> list[Draft]:
-    """Sums and shares that a line spells out: "250 + 250 = 500", "400 (200 + 200)", "19/20 (95 %)"."""
+    """Sums and shares of a line: "250 + 250 = 500", "400 (200 + 200)", "19/20 (95 %)"."""
     numbers = [item for item in items if item.number and not item.number.date]
     drafts = []
     for at, total in enumerate(numbers):
@@ -119,10 +119,9 @@ def read_arithmetic(line: Line, items: Sequence[Item], names: PageNames) -> list
         if terms:
             drafts.append(arithmetic(line, total, "sum", [(line, term) for term in terms]))
     for fraction, share in pairwise(numbers):
-        between = line.text[fraction.end : share.start]
-        if fraction.number and fraction.number.total and set(between) <= set(" (=,:→"):
-            if is_share(share, names):
-                drafts.append(arithmetic(line, share, "share", [(line, fraction)]))
+        beside = set(line.text[fraction.end : share.start]) <= set(" (=,:→")
+        if beside and is_share(share, names) and fraction.number and fraction.number.total:
+            drafts.append(arithmetic(line, share, "share", [(line, fraction)]))
     return drafts
 
 

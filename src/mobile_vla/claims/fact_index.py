@@ -60,13 +60,13 @@ class FactIndex:
 
     def contradicts(self, run: str, draft: Draft) -> bool:
         """Whether the run has facts of the same key, and none of this value."""
-        key = (draft.epoch, draft.qualifier)
-        facts = [fact for fact in self.tables[run].of(draft.quantity)
-                 if _may_be(draft, fact) and (fact.key.epoch, fact.key.qualifier) == key]  # fmt: skip
+        facts = [
+            fact for fact in self.tables[run].of(draft.quantity)
+            if _may_be(draft, fact) and fact.key.epoch == draft.epoch
+            and fact.key.qualifier == draft.qualifier and not isinstance(fact.value, str)
+        ]  # fmt: skip
         half, number = draft.step / 2 * 1.000001, draft.number or 0.0
-        return bool(facts) and not any(
-            not isinstance(fact.value, str) and abs(fact.value - number) <= half for fact in facts
-        )
+        return bool(facts) and all(abs(float(fact.value) - number) > half for fact in facts)
 
 
 def _may_be(draft: Draft, fact: Fact) -> bool:

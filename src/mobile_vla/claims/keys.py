@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from itertools import pairwise
+from typing import NamedTuple
 
 import msgspec
 
@@ -67,8 +68,11 @@ class Key(NamedTuple):
         """Both keys as one; what `other` says goes first."""
         if other == Key():
             return self
-        return Key(*(second if second not in (None, "", ()) else first
-                     for first, second in zip(self, other, strict=True)))  # fmt: skip
+        return Key(
+            other.quantities or self.quantities, other.qualifier or self.qualifier,
+            self.epoch if other.epoch is None else other.epoch, other.split or self.split,
+            other.group or self.group, other.name or self.name,
+        )  # fmt: skip
 
     def fill(self, draft: Draft) -> Draft:
         """The draft with what the key says and the value does not."""
@@ -121,14 +125,13 @@ def is_silent(item: Item) -> bool:
 
 def read_key(items: Sequence[Item], lexicon: Lexicon) -> Key | None:
     """The quantity that a key calls; None where a word of it is unknown or it calls none or two."""
-    key: Key | None = Key()
-    for number, item in enumerate(items):
-        if number and items[number - 1].key("epoch") and (epoch := whole_number(item)) is not None:
-            key = key._replace(epoch=epoch)
-        else:
-            key = grow_key(key, item, lexicon)
-        if key is None:
+    key, before = Key(), None
+    for item in items:
+        epoch = whole_number(item) if before is not None and before.key("epoch") else None
+        grown = grow_key(key, item, lexicon) if epoch is None else key._replace(epoch=epoch)
+        if grown is None:
             return None
+        key, before = grown, item
     if not key.quantities and key.split == PAIR:
         return key._replace(quantities=(lexicon.quantities["episodes"],))
     return key if key.quantities else None
@@ -146,14 +149,9 @@ def grow_key(key: Key, item: Item, lexicon: Lexicon) -> Key | None:
         return key._replace(split=PAIR)
     for kind in ("qualifier", "split", "group"):
         if (value := item.key(kind)) is not None and not getattr(key, kind):
-            return with_part(key, kind, value)
+            return key._replace(**{kind: value})  # type: ignore[arg-type]
     silent = (is_silent(item) and "assertion" not in item.senses) or item.text == "%"
     return key if silent or "epoch" in item.senses else None
-
-
-def with_part(key: Key, kind: Literal["qualifier", "split", "group"] | str, value: str) -> Key:
-    """The key with a qualifier, a split or a group."""
-    return key._replace(**{kind: value})  # type: ignore[arg-type]
 
 
 def whole_number(item: Item) -> int | None:
@@ -166,11 +164,9 @@ def whole_number(item: Item) -> int | None:
 
 def epoch_in(items: Sequence[Item]) -> int | None:
     """The epoch that a text names: "(Epoch 8)", "epoch 8에서"."""
-    for first, second in zip(items, items[1:], strict=False):
-        if "epoch" in first.senses and second.start <= first.end + 2:
-            if (epoch := whole_number(second)) is not None:
-                return epoch
-    return None
+    epochs = (whole_number(second) for first, second in pairwise(items)
+              if "epoch" in first.senses and second.start <= first.end + 2)  # fmt: skip
+    return next((epoch for epoch in epochs if epoch is not None), None)
 
 
 def outside(items: Sequence[Item]) -> tuple[list[Item], list[list[Item]]]:

@@ -195,7 +195,7 @@ class Lexer:
         longest = phrases.longest.get(first, 1 if "가" <= first[-1] <= "힣" else 0)
         for count in range(min(longest, len(self.words) - word), 0, -1):
             atoms, end = self.words[word : word + count], self.ends[word + count - 1]
-            senses = phrases.senses.get(atoms)
+            senses: Senses | None = phrases.senses.get(atoms)
             if senses is None and "가" <= atoms[-1][-1] <= "힣":
                 senses, end = self._without_particle(phrases, atoms, end)
             if senses and not (kind == "name" and self._continues(end, atoms[-1])):
@@ -207,11 +207,13 @@ class Lexer:
     def _without_particle(
         self, phrases: Phrases, atoms: tuple[str, ...], end: int
     ) -> tuple[Senses | None, int]:
-        last = atoms[-1]
+        last, particles = atoms[-1], self.lexicon.particles
         for cut in range(min(len(last) - 1, LONGEST_PARTICLE), 0, -1):
-            if last[-cut:] in self.lexicon.particles:
-                if senses := phrases.senses.get((*atoms[:-1], last[:-cut])):
-                    return senses, end - cut
+            senses = (
+                phrases.senses.get((*atoms[:-1], last[:-cut])) if last[-cut:] in particles else None
+            )
+            if senses is not None:
+                return senses, end - cut
         return None, end
 
     def _continues(self, end: int, last: str) -> bool:

@@ -62,30 +62,32 @@ class Lexicon(Vocabulary):
         )
 
     def _add_section(self, section: str, entries: Any) -> None:
-        match section:
-            case "quantity":
-                for key, fields in entries.items():
-                    self._add_quantity(key, fields)
-            case "words":
-                for kind, words in entries.items():
-                    self._add_phrases(f"word:{kind}", words)
-            case "words_of_structure":
-                for kind, names in entries.items():
-                    self._add_phrases(kind, {kind: names})
-            case "unit":
-                for kind, worths in entries.items():
-                    numbers = {unit: float(worth) for unit, worth in worths.items()}
-                    self.units.setdefault(kind, {}).update(numbers)
-            case "particles":
-                self.particles |= set(entries)
-            case "label":
-                self.labels |= {name: key for key, names in entries.items() for name in names}
-            case "mark_words":
-                self.mark_words |= entries
-            case _ if section in SENSES:
-                self._add_phrases(section, entries)
-            case _:
-                raise ValueError(f"[{section}]")
+        if section == "particles":
+            self.particles |= set(entries)
+        elif section == "mark_words":
+            self.mark_words |= entries
+        elif section in SENSES:
+            self._add_phrases(section, entries)
+        else:
+            adders = {
+                "quantity": self._add_quantity, "words": self._add_words, "unit": self._add_units,
+                "words_of_structure": self._add_structure, "label": self._add_labels,
+            }  # fmt: skip
+            for key, fields in entries.items():
+                adders[section](key, fields)
+
+    def _add_words(self, kind: str, words: Mapping[str, Any]) -> None:
+        self._add_phrases(f"word:{kind}", words)
+
+    def _add_structure(self, kind: str, names: Any) -> None:
+        self._add_phrases(kind, {kind: names})
+
+    def _add_units(self, kind: str, worths: Mapping[str, Any]) -> None:
+        numbers = {unit: float(worth) for unit, worth in worths.items()}
+        self.units.setdefault(kind, {}).update(numbers)
+
+    def _add_labels(self, key: str, names: Any) -> None:
+        self.labels |= dict.fromkeys(names, key)
 
     def _add_quantity(self, key: str, fields: Mapping[str, Any]) -> None:
         if unknown := fields.keys() - FIELDS:

@@ -151,8 +151,9 @@ class PageNames:
     def _tie(self, section: Section, head: str, remainder: str) -> None:
         items = [item for item in self.lex(head) if item.kind not in ("symbol", "mark")]
         naming = bool(items) and all(item.kind == "phrase" and item.key("name") for item in items)
-        pointing = any(item.key("pointer") or item.key("quantity") in ("checkpoint", "checkpoint_file")
-                       for item in items)  # fmt: skip
+        pointing = any(
+            item.key("pointer") or "checkpoint" in item.keys("quantity") for item in items
+        )
         if not naming and not pointing:
             return
         values = self.lex(remainder)

@@ -112,7 +112,7 @@ def _read_blocks(page: Page, names: PageNames) -> tuple[list[Draft], list[tuple[
 
 
 def _absence(section: Section, names: PageNames, absences: dict[int, str | None]) -> str | None:
-    """Why nothing under a heading is asserted ("Next steps", "Errata"); the page's title does not count."""
+    """Why nothing under a heading is asserted ("Next steps"); the page's title does not count."""
     if id(section) not in absences:
         above = _absence(section.parent, names, absences) if section.parent else None
         items = names.lex(section.title.text) if section.title and section.level > 1 else []

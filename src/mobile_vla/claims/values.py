@@ -229,14 +229,16 @@ def _clause(line: Line, items: Sequence[Item], lexicon: Lexicon) -> Outcome:
     if any(item.number for item in content):
         return _numbered(line, content, lexicon)
     for name in SPOKEN:
-        quantity = lexicon.quantities[name]
-        hits = [item for item in content if item.key(f"word:{quantity.words}")]
-        remainder = [item for item in content if item not in hits and item.kind not in ("mark", "name")
-                     and name not in item.keys("quantity")]  # fmt: skip
+        kind = f"word:{lexicon.quantities[name].words}"
+        hits = [item for item in content if item.key(kind)]
+        others = [
+            item for item in content if item not in hits and item.kind not in ("mark", "name")
+        ]
         clear = hits and (name != "direction" or _is_explicit(hits[0]))
-        if clear and not remainder and (len(hits) == 1 or name == "regime"):
-            return Outcome([Draft(line, item.start, item.end, name,
-                                  word=item.key(f"word:{quantity.words}") or "") for item in hits])  # fmt: skip
+        several = len(hits) > 1 and name != "regime"
+        if clear and not several and all(name in item.keys("quantity") for item in others):
+            return Outcome([Draft(line, item.start, item.end, name, word=item.key(kind) or "")
+                            for item in hits])  # fmt: skip
     return not_read("unknown_words", content[0].text)
 
 
