@@ -53,11 +53,15 @@ def atoms_of(text: str) -> tuple[str, ...]:
 
 
 class Phrases:
-    """Phrases by their atoms. `longest`: atoms of the longest phrase, by its first atom."""
+    """Phrases by their atoms. `longest`: atoms of the longest phrase, by its first atom.
+
+    `reach`: the same for words as a page writes them, with particles; the lexer fills it.
+    """
 
     def __init__(self) -> None:
         self.senses: dict[tuple[str, ...], dict[str, tuple[str, ...]]] = {}
         self.longest: dict[str, int] = {}
+        self.reach: dict[str, int] = {}
 
     def add(self, text: str, kind: str, key: str) -> None:
         """Give a phrase one more meaning."""
@@ -65,6 +69,7 @@ class Phrases:
             senses = self.senses.setdefault(atoms, {})
             senses[kind] = tuple(dict.fromkeys((*senses.get(kind, ()), key)))
             self.longest[atoms[0]] = max(self.longest.get(atoms[0], 0), len(atoms))
+            self.reach.clear()
 
 
 class Names(Phrases):
@@ -104,7 +109,7 @@ class Vocabulary:
 
 
 class Lexer:
-    """One text as atoms. `words`: those without joiners, and `ends` where each of them ends."""
+    """One text as atoms. `words`: those without joiners, with `starts` and `ends`."""
 
     def __init__(self, lexicon: Vocabulary, names: Names, text: str) -> None:
         self.lexicon, self.names, self.text = lexicon, names, text
@@ -112,7 +117,7 @@ class Lexer:
                       for match in ATOM.finditer(text)]  # fmt: skip
         words = [entry for entry in self.atoms if entry[2] not in JOINERS]
         self.words = tuple(entry[2] for entry in words)
-        self.ends = [entry[1] for entry in words]
+        self.starts, self.ends = [entry[0] for entry in words], [entry[1] for entry in words]
         self.paths = PATH_SIGN.search(text) is not None
         self.identifiers = "_" in text or text.count("-") > 1
         self.path_end = 0
@@ -120,16 +125,12 @@ class Lexer:
     def items(self) -> Iterator[Item]:
         """The text as items, in one pass."""
         place, word = 0, 0
-        known = (self.lexicon.phrases.longest, self.names.longest, MONTHS, NUMBER_SIGNS)
+        phrases, names = self.lexicon.phrases, self.names
         for start, end, atom in self.atoms:
             if start >= place:
-                apart = self.text[end : end + 1] in " ,"
-                if (
-                    apart
-                    and atom.isascii()
-                    and atom.isalpha()
-                    and not any(atom in words for words in known)
-                ):
+                apart = atom.isalpha() and self.text[end : end + 1] in " ,"
+                number = atom in MONTHS or atom in NUMBER_SIGNS
+                if apart and not (number or self._reach(names, atom) or self._reach(phrases, atom)):
                     item = Item("other", start, end, self.text[start:end])
                 else:
                     item = self._item(start, end, atom, word)
@@ -191,30 +192,35 @@ class Lexer:
 
     def _phrase(self, phrases: Phrases, word: int, kind: str) -> Item | None:
         """The longest phrase that begins at a word; its last word may have a particle."""
-        first = self.words[word]
-        longest = phrases.longest.get(first, 1 if "가" <= first[-1] <= "힣" else 0)
+        longest = self._reach(phrases, self.words[word])
         for count in range(min(longest, len(self.words) - word), 0, -1):
             atoms, end = self.words[word : word + count], self.ends[word + count - 1]
             senses: Senses | None = phrases.senses.get(atoms)
-            if senses is None and "가" <= atoms[-1][-1] <= "힣":
-                senses, end = self._without_particle(phrases, atoms, end)
+            for stem in self._stems(atoms[-1]) if senses is None else ():
+                senses = phrases.senses.get((*atoms[:-1], stem))
+                if senses is not None:
+                    end -= len(atoms[-1]) - len(stem)
+                    break
             if senses and not (kind == "name" and self._continues(end, atoms[-1])):
-                start = self.ends[word] - len(first)
                 kind = "mark" if senses.keys() == {"mark"} else kind
+                start = self.starts[word]
                 return Item(kind, start, end, self.text[start:end], senses)
         return None
 
-    def _without_particle(
-        self, phrases: Phrases, atoms: tuple[str, ...], end: int
-    ) -> tuple[Senses | None, int]:
-        last, particles = atoms[-1], self.lexicon.particles
-        for cut in range(min(len(last) - 1, LONGEST_PARTICLE), 0, -1):
-            senses = (
-                phrases.senses.get((*atoms[:-1], last[:-cut])) if last[-cut:] in particles else None
-            )
-            if senses is not None:
-                return senses, end - cut
-        return None, end
+    def _reach(self, phrases: Phrases, atom: str) -> int:
+        """Words of the longest phrase that begins with a word, 0 where none does."""
+        reach = phrases.reach.get(atom)
+        if reach is None:
+            stemmed = any((stem,) in phrases.senses for stem in self._stems(atom))
+            reach = phrases.reach[atom] = phrases.longest.get(atom, int(stemmed))
+        return reach
+
+    def _stems(self, atom: str) -> Iterator[str]:
+        """A Korean word without the particle that it ends with, the longest particle first."""
+        if "가" <= atom[-1] <= "힣":
+            for cut in range(min(len(atom) - 1, LONGEST_PARTICLE), 0, -1):
+                if atom[-cut:] in self.lexicon.particles:
+                    yield atom[:-cut]
 
     def _continues(self, end: int, last: str) -> bool:
         """Whether a name's last atom continues: "1" of "1.5", "run_3" of "run_3_b"."""
