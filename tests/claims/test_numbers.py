@@ -109,6 +109,15 @@ def test_digits_come_back_with_the_step_of_the_last(value: object) -> None:
     assert read.step == pytest.approx(1e-4)
 
 
+def test_a_mark_may_have_a_variation_selector() -> None:
+    mark, word = LEXICON.lex("✔️ done", Names())
+    assert (mark.kind, mark.text, word.text) == ("mark", "✔️", "done")
+
+
+def test_an_elided_path_names_no_file() -> None:
+    assert not any(item.kind == "path" for item in LEXICON.lex("...epoch_09.ckpt", Names()))
+
+
 @given(st.text(max_size=60))
 def test_items_stand_in_order_and_hold_their_text(text: str) -> None:
     place = 0

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple, TypeVar
 
-from mobile_vla.claims.fact_index import FactIndex
+from mobile_vla.claims.fact_index import FactIndex, evidence_id, file_name, weight
 from mobile_vla.claims.keys import LOSSES, Draft
 from mobile_vla.claims.lexer import atoms_of
-from mobile_vla.claims.model import Binding, Candidate, HowSure
-from mobile_vla.claims.page_names import Clue, PageNames
+from mobile_vla.claims.model import Candidate, HowSure
+from mobile_vla.claims.page_names import Clue
 from mobile_vla.evidence.fact_table import FactTable
 from mobile_vla.messages.reason import Reason, reason
 
-WEIGHTS = {"file": 2.0, "date": 1.0, "word": 1.0, "loss": 1.0}
-"""What a kind of evidence counts; a setting or a count of episodes counts 0.5."""
 ENOUGH, AS_A_NAME = 2.0, 3.0
 """Evidence that binds a name; and a full name that no run in the evidence has."""
 SHOWN = 5
@@ -84,7 +82,7 @@ class Binder:
             (atoms_of(name), run.name) for run in runs for name in (*run.aliases, run.label) if name
         )
         self.words = _grouped((atom, run) for atoms, (run,) in self.exact.items() for atom in atoms)
-        self.files = _grouped((_file_name(file), run.name) for run in runs for file in run.files)
+        self.files = _grouped((file_name(file), run.name) for run in runs for file in run.files)
 
     def bind(  # noqa: PLR0911 - one exit for each way to bind
         self, names: Sequence[str], clues: set[Clue], drafts: Sequence[Draft]
@@ -205,7 +203,7 @@ class Binder:
         if draft.quantity in ("date", "started"):
             return self._of_clue(Clue("date", draft.word))
         if draft.quantity == "checkpoint_file":
-            return self.files.get(_file_name(draft.word), set())
+            return self.files.get(file_name(draft.word), set())
         return self.index.runs_with(draft)
 
     def _winner(
@@ -226,41 +224,6 @@ class Binder:
         return best if 2 * weight(missed - support[best]) <= weight(support[best]) else None
 
 
-def weight(ids: Iterable[tuple[str, str]]) -> float:
-    """What a set of evidence counts; words of a name count once."""
-    kinds = [kind for kind, _ in ids]
-    words = WEIGHTS["word"] if "word" in kinds else 0.0
-    return words + sum(WEIGHTS.get(kind, 0.5) for kind in kinds if kind != "word")
-
-
-def evidence_id(draft: Draft) -> tuple[str, str]:
-    """What two claims share where they are no two values: the same loss, written twice."""
-    if draft.quantity in ("date", "started"):
-        return "date", draft.word if "T" in draft.word else draft.word[-5:]
-    if draft.quantity == "checkpoint_file":
-        return "file", _file_name(draft.word)
-    if draft.number is None:
-        return draft.quantity, draft.word
-    if draft.quantity in LOSSES:
-        return "loss", f"{draft.number:.2g}"
-    return draft.quantity, f"{draft.number:.6g}"
-
-
-def bindings_of(
-    names: PageNames, bound: Mapping[str, Bound], claims: Mapping[str, int]
-) -> list[Binding]:
-    """Each name of a page with what it means, and how many claims hang on it."""
-    return [
-        Binding(
-            name=name, places=list(dict.fromkeys(names.places[name])), run=entry.run,
-            sure=entry.sure, why=entry.why, candidates=entry.candidates, claims=claims.get(name, 0),
-        )
-        for head, members in names.members().items()
-        for entry in [bound[head]]
-        for name in members
-    ]  # fmt: skip
-
-
 def _reasons(ids: set[tuple[str, str]]) -> list[Reason]:
     return (
         [reason("claim.bound_values", values=[text for _, text in sorted(ids)[:6]])] if ids else []
@@ -278,10 +241,6 @@ def _looked_up(
     runs: Mapping[tuple[str, ...], set[str]], atoms: Iterable[tuple[str, ...]]
 ) -> set[str]:
     return set[str]().union(*(runs.get(entry, set()) for entry in atoms))
-
-
-def _file_name(path: str) -> str:
-    return path.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _same_day(day: date | None, text: str) -> bool:

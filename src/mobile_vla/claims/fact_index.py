@@ -1,17 +1,21 @@
-"""Facts of all runs by quantity and value: which runs does a value of a page speak for."""
+"""Facts of all runs by quantity and value: which runs a value of a page speaks for, how much."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from mobile_vla.claims.keys import Draft
+from mobile_vla.claims.keys import LOSSES, Draft
 from mobile_vla.evidence.fact_table import Fact, FactTable
 
 COMMON = 50
 """Runs that share a value above which it tells nothing."""
+
+
+WEIGHTS = {"file": 2.0, "date": 1.0, "word": 1.0, "loss": 1.0}
+"""What a kind of evidence counts; a setting or a count of episodes counts 0.5."""
 
 
 class FactIndex:
@@ -79,3 +83,28 @@ def _may_be(draft: Draft, fact: Fact) -> bool:
         and (not draft.split or not key.split or draft.split == key.split)
         and draft.group == key.group
     )
+
+
+def weight(ids: Iterable[tuple[str, str]]) -> float:
+    """What a set of evidence counts; words of a name count once."""
+    kinds = [kind for kind, _ in ids]
+    words = WEIGHTS["word"] if "word" in kinds else 0.0
+    return words + sum(WEIGHTS.get(kind, 0.5) for kind in kinds if kind != "word")
+
+
+def evidence_id(draft: Draft) -> tuple[str, str]:
+    """What two claims share where they are no two values: the same loss, written twice."""
+    if draft.quantity in ("date", "started"):
+        return "date", draft.word if "T" in draft.word else draft.word[-5:]
+    if draft.quantity == "checkpoint_file":
+        return "file", file_name(draft.word)
+    if draft.number is None:
+        return draft.quantity, draft.word
+    if draft.quantity in LOSSES:
+        return "loss", f"{draft.number:.2g}"
+    return draft.quantity, f"{draft.number:.6g}"
+
+
+def file_name(path: str) -> str:
+    """The last part of a path."""
+    return path.replace("\\", "/").rsplit("/", 1)[-1]

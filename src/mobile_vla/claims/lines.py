@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from mobile_vla.claims.clauses import clauses, read_value
 from mobile_vla.claims.comparisons import read_arithmetic, read_comparison
 from mobile_vla.claims.keys import Draft, Outcome, is_silent, is_whole, not_read, outside, read_key
 from mobile_vla.claims.lexer import Item
 from mobile_vla.claims.page_names import PageNames
 from mobile_vla.claims.structure import Line
-from mobile_vla.claims.values import clauses, read_value
 
 COLON = re.compile("[:=：]")
 PROSE = 3

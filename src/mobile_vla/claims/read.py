@@ -11,12 +11,12 @@ from typing import Literal
 
 import blake3
 
-from mobile_vla.claims.binding import Binder, Bound, KnownRun, bindings_of
+from mobile_vla.claims.binding import Binder, Bound, KnownRun
 from mobile_vla.claims.bindings_comment import aliases_in
 from mobile_vla.claims.keys import Draft, absence_in, not_read
 from mobile_vla.claims.lexicon import LONGEST, Lexicon, standard
 from mobile_vla.claims.lines import lead_name, read_line
-from mobile_vla.claims.model import Claim, HowSure, Reading, Term, Unread
+from mobile_vla.claims.model import Binding, Claim, HowSure, Reading, Term, Unread
 from mobile_vla.claims.page_names import BLOCKED, PageNames
 from mobile_vla.claims.structure import Line, Page, Section, Table, parse_page
 from mobile_vla.claims.table_shapes import shape_of
@@ -71,7 +71,7 @@ def _read(
     return Reading(
         document=name, blake3=blake3.blake3(data).hexdigest(), language=_language(page),
         written=written, claims=sorted(claims, key=lambda claim: claim.place.start),
-        bindings=bindings_of(names, bound, counts),
+        bindings=_bindings(names, bound, counts),
         unread=[*faults, *(_unread(page, line, why) for line, why in unread)],
     )  # fmt: skip
 
@@ -144,6 +144,21 @@ def _bind(names: PageNames, drafts: Iterable[Draft], binder: Binder) -> dict[str
         )
         for head, members in names.members().items()
     }
+
+
+def _bindings(
+    names: PageNames, bound: Mapping[str, Bound], claims: Mapping[str, int]
+) -> list[Binding]:
+    """Each name of a page with what it means, and how many claims hang on it."""
+    return [
+        Binding(
+            name=name, places=list(dict.fromkeys(names.places[name])), run=entry.run,
+            sure=entry.sure, why=entry.why, candidates=entry.candidates, claims=claims.get(name, 0),
+        )
+        for head, members in names.members().items()
+        for entry in [bound[head]]
+        for name in members
+    ]  # fmt: skip
 
 
 def _claim(

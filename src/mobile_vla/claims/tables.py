@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from mobile_vla.claims.clauses import read_value
 from mobile_vla.claims.comparisons import arithmetic, is_share, read_comparison_row
 from mobile_vla.claims.keys import Draft, Key, Outcome, is_silent, is_whole, not_read
 from mobile_vla.claims.lexer import Item
 from mobile_vla.claims.page_names import BLOCKED, PageNames
 from mobile_vla.claims.structure import Line, Table
 from mobile_vla.claims.table_shapes import Shape
-from mobile_vla.claims.values import read_value
 from mobile_vla.messages.reason import Reason, reason
 
 
