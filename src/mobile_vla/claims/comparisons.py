@@ -66,10 +66,10 @@ def read_comparison(line: Line, items: Sequence[Item], names: PageNames) -> Draf
                   owner=runs[0], other=runs[1] if len(runs) == 2 else None)  # fmt: skip
     if word not in DIFFERENCES and word not in ("comparable", "not_comparable"):
         return _of_quantity(draft, remainder, names)
-    known = all(item.key("factor") or (word not in DIFFERENCES and item.key("quantity"))
+    covered = all(item.key("factor") or (word not in DIFFERENCES and item.key("quantity"))
                 for item in remainder)  # fmt: skip
     draft.factors = _factors(remainder)
-    if draft.other is None or not known:
+    if draft.other is None or not covered:
         return None
     if word in DIFFERENCES:
         draft.kind = "difference"
@@ -132,7 +132,7 @@ def is_share(item: Item, names: PageNames) -> bool:
 
 def arithmetic(
     line: Line, item: Item, comparator: Comparator, terms: Sequence[tuple[Line, Item]],
-    whole: bool = False,
+    replaceable: bool = False,
 ) -> Draft:  # fmt: skip
     """The draft of a number that others of the page make."""
     share = comparator == "share"
@@ -141,7 +141,7 @@ def arithmetic(
     return Draft(
         line, item.start, item.end, "share" if share else "comparison", "arithmetic",
         number=base / worth, step=step / worth, unit="share" if share else "",
-        comparator=comparator, terms=tuple(terms), whole=whole,
+        comparator=comparator, terms=tuple(terms), whole=replaceable,
     )  # fmt: skip
 
 

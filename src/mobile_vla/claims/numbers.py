@@ -92,8 +92,8 @@ def read_number(
         number = _plain(match)
         unit, end = unit_at(text, match.end())
         number = _with_second_unit(text, number._replace(unit=unit, end=end), durations)
-    known = math.isfinite(number.base)
-    return number._replace(start=at, approximate=bool(mark)) if known else None
+    finite = math.isfinite(number.base)
+    return number._replace(start=at, approximate=bool(mark)) if finite else None
 
 
 def _plain(match: re.Match[str]) -> Number:

@@ -69,12 +69,12 @@ class ClaimsFile(msgspec.Struct, frozen=True, kw_only=True):
 def schema(lexicon: Lexicon | None = None) -> dict[str, Any]:
     """The JSON schema of a file of claims, with the quantities of the lexicon."""
     keys = sorted({quantity.key for quantity in (lexicon or standard()).quantities.values()})
-    whole = msgspec.json.schema(ClaimsFile)
+    shape = msgspec.json.schema(ClaimsFile)
     entry = msgspec.json.schema(Proposal)["$defs"]["Proposal"]
     entry["properties"]["quantity"]["enum"] = keys
-    whole["$defs"]["Proposal"] = entry
-    whole["$defs"]["ClaimsFile"]["properties"]["claims"]["items"] = {"$ref": "#/$defs/Proposal"}
-    return whole
+    shape["$defs"]["Proposal"] = entry
+    shape["$defs"]["ClaimsFile"]["properties"]["claims"]["items"] = {"$ref": "#/$defs/Proposal"}
+    return shape
 
 
 def read_claims_file(content: bytes, file: str, page: bytes) -> list[Any]:

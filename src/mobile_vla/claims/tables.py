@@ -91,7 +91,7 @@ def _shares_of_counts(table: Table, names: PageNames) -> list[Draft]:
             shares += [(cell, item, term) for item in names.items(cell) if is_share(item, names)]
     if len(parts) < 2:
         return []
-    drafts = [arithmetic(cell, item, "share", (term, *(totals or parts)), whole=True)
+    drafts = [arithmetic(cell, item, "share", (term, *(totals or parts)), replaceable=True)
               for cell, item, term in shares]  # fmt: skip
     return drafts + [arithmetic(cell, item, "sum", parts) for cell, item in totals]
 
