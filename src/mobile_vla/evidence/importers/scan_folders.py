@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from mobile_vla.evidence.importers.discover import Discovered, walk
+from mobile_vla.evidence.importers.discover import Discovered, absolute, walk
 from mobile_vla.evidence.importers.formats.console_log import read_log
 from mobile_vla.evidence.importers.formats.run_log import RunLog
 from mobile_vla.evidence.importers.formats.tolerant_config import read_json
@@ -152,8 +152,7 @@ def _joined(views: list[RunView]) -> list[RunView]:
 def _lies_in(view: RunView, folders: dict[str, RunView]) -> bool:
     if view.path in folders or view.foreign is None or view.foreign.maker == "RoboVLMs":
         return False
-    parent = Path(os.path.abspath(view.path)).parent.as_posix()  # noqa: PTH100
-    owner = folders.get(parent)
+    owner = folders.get(absolute(view.path).parent.as_posix())
     return owner is not None and owner.foreign is not None and (
         view.foreign.maker == owner.foreign.maker and view.state in ("unknown", owner.state)
     )  # fmt: skip
