@@ -27,6 +27,7 @@ class View:
 
     image: np.ndarray
     segmentation: np.ndarray
+    pose: Pose
     box_pixels: PixelBox | None
     basket_pixels: PixelBox | None
     box_front: float
@@ -65,6 +66,7 @@ def label_view(world: World, size: int) -> View:
     return View(
         image=image,
         segmentation=segmentation,
+        pose=pose,
         box_pixels=box_pixels,
         basket_pixels=basket_pixels,
         box_front=ahead - half_ahead,

@@ -32,9 +32,18 @@ def read_case(path: Path) -> ResolvedCase:
         UserError: the file cannot be read or is no resolved case.
     """
     try:
-        return msgspec.convert(load_plain(path.read_bytes()), ResolvedCase)
+        return parse_case(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} is no resolved case: {reason}.") from error
+
+
+def parse_case(data: bytes) -> ResolvedCase:
+    """Parse a resolved case.
+
+    Raises:
+        ValueError: the bytes are no YAML or no resolved case.
+    """
+    return msgspec.convert(load_plain(data), ResolvedCase)
