@@ -71,9 +71,7 @@ def describe(difference: ManifestDifference) -> list[str]:
     ]
 
 
-def _changes(
-    pairs: list[tuple[ManifestEpisode, ManifestEpisode, str, str]],
-) -> list[EpisodeChange]:
+def _changes(pairs: list[tuple[ManifestEpisode, ManifestEpisode, str, str]]) -> list[EpisodeChange]:
     return [
         EpisodeChange(id=new.id, before=before, after=after)
         for _, new, before, after in pairs

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from mobile_vla.messages.errors import UserError
-from mobile_vla.policy.key_match import part_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -134,8 +133,3 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def lora_pattern(self, parts: Collection[str]) -> str:
         """A regular expression that matches the linear layers of these parts, and no others."""
-
-    def parts(self) -> dict[str, list[str]]:
-        """Parameter names of `network` by part: vision, projection, text."""
-        names = [name for name, _ in self.network.named_parameters()]
-        return {part: [n for n in names if part_of(n) == part] for part in PARTS}

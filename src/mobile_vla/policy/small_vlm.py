@@ -44,8 +44,7 @@ def small_processor() -> Kosmos2Processor:
     from transformers import CLIPImageProcessorPil, Kosmos2Processor, XLMRobertaTokenizer
 
     image_processor = CLIPImageProcessorPil(
-        size={"shortest_edge": IMAGE_SIZE},
-        crop_size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
+        size={"shortest_edge": IMAGE_SIZE}, crop_size={"height": IMAGE_SIZE, "width": IMAGE_SIZE}
     )
     tokenizer = XLMRobertaTokenizer(vocab=pieces(), mask_token=None)
     return Kosmos2Processor(

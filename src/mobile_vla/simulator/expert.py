@@ -67,11 +67,7 @@ class Demonstration:
 
 
 def demonstrate(
-    scene: Scene,
-    direction: Side,
-    rng: np.random.Generator,
-    *,
-    slip: float = SLIP,
+    scene: Scene, direction: Side, rng: np.random.Generator, *, slip: float = SLIP
 ) -> Demonstration:
     """Drive past the box on `direction` to the basket, wheels slipping `slip` m (sigma) a step.
 

@@ -43,7 +43,4 @@ def clearance(scene: Scene, x: float, y: float) -> float:
 def extent(obj: SceneObject, yaw: float) -> tuple[float, float]:
     """Half lengths (m) of a box's bounding rectangle along the axes of a frame turned by `yaw`."""
     cosine, sine = abs(math.cos(obj.yaw - yaw)), abs(math.sin(obj.yaw - yaw))
-    return (
-        obj.half_x * cosine + obj.half_y * sine,
-        obj.half_x * sine + obj.half_y * cosine,
-    )
+    return (obj.half_x * cosine + obj.half_y * sine, obj.half_x * sine + obj.half_y * cosine)

@@ -17,12 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mobile_vla.episodes.episode import Episode
-from mobile_vla.episodes.formats.import_source import (
-    RecordingOptions,
-    Source,
-    Sources,
-    subfolders,
-)
+from mobile_vla.episodes.formats.import_source import RecordingOptions, Source, Sources, subfolders
 from mobile_vla.episodes.formats.pictures import read_picture
 from mobile_vla.episodes.formats.recording_map import ActionColumn, RecordingMap
 from mobile_vla.episodes.formats.validation import (

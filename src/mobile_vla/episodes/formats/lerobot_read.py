@@ -19,12 +19,7 @@ from mobile_vla.episodes.episode import Episode
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.formats.hdf5 import EVENTS
 from mobile_vla.episodes.formats.hdf5_open import placeholder
-from mobile_vla.episodes.formats.import_source import (
-    RecordingOptions,
-    Source,
-    Sources,
-    path_stamp,
-)
+from mobile_vla.episodes.formats.import_source import RecordingOptions, Source, Sources, path_stamp
 from mobile_vla.episodes.formats.lerobot_checks import check_clock, episode_task, span_faults
 from mobile_vla.episodes.formats.lerobot_meta import (
     LeRobotInfo,

@@ -18,12 +18,7 @@ import numpy as np
 from mobile_vla.episodes.episode import Episode
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.formats.hdf5_open import placeholder
-from mobile_vla.episodes.formats.import_source import (
-    RecordingOptions,
-    Source,
-    Sources,
-    subfolders,
-)
+from mobile_vla.episodes.formats.import_source import RecordingOptions, Source, Sources, subfolders
 from mobile_vla.episodes.formats.recording_map import RecordingMap
 from mobile_vla.episodes.formats.ros_images import image_pixels
 from mobile_vla.episodes.formats.validation import (

@@ -16,18 +16,9 @@ from mobile_vla.evidence.importers.formats.run_log import RunLog
 from mobile_vla.evidence.importers.formats.tolerant_config import read_json
 from mobile_vla.evidence.importers.formats.unreadable import unreadable
 from mobile_vla.evidence.importers.hf_trainer import history_view, trainer_folders, trainer_view
-from mobile_vla.evidence.importers.join_files import (
-    RunSources,
-    join_config,
-    join_folder,
-    join_logs,
-)
+from mobile_vla.evidence.importers.join_files import RunSources, join_config, join_folder, join_logs
 from mobile_vla.evidence.importers.lerobot_runs import lerobot_folders, lerobot_view
-from mobile_vla.evidence.importers.mlflow_wandb import (
-    mlflow_folder_views,
-    mlflow_views,
-    wandb_view,
-)
+from mobile_vla.evidence.importers.mlflow_wandb import mlflow_folder_views, mlflow_views, wandb_view
 from mobile_vla.evidence.importers.name_conflicts import against_others
 from mobile_vla.evidence.importers.robovlms import RunReader
 from mobile_vla.evidence.importers.run_builder import Files

@@ -80,12 +80,7 @@ def read_init(
     faults.refuse()
     assert match is not None
     source = source_of(
-        "init",
-        checkpoint,
-        match,
-        note=merged.note,
-        may_miss=may_miss,
-        not_known=not_known or (),
+        "init", checkpoint, match, note=merged.note, may_miss=may_miss, not_known=not_known or ()
     )
     return InitialWeights({name: tensors[name] for name in match.loaded}, source)
 

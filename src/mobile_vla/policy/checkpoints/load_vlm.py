@@ -12,11 +12,7 @@ import torch
 from mobile_vla.messages.errors import Faults, UserError
 from mobile_vla.policy.backbone import PARTS, Backbone
 from mobile_vla.policy.checkpoints.suggest_path import require_path
-from mobile_vla.policy.checkpoints.tensor_files import (
-    CheckpointTensors,
-    is_finite,
-    read_checkpoint,
-)
+from mobile_vla.policy.checkpoints.tensor_files import CheckpointTensors, is_finite, read_checkpoint
 from mobile_vla.policy.key_match import (
     NOT_WEIGHTS,
     KeyMatch,
