@@ -39,8 +39,8 @@ class CheckpointTensors:
     @cached_property
     def sha256(self) -> str:
         """sha256 of the file; of several shards, of their hexadecimal hashes in order of name."""
-        digests = [_sha256(file) for file in self.files]
-        return digests[0] if len(digests) == 1 else _text_sha256("".join(digests))
+        joined = "".join(_sha256(file) for file in self.files)
+        return joined if len(self.files) == 1 else hashlib.sha256(joined.encode()).hexdigest()
 
 
 def read_checkpoint(path: Path) -> CheckpointTensors:
@@ -68,7 +68,3 @@ def is_finite(tensor: torch.Tensor) -> bool:
 def _sha256(file: Path) -> str:
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _text_sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -24,11 +24,8 @@ SINGLE_FILES = {".ckpt", ".pt", ".pth", ".safetensors"}
 SHOWN = 3
 
 
-class FolderContent(NamedTuple):
-    """The files that were read, and their tensors together."""
-
-    files: list[Path]
-    content: FileContent
+FolderContent = tuple[list[Path], FileContent]
+"""The files that were read, and their tensors together."""
 
 
 def read_folder(folder: Path) -> FolderContent:
@@ -44,18 +41,21 @@ def read_folder(folder: Path) -> FolderContent:
     raise UserError(f"{folder} {_nothing_readable(folder)}")
 
 
-def weight_files(folder: Path) -> list[Path]:
-    """The weight files of a Hugging Face folder, sorted.
+def _huggingface(folder: Path) -> FolderContent | None:
+    name = next((n for n in NAMES if (folder / n).is_file() or _index(folder, n).is_file()), None)
+    if name is None:
+        return None
+    sharded = _index(folder, name).is_file()
+    files = _shards(folder, name) if sharded else [folder / name]
+    by_file = {file.name: read_file(file).tensors for file in files}
+    if sharded:
+        _require_agreement(folder, name, by_file)
+    tensors = {key: tensor for shard in by_file.values() for key, tensor in shard.items()}
+    return files, FileContent("huggingface", tensors, {})
 
-    Raises:
-        UserError: there are none, a shard is missing, or two sets of weights lie side by side.
-    """
-    names = [n for n in NAMES if (folder / n).is_file() or _index(folder, n).is_file()]
-    if not names:
-        raise UserError(f"{folder} {_nothing_readable(folder)}")
-    name = names[0]
-    if not _index(folder, name).is_file():
-        return [folder / name]
+
+def _shards(folder: Path, name: str) -> list[Path]:
+    """The files that an index lists, sorted; all must be there, and `name` must not."""
     if (folder / name).is_file():
         raise UserError(
             f"{folder} holds both {name} and {name}.index.json, and programs differ in which they "
@@ -67,18 +67,6 @@ def weight_files(folder: Path) -> list[Path]:
             f"{folder} lacks {', '.join(missing)}: give a Hugging Face folder with its weights."
         )
     return files
-
-
-def _huggingface(folder: Path) -> FolderContent | None:
-    name = next((n for n in NAMES if (folder / n).is_file() or _index(folder, n).is_file()), None)
-    if name is None:
-        return None
-    files = weight_files(folder)
-    by_file = {file.name: read_file(file).tensors for file in files}
-    if _index(folder, name).is_file():
-        _require_agreement(folder, name, by_file)
-    tensors = {key: tensor for shard in by_file.values() for key, tensor in shard.items()}
-    return FolderContent(files, FileContent("huggingface", tensors, {}))
 
 
 def _index(folder: Path, name: str) -> Path:
@@ -133,9 +121,7 @@ def _adapter(folder: Path) -> FolderContent | None:
         raise UserError(f"{folder / ADAPTER_CONFIG} is damaged: copy the folder again.")
     kind, rank, alpha = (config.get(key) for key in ("peft_type", "r", "lora_alpha"))
     detail = f"{kind} r {rank}, alpha {alpha}" if config else f"without {ADAPTER_CONFIG}"
-    return FolderContent(
-        [file], FileContent(f"peft adapter, {detail}", read_file(file).tensors, config)
-    )
+    return [file], FileContent(f"peft adapter, {detail}", read_file(file).tensors, config)
 
 
 def _lerobot(folder: Path) -> FolderContent | None:
@@ -154,7 +140,7 @@ def _deepspeed(folder: Path) -> FolderContent | None:
             f"{folder} is a DeepSpeed checkpoint whose tensors are spread over several files: run "
             "its zero_to_fp32.py and give the file that it writes."
         )
-    return FolderContent(files, content._replace(format="deepspeed module"))
+    return files, content._replace(format="deepspeed module")
 
 
 def _nothing_readable(folder: Path) -> str:

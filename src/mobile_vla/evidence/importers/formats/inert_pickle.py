@@ -74,23 +74,13 @@ class _StandIn:
     def __new__(cls, *_: object, **__: object) -> _StandIn:
         return object.__new__(cls)
 
-    def __setstate__(self, state: object) -> None:
-        pass
-
-    def __setitem__(self, key: object, value: object) -> None:
-        pass
-
     def __call__(self, *_: object, **__: object) -> _StandIn:
         return self
 
-    def append(self, item: object) -> None:
-        """Stores nothing."""
+    def _ignore(self, *_: object) -> None:
+        pass
 
-    def extend(self, items: object) -> None:
-        """Stores nothing."""
-
-    def add(self, item: object) -> None:
-        """Stores nothing."""
+    __setstate__ = __setitem__ = append = extend = add = _ignore
 
 
 def _tensor(storage: Any, _offset: Any = 0, size: Any = (), *_: object) -> Tensor:
