@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -36,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def report(options: ReportOptions) -> None:
     """Write the page in one language or both."""
+    from mobile_vla.messages.catalogue import phrase
     from mobile_vla.messages.formats import LANGUAGES
+    from mobile_vla.report.page_figures import can_draw
     from mobile_vla.report.write_report import write_report
 
     book = casebook(options)
@@ -47,6 +50,8 @@ def report(options: ReportOptions) -> None:
     paths = write_report(
         book.workspace, book, languages=languages, html=options.html, documents=folder
     )
+    if options.html and not can_draw():
+        print(f"mvla: {phrase('report.figures_missing', 'en')}", file=sys.stderr)
     if options.json:
         print_json([str(path) for path in paths])
         return
