@@ -65,6 +65,13 @@ def test_weights(tmp_path: Path) -> None:
     assert 'pip install "mobile-vla[train]"' in merge
 
 
+def test_reading_episodes_names_the_extra(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    said = mvla("episodes", "check", "data", folder=tmp_path, status=2)
+    assert 'pip install "mobile-vla[data]"' in said
+
+
 @pytest.mark.parametrize("command", [("train", "Case 1"), ("demo",)])
 def test_training_says_what_to_install(tmp_path: Path, command: tuple[str, ...]) -> None:
     assert 'pip install "mobile-vla[train' in mvla(*command, folder=tmp_path, status=2)

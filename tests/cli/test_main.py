@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from mobile_vla.cli.extras import EXTRAS
 from mobile_vla.cli.main import COMMANDS, main, parser
@@ -107,8 +108,8 @@ def test_a_missing_extra_is_named_before_anything_is_written(
 
 
 def test_an_import_that_fails_inside_a_command_names_its_extra(tmp_path: Path) -> None:
-    (tmp_path / "w.safetensors").write_bytes(b"")
-    file = str(tmp_path / "w.safetensors")
+    file = str(tmp_path / "before_torch_1.6.pt")
+    torch.save({"w": torch.ones(2)}, file, _use_new_zipfile_serialization=False)
     done = without(("torch",), "weights", "diff", file, file)
     assert done.returncode == 2
     assert '"mobile-vla[train]"' in done.stderr and "Traceback" not in done.stderr
