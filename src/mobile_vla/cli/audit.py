@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from mobile_vla.audit.audit_document import Audit, AuditedPage, Proof
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditOptions(EvidenceOptions):
     """The pages to check, who else reads them, and what to do with them."""
 

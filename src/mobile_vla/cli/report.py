@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +12,6 @@ from mobile_vla.cli.open_book import casebook, no_workspace
 from mobile_vla.cli.run_options import print_json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportOptions(StudyOptions):
     """The page to write."""
 
