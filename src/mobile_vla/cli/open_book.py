@@ -46,6 +46,8 @@ def places(options: EvidenceOptions, folder: str | None = None) -> tuple[Setting
     base = Path(folder or options.workspace or (named[0] if named else DEFAULT))
     if not os.path.isdir(base):  # noqa: PTH112  # which never raises
         raise no_workspace(options.replace(workspace=str(base)))
-    if not named and next(find_runs(Workspace(base).runs), None) is None and os.listdir(base):  # noqa: PTH208
+    workspace = Workspace(base)
+    foreign = set(os.listdir(base)) - {workspace.cache.name}  # noqa: PTH208
+    if not named and foreign and next(find_runs(workspace.runs), None) is None:
         named = [str(base)]
     return setting(options.replace(workspace=str(base))), [Path(folder) for folder in named]
