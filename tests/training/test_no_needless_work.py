@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from mobile_vla.episodes.manifest import ManifestEpisode
-from mobile_vla.policy.backbone import TextTokens
-from mobile_vla.policy.backbone import Backbone
+from mobile_vla.policy.backbone import Backbone, TextTokens
 from mobile_vla.training import loop
 from mobile_vla.training.prefetch import prefetch
 from mobile_vla.training.train_state import Position, Training

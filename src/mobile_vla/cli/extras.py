@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from mobile_vla.messages.errors import UserError
 
 EXTRAS = {
+    "data": ("h5py", "PIL"),
     "train": ("torch", "transformers", "peft", "lightning"),
     "sim": ("mujoco", "gymnasium"),
     "lerobot": ("pyarrow", "pandas", "av"),

@@ -7,9 +7,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from mobile_vla.cli.arguments import StudyOptions
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 LINE_EVERY_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """The study, profile and workspace that a command line names."""
 
     study: Study

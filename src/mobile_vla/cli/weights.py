@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,6 @@ SHOWN = 5
 NUMBERS = ("tensors", "parameters", "bytes")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class InspectOptions(Options):
     """The checkpoints to show."""
 
@@ -28,7 +26,6 @@ class InspectOptions(Options):
     json: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsDiffOptions(Options):
     """The two checkpoints to compare."""
 
@@ -37,7 +34,6 @@ class WeightsDiffOptions(Options):
     json: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MergeOptions(Options):
     """The run whose policy is merged, and the folder to write."""
 

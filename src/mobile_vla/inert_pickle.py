@@ -19,10 +19,12 @@ Storage = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor as the pickle describes it."""
+    """A tensor as the pickle describes it: a view of a storage, in elements of its type."""
 
     storage: Storage
     shape: tuple[int, ...]
+    offset: int = 0
+    strides: tuple[int, ...] = ()
 
 
 class InertUnpickler(pickle._Unpickler):
@@ -83,5 +85,9 @@ class _StandIn:
     __setstate__ = __setitem__ = append = extend = add = _ignore
 
 
-def _tensor(storage: Any, _offset: Any = 0, size: Any = (), *_: object) -> Tensor:
-    return Tensor(storage, tuple(int(n) for n in size))
+def _tensor(storage: Any, offset: Any = 0, size: Any = (), strides: Any = (), *_: object) -> Tensor:
+    return Tensor(storage, _integers(size), int(offset), _integers(strides))
+
+
+def _integers(numbers: Any) -> tuple[int, ...]:
+    return tuple(int(number) for number in numbers)
