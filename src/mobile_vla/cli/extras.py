@@ -10,6 +10,7 @@ from mobile_vla.messages.errors import UserError
 
 EXTRAS = {
     "train": ("torch", "transformers", "peft", "lightning"),
+    "serve": ("starlette", "uvicorn", "websockets", "msgpack"),
     "sim": ("mujoco", "gymnasium"),
     "lerobot": ("pyarrow", "pandas", "av"),
     "ros": ("rosbags",),
