@@ -8,6 +8,7 @@ with a new connection, another `prompt`, or `"reset": True` in an observation.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from mobile_vla.serving.policy_input import (
     IMAGE,
     PROMPT,
     RESET,
+    SEQUENCE,
     STATE,
     PolicyInput,
     check_input,
@@ -27,7 +29,7 @@ from mobile_vla.serving.policy_input import (
 from mobile_vla.serving.request_error import RequestError
 from mobile_vla.serving.wire import pack, unpack
 
-KEYS = (IMAGE, STATE, PROMPT, RESET)
+KEYS = (IMAGE, STATE, PROMPT, RESET, SEQUENCE)
 
 
 class OpenpiEndpoint:
@@ -42,6 +44,7 @@ class OpenpiEndpoint:
                 PROMPT: "text",
                 STATE: "not used",
                 RESET: "True begins an episode",
+                SEQUENCE: "a number that the answer repeats",
             },
         }
 
@@ -63,23 +66,26 @@ class OpenpiEndpoint:
 
     async def _reply(self, session: Session, data: bytes, previous: float | None) -> bytes:
         begin = time.monotonic()
-        request = read_observation(data, self._core.served.side, self._refuse_resize)
+        values = refuse_unknown(unpack(data), KEYS)
+        request = read_observation(values, self._core.served.side, self._refuse_resize)
         decoded = time.monotonic() - begin
         self._core.statistics.add("decode", decoded)
         answer = await self._core.infer(session, request)
         begin = time.monotonic()
-        reply = pack(_as_reply(answer, decoded, previous))
+        echo = {SEQUENCE: values[SEQUENCE]} if SEQUENCE in values else {}
+        reply = pack({**_as_reply(answer, decoded, previous), **echo})
         self._core.statistics.add("encode", time.monotonic() - begin)
         return reply
 
 
-def read_observation(data: bytes, side: int, refuse_resize: bool) -> PolicyInput:
+def read_observation(values: Mapping[str, Any], side: int, refuse_resize: bool) -> PolicyInput:
     """An observation as openpi's client packs it.
 
     Raises:
-        RequestError: it cannot be decoded, or a key is missing, unknown or of a wrong value.
+        RequestError: a key is missing, or its value is not what it must be.
     """
-    values = refuse_unknown(unpack(data), KEYS)
+    if type(values.get(SEQUENCE, 0)) is not int:
+        raise RequestError("no_number", key=SEQUENCE)
     if STATE in values:
         _check_state(values[STATE])
     reset = values.get(RESET, False)

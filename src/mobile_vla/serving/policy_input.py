@@ -11,7 +11,8 @@ import numpy as np
 from mobile_vla.serving.pictures import check_frame
 from mobile_vla.serving.request_error import RequestError
 
-IMAGE, STATE, PROMPT, RESET = "observation/image", "observation/state", "prompt", "reset"
+IMAGE, STATE, PROMPT = "observation/image", "observation/state", "prompt"
+RESET, SEQUENCE = "reset", "sequence"
 MAX_INSTRUCTION = 2000
 
 
