@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobile_vla.cli.arguments import Options, add_workspace, count, runs
+from mobile_vla.cli.stop_signals import stop_signals
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
 
@@ -99,7 +97,7 @@ def drive(options: DriveOptions) -> int:
     """Drive until the robot arrives, the steps are over or a signal comes; 1 for a bad end."""
     from mobile_vla.runs.workspace import DEFAULT
     from mobile_vla.serving.deadman import CommandSender, Deadman, check_seconds
-    from mobile_vla.serving.drive import Driver, DriveSettings, check_base, log_path
+    from mobile_vla.serving.drive import Driver, DriveSettings, check_base, log_path, record_drive
     from mobile_vla.serving.policy_client import PolicyClient
     from mobile_vla.serving.velocity_limits import VelocityLimiter
 
@@ -119,40 +117,11 @@ def drive(options: DriveOptions) -> int:
     path = log_path(folder, f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}")
     header = {"type": "begin", "time": datetime.now(UTC), "server": served,
               "instruction": instruction, "deadman": options.deadman}  # fmt: skip
-    with _signals() as stop:
-        end = _recorded(driver, sender, deadman, limiter.bound, path, header, stop, arrived)
+    with stop_signals() as stop:
+        end = record_drive(driver, path, header, stop, arrived)
     robot.close()
     client.close()
     return _print_end(end, path)
-
-
-def _recorded(
-    driver: Any, sender: Any, deadman: Any, bound: dict[str, int], path: Path,
-    header: dict[str, Any], stop: threading.Event, arrived: Callable[[], bool],
-) -> DriveEnd:  # fmt: skip
-    """Drive with a log; the robot is stopped however that ends."""
-    import msgspec
-
-    from mobile_vla.runs.files import explain_os_error
-    from mobile_vla.serving.drive import DriveEnd
-
-    acknowledged = False
-    try:
-        with path.open("wb") as log:
-            log.write(msgspec.json.encode(header) + b"\n")
-            sender.start()
-            try:
-                why = driver.run(log, stop, arrived)
-            finally:
-                acknowledged = sender.end()
-            end = DriveEnd(
-                why=why, steps=driver.steps, fresh=driver.fresh, problems=dict(driver.problems),
-                deadman_stops=deadman.stops, limited=dict(bound), stop_acknowledged=acknowledged,
-            )  # fmt: skip
-            log.write(msgspec.json.encode(end) + b"\n")
-    except OSError as error:
-        raise explain_os_error(error, path) from error
-    return end
 
 
 def _robot(
@@ -174,19 +143,6 @@ def _robot(
     topics = RosTopics(stamped=not options.twist)
     names = tuple(served["action"]["names"])
     return RosbridgeRobot(options.robot, topics, names), options.instruction, lambda: False
-
-
-@contextmanager
-def _signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set, so that the robot is stopped before the end."""
-    stop = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
-    try:
-        yield stop
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 def _print_end(end: DriveEnd, path: Path) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobile_vla.cli.arguments import StudyOptions, add_study, runs
 from mobile_vla.cli.run_options import cores, setting
+from mobile_vla.cli.stop_signals import stop_signals
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError, reason_of
 from mobile_vla.messages.formats import Language
@@ -83,7 +84,8 @@ def serve(options: ServeOptions) -> None:
         _announce(served, listener.getsockname(), threads)
         if token is not None and options.token_file is None:
             print(phrase("serve.token", "en", token=token), flush=True)
-        make_server(core, settings).run(sockets=[listener])
+        with stop_signals():  # uvicorn stops at the first one, then raises it again
+            make_server(core, settings).run(sockets=[listener])
     _print_summary(core.statistics.summary(), "en")
 
 

@@ -50,7 +50,7 @@ class Deadman:
     def __init__(self, limit: float, limiter: VelocityLimiter) -> None:
         self.limit = check_seconds("limit", limit, LONGEST_LIMIT)
         self.stops = 0
-        self._limiter = limiter
+        self.limiter = limiter
         self._target: np.ndarray | None = None
         self._fresh_at = -math.inf
         self._number = -1
@@ -76,10 +76,10 @@ class Deadman:
     def command(self, now: float) -> VelocityCommand:
         """The command that is due: the limited velocity of a fresh action, or zero."""
         if self._target is not None and now < self.deadline():
-            return VelocityCommand(self._limiter.limit(self._target, now), stop=False)
+            return VelocityCommand(self.limiter.limit(self._target, now), stop=False)
         self.stops += self._target is not None
         self._target = None
-        return VelocityCommand(self._limiter.zero(now), stop=True)
+        return VelocityCommand(self.limiter.zero(now), stop=True)
 
 
 class CommandSender:
@@ -92,7 +92,7 @@ class CommandSender:
     def __init__(
         self, robot: Robot, deadman: Deadman, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._robot, self._deadman, self._clock = robot, deadman, clock
+        self._robot, self.deadman, self._clock = robot, deadman, clock
         self._changed = threading.Condition()
         self._version = 0
         self._ended = False
@@ -107,7 +107,7 @@ class CommandSender:
     def fresh(self, action: np.ndarray, number: int) -> bool:
         """Pass a new action to the deadman; False where it is not taken."""
         with self._changed:
-            accepted = not self._ended and self._deadman.fresh(action, number, self._clock())
+            accepted = not self._ended and self.deadman.fresh(action, number, self._clock())
             self._version += 1
             self._changed.notify()
         return accepted
@@ -115,7 +115,7 @@ class CommandSender:
     def end(self, seconds: float = 1.0) -> bool:
         """Stop the robot, and repeat it for at most `seconds`; whether it acknowledged."""
         with self._changed:
-            self._deadman.stop()
+            self.deadman.stop()
             self._ended, self._stopped = True, False
             self._version += 1
             self._changed.notify()
@@ -126,7 +126,7 @@ class CommandSender:
         while True:
             with self._changed:
                 version = self._version
-                command = self._deadman.command(self._clock())
+                command = self.deadman.command(self._clock())
             acknowledged = self._send(command)
             with self._changed:
                 self._stopped = command.stop and acknowledged
@@ -139,7 +139,7 @@ class CommandSender:
         """Seconds until the next command is due; None after a stop that was acknowledged."""
         if command.stop:
             return None if self._stopped else RESEND_SECONDS
-        return max(0.0, min(RESEND_SECONDS, self._deadman.deadline() - self._clock()))
+        return max(0.0, min(RESEND_SECONDS, self.deadman.deadline() - self._clock()))
 
     def _send(self, command: VelocityCommand) -> bool:
         try:

@@ -16,6 +16,7 @@ import numpy as np
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.record import Record
+from mobile_vla.runs.files import explain_os_error
 from mobile_vla.serving.deadman import CommandSender
 from mobile_vla.serving.policy_client import PolicyClient
 from mobile_vla.serving.request_error import RequestError
@@ -73,7 +74,7 @@ class Driver:
         self, camera: Camera, client: PolicyClient, sender: CommandSender, settings: DriveSettings
     ) -> None:
         self._camera, self._client = camera, client
-        self._sender, self._settings = sender, settings
+        self.sender, self._settings = sender, settings
         self.problems: Counter[str] = Counter()
         self.steps = self.fresh = 0
 
@@ -102,6 +103,19 @@ class Driver:
             stop.wait(max(0.0, due - time.monotonic()))
         return "max_steps"
 
+    def ended(self, why: str, acknowledged: bool) -> DriveEnd:
+        """The last line of the log."""
+        deadman = self.sender.deadman
+        return DriveEnd(
+            why=why,
+            steps=self.steps,
+            fresh=self.fresh,
+            problems=dict(self.problems),
+            deadman_stops=deadman.stops,
+            limited=dict(deadman.limiter.bound),
+            stop_acknowledged=acknowledged,
+        )
+
     def _step(self, step: int, begin: float) -> DriveStep:
         since = time.monotonic()
         action, problem = self._ask()
@@ -128,9 +142,36 @@ class Driver:
             return None, "refused"
         if chunk is None:
             return None, "late"
-        if not self._sender.fresh(chunk[0], self._client.number):
+        if not self.sender.fresh(chunk[0], self._client.number):
             return None, "not_fresh"
         return chunk[0], None
+
+
+def record_drive(
+    driver: Driver,
+    path: Path,
+    header: dict[str, Any],
+    stop: threading.Event,
+    arrived: Callable[[], bool],
+) -> DriveEnd:
+    """Drive and write the log `path`; the robot is stopped however the drive ends.
+
+    Raises:
+        UserError: the log cannot be written.
+    """
+    try:
+        with path.open("wb") as log:
+            log.write(msgspec.json.encode(header) + b"\n")
+            driver.sender.start()
+            try:
+                why = driver.run(log, stop, arrived)
+            finally:
+                acknowledged = driver.sender.end()
+            end = driver.ended(why, acknowledged)
+            log.write(msgspec.json.encode(end) + b"\n")
+    except OSError as error:
+        raise explain_os_error(error, path) from error
+    return end
 
 
 def log_path(folder: Path, name: str) -> Path:
