@@ -93,16 +93,20 @@ def diff(options: WeightsDiffOptions) -> int:
 
 def merge(options: MergeOptions) -> None:
     """Write a run's best policy with its adapters merged; exit 1 where it then acts otherwise."""
+    import msgspec
+
     from mobile_vla.policy.checkpoints.merge_lora import POLICY, write_merged
     from mobile_vla.policy.checkpoints.policy_checkpoint import read_info
     from mobile_vla.runs.folder import RunFolder
+    from mobile_vla.serving.served_policy import serving_facts
     from mobile_vla.study.case_file import read_case
     from mobile_vla.training.build_policy import load_trained_policy, weights_path
 
     run, out = RunFolder(Path(options.run_folder)), Path(options.out)
     case, checkpoint = read_case(run.case_yaml), run.best / POLICY
     policy = load_trained_policy(case, checkpoint)
-    metadata = read_info(checkpoint).metadata
+    facts = msgspec.to_builtins(serving_facts(case))
+    metadata = {**read_info(checkpoint).metadata, "serving": facts}
     merged = write_merged(policy, weights_path(case.vlm, "The VLM"), out, metadata)
     if options.json:
         print_json(merged)

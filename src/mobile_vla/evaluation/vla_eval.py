@@ -127,6 +127,10 @@ class PolicyServer(_Specs, PredictModelServer):  # type: ignore[misc]
 
 
 if __name__ == "__main__":
+    import sys
+
     from vla_eval.model_servers.serve import run_server
 
+    if not any(word.startswith(("--host", "--address")) for word in sys.argv):
+        sys.argv += ["--host", "127.0.0.1"]  # its default is every address, without a token
     run_server(PolicyServer)
