@@ -30,6 +30,7 @@ from mobile_vla.episodes.scan_folder import Progress, parallel_map
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.reason import reason
 from mobile_vla.runs.files import explain_os_error
+from mobile_vla.runs.outside_files import decode_json
 
 LEDGER_FILE = "import.jsonl"
 LEFT_OVER_SECONDS = 3600
@@ -144,8 +145,8 @@ def read_ledger(folder: Path) -> dict[str, LedgerEntry]:
     file = folder / LEDGER_FILE
     for line in file.read_bytes().splitlines() if file.exists() else ():
         try:
-            row = msgspec.json.decode(line, type=LedgerEntry)
-        except msgspec.MsgspecError:
+            row = decode_json(line, LedgerEntry)
+        except ValueError:
             continue
         ledger[row.name] = row
     return ledger

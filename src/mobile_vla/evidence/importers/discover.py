@@ -104,7 +104,7 @@ NAMES = {
 
 
 def _sort(discovered: Discovered, path: Path) -> None:
-    if os.path.islink(path) and not os.path.isfile(path):  # noqa: PTH113, PTH114  # never raise
+    if not os.path.isfile(path):  # noqa: PTH113  # never raises: a pipe, a device, a broken link
         return
     kind = path.suffix.lower()
     if path.name in NAMES:
