@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,7 +105,7 @@ NAMES = {
 
 
 def _sort(discovered: Discovered, path: Path) -> None:
-    if not os.path.isfile(path):  # noqa: PTH113  # never raises: a pipe, a device, a broken link
+    if _is_no_file(path):
         return
     kind = path.suffix.lower()
     if path.name in NAMES:
@@ -127,6 +128,14 @@ def _sort(discovered: Discovered, path: Path) -> None:
         discovered.logs.append(path)
     elif kind == ".json":
         _sort_json(discovered, path)
+
+
+def _is_no_file(path: Path) -> bool:
+    """Whether it is a pipe, a device, or a link to nowhere; False where that cannot be known."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
+    except OSError:
+        return os.path.islink(path)  # noqa: PTH114
 
 
 def _sort_json(discovered: Discovered, path: Path) -> None:
