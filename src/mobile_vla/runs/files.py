@@ -95,8 +95,11 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 
 @contextlib.contextmanager
-def folder_beside(path: Path) -> Iterator[Path]:
+def folder_beside(path: Path, *, replace: bool = True) -> Iterator[Path]:
     """Yield a new folder that takes `path`'s place when the block ends well, else is removed.
+
+    Without `replace` a folder that another process has filled at `path` meanwhile stays, and the
+    new one is refused.
 
     At every moment one complete folder, the old or the new, can be had: at `path`, or by
     `recover(path)` after a kill.
@@ -111,7 +114,11 @@ def folder_beside(path: Path) -> Iterator[Path]:
             for name in files:
                 _sync_file(Path(folder, name))
             sync_folder(Path(folder))
-        _take_place(beside, path)
+        if replace:
+            _take_place(beside, path)
+        else:
+            beside.rename(path)  # which never replaces a folder that holds anything
+            sync_folder(path.parent)
     except OSError as error:
         raise explain_os_error(error, path) from error
     finally:
@@ -244,6 +251,8 @@ def explain_os_error(error: OSError, path: Path) -> UserError:
             f"The disk is full, so {path} was not written (what stood there is kept): "
             "free some space and run the same command again."
         )
+    if error.errno == errno.ENOTEMPTY:
+        return UserError(f"{path} exists already and holds files: choose a new folder.")
     if error.errno == errno.ELOOP:
         return UserError(
             f"{error.filename or path} is a link, and links are not followed when writing: "
