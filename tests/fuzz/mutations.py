@@ -13,8 +13,10 @@ NUMBERS = [
     b"NaN", b"Infinity", b".inf", b".nan", b"0.1", b"0x10", b"1_000", b"9" * 400, b"9" * 5000,
 ]  # fmt: skip
 VALUES = [
-    b"null", b"true", b"[]", b"{}", b'""', b'"\\ud800"', b'"\\u0000"', b"[[[[[[]]]]]]", b"\xed\xa0\x80",
-    b'"../../../etc/passwd"', b'"/etc/passwd"', b"&a [*a]", b"!!int x", b"!!binary x", b"2001-99-99",
+    b"null", b"true", b"[]", b"{}", b'""', b'"\\ud800"', b'"\\u0000"', b"[[[[[[]]]]]]",
+    b"\xed\xa0\x80",
+    b'"../../../etc/passwd"', b'"/etc/passwd"', b"&a [*a]", b"!!int x", b"!!binary x",
+    b"2001-99-99",
     b'"1999-01-01T00:00:00Z"', b'"1999-01-01T00:00:00"', b"\n", b"\r\n", b"\t", b": ", b"- ", b"#",
     b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\x1b]0;x\x07", b"%s%n", b"{:3000000000d}", b"[" * 2000,
     b"{" * 2000, b'{"a":' * 2000, b"|" * 300, b"*" * 3000, b"(" * 3000, "가".encode() * 200,

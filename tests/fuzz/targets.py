@@ -41,7 +41,6 @@ class Target:
     name: str
     make: Callable[[Path], Path]
     read: Read
-    share: float = 1.0
 
 
 # --- run folders -------------------------------------------------------------------------------
@@ -352,7 +351,9 @@ IN_RUN = {
 }  # fmt: skip
 LOG = foreign_material.log("nav_left", [0.3, 0.1, 0.2], val=4, train=8)
 CONFIG = json.dumps({**foreign_material.config("nav_left"), "exp_name": "nav_left"}, indent=1)
-CURVES = "epoch,step,val_loss,train_loss\n" + "".join(f"{n},{8 * n},{1 / n},\n" for n in range(1, 9))
+CURVES = "epoch,step,val_loss,train_loss\n" + "".join(
+    f"{n},{8 * n},{1 / n},\n" for n in range(1, 9)
+)
 HPARAMS = "learning_rate: 0.0001\nbatch_size: 1\nmodel: {name: kosmos, lora: {r: 32}}\n"
 LEROBOT_CONFIG = json.dumps({"policy": {"type": "act", "chunk_size": 10}, "steps": 100, "seed": 1,
                              "job_name": "act_left", "output_dir": "outputs/act"})  # fmt: skip
@@ -367,7 +368,7 @@ TARGETS = [
     Target("config", written("config.json", lambda: CONFIG), scan_folder),
     Target("lightning_csv", written("version_0/metrics.csv", lambda: CURVES), scan_folder),
     Target("hparams", written("version_0/hparams.yaml", lambda: HPARAMS), scan_folder),
-    Target("trainer_state", written("checkpoint-80/trainer_state.json", trainer_state), scan_folder),
+    Target("trainer_state", written("step-80/trainer_state.json", trainer_state), scan_folder),
     Target("lerobot_config", written("c/train_config.json", lambda: LEROBOT_CONFIG), scan_folder),
     Target("tensorboard", tensorboard, scan_folder),
     Target("wandb", lambda f: foreign_material.wandb_file(f / "run-1.wandb", 0, 8), scan_folder),

@@ -14,11 +14,11 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-
-from mobile_vla.messages.errors import UserError
 from mutations import mutants
 from targets import TARGETS, Target
 from watch import Outside, TooSlow, watched
+
+from mobile_vla.messages.errors import UserError
 
 MUTATIONS = int(os.environ.get("FUZZ_MUTATIONS", "100"))
 FIRST = int(os.environ.get("FUZZ_FIRST", "0"))
@@ -47,8 +47,8 @@ def outcome(target: Target, folder: Path) -> str | None:
 
 @contextlib.contextmanager
 def quiet():  # readers of libraries print
-    with open(os.devnull, "w") as null, contextlib.redirect_stdout(null):
-        with contextlib.redirect_stderr(null):
+    with open(os.devnull, "w") as null:
+        with contextlib.redirect_stdout(null), contextlib.redirect_stderr(null):
             yield
 
 
@@ -67,7 +67,9 @@ def test_no_mutant_does_harm(target: Target, tmp_path: Path) -> None:
     seed = path.read_bytes()
     assert outcome(target, folder) is None, "the seed itself"
     harm: dict[str, int] = {}
-    for number, data in enumerate(islice(mutants(target.name, seed, FIRST + MUTATIONS), FIRST, None), FIRST):
+    for number, data in enumerate(
+        islice(mutants(target.name, seed, FIRST + MUTATIONS), FIRST, None), FIRST
+    ):
         path.unlink(missing_ok=True)
         path.write_bytes(data)
         if (line := outcome(target, folder)) is not None:

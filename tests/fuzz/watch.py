@@ -85,5 +85,3 @@ def watched(folder: Path, seconds: float = SECONDS) -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
     if _Watch.seen:  # and something caught it
         raise Outside(_Watch.seen[0])
-
-

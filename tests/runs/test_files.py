@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.files import (
     explain_os_error,
+    folder_beside,
     hash_file,
     write_array,
     write_atomic,

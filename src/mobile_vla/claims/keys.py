@@ -10,6 +10,7 @@ from mobile_vla.claims.lexicon import Item, Lexicon, Quantity
 from mobile_vla.claims.model import Comparator, Kind
 from mobile_vla.claims.structure import Line
 from mobile_vla.messages.reason import Reason
+from mobile_vla.runs.metrics_csv import as_count
 
 LIMITS: dict[str, Comparator] = {"<": "at_most", "≤": "at_most", ">": "at_least", "≥": "at_least"}
 METRICS = frozenset({"val_loss", "train_loss", "rmse", "mae", "direction_accuracy", "success"})
@@ -115,7 +116,7 @@ def read_key(items: Sequence[Item], lexicon: Lexicon) -> Key | None:
         item = steps.pop(0)
         if item.key("epoch") and steps and steps[0].number is not None and not steps[0].number.unit:
             number = steps.pop(0).number
-            key = key._replace(epoch=int(number.base) if number else None)
+            key = key._replace(epoch=as_count(number.base) if number else None)
         elif item.kind == "name":
             if key.name is not None:
                 return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -124,7 +125,7 @@ class Reader:
             if quantity.type != "rate":
                 return None
             value, unit = value / number.total, "share"
-        if quantity.type == "count" and (value != int(value) or value < 0):
+        if quantity.type == "count" and not (0 <= value < math.inf and value == int(value)):
             return None
         if not quantity.low <= value <= quantity.high:
             return None

@@ -64,8 +64,9 @@ def export_lerobot(
     """Write `dataset` to a new `folder`: pictures as h264 video, or without loss as PNG.
 
     Raises:
-        UserError: the folder exists, or another process makes it meanwhile; the data set holds nothing or pictures of different sizes,
-            or (video) sizes that are not even; the disk is full.
+        UserError: the folder exists, or another process makes it meanwhile; the data set holds
+            nothing or pictures of different sizes, or (video) sizes that are not even; the disk is
+            full.
     """
     if folder.exists():
         raise UserError(f"{folder} exists already: export into a new folder.")

@@ -119,16 +119,17 @@ def import_episodes(
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise explain_os_error(error, folder) from error
-        return _import(sources, target, seed, split, jobs, progress)
+        return _import(sources, target, progress, seed=seed, split=split, jobs=jobs)
 
 
 def _import(
     sources: Sources,
     target: ImportTarget,
+    progress: Progress | None,
+    *,
     seed: int,
     split: bool,
     jobs: int,
-    progress: Progress | None,
 ) -> ImportResult:
     folder = target.folder
     ledger = read_ledger(folder)

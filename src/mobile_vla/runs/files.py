@@ -240,6 +240,14 @@ def hash_file(path: Path) -> str:
     return hasher.hexdigest()
 
 
+ADVICE = {
+    errno.ELOOP: "{path} is a link, and links are not followed when writing: "
+    "remove it and run the same command again.",
+    errno.ENOTEMPTY: "A folder of that name exists already and holds files ({path}): "
+    "choose a new folder.",
+}
+
+
 def explain_os_error(error: OSError, path: Path) -> UserError:
     """Turn an operating system's error at `path` into a sentence that says what to do."""
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
@@ -251,13 +259,8 @@ def explain_os_error(error: OSError, path: Path) -> UserError:
             f"The disk is full, so {path} was not written (what stood there is kept): "
             "free some space and run the same command again."
         )
-    if error.errno == errno.ENOTEMPTY:
-        return UserError(f"{path} exists already and holds files: choose a new folder.")
-    if error.errno == errno.ELOOP:
-        return UserError(
-            f"{error.filename or path} is a link, and links are not followed when writing: "
-            "remove it and run the same command again."
-        )
+    if error.errno in ADVICE:
+        return UserError(ADVICE[error.errno].format(path=error.filename or path))
     if isinstance(error, NotADirectoryError | FileExistsError):
         return UserError(f"{path} cannot be made below a file: choose a folder instead.")
     if isinstance(error, FileNotFoundError):
