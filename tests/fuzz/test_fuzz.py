@@ -47,9 +47,12 @@ def outcome(target: Target, folder: Path) -> str | None:
 
 @contextlib.contextmanager
 def quiet():  # readers of libraries print
-    with open(os.devnull, "w") as null:
-        with contextlib.redirect_stdout(null), contextlib.redirect_stderr(null):
-            yield
+    with (
+        open(os.devnull, "w") as null,
+        contextlib.redirect_stdout(null),
+        contextlib.redirect_stderr(null),
+    ):
+        yield
 
 
 def _place(error: BaseException) -> str:

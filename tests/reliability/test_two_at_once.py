@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from mobile_vla.episodes.dataset import load_dataset
-from mobile_vla.episodes.formats.lerobot_meta import INFO
 from mobile_vla.episodes.manifest import read_manifest
 from mobile_vla.runs.events import Checkpoint
 from mobile_vla.runs.results import Offline, Rollouts, read_result
@@ -97,7 +96,7 @@ def test_two_exports(lab: Lab, shared: Path, time: int) -> None:
     assert sorted(process.end() for process in ended) == [0, 2]
     (refused,) = [process for process in ended if process.end() == 2]
     assert "exists already" in refused.sentence()
-    assert (out / INFO).is_file()
+    assert (out / "meta" / "info.json").is_file()
     shutil.rmtree(out)
     lab.nothing_half_written()
 
