@@ -157,7 +157,7 @@ def grow_key(key: Key, item: Item, lexicon: Lexicon) -> Key | None:
 def whole_number(item: Item) -> int | None:
     """The value of a whole number without a unit, None for any other item."""
     number = item.number
-    if number is None or number.unit or number.date or number.base != int(number.base):
+    if number is None or number.unit or number.date or not number.base.is_integer():
         return None
     return int(number.base)
 

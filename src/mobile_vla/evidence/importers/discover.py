@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,7 +104,7 @@ KINDS = {".wandb": "wandb", **dict.fromkeys(DATABASES, "mlflow"), **dict.fromkey
 
 
 def _sort(discovered: Discovered, path: Path) -> None:
-    if os.path.islink(path) and not os.path.isfile(path):  # noqa: PTH113, PTH114  # never raise
+    if _is_no_file(path):
         return
     kind = path.suffix.lower()
     if path.name in NAMES:
@@ -120,6 +121,14 @@ def _sort(discovered: Discovered, path: Path) -> None:
         getattr(discovered, KINDS[kind]).append(path)
     elif kind == ".json":
         _sort_json(discovered, path)
+
+
+def _is_no_file(path: Path) -> bool:
+    """Whether it is a pipe, a device, or a link to nowhere; False where that cannot be known."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
+    except OSError:
+        return os.path.islink(path)  # noqa: PTH114
 
 
 def _sort_json(discovered: Discovered, path: Path) -> None:

@@ -155,5 +155,5 @@ def _settings(value: Any) -> Iterator[Mapping[str, Any]]:
 def _json(file: Path) -> Any:
     try:
         return json.loads(file.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None  # some other file that happens to lie there
