@@ -66,7 +66,8 @@ class ImportTarget:
 class ImportResult:
     """The manifest, the number of new episodes, and a finding for each one left out.
 
-    `remarks` are findings of imported episodes that `mvla episodes check` calls spoiling.
+    `remarks` are findings of imported episodes that `mvla episodes check` calls spoiling; there
+    are none but with `keep_spoilt` and in a data set that was imported with it.
     """
 
     manifest: Manifest
@@ -94,13 +95,15 @@ def import_episodes(
     cache_dir: Path,
     split: bool = True,
     naming: Naming = LAB_NAMES,
+    keep_spoilt: bool = False,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> ImportResult:
     """Import `sources` into the data set in `folder`, and their frames at `size` px into the store.
 
     Imported episodes stay, keep their splits and are not read again unless their origin changed.
-    An unusable episode is a finding; the others are imported.
+    An unusable episode is a finding, and so is one that `mvla episodes check` calls spoilt, unless
+    `keep_spoilt`; the others are imported.
 
     Raises:
         UserError: no usable episode, or the disk is full; finished episodes stay.
@@ -130,7 +133,7 @@ def import_episodes(
             new += 1
         if progress:
             progress(done, len(waiting))
-    manifest, rejected = _pin_ledger(ledger, target, seed, split)
+    manifest, rejected = _pin_ledger(ledger, target, seed, split, keep_spoilt)
     if not manifest.episodes:
         raise _nothing_usable([*findings, *rejected])
     write_manifest(folder, manifest)
@@ -228,12 +231,29 @@ def _is_complete(entry: LedgerEntry, target: ImportTarget) -> bool:
 
 
 def _pin_ledger(
-    ledger: dict[str, LedgerEntry], target: ImportTarget, seed: int, split: bool
+    ledger: dict[str, LedgerEntry], target: ImportTarget, seed: int, split: bool, keep_spoilt: bool
 ) -> tuple[Manifest, list[Finding]]:
-    """The manifest of all imported episodes whose file exists, and what it leaves out."""
+    """The manifest of all imported episodes whose file exists, and what it leaves out.
+
+    Spoilt episodes are left out unless `keep_spoilt`; those of the manifest as it was stay.
+    """
     folder, episodes = target.folder, _summaries(ledger, target)
     previous = read_manifest(folder) if (folder / MANIFEST_FILE).exists() else None
-    return pin(episodes, name=folder.name, seed=seed, split=split, previous=previous)
+    pinned = {row.source for row in previous.episodes} if previous else set()
+    spoilt = [] if keep_spoilt else _spoilt(episodes, pinned)
+    refused = {finding.episode for finding in spoilt}
+    usable = [episode for episode in episodes if episode.source not in refused]
+    manifest, rejected = pin(usable, name=folder.name, seed=seed, split=split, previous=previous)
+    return manifest, [*spoilt, *rejected]
+
+
+def _spoilt(episodes: list[EpisodeSummary], pinned: set[str]) -> list[Finding]:
+    """The first spoiling finding of each episode that is not pinned yet."""
+    first: dict[str, Finding] = {}
+    for finding in check_episodes(episodes):
+        if finding.spoils and finding.episode not in pinned and finding.check != "direction":
+            first.setdefault(finding.episode, finding)
+    return list(first.values())
 
 
 def _summaries(ledger: dict[str, LedgerEntry], target: ImportTarget) -> list[EpisodeSummary]:
