@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import msgspec
 import numpy as np
 import pytest
@@ -54,6 +56,7 @@ def test_a_step_and_the_limits_of_the_robot_hold_in_the_simulator() -> None:
 
 def test_drives_of_a_policy_trained_on_recordings_are_marked(finished_lab: Lab, tmp_path) -> None:
     lab = furnish(tmp_path / "lab", finished_lab.path, finished_lab.context, own=True)
+    shutil.copytree(finished_lab.workspace.runs, lab.workspace.runs, symlinks=True)
     run = lab.the_run("both_20")
     before = run.rollouts.read_bytes()
     assert lab.run("evaluate", "Case 3", "--scenes", "0").end() == 0
