@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.audit_evidence import make_proof, many_cases
-from mobile_vla.old_audit.audit_document import Proof, audit_document
-from mobile_vla.old_claims.model import Judged
-from mobile_vla.old_claims.source import parse_document
+from mobile_vla.audit.audit_document import Proof, audit_document
+from mobile_vla.audit.audit_messages import message
+from mobile_vla.audit.judge.verdict import Judged
 
 CORPUS = Path(__file__).parent / "corpus"
 CORPORA = tuple(
@@ -92,9 +92,11 @@ def measure(proof: Proof, folder: Path = CORPUS) -> Figures:
     said = 0
     for path in sorted(folder.glob("[0-9]*.md")):
         data, places = unmarked(path.read_bytes())
-        claims = audit_document(parse_document(path, data), proof).claims
+        claims = audit_document(data, path.name, proof).claims
         for start, end, truth in places:
-            over = [one for one in claims if one.claim.start < end and one.claim.end > start]
+            over = [
+                one for one in claims if one.claim.place.start < end and one.claim.place.end > start
+            ]
             exact = [one for one in over if one.verdict == truth]
             text, first = data[start:end].decode(), next(iter(exact or over), None)
             marked.append(Marked(path.name, start, end, text, truth, first))
@@ -102,9 +104,15 @@ def measure(proof: Proof, folder: Path = CORPUS) -> Figures:
             if one.verdict == "contradicted":
                 said += 1
                 false = [place for place in places if place[2] == "contradicted"]
-                if not any(a < one.claim.end and one.claim.start < b for a, b, _ in false):
+                if not any(
+                    a < one.claim.place.end and one.claim.place.start < b for a, b, _ in false
+                ):
                     wrong.append((path.name, one))
     return Figures(marked, wrong, said)
+
+
+def _over(judged: Judged, start: int, end: int) -> bool:
+    return judged.claim.place.start < end and judged.claim.place.end > start
 
 
 def dense_page(size: int) -> bytes:
@@ -146,9 +154,9 @@ def time_page(make: Callable[[int], bytes]) -> Timed:
     """Audit a page of 1 MB against 1,000 runs more, in a process that has read nothing yet."""
     data = make(1_000_000)
     with tempfile.TemporaryDirectory() as folder:
-        proof = Proof(cases=[*make_proof(Path(folder)).cases, *many_cases(1000)])
+        proof = Proof([*make_proof(Path(folder)).cases, *many_cases(1000)], Path(folder))
         wall, processor = time.perf_counter(), _processor()
-        found = audit_document(parse_document(Path("page.md"), data), proof)
+        found = audit_document(data, "page.md", proof)
         seconds = time.perf_counter() - wall, _processor() - processor
     who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     peak = sum(resource.getrusage(one).ru_maxrss for one in who) / 1024
@@ -185,10 +193,9 @@ def show(figures: Figures) -> None:
         verdict = one.judged.verdict if one.judged else "not read"
         if verdict != one.truth:
             print(f"  {one.page}: {one.text!r} is {one.truth}, judged {verdict}")
-            print(f"      {one.judged.reason if one.judged else ''}")
+            print(f"      {message(one.judged, 'en') if one.judged else ''}")
     for page, judged in figures.wrong:
-        print(f"  wrongly contradicted: {page} line {judged.claim.line}: {judged.claim.value!r} "
-              f"({judged.claim.quantity}; {judged.expected})")  # fmt: skip
+        print(f"  wrongly contradicted: {page}: {message(judged, 'en')}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mobile_vla.audit.audit_document import Proof, gather_proof
 from mobile_vla.evidence.model import CaseView, CheckpointView, Evidence, Known, RunView, State
 from mobile_vla.messages.reason import reason
-from mobile_vla.old_audit.audit_document import Proof, gather_proof
 from mobile_vla.study.models import Counts
 
 GLOB = "episode_20251*.h5"
@@ -27,7 +27,7 @@ def make_proof(folder: Path) -> Proof:
     dead = folder / "robovlms_20251204_073828.txt"
     dead.write_text(_head("nav_robovlms_20251204", MISSING) + _traceback(), encoding="utf-8")
     scanned = gather_proof(None, [folder])
-    return Proof(cases=[*scanned.cases, *own_cases()])
+    return Proof([*scanned.cases, *own_cases()], folder)
 
 
 def write_log(

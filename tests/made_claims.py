@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mobile_vla.analysis.comparison import Asked, compare_pair
+from mobile_vla.analysis.comparison import ComparisonRequest, compare_pair
 from mobile_vla.analysis.model import Comparison
 from mobile_vla.audit.judge.context import Attempt, CaseRecord, Context, Records, claims_by_run
 from mobile_vla.claims.model import Claim, Place, Term
@@ -93,7 +93,7 @@ def context(
 
     def compare(a: str, b: str, factor: str | None) -> Comparison:
         by_name = {case.name: case for case in views}
-        return compare_pair(Asked(
+        return compare_pair(ComparisonRequest(
             a=by_name[a], b=by_name[b], question=None, factor=factor, nuisance=(), cases=views,
             seconds_per_step=None,
         ))  # fmt: skip

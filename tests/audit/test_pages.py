@@ -12,7 +12,7 @@ import pytest
 from mobile_vla.audit.audit_document import audit_document, audit_text, gather_proof
 from mobile_vla.audit.audit_messages import message
 from mobile_vla.audit.cite import cite
-from mobile_vla.audit.fix import diff_text, fix_document, write_fixed
+from mobile_vla.audit.fix import diff_text, fix_document, write_page
 from mobile_vla.audit.sarif import sarif_log
 from mobile_vla.messages.errors import UserError
 
@@ -147,18 +147,18 @@ def test_writing_keeps_mode_and_refuses_links_and_changed_files(proof, tmp_path)
     _, result = fixed(path.read_bytes(), proof)
     assert "+" in diff_text(path, PAGE.encode(), result.data)
     with pytest.raises(UserError, match="changed while"):
-        write_fixed(path, b"other", result)
+        write_page(path, b"other", result.data)
     link = tmp_path / "inner" / "link.md"
     link.parent.mkdir()
     link.symlink_to(path)
     with pytest.raises(UserError, match="is a link"):
-        write_fixed(link, PAGE.encode(), result)
+        write_page(link, PAGE.encode(), result.data)
     hard = tmp_path / "hard.md"
     os.link(path, hard)
     with pytest.raises(UserError, match="hard links"):
-        write_fixed(path, PAGE.encode(), result)
+        write_page(path, PAGE.encode(), result.data)
     hard.unlink()
-    write_fixed(path, PAGE.encode(), result)
+    write_page(path, PAGE.encode(), result.data)
     assert path.read_bytes() == result.data
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert list(Path(tmp_path).glob(".*")) == []

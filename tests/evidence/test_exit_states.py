@@ -38,6 +38,15 @@ def child(maker: Maker, folder: Path, then: str) -> subprocess.Popen[bytes]:
     return begin(OURS, str(folder), sign, then)
 
 
+def two_children(maker: Maker, folder: Path) -> list[subprocess.Popen[bytes]]:
+    """Two processes on one run, as where a shared disk knows no locks: the lock's file vanishes."""
+    children = []
+    for _ in range(2):
+        children.append(child(maker, folder, "return wait()"))
+        folder.with_name(f".{folder.name}.lock").unlink()
+    return children
+
+
 def fresh(maker: Maker) -> Path:
     run = maker.begin("left_10")
     run.folder.events.unlink()
@@ -124,7 +133,7 @@ def _fill(lab: Lab, filler: Path) -> None:
 
 def test_two_processes_on_one_run_folder(maker: Maker) -> None:
     folder = fresh(maker)
-    both = [child(maker, folder, "return wait()") for _ in range(2)]
+    both = two_children(maker, folder)
     (run,) = maker.book().runs()
     for process in both:
         process.kill()
@@ -139,7 +148,7 @@ def test_two_processes_on_one_run_folder(maker: Maker) -> None:
 def test_of_two_processes_the_one_that_stays_speaks(maker: Maker) -> None:
     """The other's orderly exit is the newest event, and yet the run goes on."""
     folder = fresh(maker)
-    leaves, stays = [child(maker, folder, "return wait()") for _ in range(2)]
+    leaves, stays = two_children(maker, folder)
     leaves.send_signal(signal.SIGINT)
     leaves.wait()
     (run,) = maker.book().runs()

@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mobile_vla.analysis.casebook import Casebook
-from mobile_vla.old_audit.audit_document import audit_file, audit_text, gather_proof
-from mobile_vla.old_claims.model import Audit
-from mobile_vla.old_claims.source import read_document
-from mobile_vla.report.self_audit import audit_all
+from mobile_vla.audit.audit_document import Audit, audit_file, audit_text, gather_proof
 from mobile_vla.report.write_report import write_report
 from mobile_vla.runs.events import Heartbeat
 from study_states import STATES, checkpoint_gone, running
@@ -23,8 +20,7 @@ if TYPE_CHECKING:
 
 
 def audited(book: Casebook, page: Path) -> Audit:
-    (found,) = audit_all([read_document(page)], [audit_file(page, gather_proof(book))], book)
-    return found
+    return audit_file(page, gather_proof(book))
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)

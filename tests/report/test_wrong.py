@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from document_evidence import CASE_1, view_of
+from mobile_vla.audit.audit_document import Proof, audit_text
 from mobile_vla.messages.errors import UserError
-from mobile_vla.old_audit.audit_document import Proof, audit_text
 from mobile_vla.report.false_claims import wrong_lines
 from mobile_vla.report.render import report_markdown
 

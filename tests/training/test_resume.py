@@ -130,8 +130,9 @@ def test_other_data_than_it_began_with_are_refused(own_lab: Lab) -> None:
 def test_nothing_to_resume_is_said(lab: Lab) -> None:
     resumed = lab.run("train", CASE, "--resume")
     assert resumed.end() == 2
-    assert (
-        resumed.sentence() == f'{CASE} has no run to resume: train it with `mvla train "{CASE}"`.'
+    where = f"--study {lab.study} --workspace {lab.path}"
+    assert resumed.sentence() == (
+        f"{CASE} has no run to resume: train it with `mvla train {CASE} {where}`."
     )
     assert not lab.workspace.runs.exists()
 

@@ -7,12 +7,16 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from mobile_vla.audit.judge.judge import BOUND
-from mobile_vla.claims.model import Claim, Reading
+from mobile_vla.claims.model import Claim
 from mobile_vla.messages.reason import Reason, reason
 
-COUNTED_APART = frozenset({"share", "checkpoint_file", "date"})
-"""Quantities of which one run has several values that no qualifier of a claim tells apart."""
-Key = tuple[str, str, str, str, str, int | None]
+COUNTED_APART = frozenset(
+    {"share", "checkpoint_file", "date", "regime", "trained_part", "init", "vlm", "cause"}
+)
+"""Quantities of which one run has several values, or one value has several names."""
+MOVING = frozenset({"state", "checkpoint"})
+"""Quantities that change while a run goes on: two pages may be of two days."""
+Key = tuple[str, str, str, str, str, str, int | None]
 
 
 class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,30 +29,30 @@ class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def reason(self) -> Reason:
-        """Both values and the second one's place."""
+        """Both values, as the second one's page sees them, and the first one's place."""
         return reason(
             "audit.across_pages", quantity=self.first.quantity, run=self.first.run or "",
-            value=self.first.value, other=self.second.value, file=self.second_page,
-            line=self.second.place.line,
+            value=self.second.value, other=self.first.value, file=self.first_page,
+            line=self.first.place.line,
         )  # fmt: skip
 
 
-def disagreements(readings: Sequence[Reading]) -> list[Disagreement]:
-    """Each pair of values that exclude each other, by run, in the order of the pages.
+def disagreements(pages: Iterable[tuple[str, Sequence[Claim]]]) -> list[Disagreement]:
+    """Each pair of values that exclude each other, in the order of the pages and their claims.
 
     A value is held against the first place of every value before it that it does not agree with.
     """
     by_key: dict[Key, list[tuple[Claim, str]]] = {}
     excluding: list[Disagreement] = []
-    for reading in readings:
-        for claim in reading.claims:
-            key = _key(claim)
+    for page, claims in pages:
+        for claim in claims:
+            key = _key(claim, page)
             if key is None:
                 continue
             places = by_key.setdefault(key, [])
-            excluding += _against(claim, reading.document, places)
+            excluding += _against(claim, page, places)
             if not any(_same(claim, other) for other, _ in places):
-                places.append((claim, reading.document))
+                places.append((claim, page))
     return excluding
 
 
@@ -59,13 +63,14 @@ def _against(claim: Claim, page: str, places: Iterable[tuple[Claim, str]]) -> li
     ]  # fmt: skip
 
 
-def _key(claim: Claim) -> Key | None:
+def _key(claim: Claim, page: str) -> Key | None:
     bound = claim.run is not None and claim.sure in BOUND
     exact = claim.comparator in ("equal", "about")
     if claim.kind != "value" or not (bound and exact) or claim.quantity in COUNTED_APART:
         return None
     of = (claim.run or "", claim.quantity, claim.qualifier)
-    return (*of, claim.split, claim.group, claim.epoch)
+    at = page if claim.quantity in MOVING else ""
+    return (*of, claim.split, claim.group, at, claim.epoch)
 
 
 def agree(a: Claim, b: Claim) -> bool:

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from mobile_vla.analysis.casebook import Casebook
-from mobile_vla.analysis.comparison import Asked, compare_pair
+from mobile_vla.analysis.comparison import ComparisonRequest, compare_pair
 from mobile_vla.analysis.model import Comparison
+from mobile_vla.audit.across_pages import Disagreement, disagreements
 from mobile_vla.audit.judge import judge
 from mobile_vla.audit.judge.context import Context, Records, claims_by_run
 from mobile_vla.audit.judge.verdict import VERDICTS, Judged
 from mobile_vla.claims.binding import KnownRun
-from mobile_vla.claims.model import Binding, Claim, Reading, Unread
+from mobile_vla.claims.model import Binding, Reading, Unread
+from mobile_vla.claims.proposals import with_proposals
 from mobile_vla.claims.read import read_document
 from mobile_vla.evidence.fact_table import FactTable
 from mobile_vla.evidence.model import CaseView, RunView
 from mobile_vla.evidence.scanned_cases import joined_cases
 from mobile_vla.messages.errors import UserError, reason_of
 from mobile_vla.messages.formats import Language
-from mobile_vla.study.models import NUISANCE
+from mobile_vla.study.models import NUISANCE, Study
 
 DECIDED = frozenset({"supported", "contradicted", "stale"})
 
 
 class Audit(msgspec.Struct, frozen=True, kw_only=True):
-    """All claims of one page with their verdicts, the names it uses, and what was not read."""
+    """All claims of one page with their verdicts, the names it uses, and what was not read.
+
+    `refused`: proposals that do not hold. `disagreements`: where an earlier place says otherwise.
+    """
 
     document: str
     blake3: str
@@ -37,6 +45,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     bindings: list[Binding]
     unread: list[Unread]
     refused: list[Unread] = []
+    disagreements: list[Disagreement] = []
 
     def counts(self) -> dict[str, int]:
         """Claims by verdict, every verdict named."""
@@ -48,6 +57,25 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it states something and evidence decided nothing of it."""
         stated = bool(self.claims or self.unread)
         return stated and not any(judged.verdict in DECIDED for judged in self.claims)
+
+    def open_names(self) -> list[tuple[str, int]]:
+        """Names that are bound to no run, with how many unbound claims wait for each."""
+        waiting: Counter[str] = Counter()
+        for judged in self.claims:
+            claim = judged.claim
+            name = claim.owner if claim.run is None else claim.other_owner
+            if judged.verdict == "unbound" and name:
+                waiting[name] += 1
+        return waiting.most_common()
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedPage:
+    """A page's file, its bytes as they were read, and its audit."""
+
+    path: Path
+    data: bytes
+    audit: Audit
 
 
 class Proof:
@@ -89,7 +117,7 @@ class Proof:
             if a not in by_name or b not in by_name:
                 raise UserError(f"There is no case {a if a not in by_name else b}.")
             self._comparisons[key] = compare_pair(
-                Asked(
+                ComparisonRequest(
                     a=by_name[a], b=by_name[b], question=None, factor=factor,
                     nuisance=self.nuisance, cases=self.cases, seconds_per_step=None,
                 )
@@ -102,24 +130,35 @@ def _files(runs: Sequence[RunView]) -> list[str]:
     return names + [view.path for run in runs for view in run.checkpoints]
 
 
-def gather_proof(book: Casebook | None, folders: Sequence[Path] = ()) -> Proof:
-    """The cases of a casebook together with the runs of scanned folders."""
+def gather_proof(
+    book: Casebook | None, folders: Sequence[Path] = (), study: Study | None = None
+) -> Proof:
+    """The cases of a casebook together with the runs of scanned folders.
+
+    `study`: whose aliases count where there is no casebook.
+    """
     cases = book.cases() if book is not None else []
     if folders:
         from mobile_vla.evidence.importers.scan_folders import scan
 
         cases = joined_cases(cases, scan(folders).runs)
     nuisance = book.nuisance if book is not None else NUISANCE
-    return Proof(cases, book.workspace if book is not None else Path(), nuisance)
+    study = book.study if book is not None else study
+    base = book.workspace if book is not None else Path()
+    return Proof(cases, base, nuisance, study.names_of_cases() if study else {})
 
 
 def audit_file(path: Path, proof: Proof) -> Audit:
     """Audit a Markdown file. Raises UserError where it cannot be read."""
+    return audit_document(read_page(path), path.as_posix(), proof)
+
+
+def read_page(path: Path) -> bytes:
+    """The bytes of a page. Raises UserError where it cannot be read."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {reason_of(error)}.") from error
-    return audit_document(data, path.as_posix(), proof)
 
 
 def audit_text(text: str, proof: Proof) -> Audit:
@@ -127,11 +166,26 @@ def audit_text(text: str, proof: Proof) -> Audit:
     return audit_document(text.encode(), "text", proof)
 
 
-def audit_document(data: bytes, name: str, proof: Proof, proposals: Sequence[Claim] = ()) -> Audit:
-    """Every claim of a page with its verdict. `proposals`: further claims that others read."""
+def audit_document(
+    data: bytes, name: str, proof: Proof, proposals: Mapping[str, Sequence[Any]] | None = None
+) -> Audit:
+    """Every claim of a page with its verdict. `proposals`: unchecked ones, by who read them."""
     reading = read_document(data, name, proof.runs, proof.aliases)
-    claims = sorted([*reading.claims, *proposals], key=lambda claim: claim.place.start)
-    return judge_reading(msgspec.structs.replace(reading, claims=claims), proof)
+    for read_by, entries in (proposals or {}).items():
+        reading = with_proposals(reading, data, entries, read_by)
+    return judge_reading(reading, proof)
+
+
+def with_disagreements(audits: Sequence[Audit]) -> list[Audit]:
+    """The audits, each with the values that an earlier place of it or of another page excludes."""
+    pages = [(audit.document, [judged.claim for judged in audit.claims]) for audit in audits]
+    excluding = disagreements(pages)
+    return [
+        msgspec.structs.replace(
+            audit, disagreements=[one for one in excluding if one.second_page == audit.document]
+        )
+        for audit in audits
+    ]
 
 
 def judge_reading(reading: Reading, proof: Proof) -> Audit:

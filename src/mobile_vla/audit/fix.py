@@ -66,8 +66,8 @@ def is_correctable(judged: Judged, audit: Audit) -> bool:
     )  # fmt: skip
 
 
-def write_fixed(path: Path, before: bytes, fixed: Fixed) -> None:
-    """Write the corrected bytes with the file's mode and owner.
+def write_page(path: Path, before: bytes, after: bytes) -> None:
+    """Write a page's new bytes with the file's mode and owner.
 
     Raises: UserError where the page changed since it was read or is gone, is read-only, has
     several names, or is a link to a file outside its folder.
@@ -84,7 +84,7 @@ def write_fixed(path: Path, before: bytes, fixed: Fixed) -> None:
         if real.read_bytes() != before:
             raise UserError(f"{path} changed while it was audited: run the same command again.")
         with written_beside(real) as beside:
-            beside.write_bytes(fixed.data)
+            beside.write_bytes(after)
             if os.geteuid() == 0:
                 os.chown(beside, status.st_uid, status.st_gid)
             beside.chmod(stat.S_IMODE(status.st_mode))

@@ -104,10 +104,7 @@ class PageNames:
             for item in items
             if item.kind == "identifier" and atoms_of(item.text)[-1:] != ("",)
         ]
-        labels = [name for name in names if self._is_label(name)]
-        if len(labels) == 1 and len(names) == 2 and not versus:
-            self.join(*sorted(names, key=lambda name: name not in labels))
-            names = labels
+        names = names if versus else self._joined(names)
         if len(names) == 1 and not versus:
             for item in items:
                 if item.number is not None and item.number.date and "T" not in item.number.date[:1]:
@@ -117,6 +114,14 @@ class PageNames:
                     self.clues[names[0]].add(Clue("name", item.text))
             return names[0]
         return BLOCKED if names else None
+
+    def _joined(self, names: list[str]) -> list[str]:
+        """A label beside the one name of its run ("Case 1: left_10"), joined to it."""
+        labels = [name for name in names if self._is_label(name)]
+        if len(labels) == 1 and len(names) == 2:
+            self.join(*sorted(names, key=lambda name: name not in labels))
+            return labels
+        return names
 
     def _is_label(self, name: str) -> bool:
         atoms = atoms_of(name)
@@ -264,7 +269,9 @@ class PageNames:
 
     def _cell_name(self, cell: Line, head: list[Item]) -> str | None:
         items = self.lexicon.lex(cell.text, self.names)
-        named = list(dict.fromkeys(item.key("name") for item in items if item.kind == "name"))
+        named = list(dict.fromkeys(str(item.key("name")) for item in items if item.kind == "name"))
+        if re.match(r"[^:(（]+[:(（]", cell.text) and not any(item.key("versus") for item in items):
+            named = self._joined(named)
         if len(named) > 1:
             return None
         text = re.split(r"[(（]", cell.text)[0].strip(" *`\"'\t")
@@ -275,7 +282,7 @@ class PageNames:
                 return None
             name = self.names.add(f"{label.text} {text}")
         elif len(named) == 1:
-            name = str(named[0])
+            name = named[0]
         elif (
             not text
             or len(text) > 80

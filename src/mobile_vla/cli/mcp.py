@@ -17,11 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def mcp(options: EvidenceOptions) -> None:
     """Serve until the client goes. Evidence is read anew at every question.
 
-    Errors: `UserError` where the workspace or a folder of evidence is not there.
+    Raises: UserError where the workspace or a folder of evidence is not there.
     """
+    from mobile_vla.audit.mcp_server import make_server
     from mobile_vla.cli.audit import book_of, proof_of
     from mobile_vla.cli.open_book import casebook
-    from mobile_vla.old_audit.mcp_server import make_server
 
     proof_of(options)
     book = book_of(options)

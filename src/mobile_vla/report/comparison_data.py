@@ -22,8 +22,8 @@ from mobile_vla.analysis.wording import (
 )
 from mobile_vla.analysis.wording_design import design_lines
 from mobile_vla.analysis.wording_trust import over_cases, trust_sentence, within_cases
-from mobile_vla.audit.audit_messages import reason, shown, what
-from mobile_vla.messages.catalogue import level, phrase, term
+from mobile_vla.audit.audit_messages import claim_words
+from mobile_vla.messages.catalogue import level, phrase, sentence, term
 from mobile_vla.messages.formats import Language, capital, duration, number
 from mobile_vla.report.report_data import Cite, ReportView, WrongLine, in_language
 
@@ -99,15 +99,15 @@ def wrong_line(wrong: WrongLine, language: Language) -> Values:
     judged = wrong.judged
     if judged is None:
         return {**line, "evidence": wrong.problem}
-    claim, file = judged.claim, judged.evidence
-    value = shown(judged, language) or reason(judged.reason, language)
+    claim = judged.claim
+    value = sentence(judged.reason, language)
     if judged.verdict == "stale":
         value += f" ({phrase('report.stale', language)})"
     return {
         **line,
-        "claim": f"{claim.case or ''} {what(claim, language)}: {claim.value}".strip(),
+        "claim": f"{claim.run or ''} {claim_words(claim, language)}: {claim.value}".strip(),
         "evidence": value,
-        "cite": Cite(file.file, file.where) if file else None,
+        "cite": next((Cite(at.file, at.where) for at in judged.evidence), None),
     }
 
 

@@ -6,15 +6,15 @@ import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from mobile_vla.audit.audit_document import Proof, audit_file
 from mobile_vla.messages.errors import UserError
-from mobile_vla.old_audit.audit_document import Proof, audit_file
 from mobile_vla.report.report_data import ReportView, WrongLine
 
 
 def wrong_lines(folder: Path, view: ReportView, own: Collection[Path]) -> tuple[WrongLine, ...]:
     """What the Markdown below a folder says wrongly, by file and line.
 
-    `own`: reports of our own, which are not judged. Errors: `UserError` where `folder` is none.
+    `own`: reports of our own, which are not judged. Raises: UserError where `folder` is none.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder: name the one that holds the documents.")
@@ -29,16 +29,15 @@ def wrong_in(documents: Sequence[Path], view: ReportView) -> tuple[WrongLine, ..
     Files are named as seen from the workspace, where the report stands. One that cannot be read
     is listed as such.
     """
-    base = view.workspace.as_posix()
-    proof = Proof(cases=view.cases, base=base, nuisance=view.nuisance)
-    judge, found = proof.judge(), list[WrongLine]()
+    proof = Proof(view.cases, view.workspace, view.nuisance)
+    lines: list[WrongLine] = []
     for path in documents:
         name = Path(os.path.relpath(path, view.workspace)).as_posix()
         try:
-            claims = audit_file(path, proof, judge).claims
+            claims = audit_file(path, proof).claims
         except UserError as error:
-            found.append(WrongLine(name, 1, None, str(error)))
+            lines.append(WrongLine(name, 1, None, str(error)))
             continue
-        wrong = [one for one in claims if one.verdict in ("contradicted", "stale")]
-        found += [WrongLine(name, one.claim.line, one) for one in wrong]
-    return tuple(found)
+        wrong = [judged for judged in claims if judged.verdict in ("contradicted", "stale")]
+        lines += [WrongLine(name, judged.claim.place.line, judged) for judged in wrong]
+    return tuple(lines)

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from mobile_vla.analysis.model import Comparison, Plan
 from mobile_vla.analysis.pairwise import Matrix
+from mobile_vla.audit.judge.verdict import Judged
 from mobile_vla.evidence.model import CaseView, Evidence, RunView
 from mobile_vla.messages.formats import Language
-from mobile_vla.old_claims.model import Judged
 from mobile_vla.study.models import NUISANCE, Text
 
 

@@ -229,6 +229,7 @@ class Study(Record, frozen=True, kw_only=True):
     """Cases, the questions about them, and the nuisance factors.
 
     `nuisance`: names of factors that confound nothing; an empty list leaves none out.
+    `aliases`: what documents call a case or a scanned run; an audit reads them as confirmed.
     """
 
     study: Name
@@ -240,6 +241,15 @@ class Study(Record, frozen=True, kw_only=True):
     profiles: dict[str, Profile]
     cases: tuple[Case, ...]
     questions: tuple[Question, ...] = ()
+    aliases: dict[str, tuple[str, ...]] = {}
+
+    def names_of_cases(self) -> dict[str, str]:
+        """The case that each alias means; an alias of two cases means none."""
+        owners: dict[str, set[str]] = {}
+        for case, names in self.aliases.items():
+            for name in names:
+                owners.setdefault(name, set()).add(case)
+        return {name: min(cases) for name, cases in owners.items() if len(cases) == 1}
 
     def case(self, name: str) -> Case | None:
         """The case of that name or label, if there is one."""

@@ -32,7 +32,10 @@ def judge_arithmetic(claim: Claim, context: Context) -> Judged:
 
 
 def _possible(claim: Claim) -> Iterator[tuple[float, float]]:
-    """From where to where the result can lie, for every reading of the terms."""
+    """From where to where the result can lie, for every reading of the terms.
+
+    A share is of the sum of the terms after the first.
+    """
     spans = [_span(term) for term in claim.terms]
     if claim.comparator == "sum":
         yield sum(low for low, _ in spans), sum(high for _, high in spans)
@@ -41,7 +44,8 @@ def _possible(claim: Claim) -> Iterator[tuple[float, float]]:
         return
     first, second = spans[0], spans[1]
     if claim.comparator == "share":
-        yield from _quotients([(first, second)])
+        total = sum(low for low, _ in spans[1:]), sum(high for _, high in spans[1:])
+        yield from _quotients([(first, total)])
         return
     yield from _quotients([(first, second), (second, first)])
     for low, high in _quotients([(first, second), (second, first)]):

@@ -30,6 +30,7 @@ from mobile_vla.audit.judge.verdict import (
 from mobile_vla.audit.judge.words import JUDGES, judge_state
 from mobile_vla.claims.model import Claim
 from mobile_vla.evidence.fact_table import FactTable
+from mobile_vla.evidence.planned_facts import planned_table
 from mobile_vla.messages.reason import reason
 
 BOUND = ("exact", "confirmed", "safe")
@@ -66,6 +67,9 @@ def _judge_value(claim: Claim, run: str, table: FactTable | None, context: Conte
     if claim.quantity == "state" and record is not None:
         return judge_state(claim, record)
     if record is None or table is None:
+        planned = record and planned_table(record.view)
+        if planned:
+            return value_verdict(claim, planned, context)
         return unsupported(claim, "no_run", case=run)
     return _over_attempts(claim, record, table, context)
 

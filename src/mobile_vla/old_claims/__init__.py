@@ -1,1 +1,0 @@
-"""What a document says: claims with their place, their owner and their value."""
