@@ -7,7 +7,7 @@ import shutil
 import msgspec
 import numpy as np
 import pytest
-from tests.small_lab import Lab, furnish
+from small_lab import Lab, furnish
 
 from mobile_vla.analysis.diagnostics import diagnose
 from mobile_vla.evaluation.metrics import definitions, sideways
