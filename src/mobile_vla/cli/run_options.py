@@ -80,7 +80,9 @@ def json_only_stdout(json: bool) -> Iterator[None]:
 
 def cores() -> int:
     """How many CPU cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    from mobile_vla.runs.process import usable_cores
+
+    return usable_cores()
 
 
 class Reports(Protocol):

@@ -29,7 +29,7 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.controller import Controller
 from mobile_vla.policy.normalisation import base_velocities
 from mobile_vla.runs.files import write_json
-from mobile_vla.runs.process import end_with_parent
+from mobile_vla.runs.process import can_fork, end_with_parent
 from mobile_vla.runs.results import Rollout, Rollouts, read_result
 from mobile_vla.runs.workspace import Workspace
 from mobile_vla.simulator.scene import sample_scene
@@ -127,7 +127,7 @@ def _driven(
     A process that holds an OpenGL context, or a policy on a GPU, cannot: its copies would not work.
     """
     on_cpu = trained.policy.action_token.device.type == "cpu"
-    if min(jobs, len(batches)) < 2 or has_rendered() or not on_cpu:
+    if min(jobs, len(batches)) < 2 or has_rendered() or not on_cpu or not can_fork():
         yield from (_drive(trained, size, batch) for batch in batches)
         return
     pool = ProcessPoolExecutor(
