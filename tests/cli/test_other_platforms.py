@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mobile_vla.cli.train_queue import PRELOADED
+
 if TYPE_CHECKING:
     from run_folders import Maker
     from small_lab import Lab
@@ -62,6 +64,6 @@ def test_the_evidence_side_needs_no_name_of_linux(maker: Maker, tmp_path: Path) 
 @pytest.mark.slow
 def test_training_starts_without_names_of_linux(lab: Lab) -> None:
     place = ["--study", str(lab.study), "--workspace", str(lab.workspace.path)]
-    preload = ("torch", "transformers", "lightning.fabric", "filelock")
+    preload = (*PRELOADED, "filelock")
     run(["train", "left_10", *place], lab.path, preload)
     assert lab.judged("left_10").state == "finished"
