@@ -7,6 +7,7 @@ or checks the full one runs on it unchanged.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,8 +42,11 @@ def save_vlm(
     return out
 
 
-def small_processor() -> Kosmos2Processor:
-    """The processor: CLIP's image preparation at 64 pixels and a tokenizer of whole words."""
+def small_processor(words: Sequence[str] = ()) -> Kosmos2Processor:
+    """The processor: CLIP's image preparation at 64 pixels and a tokenizer of whole words.
+
+    `words`: words that the tokenizer knows in addition to its own.
+    """
     from transformers import CLIPImageProcessorPil, Kosmos2Processor, XLMRobertaTokenizer
 
     image_processor = CLIPImageProcessorPil(
@@ -51,7 +55,7 @@ def small_processor() -> Kosmos2Processor:
         image_mean=list(IMAGE_MEAN),
         image_std=list(IMAGE_STD),
     )
-    tokenizer = XLMRobertaTokenizer(vocab=pieces(), mask_token=None)
+    tokenizer = XLMRobertaTokenizer(vocab=pieces(words), mask_token=None)
     return Kosmos2Processor(
         image_processor, tokenizer, num_patch_index_tokens=LOCATION_GRID * LOCATION_GRID
     )
