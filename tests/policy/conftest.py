@@ -44,4 +44,4 @@ def policy(backbone: Kosmos2Backbone) -> Policy:
     torch.manual_seed(1)
     head = Head("lstm", 64, hidden=32, layers=1, chunk=5, action_dim=2)
     speeds = np.array([[1.15, -1.15, 0.0], [0.0, 0.5, 0.0]], np.float32)
-    return Policy(backbone, head, action_statistics([speeds], 2)).eval()
+    return Policy(backbone, head, action_statistics([speeds])).eval()

@@ -14,7 +14,7 @@ from mobile_vla.policy.controller import Controller
 from mobile_vla.policy.head import Head
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
 from mobile_vla.policy.lora import add_lora, hash_base
-from mobile_vla.policy.normalisation import action_statistics
+from mobile_vla.policy.normalisation import ACTION_NAMES, action_statistics
 from mobile_vla.policy.policy import Policy
 
 LEFT = "go around the box on the left, to the basket"
@@ -30,7 +30,7 @@ def test_the_closed_loop_is_the_training_forward(
 ) -> None:  # fmt: skip
     torch.manual_seed(1)
     head = Head(kind, 64, hidden=16, layers=layers, chunk=chunk, action_dim=dim)
-    policy = Policy(backbone, head, action_statistics([SPEEDS], dim)).eval()
+    policy = Policy(backbone, head, action_statistics([SPEEDS], ACTION_NAMES[:dim])).eval()
     controller = Controller(policy, window)
     controller.reset([LEFT])
     driven = np.stack([controller.chunk(frame[None])[0] for frame in frames])
@@ -52,7 +52,7 @@ def test_a_half_precision_base_trains_in_full(
     whole, _ = load_vlm(vlm_folder)
     torch.manual_seed(1)
     head = Head("lstm", 64, hidden=16, layers=1, chunk=2, action_dim=2)
-    policy = Policy(backbone, head, action_statistics([SPEEDS], 2))
+    policy = Policy(backbone, head, action_statistics([SPEEDS]))
     with torch.no_grad():
         latents = policy.encode(torch.from_numpy(frames))
         exact = whole.encode_frames(whole.preprocess(torch.from_numpy(frames)))

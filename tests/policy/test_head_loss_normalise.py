@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.head import Head
 from mobile_vla.policy.loss import action_loss_sums, chunk_targets
-from mobile_vla.policy.normalisation import ActionStatistics, action_statistics
+from mobile_vla.policy.normalisation import ACTION_NAMES, ActionStatistics, action_statistics
 
 
 @pytest.mark.parametrize(("kind", "layers"), [("lstm", 1), ("lstm", 3), ("mlp", 1)])
@@ -70,7 +70,7 @@ def test_loss_sums_add_up_over_batches() -> None:
 
 def statistics() -> ActionStatistics:
     speeds = np.array([[1.15, -1.15, 0.0], [0.0, 0.7, 0.0], [-1.15, 0.0, 0.0]], np.float32)
-    return action_statistics([speeds, speeds[:1]], 3)
+    return action_statistics([speeds, speeds[:1]], ACTION_NAMES)
 
 
 def test_full_speed_comes_back_as_itself() -> None:
@@ -105,7 +105,7 @@ def test_statistics_refuse_what_they_cannot_come_from(
     episodes: list[np.ndarray], reason: str
 ) -> None:
     with pytest.raises(UserError, match=reason):
-        action_statistics(episodes, 2)
+        action_statistics(episodes)
 
 
 def test_missing_statistics_are_refused() -> None:
@@ -115,4 +115,4 @@ def test_missing_statistics_are_refused() -> None:
             frames=1, mean=(0.0,), std=(1.0, 1.0), min=(0.0, 0.0), max=(0.0, 0.0), scale=(1.0, 1.0),
         )  # fmt: skip
     with pytest.raises(UserError, match="3 dimensions"):
-        action_statistics([np.ones((2, 2))], 2).normalise(torch.zeros(4, 3))
+        action_statistics([np.ones((2, 2))]).normalise(torch.zeros(4, 3))

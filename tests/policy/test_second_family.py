@@ -34,7 +34,7 @@ def smolvlm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def other(smolvlm: Path) -> Policy:
     torch.manual_seed(1)
     head = Head("lstm", 32, hidden=16, layers=1, chunk=3, action_dim=2)
-    return Policy(load_vlm(smolvlm)[0], head, action_statistics([np.ones((3, 2))], 2)).eval()
+    return Policy(load_vlm(smolvlm)[0], head, action_statistics([np.ones((3, 2))])).eval()
 
 
 def test_loads_whole_by_part(smolvlm: Path) -> None:

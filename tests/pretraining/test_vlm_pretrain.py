@@ -200,7 +200,7 @@ def test_shipped_checkpoint_loads_onto_the_shipped_vlm() -> None:
     before = {name: value.clone() for name, value in vision.items()}
     start = hash_base(backbone)
     head = Head("lstm", 64, hidden=8, layers=1, chunk=2, action_dim=2)
-    policy = Policy(backbone, head, action_statistics([np.ones((2, 2))], 2))
+    policy = Policy(backbone, head, action_statistics([np.ones((2, 2))]))
     source = load_init(policy, asset_path("robovlms-tiny"))
     assert not source.missing and source.unexpected["head"].count == 32
     assert hash_base(backbone) != start

@@ -113,11 +113,14 @@ def _judged(chosen: Setting) -> Demonstrated:
 
 
 def _tell(judged: Demonstrated) -> None:
+    """The report's first five answers, then the tables they come from."""
     from mobile_vla.cli.compare import print_comparisons
     from mobile_vla.cli.plan import print_plan
-    from mobile_vla.cli.status import print_cases
+    from mobile_vla.cli.status import print_answers, print_cases
+    from mobile_vla.report.first_answers import answers, next_answer
 
-    print()
+    lines = answers(judged.cases, judged.comparisons, "en")
+    print_answers([*lines, next_answer(judged.plan, "en")])
     print_cases(judged.cases)
     print_comparisons(judged.comparisons, judged.cases)
     print()

@@ -65,6 +65,7 @@ class ImportOptions(Options):
     step: float
     instruction: str | None
     map: str | None
+    keep_spoilt: bool
     follow_external: bool
     jobs: int | None
     study: str | None
@@ -137,6 +138,10 @@ def add_import(actions: Actions, function: Function) -> None:
         "--instruction", metavar="TEXT", help="the instruction, where the recordings hold none"
     )
     action.add_argument("--map", metavar="FILE", help="names of keys, columns and units, as YAML")
+    action.add_argument(
+        "--keep-spoilt", action="store_true",
+        help="take in episodes that `mvla episodes check` calls spoilt",
+    )  # fmt: skip
     _add_follow_external(action)
     add_jobs(action, "processes (default: one per core)")
     _add_study(action, "whose file names tell the direction")

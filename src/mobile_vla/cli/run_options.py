@@ -48,7 +48,7 @@ def setting(options: StudyOptions) -> Setting:
     return Setting(study, path, name, profile_of(study, name, path), workspace)
 
 
-def print_json(value: Any) -> None:
+def print_json(value: Any, indent: int = 2) -> None:
     """Print a struct, or anything of plain values and paths, as indented JSON.
 
     A reason is its English sentence, with its code and fields beside it (`messages.as_json`).
@@ -58,7 +58,7 @@ def print_json(value: Any) -> None:
     from mobile_vla.messages.as_json import plain
 
     data = msgspec.json.encode(plain(value), enc_hook=os.fspath)
-    print(msgspec.json.format(data, indent=2).decode())
+    print(msgspec.json.format(data, indent=indent).decode())
 
 
 @contextmanager
@@ -80,7 +80,9 @@ def json_only_stdout(json: bool) -> Iterator[None]:
 
 def cores() -> int:
     """How many CPU cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    from mobile_vla.runs.process import usable_cores
+
+    return usable_cores()
 
 
 class Reports(Protocol):

@@ -17,6 +17,7 @@ class PretrainOptions(Options):
     name: str
     out: str
     seed: int
+    words: str | None
     json: bool
 
 
@@ -29,6 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     action.add_argument(
         "--seed", type=int, default=0, help="of weights and scenes (default: %(default)s)"
     )
+    action.add_argument(
+        "--words", metavar="FILE",
+        help="a text whose words kosmos2-tiny knows too, such as your instructions",
+    )  # fmt: skip
     add_json(action)
     example = "mvla vlm pretrain kosmos2-tiny --out vlms"
     runs(action, pretrain, PretrainOptions, example, needs=("train", "sim"))
@@ -36,16 +41,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def pretrain(options: PretrainOptions) -> None:
     """Make a small VLM again; refused where it does not use the image."""
+    from mobile_vla.policy.vocabulary import read_words
     from mobile_vla.pretraining import pretrain as vlm_pretrain
     from mobile_vla.pretraining.cache import card_path
 
+    words = read_words(Path(options.words)) if options.words else ()
     with json_only_stdout(options.json), progress(f"pretraining {options.name}") as report:
 
         def tell(stage: str, done: int, total: int) -> None:
             report(done, total, stage)
 
         out, seed = Path(options.out), options.seed
-        path = vlm_pretrain.pretrain(options.name, out, seed=seed, progress=tell)
+        path = vlm_pretrain.pretrain(options.name, out, seed=seed, words=words, progress=tell)
     if options.json:
         print_json({"path": path, "card": card_path(path)})
     else:

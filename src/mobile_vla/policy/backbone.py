@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from mobile_vla.messages.errors import UserError
+from mobile_vla.policy.vocabulary import nearest_words
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -81,15 +82,23 @@ class Backbone(nn.Module, ABC):
         """The prompts of the instructions; a word the tokenizer does not know is a `UserError`."""
         return self.tokenize_text([self._prompt.format(instruction=i) for i in instructions])
 
+    def _unknown_words(self, text: str) -> str:
+        """The refusal of a text, with the nearest words that the tokenizer knows."""
+        pieces = (token.removeprefix("▁") for token in self.tokenizer.get_vocab())
+        hints = nearest_words(text, {piece for piece in pieces if piece.isalpha()})
+        unknown = f": it lacks {hints}" if hints else ""
+        return (
+            f'The VLM\'s tokenizer does not know every word of "{text}"{unknown}. Use words it '
+            "knows, make a small VLM that knows yours (`mvla vlm pretrain kosmos2-tiny --words "
+            "FILE --out DIR`), or use the full Kosmos-2."
+        )
+
     def tokenize_text(self, texts: Sequence[str]) -> TextTokens:
         """Any texts as `TextTokens`, without `<s>` and `</s>`."""
         rows = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
         for text, row in zip(texts, rows, strict=True):
             if self.tokenizer.unk_token_id in row:
-                raise UserError(
-                    f'The VLM\'s tokenizer does not know every word of "{text}": use other words, '
-                    "or a VLM whose tokenizer knows them."
-                )
+                raise UserError(self._unknown_words(text))
         ids = torch.full((len(rows), max(map(len, rows))), self._pad)
         mask = torch.zeros(ids.shape, dtype=torch.bool)
         for index, row in enumerate(rows):
