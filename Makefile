@@ -6,7 +6,7 @@ PIP := $(BIN)/pip install --constraint constraints.txt
 SYSTEM := PYTHON=$(PYTHON) .ci/system-packages venv egl
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-clients test-installs lint bench readme readme-check clean
+.PHONY: help demo test test-slow fuzz test-clients test-installs lint bench readme readme-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 15
@@ -36,6 +36,10 @@ test: .test-packages $(VENV)/.dev ## install what tests need and run them (witho
 test-slow: .test-packages $(VENV)/.dev ## run the slow tests
 	$(BIN)/python -m pytest -m slow
 
+FUZZ_MUTATIONS ?= 10000
+fuzz: .test-packages $(VENV)/.dev ## read FUZZ_MUTATIONS (10,000) damaged files of every kind
+	FUZZ_MUTATIONS=$(FUZZ_MUTATIONS) FUZZ_TIMEOUT=7200 $(BIN)/python -m pytest tests/fuzz
+
 test-clients: .test-packages $(VENV)/.dev ## run the tests against other people's programs
 	VENV=$(VENV) PYTHON=$(PYTHON) tests/clients.sh
 
@@ -46,11 +50,12 @@ test-installs: $(VENV)/.dev ## build wheel and sdist, and try both installs in c
 .test-packages:
 	@$(SYSTEM) chromium fonts
 
-lint: $(VENV)/.dev ## ruff, mypy, import contracts
+lint: $(VENV)/.dev ## ruff, mypy, import contracts, the table of licences
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python docs/licences.py --check
 
 bench: $(VENV)/.dev ## measure the figures that the documents name
 	$(BIN)/python -m benchmarks

@@ -4,7 +4,11 @@ from pathlib import Path
 
 from hypothesis import settings
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "reliability")]
+sys.path[:0] = [
+    str(Path(__file__).parent),
+    str(Path(__file__).parent / "reliability"),
+    str(Path(__file__).parent / "fuzz"),
+]
 pytest_plugins = ["run_folders", "small_lab"]
 
 # A busy machine is slow: no example has a deadline. In CI every run tries the same examples.

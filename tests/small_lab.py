@@ -161,10 +161,14 @@ class Lab:
 
     def start(self, *arguments: str, workspace: Path | None = None) -> Started:
         """Run a command of the study here."""
+        where = ("--study", str(self.study), "--workspace", str(workspace or self.path))
+        return self.start_bare(*arguments, *where)
+
+    def start_bare(self, *arguments: str) -> Started:
+        """Run a command that takes no study."""
         folder = self.path / f"process-{len(self.started)}"
         folder.mkdir()
-        where = ("--study", str(self.study), "--workspace", str(workspace or self.path))
-        process = self.context.Process(target=run_main, args=([*arguments, *where], folder))
+        process = self.context.Process(target=run_main, args=(list(arguments), folder))
         process.start()
         self.started.append(Started(process, folder))
         return self.started[-1]

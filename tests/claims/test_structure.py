@@ -208,16 +208,6 @@ def test_a_column_of_a_run_in_a_table_of_epochs_has_the_quantity_of_the_caption(
     assert [(c.quantity, c.epoch, c.run) for c in reading.claims] == [("val_loss", 1, "baseline")]
 
 
-def test_the_rest_is_the_same() -> None:
-    reading = read(
-        "| Item | baseline | nav_left_20260503 |\n|---|---|---|\n"
-        "| VLM init | RoboVLMs | none |\n| Rest | same | same |\n"
-    )
-    claim = next(c for c in reading.claims if c.kind == "difference")
-    assert (claim.comparator, claim.factors) == ("same_except", ("initial_weights",))
-    assert (claim.run, claim.other_run) == ("baseline", "nav_left_20260503")
-
-
 def test_an_ordinal_is_no_count() -> None:
     assert facts_of(read("## baseline\n\ntext\n1) left only\n")) == {("direction", "left")}
 

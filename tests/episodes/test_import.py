@@ -25,6 +25,7 @@ from mobile_vla.episodes.import_dataset import LEDGER_FILE, import_episodes, rea
 from mobile_vla.episodes.manifest import read_manifest, write_manifest
 from mobile_vla.episodes.quality.run import check_folder
 from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.locks import sole_writer
 
 
 def bring(source: Path, folder: Path, choice: RecordingOptions | None = None, **options):
@@ -406,3 +407,13 @@ def test_the_command_imports_and_says_what_is_there(make_folder, tmp_path: Path,
     assert "10 episodes taken in, 1 left out" in out
     assert "empty.h5 is empty (0 bytes)" in out
     assert len(list(store_folder(workspace / "cache", 8).glob("*.npy"))) == 10
+
+
+def test_a_second_import_into_one_folder_is_refused(make_folder, tmp_path, capsys) -> None:
+    folder, out = make_folder(2, 2), tmp_path / "out"
+    command = ["episodes", "import", str(folder), str(out), "--workspace", str(tmp_path / "ws")]
+    with sole_writer(out, "importing episodes"):
+        assert main([*command, "--size", "32"]) == 2
+    assert f"{out} is being written by process" in capsys.readouterr().err
+    assert not out.exists()
+    assert main([*command, "--size", "32"]) == 0

@@ -11,7 +11,7 @@ import torch
 
 from mobile_vla.policy.checkpoints.load_vlm import load_vlm
 from mobile_vla.policy.controller import Controller
-from mobile_vla.policy.head import build_head
+from mobile_vla.policy.head import Head
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
 from mobile_vla.policy.lora import add_lora, hash_base
 from mobile_vla.policy.normalisation import action_statistics
@@ -29,7 +29,7 @@ def test_the_closed_loop_is_the_training_forward(
     backbone: Kosmos2Backbone, frames: np.ndarray,
 ) -> None:  # fmt: skip
     torch.manual_seed(1)
-    head = build_head(kind, 64, hidden=16, layers=layers, chunk=chunk, action_dim=dim)
+    head = Head(kind, 64, hidden=16, layers=layers, chunk=chunk, action_dim=dim)
     policy = Policy(backbone, head, action_statistics([SPEEDS], dim)).eval()
     controller = Controller(policy, window)
     controller.reset([LEFT])
@@ -51,7 +51,7 @@ def test_a_half_precision_base_trains_in_full(
     backbone, _ = load_vlm(vlm_folder, dtype=dtype)
     whole, _ = load_vlm(vlm_folder)
     torch.manual_seed(1)
-    head = build_head("lstm", 64, hidden=16, layers=1, chunk=2, action_dim=2)
+    head = Head("lstm", 64, hidden=16, layers=1, chunk=2, action_dim=2)
     policy = Policy(backbone, head, action_statistics([SPEEDS], 2))
     with torch.no_grad():
         latents = policy.encode(torch.from_numpy(frames))

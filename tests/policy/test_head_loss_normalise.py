@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mobile_vla.messages.errors import UserError
-from mobile_vla.policy.head import build_head
+from mobile_vla.policy.head import Head
 from mobile_vla.policy.loss import action_loss_sums, chunk_targets
 from mobile_vla.policy.normalisation import ActionStatistics, action_statistics
 
@@ -18,7 +18,7 @@ from mobile_vla.policy.normalisation import ActionStatistics, action_statistics
 @pytest.mark.parametrize("action_dim", [2, 3])
 def test_a_frame_sees_its_window_up_to_itself(kind: str, layers: int, action_dim: int) -> None:
     torch.manual_seed(0)
-    head = build_head(kind, 8, hidden=16, layers=layers, chunk=4, action_dim=action_dim)
+    head = Head(kind, 8, hidden=16, layers=layers, chunk=4, action_dim=action_dim)
     states = torch.randn(3, 6, 8)
     whole = head(states)
     assert whole.shape == (3, 6, 4, action_dim)
@@ -27,15 +27,15 @@ def test_a_frame_sees_its_window_up_to_itself(kind: str, layers: int, action_dim
 
 
 def test_recipe_head_has_the_recipes_size() -> None:
-    head = build_head("lstm", 64, hidden=128, layers=1, chunk=10, action_dim=2)
+    head = Head("lstm", 64, hidden=128, layers=1, chunk=10, action_dim=2)
     assert sum(p.numel() for p in head.parameters()) == 118_420
 
 
 def test_unknown_head_and_idle_option_are_refused() -> None:
     with pytest.raises(UserError, match="lstm"):
-        build_head("gru", 8, hidden=4, layers=1, chunk=1, action_dim=2)
+        Head("gru", 8, hidden=4, layers=1, chunk=1, action_dim=2)
     with pytest.raises(UserError, match="layers to 1"):
-        build_head("mlp", 8, hidden=4, layers=2, chunk=1, action_dim=2)
+        Head("mlp", 8, hidden=4, layers=2, chunk=1, action_dim=2)
 
 
 def test_chunk_targets_end_with_the_episode() -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.files import (
     explain_os_error,
+    folder_beside,
     hash_file,
     write_array,
     write_atomic,
@@ -106,3 +107,16 @@ def test_an_array_is_read_as_it_was_written(tmp_path: Path, array: np.ndarray) -
     write_array(tmp_path / "a.npy", array)
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), array)
     assert np.load(tmp_path / "a.npy").dtype == array.dtype
+
+
+def test_a_new_folder_never_replaces_one_that_was_filled_meanwhile(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    with (
+        pytest.raises(UserError, match="exists already and holds files"),
+        folder_beside(path, replace=False) as beside,
+    ):
+        (beside / "second").touch()
+        with folder_beside(path, replace=False) as first:
+            (first / "first").touch()
+    assert [file.name for file in path.iterdir()] == ["first"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]

@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from mobile_vla.audit.audit_document import Audit, AuditedPage, Proof
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditOptions(EvidenceOptions):
     """The pages to check, who else reads them, and what to do with them."""
 

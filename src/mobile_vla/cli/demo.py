@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mobile_vla.cli.arguments import StudyOptions, add_jobs, add_json, add_study, runs
@@ -27,7 +26,6 @@ TRAIN_SEED = 1
 EVALUATION_SEED = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOptions(StudyOptions):
     """The study to run."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from typing import Literal
 
 from mobile_vla.cli.arguments import (
@@ -20,7 +19,6 @@ from mobile_vla.cli.arguments import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulateOptions(Options):
     """The data set to record."""
 
@@ -34,7 +32,6 @@ class SimulateOptions(Options):
     json: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ShowOptions(Options):
     """The episode to draw."""
 
@@ -43,7 +40,6 @@ class ShowOptions(Options):
     json: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions(Options):
     """The recordings to check."""
 
@@ -56,7 +52,6 @@ class CheckOptions(Options):
     json: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions(Options):
     """The recordings to import, and how to read them."""
 
@@ -77,7 +72,6 @@ class ImportOptions(Options):
     json: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetDiffOptions(Options):
     """The two data sets to compare."""
 
@@ -86,7 +80,6 @@ class DatasetDiffOptions(Options):
     json: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions(Options):
     """The data set to export."""
 

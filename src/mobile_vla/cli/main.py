@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
 from mobile_vla import __version__
 from mobile_vla.cli.arguments import add_action
+from mobile_vla.cli.terminal import clean_output, close_output
 from mobile_vla.messages.errors import UserError
 
 COMMANDS = {
     "demo": "run the whole example study on this machine, from simulated episodes to the report",
     "train": "train a case, or every case that is still to do",
     "evaluate": "measure a trained case: errors, baselines, other instructions, simulated drives",
+    "serve": "answer robots with a trained policy (openpi, vla-eval, REST)",
+    "drive": "drive a robot, or the simulator, with a served policy",
     "status": "show which training runs exist, and in what state each is",
     "scan": "read training runs that other programs made",
     "compare": "say whether two cases may be compared, and what the comparison shows",
@@ -31,25 +33,33 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; exit 2 for a usage error, 1 for a negative finding."""
+    """Run one command; exit 2 for a usage error or output that fails, 1 for a negative finding."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    with clean_output():
+        try:
+            try:
+                return _run(words)
+            finally:
+                close_output()
+        except UserError as error:
+            for fault in error.faults:
+                print(f"mvla: {fault}", file=sys.stderr)
+            return error.exit_code
+        except KeyboardInterrupt:
+            print("mvla: interrupted.", file=sys.stderr)
+            return 130
+
+
+def _run(words: list[str]) -> int:
     command = next((word for word in words if not word.startswith("-")), "")
     namespace = parser(command).parse_args(words)
-    try:
-        from mobile_vla.cli.extras import installed
+    from mobile_vla.cli.extras import installed
 
-        with installed(namespace.needs):
+    with installed(namespace.needs):
+        try:
             return namespace.function(namespace.options.of(namespace)) or 0
-    except UserError as error:
-        for fault in error.faults:
-            print(f"mvla: {fault}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("mvla: interrupted.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        except BrokenPipeError:  # the reader of the output has gone
+            return 0
 
 
 def parser(only: str | None = None) -> argparse.ArgumentParser:

@@ -7,9 +7,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from mobile_vla.cli.terminal import bare, printable
 
 if TYPE_CHECKING:
     from mobile_vla.cli.arguments import StudyOptions
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 LINE_EVERY_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """The study, profile and workspace that a command line names."""
 
     study: Study
@@ -97,6 +97,7 @@ def progress(title: str) -> Iterator[Reports]:
         yield _lines(title)
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -106,11 +107,11 @@ def progress(title: str) -> Iterator[Reports]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Progress(*columns, console=Console(file=bare(sys.stderr)), transient=True) as bars:
         task = bars.add_task(title, total=None, note="")
 
         def report(done: int, total: int, note: str = "") -> None:
-            bars.update(task, completed=done, total=total, note=note)
+            bars.update(task, completed=done, total=total, note=escape(printable(note)))
 
         yield report
 

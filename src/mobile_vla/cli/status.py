@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mobile_vla.cli.arguments import EvidenceOptions, add_evidence, add_json, runs
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from mobile_vla.runs.workspace import Workspace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusOptions(EvidenceOptions):
     """The workspaces or the case to show, and how."""
 

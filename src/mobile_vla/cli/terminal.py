@@ -6,9 +6,11 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, TextIO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO, cast
+
+from mobile_vla.messages.errors import UserError, reason_of
 
 COLOUR = r"\x1b\[[0-9;]*m"
 SEQUENCE = re.compile(
@@ -16,14 +18,15 @@ SEQUENCE = re.compile(
     r"|\x1b[PX^_][^\x1b\x9c]*(?:\x1b\\|\x9c)?"  # device control strings
     r"|\x1b\[[0-?]*[ -/]*[@-~]?|\x9b[0-?]*[ -/]*[@-~]?"  # control sequences: cursor, screen, colour
     r"|\x1b[ -/]*[0-~]?"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # control, direction
+    # control characters, marks of direction
+    r"|\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
 
 
 def printable(text: str) -> str:
     r"""The text without escape sequences, control characters and marks that turn its direction.
 
-    Newlines and tabs stay; a lone surrogate becomes a question mark.
+    Line ends and tabs stay; a lone surrogate becomes a question mark.
 
     >>> printable("\x1b]0;title\x07red \x1b[31mlight\x1b[0m\r")
     'red light'
@@ -49,18 +52,36 @@ class CleanStream(io.TextIOBase):
         return self._stream.buffer
 
     def write(self, text: str) -> int:
-        """Write cleaned text; what the encoding lacks is written as an escape."""
+        """Write cleaned text; what the encoding lacks is written as an escape.
+
+        Raises: UserError where the stream behind is full; BrokenPipeError where its reader is gone.
+        """
         if self._colours:
             parts = re.split(f"({COLOUR})", text)
             clean = "".join(p if re.fullmatch(COLOUR, p) else printable(p) for p in parts)
         else:
             clean = printable(text)
-        self._stream.write(clean.encode(self.encoding, "backslashreplace").decode(self.encoding))
+        fitting = clean.encode(self.encoding, "backslashreplace").decode(self.encoding)
+        self._guard(lambda: self._stream.write(fitting))
         return len(text)
 
     def flush(self) -> None:
         """Flush the stream behind."""
-        self._stream.flush()
+        self._guard(self._stream.flush)
+
+    def _guard(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _point_at_null()
+            raise UserError(f"The output could not be written: {reason_of(error)}.") from error
+
+    @property
+    def behind(self) -> TextIO:
+        """The stream that this one writes to."""
+        return self._stream
 
     def isatty(self) -> bool:
         """Whether the stream behind is a terminal."""
@@ -71,34 +92,63 @@ class CleanStream(io.TextIOBase):
         return self._stream.fileno()
 
 
+class ErrorStream(CleanStream):
+    """The same for messages: where they cannot be written, the command goes on without them."""
+
+    def _guard(self, act: Callable[[], object]) -> None:
+        with suppress(OSError):
+            act()
+
+
+def bare(stream: TextIO) -> TextIO:
+    """The stream without cleaning, for progress bars, which move the cursor."""
+    return stream.behind if isinstance(stream, CleanStream) else stream
+
+
 @contextmanager
 def clean_output() -> Iterator[None]:
-    """Have everything that is printed in the block pass through `CleanStream`."""
+    """Have everything that is printed in the block pass through `CleanStream`.
+
+    A closed standard stream becomes the null device, so no file takes its descriptor.
+    """
+    for number in (0, 1, 2):
+        _occupy(number)
     out, err = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = CleanStream(out), CleanStream(err)
+    sys.stdout = cast(TextIO, CleanStream(out or _null_stream()))
+    sys.stderr = cast(TextIO, ErrorStream(err or _null_stream()))
     try:
         yield
     finally:
         sys.stdout, sys.stderr = out, err
 
 
-def close_output() -> str | None:
-    """Flush standard output; a sentence where it could not be written, None where all is well.
+def close_output() -> None:
+    """Flush standard output. A reader that has gone away (`| head`) is no fault.
 
-    A reader that has gone away (`| head`) is no fault.
+    Raises: UserError where the output could not be written.
     """
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         _point_at_null()
-    except OSError as error:
-        _point_at_null()
-        return f"The output could not be written: {error.strerror or error}."
-    return None
+
+
+def _occupy(number: int) -> None:
+    try:
+        os.fstat(number)
+    except OSError:
+        null = os.open(os.devnull, os.O_RDWR)
+        if null != number:
+            os.dup2(null, number)
+            os.close(null)
+
+
+def _null_stream() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")
 
 
 def _point_at_null() -> None:
     """Let the interpreter's own flush at its end succeed."""
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    os.dup2(null, 1)
     os.close(null)

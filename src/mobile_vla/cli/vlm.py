@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_vla.cli.arguments import Options, add_action, add_actions, add_json, runs
@@ -12,7 +11,6 @@ from mobile_vla.cli.run_options import json_only_stdout, print_json, progress
 NAMES = ("kosmos2-tiny", "robovlms-tiny")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PretrainOptions(Options):
     """The small VLM to make."""
 

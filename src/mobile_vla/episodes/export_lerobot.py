@@ -64,15 +64,16 @@ def export_lerobot(
     """Write `dataset` to a new `folder`: pictures as h264 video, or without loss as PNG.
 
     Raises:
-        UserError: the folder exists, the data set holds nothing or pictures of different sizes,
-            or (video) sizes that are not even; the disk is full.
+        UserError: the folder exists, or another process makes it meanwhile; the data set holds
+            nothing or pictures of different sizes, or (video) sizes that are not even; the disk is
+            full.
     """
     if folder.exists():
         raise UserError(f"{folder} exists already: export into a new folder.")
     if not dataset.manifest.episodes:
         raise UserError(f"{dataset.folder} holds no episode to export.")
     need("pyarrow", "lerobot")
-    with folder_beside(folder) as beside:
+    with folder_beside(folder, replace=False) as beside:
         _Export(dataset, beside, video).write(progress)
 
 

@@ -18,11 +18,13 @@ import numpy as np
 from mobile_vla.episodes.episode import Episode
 from mobile_vla.episodes.formats.hdf5 import read_episode
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode
-from mobile_vla.messages.errors import UserError
+from mobile_vla.messages.errors import UserError, reason_of
 from mobile_vla.runs.files import write_array, write_atomic
+from mobile_vla.runs.outside_files import decode_json, read_regular
 
 TRANSFORM = "pil-bicubic-1"
 """Part of the address: change it when the resize changes."""
+MOST_BYTES = 64 << 20
 OPEN_MAPS = 256
 """Mapped files open at once; each takes a file descriptor."""
 
@@ -52,9 +54,7 @@ class FrameStore:
         self._actions: dict[str, np.ndarray] = {}
         self._instructions: dict[str, str] = {}
         for digest in self._hashes.values():
-            episode = msgspec.json.decode(
-                (folder / f"{digest}.json").read_bytes(), type=StoredEpisode
-            )
+            episode = _read_stored(folder / f"{digest}.json")
             self._actions[digest] = np.array(episode.actions, np.float32)
             self._instructions[digest] = episode.instruction
         widths = {actions.shape[1] for actions in self._actions.values()}
@@ -143,10 +143,26 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(picture)
 
 
+def _read_stored(file: Path) -> StoredEpisode:
+    try:
+        return decode_json(read_regular(file, MOST_BYTES), StoredEpisode)
+    except (OSError, ValueError) as error:
+        raise _damaged(file, error) from error
+
+
 @lru_cache(OPEN_MAPS)
 def _mapped(path: Path) -> np.ndarray:
-    frames: np.ndarray = np.load(path, mmap_mode="r")
+    try:
+        frames: np.ndarray = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise _damaged(path, error) from error
     return frames
+
+
+def _damaged(file: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{file} is damaged ({reason_of(error)}): remove it, and its episode is decoded again."
+    )
 
 
 def _read_pinned(path: Path, row: ManifestEpisode) -> Episode:

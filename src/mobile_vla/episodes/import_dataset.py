@@ -30,6 +30,8 @@ from mobile_vla.episodes.scan_folder import Progress, parallel_map
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.reason import reason
 from mobile_vla.runs.files import explain_os_error
+from mobile_vla.runs.locks import sole_writer
+from mobile_vla.runs.outside_files import decode_json
 
 LEDGER_FILE = "import.jsonl"
 LEFT_OVER_SECONDS = 3600
@@ -103,18 +105,33 @@ def import_episodes(
     An unusable episode is a finding; the others are imported.
 
     Raises:
-        UserError: no usable episode, or the disk is full; finished episodes stay.
+        UserError: no usable episode, or the disk is full, and finished episodes stay; another
+            process imports into `folder`.
     """
     if sources.folder != folder and sources.folder.resolve() in folder.resolve().parents:
         raise UserError(
             f"{folder} stands within {sources.folder}, which is to be imported: "
             "give a folder elsewhere."
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise explain_os_error(error, folder) from error
     target = ImportTarget(folder, store_folder(cache_dir, size), size, naming)
+    with sole_writer(folder, "importing episodes"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise explain_os_error(error, folder) from error
+        return _import(sources, target, progress, seed=seed, split=split, jobs=jobs)
+
+
+def _import(
+    sources: Sources,
+    target: ImportTarget,
+    progress: Progress | None,
+    *,
+    seed: int,
+    split: bool,
+    jobs: int,
+) -> ImportResult:
+    folder = target.folder
     ledger = read_ledger(folder)
     _refuse_strangers(sources, folder, ledger)
     _sweep(folder, target.store)
@@ -144,8 +161,8 @@ def read_ledger(folder: Path) -> dict[str, LedgerEntry]:
     file = folder / LEDGER_FILE
     for line in file.read_bytes().splitlines() if file.exists() else ():
         try:
-            row = msgspec.json.decode(line, type=LedgerEntry)
-        except msgspec.MsgspecError:
+            row = decode_json(line, LedgerEntry)
+        except ValueError:
             continue
         ledger[row.name] = row
     return ledger

@@ -15,9 +15,11 @@ from mobile_vla.episodes.direction_type import Direction
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.contained_path import PathOutsideError, contained_path
 from mobile_vla.runs.files import write_json
+from mobile_vla.runs.outside_files import decode_json, read_regular
 
 MANIFEST_FILE = "manifest.json"
 VERSION = 1
+MOST_BYTES = 256 << 20
 Split = Literal["train", "val", "eval"]
 
 
@@ -80,7 +82,7 @@ def read_manifest(path: Path) -> Manifest:
     """
     file = path / MANIFEST_FILE if path.is_dir() else path
     try:
-        return parse_manifest(file, file.read_bytes())
+        return parse_manifest(file, read_regular(file, MOST_BYTES))
     except OSError as error:
         raise UserError(
             f"There is no manifest at {file} ({error.strerror}): make one with "
@@ -95,8 +97,8 @@ def parse_manifest(file: Path, data: bytes) -> Manifest:
         UserError: not a manifest, of another version, edited, or with files outside its folder.
     """
     try:
-        manifest = msgspec.json.decode(data, type=Manifest)
-    except msgspec.MsgspecError as error:
+        manifest = decode_json(data, Manifest)
+    except ValueError as error:
         raise UserError(
             f"{file} is not a manifest: {error}. Make it again from its episodes."
         ) from error

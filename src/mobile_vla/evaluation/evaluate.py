@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mobile_vla.runs.folder import RunFolder
+from mobile_vla.runs.locks import sole_writer
 from mobile_vla.runs.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ def evaluate_run(
     checkpoint: str = "best",
     jobs: int = 1,
 ) -> tuple[Offline, Rollouts]:
-    """Offline metrics and rollouts of a run's checkpoint, `jobs` processes driving."""
+    """Offline metrics and rollouts of a run's checkpoint, `jobs` processes driving.
+
+    Raises: UserError where another process evaluates this run.
+    """
     from mobile_vla.simulator.render import choose_backend
 
     choose_backend()
@@ -30,6 +34,7 @@ def evaluate_run(
     from mobile_vla.training.malloc import keep_freed_memory
 
     keep_freed_memory()
-    trained = load_run(run, checkpoint)
-    offline = evaluate_offline(trained, workspace)
-    return offline, evaluate_rollouts(trained, workspace, scenes, report, jobs)
+    with sole_writer(run.evaluation, "evaluating"):
+        trained = load_run(run, checkpoint)
+        offline = evaluate_offline(trained, workspace)
+        return offline, evaluate_rollouts(trained, workspace, scenes, report, jobs)

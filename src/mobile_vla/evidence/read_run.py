@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 import stat
@@ -107,7 +106,7 @@ class _Reader:
         except UserError as error:
             message = str(error).replace(path, name)
             self.problems.append(reason("run.file_refused", message=message))
-        except (OSError, ValueError, csv.Error, msgspec.MsgspecError, RecursionError) as error:
+        except Exception as error:  # a damaged file can make its reader raise anything
             self.problems.append(reason("run.file_unreadable", file=name, cause=reason_of(error)))
         return None
 

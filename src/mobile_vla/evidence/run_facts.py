@@ -14,7 +14,7 @@ from mobile_vla.evidence.fact_table import Fact, FactTable, digit_worth, fact
 from mobile_vla.evidence.model import CheckpointView, Evidence, Foreign, RunView
 from mobile_vla.evidence.result_facts import offline_facts, rollout_facts
 from mobile_vla.evidence.setup_facts import setup_facts
-from mobile_vla.runs.metrics_csv import read_metrics
+from mobile_vla.runs.metrics_csv import as_count, read_metrics
 
 CAUSES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("path", re.compile(r"FileNotFound|No such file|does not exist")),
@@ -70,8 +70,7 @@ def _own_losses(run: RunView, base: Path) -> Iterator[Fact]:
         for line, value in curves.get(name, []):
             if not math.isfinite(value):
                 continue  # no result: a loss that diverged, or a placeholder
-            epoch = epochs.get(line)
-            by_epoch[None if epoch is None else int(epoch)] = line, value
+            by_epoch[as_count(epochs.get(line))] = line, value
         for number, (line, value) in by_epoch.items():
             at = Evidence(file=f"{run.path}/metrics.csv", where=f"line {line}", blake3=digest)
             yield fact(name, value, at, epoch=number, step=digit_worth(value))

@@ -12,6 +12,8 @@ from mobile_vla.evidence.read_run import Facts, read_run
 from mobile_vla.evidence.run_factors import read_factors, split_counts
 from mobile_vla.evidence.run_state import judge, process_table
 from mobile_vla.evidence.timeline import Timeline, timeline
+from mobile_vla.evidence.verify_checkpoint import relative
+from mobile_vla.messages.errors import reason_of
 from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.results import Offline, Rollouts
@@ -28,6 +30,15 @@ def view_run(
     `results`: with its evaluation. `with_factors`: with its factors and the hashes of the files
     that they rest on.
     """
+    try:
+        return _view(folder, base, now, results=results, with_factors=with_factors)
+    except Exception as error:  # values that each reader accepts may still not fit together
+        return _unreadable_run(folder, base, error)
+
+
+def _view(
+    folder: RunFolder, base: Path, now: datetime, *, results: bool, with_factors: bool
+) -> RunView:
     facts = read_run(folder, base, results=results, hashed=with_factors)
     line = timeline(facts.events)
     state = judge(facts, line, process_table(line), now)
@@ -66,6 +77,36 @@ def view_run(
         validation_hashes=[e.hash for e in episodes if e.split == "val"],
         factors=read_factors(facts, line) if with_factors else {},
         checkpoints=facts.checkpoints,
+    )
+
+
+def _unreadable_run(folder: RunFolder, base: Path, error: Exception) -> RunView:
+    """The view of a run that cannot be judged."""
+    return RunView(
+        path=relative(folder.path, base),
+        case=_case_of(folder.path, base),
+        resolved=None,
+        state="unknown",
+        why=reason("run.not_judged", cause=reason_of(error)),
+        evidence=[],
+        started=None,
+        last_sign=None,
+        steps=None,
+        total_steps=None,
+        seconds_per_step=None,
+        epochs=None,
+        train=None,
+        validation=None,
+        manifest_hash=None,
+        train_hashes=[],
+        trained_parts={},
+        best_val_loss=None,
+        final_val_loss=None,
+        best=None,
+        latest=None,
+        offline=None,
+        rollouts=None,
+        conflicts=[],
     )
 
 

@@ -7,7 +7,7 @@ import math
 import os
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, BinaryIO
 
 import msgspec
 from blake3 import blake3
@@ -16,8 +16,8 @@ from mobile_vla.evidence.model import CheckpointView, Evidence
 from mobile_vla.messages.errors import reason_of
 from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.runs.events import Checkpoint
-from mobile_vla.runs.files import hash_file
 from mobile_vla.runs.folder import RunFolder
+from mobile_vla.runs.outside_files import open_regular
 
 WEIGHTS = "policy.safetensors"
 WIDTHS = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2,
@@ -30,6 +30,16 @@ and infinity."""
 HEADER_LIMIT = 100_000_000
 MEMORY_LIMIT = 256 * 1024 * 1024
 """A file up to this size is read once, into memory; a larger one tensor by tensor."""
+BLOCK = 1 << 20
+Length = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
+
+
+class TensorEntry(msgspec.Struct, frozen=True):
+    """A tensor as the header of a safetensors file lists it; offsets in bytes after the header."""
+
+    dtype: str
+    shape: Annotated[tuple[Length, ...], msgspec.Meta(max_length=64)]
+    data_offsets: tuple[Length, Length]
 
 
 class Inspected(msgspec.Struct, frozen=True):
@@ -41,11 +51,17 @@ class Inspected(msgspec.Struct, frozen=True):
     problem: Reason | None
 
 
-def inspect(path: Path) -> Inspected:
-    """Read a safetensors file whole. A file that did not change is not read twice."""
+def inspect(path: Path, most_bytes: int | None = None) -> Inspected:
+    """Read a safetensors file completely; one that did not change is not read twice.
+
+    Its header is checked before anything else is read. `most_bytes`: the size above which the file
+    cannot be the checkpoint and is not read; its hash is then empty.
+    """
     try:
-        stat = path.stat()
-        return _inspect(str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        status = path.stat()
+        if most_bytes is not None and status.st_size > most_bytes:
+            return Inspected(status.st_size, "", 0, None)
+        return _inspect(str(path), status.st_ino, status.st_size, status.st_mtime_ns)
     except OSError as error:
         cause = error.strerror or ""
         problem = reason("run.weights_unreadable", file=path.name, cause=cause)
@@ -54,47 +70,63 @@ def inspect(path: Path) -> Inspected:
 
 @lru_cache(maxsize=65536)
 def _inspect(path: str, _inode: int, size: int, _changed: int) -> Inspected:
-    with open(path, "rb") as opened:
-        file: BinaryIO = opened
-        if size <= MEMORY_LIMIT:
-            data = opened.read()
-            size, digest, file = len(data), blake3(data).hexdigest(), io.BytesIO(data)
-        else:
-            digest = hash_file(Path(path))
+    with open_regular(path) as opened:
         try:
-            tensors, problem = _check_tensors(file, size)
-        except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
-            tensors, problem = 0, reason("run.weights_header", cause=reason_of(error))
-    return Inspected(size, digest, tensors, problem)
+            entries, base, problem = _read_header(opened, size)
+        except Exception as error:  # a header can hold anything
+            return Inspected(size, "", 0, reason("run.weights_header", cause=reason_of(error)))
+        if problem:
+            return Inspected(size, "", len(entries), problem)
+        file: BinaryIO = opened
+        opened.seek(0)
+        if size <= MEMORY_LIMIT:
+            file = io.BytesIO(opened.read())
+        digest = _hash(file)
+        problems = (_check_values(file, base, name, entry) for name, entry in entries.items())
+        problem = next(filter(None, problems), None)
+    return Inspected(size, digest, len(entries), problem)
 
 
-def _check_tensors(file: BinaryIO, size: int) -> tuple[int, Reason | None]:
-    """How many tensors a safetensors file holds, and what is wrong with it."""
+def _hash(file: BinaryIO) -> str:
+    hasher = blake3()
+    while block := file.read(BLOCK):
+        hasher.update(block)
+    return hasher.hexdigest()
+
+
+def _read_header(file: BinaryIO, size: int) -> tuple[dict[str, TensorEntry], int, Reason | None]:
+    """The tensors of a safetensors file, where their bytes begin, and what is wrong with it."""
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(size - 8, HEADER_LIMIT):
-        return 0, reason("run.weights_truncated")
-    header: dict[str, dict[str, Any]] = msgspec.json.decode(file.read(length))
+        return {}, 0, reason("run.weights_truncated")
+    header = msgspec.json.decode(file.read(length), type=dict[str, msgspec.Raw])
     header.pop("__metadata__", None)
-    end = 8 + length + max((t["data_offsets"][1] for t in header.values()), default=0)
-    if end != size:
-        return len(header), reason("run.weights_size", size=size, expected=end)
-    for name, tensor in header.items():
-        problem = _check_tensor(file, 8 + length, name, tensor)
-        if problem:
-            return len(header), problem
-    return len(header), None if header else reason("run.weights_empty")
+    entries = {name: msgspec.json.decode(raw, type=TensorEntry) for name, raw in header.items()}
+    return entries, 8 + length, _check_spans(entries, 8 + length, size)
 
 
-def _check_tensor(file: BinaryIO, base: int, name: str, tensor: dict[str, Any]) -> Reason | None:
-    start, end = tensor["data_offsets"]
-    kind = tensor["dtype"]
-    if end - start != math.prod(tensor["shape"]) * WIDTHS[kind]:
-        return reason("run.tensor_shape", tensor=name)
+def _check_spans(entries: dict[str, TensorEntry], base: int, size: int) -> Reason | None:
+    """The tensors must fill the file from `base` to its end, one after another."""
+    if not entries:
+        return reason("run.weights_empty")
+    end = 0
+    for name, entry in sorted(entries.items(), key=lambda item: item[1].data_offsets):
+        start, stop = entry.data_offsets
+        if start != end or stop - start != math.prod(entry.shape) * WIDTHS[entry.dtype]:
+            return reason("run.tensor_shape", tensor=name)
+        end = stop
+    return (
+        None if base + end == size else reason("run.weights_size", size=size, expected=base + end)
+    )
+
+
+def _check_values(file: BinaryIO, base: int, name: str, entry: TensorEntry) -> Reason | None:
+    start, end = entry.data_offsets
     file.seek(base + start)
     data = file.read(end - start)
     if len(data) != end - start:
         return reason("run.tensor_cut", tensor=name)
-    return None if finite(data, kind) else reason("run.tensor_not_finite", tensor=name)
+    return None if finite(data, entry.dtype) else reason("run.tensor_not_finite", tensor=name)
 
 
 def finite(data: bytes, kind: str) -> bool:
@@ -154,7 +186,7 @@ def _view(
     folder: RunFolder, entry: str, named: tuple[int, Checkpoint] | None, name: str
 ) -> CheckpointView:
     line, event = named or (0, None)
-    weights = inspect(folder.checkpoints / entry / WEIGHTS)
+    weights = inspect(folder.checkpoints / entry / WEIGHTS, event.bytes if event else None)
     problem, path = weights.problem, f"{name}/checkpoints/{entry}"
     if problem is None and event is None:
         problem = reason("run.checkpoint_without_event", file=f"{name}/events.jsonl")

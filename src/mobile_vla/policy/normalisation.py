@@ -11,7 +11,6 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.record import Record
 
 ACTION_NAMES = ("linear_x", "linear_y", "angular_z")
-ACTION_UNITS = ("m/s", "m/s", "rad/s")
 
 
 class ActionStatistics(Record, frozen=True, kw_only=True):

@@ -25,8 +25,6 @@ PATCH_SIZE = 8
 LATENTS = 4
 MAX_TOKENS = 128
 POSITION_STD = 0.06
-IMAGE_MEAN = (0.48145466, 0.4578275, 0.40821073)
-IMAGE_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def save_vlm(
@@ -46,10 +44,7 @@ def small_processor() -> Kosmos2Processor:
     from transformers import CLIPImageProcessorPil, Kosmos2Processor, XLMRobertaTokenizer
 
     image_processor = CLIPImageProcessorPil(
-        size={"shortest_edge": IMAGE_SIZE},
-        crop_size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
-        image_mean=list(IMAGE_MEAN),
-        image_std=list(IMAGE_STD),
+        size={"shortest_edge": IMAGE_SIZE}, crop_size={"height": IMAGE_SIZE, "width": IMAGE_SIZE}
     )
     tokenizer = XLMRobertaTokenizer(vocab=pieces(), mask_token=None)
     return Kosmos2Processor(

@@ -8,12 +8,15 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from mobile_vla.runs.files import explain_os_error, open_own
 from mobile_vla.runs.process import Process
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
 class Event(
@@ -21,7 +24,7 @@ class Event(
 ):
     """`time`: UTC, ISO 8601."""
 
-    time: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
+    time: Moment = msgspec.field(default_factory=lambda: datetime.now(UTC))
 
 
 class Start(Event, frozen=True, kw_only=True, tag="start"):
@@ -29,8 +32,8 @@ class Start(Event, frozen=True, kw_only=True, tag="start"):
 
     process: Process
     argv: list[str]
-    total_steps: int | None = None
-    resumed_at_step: int | None = None
+    total_steps: Count | None = None
+    resumed_at_step: Count | None = None
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,21 +49,21 @@ class Preflight(Event, frozen=True, kw_only=True, tag="preflight"):
     """Everything checked before the first optimiser step."""
 
     checks: list[Check]
-    total_steps: int | None = None
+    total_steps: Count | None = None
 
 
 class Heartbeat(Event, frozen=True, kw_only=True, tag="heartbeat"):
     """The process was alive and had finished `step` optimiser steps."""
 
-    step: int
-    epoch: int
+    step: Count
+    epoch: Count
 
 
 class Epoch(Event, frozen=True, kw_only=True, tag="epoch"):
     """An epoch (from 0) ended after optimiser step `step`."""
 
-    epoch: int
-    step: int
+    epoch: Count
+    step: Count
     train_loss: float
     val_loss: float | None
     val_mae: float | None = None
@@ -76,9 +79,9 @@ class Checkpoint(Event, frozen=True, kw_only=True, tag="checkpoint"):
     """
 
     path: str
-    step: int
-    epoch: int
-    bytes: int
+    step: Count
+    epoch: Count
+    bytes: Count
     blake3: str
     val_loss: float | None
     val_mae: float | None = None
@@ -90,7 +93,7 @@ class Checkpoint(Event, frozen=True, kw_only=True, tag="checkpoint"):
 class CheckpointFailed(Event, frozen=True, kw_only=True, tag="checkpoint_failed"):
     """A checkpoint could not be written; the older ones stand."""
 
-    step: int
+    step: Count
     reason: str
 
 
@@ -98,7 +101,7 @@ class Exit(Event, frozen=True, kw_only=True, tag="exit"):
     """The process left the run in an orderly way and says how. `pid`: which; the log adds it."""
 
     outcome: Literal["finished", "refused", "exception", "interrupted", "nan"]
-    step: int
+    step: Count
     reason: str
     exception: str | None = None
     pid: int | None = None
@@ -172,7 +175,7 @@ class Line(msgspec.Struct, frozen=True):
 
 def decode_events(data: bytes) -> list[Line]:
     """Every line that is not blank. A half-written or foreign one is a problem, not an error."""
-    with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
+    with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError, OverflowError):
         events = _decoder.decode_lines(data)
         if len(events) == data.count(b"\n") == data.count(b"\n{") + data.startswith(b"{"):
             return [Line(number, event) for number, event in enumerate(events, 1)]
@@ -213,7 +216,7 @@ def _long_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def _line(number: int, raw: bytes) -> Line:
     try:
         return Line(number, _decoder.decode(raw))
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:
         return Line(number, None, str(error))
 
 

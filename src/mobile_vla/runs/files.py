@@ -95,8 +95,11 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 
 @contextlib.contextmanager
-def folder_beside(path: Path) -> Iterator[Path]:
+def folder_beside(path: Path, *, replace: bool = True) -> Iterator[Path]:
     """Yield a new folder that takes `path`'s place when the block ends well, else is removed.
+
+    Without `replace` a folder that another process has filled at `path` meanwhile stays, and the
+    new one is refused.
 
     At every moment one complete folder, the old or the new, can be had: at `path`, or by
     `recover(path)` after a kill.
@@ -111,7 +114,11 @@ def folder_beside(path: Path) -> Iterator[Path]:
             for name in files:
                 _sync_file(Path(folder, name))
             sync_folder(Path(folder))
-        _take_place(beside, path)
+        if replace:
+            _take_place(beside, path)
+        else:
+            beside.rename(path)  # which never replaces a folder that holds anything
+            sync_folder(path.parent)
     except OSError as error:
         raise explain_os_error(error, path) from error
     finally:
@@ -233,6 +240,14 @@ def hash_file(path: Path) -> str:
     return hasher.hexdigest()
 
 
+ADVICE = {
+    errno.ELOOP: "{path} is a link, and links are not followed when writing: "
+    "remove it and run the same command again.",
+    errno.ENOTEMPTY: "A folder of that name exists already and holds files ({path}): "
+    "choose a new folder.",
+}
+
+
 def explain_os_error(error: OSError, path: Path) -> UserError:
     """Turn an operating system's error at `path` into a sentence that says what to do."""
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
@@ -244,11 +259,8 @@ def explain_os_error(error: OSError, path: Path) -> UserError:
             f"The disk is full, so {path} was not written (what stood there is kept): "
             "free some space and run the same command again."
         )
-    if error.errno == errno.ELOOP:
-        return UserError(
-            f"{error.filename or path} is a link, and links are not followed when writing: "
-            "remove it and run the same command again."
-        )
+    if error.errno in ADVICE:
+        return UserError(ADVICE[error.errno].format(path=error.filename or path))
     if isinstance(error, NotADirectoryError | FileExistsError):
         return UserError(f"{path} cannot be made below a file: choose a folder instead.")
     if isinstance(error, FileNotFoundError):

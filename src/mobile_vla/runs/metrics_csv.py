@@ -110,6 +110,15 @@ def read_column(data: bytes, name: str) -> list[tuple[int, float]]:
     return found
 
 
+def as_count(value: float | None) -> int | None:
+    """An epoch or a step that a table gives as a number; None where it can be none.
+
+    >>> as_count(3.0), as_count(-1.0), as_count(float("inf"))
+    (3, None, None)
+    """
+    return int(value) if value is not None and 0 <= value < math.inf else None
+
+
 def _text(value: float | None) -> str:
     if value is None:
         return ""
@@ -124,7 +133,7 @@ def _number(cell: object) -> float | None:
 
 
 def _step_of(line: str, columns: int) -> float:
-    """The step of a row; a row cut short counts as past every step."""
+    """The step of a row; a row cut short, or of no step, counts as past every step."""
     cells = line.split(",")
     step = _number(cells[1]) if len(cells) == columns else None
-    return math.inf if step is None else step
+    return step if step is not None and step >= 0 else math.inf

@@ -6,10 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import msgspec
-
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.record import Record
+from mobile_vla.runs.outside_files import decode_json, read_regular
 
 
 class Metric(Record, frozen=True, kw_only=True):
@@ -151,14 +150,15 @@ class Rollouts(Record, frozen=True, kw_only=True):
     pictures: list[str] = []
 
 
+MOST_BYTES = 256 << 20
 Result = TypeVar("Result", Offline, Rollouts)
 
 
 def read_result(path: Path, kind: type[Result]) -> Result:
     """Read `offline.json` or `rollouts.json`; `UserError` where it is missing or broken."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return decode_json(read_regular(path, MOST_BYTES), kind)
     except FileNotFoundError as error:
         raise UserError(f"There is no {path}: run `mvla evaluate` on its case.") from error
-    except msgspec.DecodeError as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error}): evaluate the case again.") from error

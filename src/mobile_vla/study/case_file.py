@@ -9,8 +9,11 @@ import msgspec
 
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.files import write_atomic
+from mobile_vla.runs.outside_files import read_regular
 from mobile_vla.study.models import ResolvedCase
 from mobile_vla.study.plain_yaml import load_plain
+
+MOST_BYTES = 4 << 20
 
 
 def write_case(path: Path, case: ResolvedCase) -> None:
@@ -32,7 +35,7 @@ def read_case(path: Path) -> ResolvedCase:
         UserError: the file cannot be read or is no resolved case.
     """
     try:
-        return parse_case(path.read_bytes())
+        return parse_case(read_regular(path, MOST_BYTES))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
@@ -46,4 +49,7 @@ def parse_case(data: bytes) -> ResolvedCase:
     Raises:
         ValueError: the bytes are no YAML or no resolved case.
     """
-    return msgspec.convert(load_plain(data), ResolvedCase)
+    try:
+        return msgspec.convert(load_plain(data), ResolvedCase)
+    except (OverflowError, RecursionError) as error:
+        raise ValueError(str(error)) from error

@@ -9,14 +9,15 @@ import msgspec
 from mobile_vla.messages.record import Record
 
 Direction = Literal["left", "right", "straight"]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+Positive = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
+Natural = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 Seed = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 NUISANCE = ("host", "wall_time", "note")
 """Differences between runs that are no factors, unless a study declares others."""
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*\Z")]
 
 
 class Text(Record, frozen=True, kw_only=True):
@@ -60,7 +61,7 @@ class Recipe(Record, frozen=True, kw_only=True):
     head: Head = Head()
     learning_rate: Annotated[float, msgspec.Meta(gt=0)] = 1e-4
     weight_decay: NotNegative = 0.01
-    warmup_steps: Annotated[int, msgspec.Meta(ge=0)] = 0
+    warmup_steps: Natural = 0
     clip_norm: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     epochs: Positive = 10
     batch: Positive = 1
@@ -87,15 +88,15 @@ class Recording(Record, frozen=True, kw_only=True):
 
     loggers: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ("tensorboard",)
     checkpoint_minutes: Annotated[float, msgspec.Meta(gt=0)] = 20.0
-    keep_epochs: Annotated[int, msgspec.Meta(ge=0)] = 0
+    keep_epochs: Natural = 0
 
 
 class Counts(Record, frozen=True, kw_only=True):
     """Episodes by direction."""
 
-    left: Annotated[int, msgspec.Meta(ge=0)] = 0
-    right: Annotated[int, msgspec.Meta(ge=0)] = 0
-    straight: Annotated[int, msgspec.Meta(ge=0)] = 0
+    left: Natural = 0
+    right: Natural = 0
+    straight: Natural = 0
 
     def by_direction(self) -> dict[Direction, int]:
         """The directions with at least one episode, and how many."""
@@ -200,7 +201,7 @@ class Profile(Record, frozen=True, kw_only=True):
     inits: dict[str, str]
     episodes: Share = 1.0
     evaluation: Counts
-    rollout_scenes: Annotated[int, msgspec.Meta(ge=0)]
+    rollout_scenes: Natural
     recipe: dict[str, object] = {}
     record: Recording = Recording()
 

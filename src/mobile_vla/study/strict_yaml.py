@@ -10,10 +10,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from mobile_vla.messages.errors import UserError
-from mobile_vla.study.plain_yaml import load_plain
+from mobile_vla.messages.errors import UserError, reason_of
+from mobile_vla.runs.nearby import entries_below, existing_ancestor
+from mobile_vla.runs.outside_files import read_regular
+from mobile_vla.study.plain_yaml import DEPTH, load_plain
 
 Model = TypeVar("Model")
+MOST_BYTES = 4 << 20
+MOST_VALUES = 100_000
 UNKNOWN_FIELD = re.compile(r"unknown field `(?P<key>[^`]+)`(?: - at `(?P<path>[^`]+)`)?")
 AT = re.compile(r" - at `(?P<path>[^`]+)`")
 
@@ -22,19 +26,20 @@ def read_yaml(path: Path) -> Any:
     """The plain content of a YAML file; duplicate keys and syntax errors name their line.
 
     The quick reader does where the file is plain; the slow one knows anchors, and complains better.
+
+    Raises: UserError for anything that is no YAML of at most `MOST_BYTES`.
     """
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name the YAML file in it.")
     try:
-        data = path.read_bytes()
+        data = read_regular(path, MOST_BYTES)
         with contextlib.suppress(ValueError):
             return load_plain(data)
-        return YAML(typ="safe", pure=True).load(data.decode("utf-8"))
+        return _load_any(data.decode("utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"There is no file {path}: check the path{_beside(path)}.") from error
-    except IsADirectoryError as error:
-        raise UserError(f"{path} is a folder: name the YAML file in it.") from error
     except PermissionError as error:
         raise UserError(f"No permission to read {path}: change its mode or owner.") from error
     except UnicodeDecodeError as error:
@@ -45,13 +50,52 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}:{line}: not valid YAML ({problem}): mend that line.") from error
     except YAMLError as error:
         raise UserError(f"{path}: not valid YAML ({str(error).splitlines()[0]}).") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({reason_of(error)}): check the path.") from error
+    except Exception as error:  # constructors of dates, numbers and tags raise what they like
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UserError(f"{path}: not valid YAML ({why}): correct the value.") from error
+
+
+def _load_any(text: str) -> Any:
+    """YAML with anchors, bounded in depth and in the values that its aliases repeat.
+
+    Raises: YAMLError, or whatever a constructor raises.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    depth, values = 0, 0
+    for event in YAML(typ="safe").parse(text):
+        kind = type(event).__name__
+        depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
+        values += kind in ("ScalarEvent", "AliasEvent")
+        if depth > DEPTH + 2 or values > MOST_VALUES:
+            raise YAMLError(f"it is nested more than {DEPTH} deep, or far too long")
+    content = YAML(typ="safe", pure=True).load(text)
+    if _count(content, MOST_VALUES) < 0:
+        raise YAMLError("its aliases repeat far too many values")
+    return content
+
+
+def _count(value: Any, left: int) -> int:
+    """`left` less the values in `value`; below 0 where there are more, even endlessly many."""
+    waiting = [value]
+    while waiting and left >= 0:
+        value = waiting.pop()
+        left -= 1
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list | set | tuple):
+            waiting += value
+    return left
 
 
 def convert(value: Any, model: type[Model], path: Path, where: str = "") -> Model:
     """`value` as `model`, or a `UserError` naming file, line, key and the nearest known key."""
     try:
         return msgspec.convert(value, model)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, OverflowError, TypeError, RecursionError) as error:
         raise UserError(_complaint(str(error), model, path, where)) from error
 
 
@@ -103,7 +147,8 @@ def _line_of(path: Path, key: str) -> str:
     if not key or not path.is_file():
         return ""
     pattern = re.compile(rf"(^|[\s{{,]){re.escape(key)}\s*:")
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    text = read_regular(path, MOST_BYTES).decode("utf-8", "replace")
+    for number, line in enumerate(text.splitlines(), 1):
         if pattern.search(line):
             return f":{number}"
     return ""
@@ -111,7 +156,7 @@ def _line_of(path: Path, key: str) -> str:
 
 def _beside(path: Path) -> str:
     """What lies near a missing path: the most alike YAML below its nearest existing folder."""
-    folder = next((parent for parent in path.absolute().parents if parent.is_dir()), None)
-    files = [str(file) for file in sorted(folder.glob("**/*.yaml"))[:200]] if folder else []
+    found = entries_below([existing_ancestor(path)])
+    files = [str(file) for file in found if file.suffix in (".yaml", ".yml")][:200]
     close = difflib.get_close_matches(str(path.absolute()), files, n=1, cutoff=0.0)
     return f"; the nearest that exists is {close[0]}" if close else ""

@@ -63,9 +63,9 @@ class _Tee:
 
     def write(self, text: str) -> int:
         data = text.encode(errors="replace")
-        os.write(self._terminal, data)
-        with contextlib.suppress(OSError):
-            os.write(self._log, data)
+        for descriptor in (self._terminal, self._log):
+            with contextlib.suppress(OSError):
+                os.write(descriptor, data)
         return len(text)
 
     def flush(self) -> None:

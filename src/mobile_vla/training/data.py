@@ -74,9 +74,6 @@ def recorded_actions(
     return actions, faults.sentences
 
 
-NOT_STORED = "not stored, as what makes them trains"
-
-
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Whole episodes: latents (T, L, D) each, instructions, normalised targets by frame.

@@ -24,12 +24,7 @@ from mobile_vla.training.run_checkpoints import (
     random_state,
     write_checkpoint,
 )
-from mobile_vla.training.schedules import (
-    NotFinite,
-    epoch_groups,
-    learning_rate,
-    steps_per_epoch,
-)
+from mobile_vla.training.schedules import NotFinite, epoch_groups, learning_rate, steps_per_epoch
 from mobile_vla.training.train_state import Position, Training
 
 HEARTBEAT_SECONDS = 1.0
@@ -84,11 +79,7 @@ def fit(training: Training, position: Position) -> Position:
 
 
 def _step(
-    training: Training,
-    position: Position,
-    step: StepBatches,
-    epoch: int,
-    total: int,
+    training: Training, position: Position, step: StepBatches, epoch: int, total: int
 ) -> None:
     """Run one optimiser step and log its metrics."""
     recipe, start = training.recipe, time.monotonic()

@@ -17,6 +17,7 @@ from mobile_vla.evidence.importers.formats.wandb_files import WandbFile, read_wa
 from mobile_vla.evidence.importers.run_builder import Files, factors_of, known_settings, make_view
 from mobile_vla.evidence.model import Evidence, Foreign, Loss, RunView, State
 from mobile_vla.messages.reason import Reason, reason
+from mobile_vla.runs.metrics_csv import as_count
 
 MLFLOW: dict[str, tuple[State, str]] = {
     "RUNNING": ("unknown", "mlflow_running"),
@@ -46,7 +47,7 @@ def _mlflow_view(file: Path, folder: Path, run: MlflowRun, files: Files) -> RunV
 
     settings = known_settings(run.params, at("params"))
     name = validation_loss(run.metrics) or ""
-    epochs = {step: int(value) for step, value in run.metrics.get("epoch", [])}
+    epochs = {step: as_count(value) for step, value in run.metrics.get("epoch", [])}
     losses = [
         Loss(epoch=epochs.get(step), value=value, step=step,
              evidence=at("metrics", name if file.name == "meta.yaml" else f"step {step}"))
@@ -121,7 +122,7 @@ def _epoch(values: dict[str, Any]) -> int | None:
     epoch, fraction = values.get("epoch"), values.get("train/epoch")
     if isinstance(epoch, int | float) and abs(epoch) < 1e9:
         return int(epoch)
-    return hugging_face_epoch(float(fraction)) if isinstance(fraction, int | float) else None
+    return hugging_face_epoch(fraction)
 
 
 def _time(milliseconds: int | None) -> datetime | None:

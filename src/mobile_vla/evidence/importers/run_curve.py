@@ -14,6 +14,7 @@ from mobile_vla.evidence.importers.formats.unreadable import unreadable
 from mobile_vla.evidence.importers.run_builder import Files
 from mobile_vla.evidence.model import Loss
 from mobile_vla.messages.reason import Reason, reason
+from mobile_vla.runs.metrics_csv import as_count
 
 TAGS = {"train/epoch": "HF Trainer", "train/global_step": "HF Trainer", "epoch_loss": "Keras"}
 """Tags that only one program writes."""
@@ -80,7 +81,7 @@ class Curve:
         name = validation_loss(scalars.tags) or ""
         if not name and path.parent.name.startswith("val") and "epoch_loss" in scalars.tags:
             name = "epoch_loss"  # Keras writes one folder a split
-        epochs = {step: int(value) for _, step, value in scalars.tags.get("epoch", [])}
+        epochs = {step: as_count(value) for _, step, value in scalars.tags.get("epoch", [])}
         if name == "epoch_loss":
             epochs = {step: step for _, step, _ in scalars.tags[name]}
         return {
@@ -97,7 +98,7 @@ def log_losses(path: Path | None, log: RunLog, files: Files) -> list[Loss]:
     ordered = sorted(enumerate(log.val_losses), key=lambda pair: (pair[1].epoch or 0, pair[0]))
     return [
         Loss(epoch=logged.epoch, step=logged.step, value=logged.value,
-             evidence=files.at(path, "" if logged.line is None else f"line {logged.line}"))
+             evidence=files.line(path, logged.line))
         for _, logged in ordered
     ]  # fmt: skip
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.nearby import entries_below, existing_ancestor
 
-LOOKED_AT = 20_000
-"""Entries looked at for a suggestion; beyond it the error should not keep the user waiting."""
-DEPTH = 5
 LEAST_LIKENESS = 0.3
 CHECKPOINT_SUFFIXES = {".pt", ".ckpt", ".pth", ".bin", ".safetensors"}
 
@@ -34,10 +31,10 @@ def nearest_path(path: Path, roots: Sequence[Path] = ()) -> Path | None:
 
     A path of the same name wins over one that is merely spelt alike. None where nothing is.
     """
-    starts = [_existing_ancestor(path), *(root for root in roots if root.is_dir())]
+    starts = [existing_ancestor(path), *(root for root in roots if root.is_dir())]
     folders_only = not path.suffix
     best, score = None, LEAST_LIKENESS
-    for candidate in _below(starts):
+    for candidate in entries_below(starts):
         if candidate.is_dir() != folders_only:
             continue
         if not folders_only and candidate.suffix not in {path.suffix, *CHECKPOINT_SUFFIXES}:
@@ -46,27 +43,6 @@ def nearest_path(path: Path, roots: Sequence[Path] = ()) -> Path | None:
         if likeness > score:
             best, score = candidate, likeness
     return best
-
-
-def _existing_ancestor(path: Path) -> Path:
-    return next((parent for parent in path.absolute().parents if parent.is_dir()), Path.cwd())
-
-
-def _below(starts: Iterable[Path]) -> Iterator[Path]:
-    """Paths below the starts, nearest first, at most `LOOKED_AT`; links are not followed."""
-    queue = [(start, 0) for start in starts]
-    left = LOOKED_AT
-    while queue and left > 0:
-        folder, depth = queue.pop(0)
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError:
-            continue
-        for entry in entries[:left]:
-            yield Path(entry.path)
-            if entry.is_dir(follow_symlinks=False) and depth < DEPTH:
-                queue.append((Path(entry.path), depth + 1))
-        left -= len(entries)
 
 
 def _likeness(path: Path, candidate: Path) -> float:
