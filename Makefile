@@ -50,11 +50,12 @@ test-installs: $(VENV)/.dev ## build wheel and sdist, and try both installs in c
 .test-packages:
 	@$(SYSTEM) chromium fonts
 
-lint: $(VENV)/.dev ## ruff, mypy, import contracts
+lint: $(VENV)/.dev ## ruff, mypy, import contracts, the table of licences
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python docs/licences.py --check
 
 bench: $(VENV)/.dev ## measure the figures that the documents name
 	$(BIN)/python -m benchmarks

@@ -1,222 +1,183 @@
-"""Audit: precision and recall on five sets of pages, and the time of a page of 1 MB.
+"""Audit: precision, recall and provenance on sets of pages, and the time of a page of 1 MB.
 
-`contradicted` must never be said of what is true or untold (precision), and what is false by the
-evidence must be found (recall). `--list` prints every claim judged otherwise than marked.
+How pages are chosen and labelled, and what the figures mean, is in `audit/PROTOCOL.md`.
+`--list` prints every label judged otherwise; `--time` adds the timing.
 """
 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import random
+import copy
 import re
-import resource
 import tempfile
-import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
-from benchmarks.audit_evidence import make_proof, many_cases
-from mobile_vla.audit.audit_document import Proof, audit_document
+from benchmarks.audit_evidence import make_proof
+from benchmarks.audit_sets import LabelledPage, Truth, pages_of
+from benchmarks.audit_time import report, timings
+from mobile_vla.audit.audit_document import (
+    DECIDED,
+    Audit,
+    Proof,
+    audit_document,
+    gather_proof,
+)
 from mobile_vla.audit.audit_messages import message
 from mobile_vla.audit.judge.verdict import Judged
 
-CORPUS = Path(__file__).parent / "corpus"
-CORPORA = tuple(
-    CORPUS.with_name(name) for name in ("corpus", "held_out", "unseen", "blind", "fresh")
-)
-MARK = re.compile(rb"\xe2\x9f\xa6([scuat]):(.*?)\xe2\x9f\xa7", re.DOTALL)
-VERDICTS = {
-    "s": "supported", "c": "contradicted", "u": "unsupported", "a": "ambiguous", "t": "stale",
-}  # fmt: skip
+HERE = Path(__file__).parent
+KINDS = HERE / "audit" / "kinds"
+SETS = (KINDS, *(HERE / name for name in ("corpus", "held_out", "unseen", "blind", "fresh")))
+NUMBER = re.compile(rb"\d+(?:[.,]\d+)*")
+WAYS = ("structure", "bindings", "proposals")
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """A value of the corpus with its true verdict; `judged`: the audit's claim on it, if any."""
-
-    page: str
-    start: int
-    end: int
-    text: str
-    truth: str
-    judged: Judged | None
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Figures:
-    """What the audit made of the corpus. `wrong`: called contradicted and not marked so."""
+    """Counts over a set. `wrong`: contradictions of what is not labelled false."""
 
-    marked: list[Marked]
-    wrong: list[tuple[str, Judged]]
-    said: int
+    false: int = 0
+    detected: int = 0
+    contradicted: int = 0
+    transparent: int = 0
+    numbers: int = 0
+    checked: int = 0
+    offered: int = 0
+    corrected: int = 0
+    labels: int = 0
+    agreed: int = 0
+    wrong: list[tuple[str, Judged]] = field(default_factory=list)
+    missed: list[tuple[str, str, Truth, Judged | None]] = field(default_factory=list)
 
     @property
     def precision(self) -> float:
-        """Share of "contradicted" that is so."""
-        return 1 - len(self.wrong) / self.said if self.said else 0.0
+        """Share of the contradictions that is right; 1 where there is none."""
+        return 1 - len(self.wrong) / self.contradicted if self.contradicted else 1.0
 
     @property
     def recall(self) -> float:
-        """Share of the false claims that were found."""
-        false = [one for one in self.marked if one.truth == "contradicted"]
-        found = [one for one in false if one.judged and one.judged.verdict == "contradicted"]
-        return len(found) / len(false)
+        """Share of what is labelled false that is contradicted."""
+        return self.detected / self.false if self.false else 1.0
 
-    @property
-    def agreement(self) -> float:
-        """Share of all marked claims that were given their true verdict."""
-        right = [one for one in self.marked if one.judged and one.judged.verdict == one.truth]
-        return len(right) / len(self.marked)
+    def add(self, page: LabelledPage, audit: Audit) -> None:
+        """Count one page."""
+        self._add_contradictions(page, audit)
+        for truth in page.truths:
+            self._add_label(page, truth, audit)
+        decided = [j.claim.place for j in audit.claims if j.verdict in DECIDED]
+        for match in NUMBER.finditer(page.data):
+            self.numbers += 1
+            self.checked += any(
+                place.start < match.end() and match.start() < place.end for place in decided
+            )
 
+    def _add_contradictions(self, page: LabelledPage, audit: Audit) -> None:
+        for judged in audit.claims:
+            if judged.verdict != "contradicted":
+                continue
+            self.contradicted += 1
+            self.transparent += any(at.file and at.where for at in judged.evidence)
+            place = judged.claim.place
+            over = [truth for truth in page.truths if truth.covers(place.start, place.end)]
+            if not any(truth.verdict == "contradicted" for truth in over):
+                self.wrong.append((page.name, judged))
+            for truth in over:
+                if truth.fix is not None and judged.correction is not None:
+                    self.offered += 1
+                    self.corrected += judged.correction.strip() == truth.fix.strip()
 
-def unmarked(data: bytes) -> tuple[bytes, list[tuple[int, int, str]]]:
-    """A page without its marks, and the marked places in it: start, end, true verdict."""
-    out, places, last = b"", [], 0
-    for match in MARK.finditer(data):
-        out += data[last : match.start()]
-        places.append((len(out), len(out) + len(match[2]), VERDICTS[match[1].decode()]))
-        out += match[2]
-        last = match.end()
-    return out + data[last:], places
-
-
-def measure(proof: Proof, folder: Path = CORPUS) -> Figures:
-    """Audit every page of a corpus."""
-    marked: list[Marked] = []
-    wrong: list[tuple[str, Judged]] = []
-    said = 0
-    for path in sorted(folder.glob("[0-9]*.md")):
-        data, places = unmarked(path.read_bytes())
-        claims = audit_document(data, path.name, proof).claims
-        for start, end, truth in places:
-            over = [
-                one for one in claims if one.claim.place.start < end and one.claim.place.end > start
-            ]
-            exact = [one for one in over if one.verdict == truth]
-            text, first = data[start:end].decode(), next(iter(exact or over), None)
-            marked.append(Marked(path.name, start, end, text, truth, first))
-        for one in claims:
-            if one.verdict == "contradicted":
-                said += 1
-                false = [place for place in places if place[2] == "contradicted"]
-                if not any(
-                    a < one.claim.place.end and one.claim.place.start < b for a, b, _ in false
-                ):
-                    wrong.append((path.name, one))
-    return Figures(marked, wrong, said)
+    def _add_label(self, page: LabelledPage, truth: Truth, audit: Audit) -> None:
+        over = [j for j in audit.claims if truth.covers(j.claim.place.start, j.claim.place.end)]
+        verdicts = {judged.verdict for judged in over}
+        self.labels += 1
+        self.agreed += truth.verdict in verdicts
+        if truth.verdict == "contradicted":
+            self.false += 1
+            self.detected += "contradicted" in verdicts
+        if truth.verdict not in verdicts:
+            text = page.data[truth.start : truth.end].decode("utf-8", "replace")
+            self.missed.append((page.name, text, truth, next(iter(over), None)))
 
 
-def _over(judged: Judged, start: int, end: int) -> bool:
-    return judged.claim.place.start < end and judged.claim.place.end > start
+def measure(folder: Path, proof: Proof) -> dict[str, Figures]:
+    """Figures of a set in each way of reading."""
+    figures = {way: Figures() for way in WAYS}
+    for page in pages_of(folder):
+        alone = audit_document(page.data, page.name, proof)
+        confirmed = copy.copy(proof)
+        confirmed.aliases = {**_names_by_label(page, alone), **page.bindings}
+        bound = audit_document(page.data, page.name, confirmed)
+        proposals = {"hand": page.proposals}
+        full = audit_document(page.data, page.name, confirmed, proposals) if proposals else bound
+        for way, audit in zip(WAYS, (alone, bound, full), strict=True):
+            figures[way].add(page, audit)
+    return figures
 
 
-def dense_page(size: int) -> bytes:
-    """A page of so many bytes with a claim every 30 of them: the corpus, again and again."""
-    pages = [unmarked(path.read_bytes())[0] for path in sorted(CORPUS.glob("[0-9]*.md"))]
-    one = b"\n\n".join(page for page in pages if not page.startswith(b"---"))
-    return (one * (size // len(one) + 1))[:size].decode("utf-8", "ignore").encode()
+def _names_by_label(page: LabelledPage, audit: Audit) -> dict[str, str]:
+    """The run that the labels of a name's claims give, where they agree."""
+    runs: dict[str, set[str]] = {}
+    for judged in audit.claims:
+        claim = judged.claim
+        for truth in page.truths:
+            if claim.owner and truth.run and truth.covers(claim.place.start, claim.place.end):
+                runs.setdefault(claim.owner, set()).add(truth.run)
+    return {name: min(labelled) for name, labelled in runs.items() if len(labelled) == 1}
 
 
-def runs_page(size: int) -> bytes:
-    """A page of so many bytes about the 1,000 runs: no two of its sections say the same."""
-    chance, parts = random.Random(0), list[str]()
-    while sum(len(part) for part in parts) < size:
-        n = len(parts)
-        loss, seed = chance.uniform(0.008, 0.02), chance.randrange(1000)
-        parts.append(
-            f"## Run {n}: many_{n % 1000:04d}_20261001\n\nWe went on with the left side of the "
-            f"hall, where the light of day {n} made the shadows of the boxes longer than in the "
-            "weeks before; the students moved the basket and wrote down what they saw.\n\n"
-            f"- 상태: 완료\n- Val loss: {loss:.4f}\n- Learning rate: 0.003\n- Seed: {seed}\n\n"
-            "| Epochs | Batch size | Train episodes | Steps |\n| --- | --- | --- | --- |\n"
-            f"| {chance.choice((20, 25))} | 8 | {80 + seed % 3} | {200 + n % 2} |\n\n"
-            f"학습은 {n % 28 + 1}일에 다시 살펴보았고 그날의 메모는 따로 남겨 두었다. "
-            f"The best val loss of many_{n % 1000:04d}_20261001 was {loss + 0.001:.4f}.\n\n"
+def print_figures(name: str, figures: dict[str, Figures], *, every: bool) -> None:
+    """Print a set's figures, and with `every` each label that was judged otherwise."""
+    first = figures["structure"]
+    print(f"{name}: {first.labels} labels, {first.false} of them false")
+    for way, of in figures.items():
+        print(
+            f"  {way:10} precision {of.precision:6.1%} of {of.contradicted:3}, recall "
+            f"{of.recall:6.1%}, true verdict {_share(of.agreed, of.labels)}, provenance "
+            f"{_share(of.checked, of.numbers)}, transparent "
+            f"{_share(of.transparent, of.contradicted)}, corrections right "
+            f"{_share(of.corrected, of.offered)}"
         )
-    return "".join(parts).encode()[:size].decode("utf-8", "ignore").encode()
+    if not every:
+        return
+    last = figures["proposals"]
+    for page, text, truth, judged in last.missed:
+        verdict = message(judged, "en") if judged else "not read"
+        print(f"    {page}: {text!r} is {truth.verdict}: {verdict}")
+    for page, judged in last.wrong:
+        print(f"    wrongly contradicted: {page} line {judged.claim.place.line}: "
+              f"{message(judged, 'en')}")  # fmt: skip
 
 
-class Timed(NamedTuple):
-    """Seconds to audit a page, by the clock and of the processor, its claims, peak memory."""
-
-    wall: float
-    processor: float
-    claims: int
-    megabytes: float
+def _share(part: int, total: int) -> str:
+    return f"{part / total:.0%} of {total}" if total else "-"
 
 
-def time_page(make: Callable[[int], bytes]) -> Timed:
-    """Audit a page of 1 MB against 1,000 runs more, in a process that has read nothing yet."""
-    data = make(1_000_000)
-    with tempfile.TemporaryDirectory() as folder:
-        proof = Proof([*make_proof(Path(folder)).cases, *many_cases(1000)], Path(folder))
-        wall, processor = time.perf_counter(), _processor()
-        found = audit_document(data, "page.md", proof)
-        seconds = time.perf_counter() - wall, _processor() - processor
-    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    peak = sum(resource.getrusage(one).ru_maxrss for one in who) / 1024
-    return Timed(*seconds, len(found.claims), peak)
-
-
-def _processor() -> float:
-    """Seconds of this process and of those that ended below it."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + used.ru_utime + used.ru_stime
-
-
-def least_time(make: Callable[[int], bytes]) -> Timed:
-    """The least of three processes: other work on the machine only ever adds."""
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as pool:
-        return min(pool.map(time_page, [make] * 3))
-
-
-def tell(name: str, figures: Figures) -> None:
-    """Print what the audit made of a corpus."""
-    counts = Counter(one.truth for one in figures.marked)
-    told = ", ".join(f"{count} {truth}" for truth, count in counts.most_common())
-    pages = len({one.page for one in figures.marked})
-    print(f"{name}: {len(figures.marked)} claims over {pages} pages ({told})")
-    print(f"  precision of contradicted: {figures.precision:.1%} of {figures.said}")
-    print(f"  recall of what is false: {figures.recall:.1%} of {counts['contradicted']}")
-    print(f"  true verdict given: {figures.agreement:.1%}")
-
-
-def show(figures: Figures) -> None:
-    """Print the claims that were judged otherwise than marked."""
-    for one in figures.marked:
-        verdict = one.judged.verdict if one.judged else "not read"
-        if verdict != one.truth:
-            print(f"  {one.page}: {one.text!r} is {one.truth}, judged {verdict}")
-            print(f"      {message(one.judged, 'en') if one.judged else ''}")
-    for page, judged in figures.wrong:
-        print(f"  wrongly contradicted: {page}: {message(judged, 'en')}")
+def proof_of(folder: Path, made: Callable[[], Proof]) -> Proof:
+    """The set's own evidence, else the made-up one."""
+    evidence = folder / "evidence"
+    return gather_proof(None, [evidence]) if evidence.is_dir() else made()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the figures; 1 where precision, the corpus's recall or time is missed."""
+    """Print the figures; 1 where one of the kinds is wrongly contradicted or time is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--list", action="store_true", help="claims judged otherwise than marked")
+    parser.add_argument("folder", nargs="*", type=Path, help="sets to measure (default: all)")
+    parser.add_argument("--list", action="store_true", help="labels judged otherwise")
+    parser.add_argument("--time", action="store_true", help="time pages of 1 MB too")
     options = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory() as folder:
-        proof = make_proof(Path(folder))
-        found = {corpus.name: measure(proof, corpus) for corpus in CORPORA}
-    timed = {"about 1,000 runs": least_time(runs_page), "dense with claims": least_time(dense_page)}
-    for name, figures in found.items():
-        tell(name, figures)
-        if options.list:
-            show(figures)
-    for name, one in timed.items():
-        print(f"a page of 1 MB {name}: {one.wall:.2f} s, {one.processor:.2f} s of processor, "
-              f"{one.claims} claims, {one.megabytes:.0f} MB at most")  # fmt: skip
-    right = all(figures.precision == 1 for figures in found.values())
-    right = right and found[CORPUS.name].recall >= 0.95
-    return int(not right or max(one.wall for one in timed.values()) > 1)
+    wrong = False
+    with tempfile.TemporaryDirectory() as temporary:
+        made = make_proof(Path(temporary))
+        for folder in options.folder or SETS:
+            figures = measure(folder, proof_of(folder, lambda: made))
+            print_figures(folder.name, figures, every=options.list)
+            wrong = wrong or (folder == KINDS and bool(figures["structure"].wrong))
+    timed = timings() if options.time or not options.folder else {}
+    for line in report(timed):
+        print(line)
+    return int(wrong or any(page.wall > 1 for page in timed.values()))
 
 
 if __name__ == "__main__":

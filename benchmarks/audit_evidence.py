@@ -89,7 +89,8 @@ def _own(
     run = RunView(
         path=path, case=name, resolved=None, state=state, why=why, evidence=[at], started=started,
         last_sign=started.replace(hour=13), steps=steps, total_steps=200, seconds_per_step=0.1,
-        epochs=20, train=train, validation=val, manifest_hash="0" * 64, train_hashes=[],
+        epochs=20 if state == "finished" else steps // 10, train=train, validation=val,
+        manifest_hash="0" * 64, train_hashes=[],
         trained_parts=parts, best_val_loss=losses[0] if losses else None,
         final_val_loss=losses[1] if losses else None, best=kept, latest=kept, offline=None,
         rollouts=None, conflicts=[], factors=_factors(path, steps),
@@ -99,13 +100,16 @@ def _own(
 
 
 def _factors(path: str, steps: int) -> dict[str, Known]:
-    at = Evidence(file=f"{path}/case.yaml")
+    file = f"{path}/case.yaml"
     told: dict[str, Any] = {
         "recipe.lora.r": 16, "recipe.lora.alpha": 32, "recipe.learning_rate": 0.003,
         "recipe.batch": 8, "recipe.window": 8, "recipe.chunk": 10, "epochs": 20, "seed": 123,
         "optimiser_steps": steps, "vlm": "kosmos-2", "initial_weights": "none",
     }  # fmt: skip
-    return {key: Known(value=str(value), evidence=at) for key, value in told.items()}
+    return {
+        key: Known(value=str(value), evidence=Evidence(file=file, where=f"key {key}"))
+        for key, value in told.items()
+    }
 
 
 def _head(name: str, init: str | None) -> str:

@@ -48,6 +48,9 @@ run .venv-trackers/bin/python tests/training/test_curves.py -k 'mlflow or wandb'
 overlay vla-eval 'vla-eval>=0.8,<0.9'
 run .venv-vla-eval/bin/python tests/evaluation/test_vla_eval.py
 
+environment openpi openpi-client==0.1.2 typing-extensions  # which it imports and does not name
+run .venv-vla-eval/bin/python tests/serving/test_clients.py
+
 environment lerobot lerobot-doctor==0.2.0 verdikt-eval==0.3.1
 environment lerobot-dataset torch==2.13.0 lerobot-dataset==0.4.4
 .venv-lerobot-dataset/bin/python -c 'import torchvision' 2>/dev/null ||

@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 
 import foreign_material as make
 from run_folders import Maker
@@ -40,8 +41,10 @@ def test_status_and_plan(whole_study: Maker, tmp_path: Path) -> None:
 
 def test_compare_and_report(whole_study: Maker, tmp_path: Path) -> None:
     mvla("compare", "--all", *place(whole_study), folder=tmp_path)
-    paths = mvla("report", "--html", *place(whole_study), folder=tmp_path).split()
-    assert all(Path(path).is_file() for path in paths)
+    said = mvla("report", "--html", *place(whole_study), folder=tmp_path)
+    assert 'pip install "mobile-vla[figures]"' in said
+    paths = [Path(line) for line in said.splitlines() if not line.startswith("mvla: ")]
+    assert len(paths) == 4 and all(path.is_file() for path in paths)
 
 
 def test_scan_and_audit(tmp_path: Path) -> None:
@@ -51,6 +54,22 @@ def test_scan_and_audit(tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text(page)
     found = mvla("audit", "page.md", "--evidence", "logs", folder=tmp_path, status=1)
     assert "contradicted" in found
+
+
+def test_weights(tmp_path: Path) -> None:
+    torch.save({"state_dict": {"w": torch.ones(2)}}, tmp_path / "a.pt")
+    torch.save({"state_dict": {"w": torch.zeros(2)}}, tmp_path / "b.pt")
+    assert "torch state_dict" in mvla("weights", "inspect", "a.pt", folder=tmp_path)
+    assert "apart by up to 1" in mvla("weights", "diff", "a.pt", "b.pt", folder=tmp_path, status=1)
+    merge = mvla("weights", "merge", "RUN", "--out", "new", folder=tmp_path, status=2)
+    assert 'pip install "mobile-vla[train]"' in merge
+
+
+def test_reading_episodes_names_the_extra(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    said = mvla("episodes", "check", "data", folder=tmp_path, status=2)
+    assert 'pip install "mobile-vla[data]"' in said
 
 
 @pytest.mark.parametrize("command", [("train", "Case 1"), ("demo",)])

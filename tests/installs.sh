@@ -11,19 +11,22 @@ limit_mb=250
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+mb_of() { # FOLDER [OPTION]: its size without what every environment holds
+  du -sm --exclude='pip*' --exclude='setuptools*' --exclude=pkg_resources "${@:2}" "$1" | cut -f1
+}
+
 "$tests_python" -m build --outdir "$work/dist" # the wheel is built of the sdist
 wheel=$(echo "$work"/dist/*.whl)
 
 "$python" -m venv "$work/small"
 "$work/small/bin/pip" install --constraint constraints.txt "$wheel"
 packages=$(echo "$work"/small/lib/python*/site-packages)
-for package in torch transformers peft lightning mujoco matplotlib pandas statsmodels; do
+for package in torch transformers peft lightning mujoco matplotlib pandas statsmodels h5py PIL; do
   [ ! -e "$packages/$package" ] || { echo "The small install brings $package." >&2; exit 1; }
 done
-size=$(du -sm --exclude=__pycache__ --exclude='pip*' --exclude='setuptools*' \
-  --exclude=pkg_resources "$packages" | cut -f1)
-echo "The small install takes $size MB."
-[ "$size" -lt "$limit_mb" ] || { echo "That is not under $limit_mb MB." >&2; exit 1; }
+unpacked=$(mb_of "$packages" --exclude=__pycache__)
+echo "The small install takes $unpacked MB, $(mb_of "$packages") MB with pip's bytecode."
+[ "$unpacked" -lt "$limit_mb" ] || { echo "That is not under $limit_mb MB." >&2; exit 1; }
 MVLA="$work/small/bin/mvla" "$tests_python" -m pytest -p no:cacheprovider tests/installed.py
 [ "${1:-}" = small ] && exit 0
 

@@ -66,6 +66,7 @@ def run(
         ),
     )  # fmt: skip
     return SimpleNamespace(
+        rollouts=None,
         offline=offline,
         train=Counts(left=20, right=right),
         validation=Counts(left=validation[0], right=validation[1]),
@@ -74,7 +75,7 @@ def run(
 
 def test_a_sound_run_has_no_fault_and_one_not_evaluated_says_nothing() -> None:
     assert diagnose(run()) == []
-    assert diagnose(SimpleNamespace(offline=None)) == []  # type: ignore[arg-type]
+    assert diagnose(SimpleNamespace(rollouts=None, offline=None)) == []  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

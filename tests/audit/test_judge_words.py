@@ -13,7 +13,7 @@ SAMPLES: dict[str, Any] = {
     "text": "run_a", "count": 3, "number": 1.5, "exact": "0.027", "seconds": 90.0, "share": 0.8,
     "state": "failed", "verdict": "confounded", "metric": "success", "quantity": "val_loss",
     "direction": "left", "part": "vision", "split": "train", "factors": ["seed"],
-    "texts": ["a", "b"],
+    "texts": ["a", "b"], "reason": reason("judge.no_evidence"),
 }  # fmt: skip
 JUDGE = [code for code in codes() if code.startswith(("judge.", "audit."))]
 

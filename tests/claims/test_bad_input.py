@@ -110,6 +110,11 @@ def test_a_very_long_line_is_told() -> None:
     assert [unread.why.code for unread in reading.unread] == ["claim.line_too_long"]
 
 
+def test_a_very_long_cell_is_not_read() -> None:
+    text = "| Run | Val loss |\n|---|---|\n| baseline | 0.19 |\n| baseline | {} |\n"
+    assert one(text.format("0.1/" * 10_000)).number == 0.19
+
+
 def test_a_lexicon_is_extended_by_a_file(tmp_path: Path) -> None:
     path = tmp_path / "ours.toml"
     path.write_text(

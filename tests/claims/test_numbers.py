@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mobile_vla.claims.lexicon import Names, standard
+from mobile_vla.claims.lexer import Names
+from mobile_vla.claims.lexicon import standard
 from mobile_vla.claims.numbers import Number
 
 LEXICON = standard()
@@ -66,7 +69,7 @@ def test_a_date(text: str, date: str) -> None:
     assert number(text).date == date
 
 
-@pytest.mark.parametrize("text", ["13-45", "2026-13-40"])
+@pytest.mark.parametrize("text", ["13-45", "2026-13-40", "2026-02-30", "20361201", "20251301"])
 def test_no_such_day_is_no_date(text: str) -> None:
     assert not any(item.number and item.number.date for item in LEXICON.lex(text, Names()))
 
@@ -76,9 +79,27 @@ def test_a_number_inside_a_name_is_none() -> None:
     assert not any(item.number for item in items)
 
 
-@given(st.integers(0, 10**12))
-def test_thousands_separators_change_nothing(value: int) -> None:
-    assert number(f"{value:,}").base == number(f" {value}").base == value
+def is_a_day(digits: str) -> bool:
+    try:
+        return len(digits) == 8 and 2015 <= datetime.strptime(digits, "%Y%m%d").year <= 2035
+    except ValueError:
+        return False
+
+
+@given(st.integers(0, 10**12) | st.integers(20150000, 20360000))
+@example(20251201)
+def test_thousands_separators_change_nothing_but_for_a_day(value: int) -> None:
+    assert number(f"{value:,}").base == value
+    plain = number(f" {value}")
+    if is_a_day(str(value)):
+        assert plain.date == datetime.strptime(str(value), "%Y%m%d").date().isoformat()
+    else:
+        assert (plain.base, plain.date) == (value, "")
+
+
+def test_eight_digits_with_a_unit_are_no_day() -> None:
+    size = number("20251201 bytes")
+    assert (size.base, size.date) == (20251201, "")
 
 
 @given(st.decimals(min_value=0, max_value=10**6, places=4, allow_nan=False))
@@ -86,6 +107,15 @@ def test_digits_come_back_with_the_step_of_the_last(value: object) -> None:
     read = number(f"{value}")
     assert read.base == pytest.approx(float(str(value)))
     assert read.step == pytest.approx(1e-4)
+
+
+def test_a_mark_may_have_a_variation_selector() -> None:
+    mark, word = LEXICON.lex("✔️ done", Names())
+    assert (mark.kind, mark.text, word.text) == ("mark", "✔️", "done")
+
+
+def test_an_elided_path_names_no_file() -> None:
+    assert not any(item.kind == "path" for item in LEXICON.lex("...epoch_09.ckpt", Names()))
 
 
 @given(st.text(max_size=60))

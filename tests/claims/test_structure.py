@@ -208,16 +208,6 @@ def test_a_column_of_a_run_in_a_table_of_epochs_has_the_quantity_of_the_caption(
     assert [(c.quantity, c.epoch, c.run) for c in reading.claims] == [("val_loss", 1, "baseline")]
 
 
-def test_the_rest_is_the_same() -> None:
-    reading = read(
-        "| Item | baseline | nav_left_20260503 |\n|---|---|---|\n"
-        "| VLM init | RoboVLMs | none |\n| Rest | same | same |\n"
-    )
-    claim = next(c for c in reading.claims if c.kind == "difference")
-    assert (claim.comparator, claim.factors) == ("same_except", ("initial_weights",))
-    assert (claim.run, claim.other_run) == ("baseline", "nav_left_20260503")
-
-
 def test_an_ordinal_is_no_count() -> None:
     assert facts_of(read("## baseline\n\ntext\n1) left only\n")) == {("direction", "left")}
 
@@ -229,3 +219,15 @@ def test_the_last_epoch_is_not_epoch_nought() -> None:
 
 def test_a_split_that_is_also_a_filler_stays_with_its_count() -> None:
     assert one("## baseline\n\n- 학습 에피소드 200개").split == "train"
+
+
+def test_an_r_beside_an_l_is_the_right_side_and_no_rank():
+    head = "| run | train L | train R | seed |\n| - | - | - | - |\n"
+    assert facts_of(read(f"{head}| baseline | 80 | 0 | 7 |\n")) == {("seed", "7")}
+    assert facts_of(read("| run | r |\n| - | - |\n| baseline | 8 |\n")) == {("lora_r", "8")}
+
+
+def test_a_label_beside_its_runs_name_owns_a_row():
+    text = "| run | seed |\n| - | - |\n| Case 1: baseline | 7 |\n| Case 2 vs baseline | 8 |\n"
+    claims = read(text).claims
+    assert [(claim.value, claim.run) for claim in claims] == [("7", "baseline")]

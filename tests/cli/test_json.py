@@ -95,15 +95,15 @@ def test_episodes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_corrections(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make.write(tmp_path / "logs/a.txt", make.log("nav_left_20251203", [0.3, 0.2, 0.1]))
     page = tmp_path / "page.md"
-    page.write_text("nav_left_20251203 ran 12 epochs.\n")
+    page.write_text("# nav_left_20251203\n\n- Learning rate: 0.5\n")
     arguments = ["audit", str(page), "--evidence", str(tmp_path / "logs"), "--json"]
     assert main([*arguments, "--diff"]) == 1
     (told,) = json.loads(capsys.readouterr().out)
-    assert "+nav_left_20251203 ran 3" in told["diff"]
+    assert "+- Learning rate: 0.0001" in told["diff"]
     (fixed,) = answer(capsys, *arguments[:-1], "--fix")
     assert (fixed["document"], fixed["left"], fixed["diff"]) == (str(page), [], None)
-    assert [one["claim"]["value"] for one in fixed["corrected"]] == ["12"]
-    assert "ran 3 ~~12~~" in page.read_text()
+    assert [one["claim"]["value"] for one in fixed["corrected"]] == ["0.5"]
+    assert "0.0001 ~~0.5~~" in page.read_text()
 
 
 def test_what_is_printed_meanwhile_goes_to_stderr(

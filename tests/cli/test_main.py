@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
+from mobile_vla.cli.arguments import EvidenceOptions
 from mobile_vla.cli.extras import EXTRAS
 from mobile_vla.cli.main import COMMANDS, main, parser
+from mobile_vla.cli.open_book import places
 from mobile_vla.study.command_line import command_line
 from mobile_vla.study.load_study import find_study
 from small_lab import Lab
@@ -31,6 +34,7 @@ sys.meta_path.insert(0, Absent())
 import importlib.util
 find = importlib.util.find_spec
 importlib.util.find_spec = lambda name: None if name in {absent!r} else find(name)
+from mobile_vla.cli.arguments import EvidenceOptions
 from mobile_vla.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -107,8 +111,8 @@ def test_a_missing_extra_is_named_before_anything_is_written(
 
 
 def test_an_import_that_fails_inside_a_command_names_its_extra(tmp_path: Path) -> None:
-    (tmp_path / "w.safetensors").write_bytes(b"")
-    file = str(tmp_path / "w.safetensors")
+    file = str(tmp_path / "before_torch_1.6.pt")
+    torch.save({"w": torch.ones(2)}, file, _use_new_zipfile_serialization=False)
     done = without(("torch",), "weights", "diff", file, file)
     assert done.returncode == 2
     assert '"mobile-vla[train]"' in done.stderr and "Traceback" not in done.stderr
@@ -183,3 +187,10 @@ def test_every_command_of_a_plan_can_be_pasted(
     assert main(["plan", *place, "--json"]) == 0
     items = json.loads(capsys.readouterr().out)["items"]
     assert {item["command"] for item in items} - {None} <= set(commands)
+
+
+def test_a_workspace_that_holds_only_the_index_of_status_is_not_scanned(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    assert places(EvidenceOptions(workspace=str(tmp_path)))[1] == []
+    (tmp_path / "logs").mkdir()
+    assert places(EvidenceOptions(workspace=str(tmp_path)))[1] == [tmp_path]

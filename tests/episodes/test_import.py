@@ -359,8 +359,9 @@ def test_another_naming_holds_before_and_after(make_episode, tmp_path: Path) -> 
     write_episode(source / "other.hdf5", make_episode(9))
     sources = find_sources(source, naming=names)
     imported = import_episodes(
-        sources, tmp_path / "data", seed=1, size=8, cache_dir=tmp_path, naming=names
-    )
+        sources, tmp_path / "data", seed=1, size=8, cache_dir=tmp_path, naming=names,
+        keep_spoilt=True,
+    )  # fmt: skip
     assert {row.id: row.told_by for row in imported.manifest.episodes} == {
         "day1__run_1_L": ["file name", "motion"],
         "day2__run_2_R": ["file name", "motion"],
@@ -374,7 +375,7 @@ def test_another_naming_holds_before_and_after(make_episode, tmp_path: Path) -> 
     }
 
 
-def test_what_a_check_calls_spoilt_is_remarked_when_it_is_imported(
+def test_what_a_check_calls_spoilt_is_taken_in_only_with_a_word(
     make_folder, make_episode, tmp_path: Path, capsys
 ) -> None:
     source = make_folder(3, 3)
@@ -382,18 +383,24 @@ def test_what_a_check_calls_spoilt_is_remarked_when_it_is_imported(
     black.images[2:4] = 0
     write_episode(source / "black_left.h5", black)
     write_episode(source / "mute_right.h5", make_episode(61, "right", instruction=""))
+    spoilt = {("black_left.h5", "dark_frames"), ("mute_right.h5", "no_instruction")}
     imported = bring(source, tmp_path / "data")
-    assert (imported.new, imported.findings) == (8, [])
-    remarks = {(f.episode, f.check) for f in imported.remarks}
-    assert remarks == {("black_left.h5", "dark_frames"), ("mute_right.h5", "no_instruction")}
+    assert {(f.episode, f.check) for f in imported.findings} == spoilt
+    assert (len(imported.manifest.episodes), imported.remarks) == (6, [])
+    kept = bring(source, tmp_path / "data", keep_spoilt=True)
+    assert (len(kept.manifest.episodes), kept.findings) == (8, [])
+    assert {(f.episode, f.check) for f in kept.remarks} == spoilt
     spoils = [f for f in check_folder(tmp_path / "data").findings if f.spoils]
-    assert remarks <= {(f.episode, f.check) for f in spoils}
+    assert spoilt <= {(f.episode, f.check) for f in spoils}
+    assert len(bring(source, tmp_path / "data").manifest.episodes) == 8, "pinned episodes stay"
     out = tmp_path / "ws" / "data"
     command = ["episodes", "import", str(source), str(out), "--workspace", str(tmp_path / "ws")]
     assert main(command) == 0
     printed = capsys.readouterr().out
     assert "spoils dark_frames: black_left.h5 shows nothing" in printed
-    assert "8 episodes taken in, 0 left out" in printed
+    assert "now holds 6 (3 left, 3 right)" in printed
+    assert main([*command, "--keep-spoilt"]) == 0
+    assert "now holds 8 (4 left, 4 right)" in capsys.readouterr().out
 
 
 def test_the_command_imports_and_says_what_is_there(make_folder, tmp_path: Path, capsys) -> None:

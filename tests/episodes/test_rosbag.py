@@ -110,7 +110,7 @@ def test_a_folder_of_bags_becomes_a_data_set(tmp_path: Path) -> None:
     database.write_bytes(database.read_bytes()[:5000])
     imported = import_episodes(
         find_sources(tmp_path / "bags", RecordingOptions()), tmp_path / "data", seed=1, size=8,
-        cache_dir=tmp_path / "cache",
+        cache_dir=tmp_path / "cache", keep_spoilt=True,
     )  # fmt: skip
     assert imported.manifest.counts() == {"left": 1, "right": 1}
     assert {Path(f.episode).name: f.check for f in imported.findings} == {

@@ -15,6 +15,7 @@ import torch
 
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.formats.hdf5 import read_episode, write_episode
+from mobile_vla.episodes.frame_store import FrameStore
 from mobile_vla.episodes.manifest import Manifest, write_manifest
 from mobile_vla.evaluation.offline import LoadedRun, evaluate_offline, load_run
 from mobile_vla.evaluation.rollouts import evaluate_rollouts
@@ -61,11 +62,17 @@ def test_a_checkpoint_of_another_action_dimension(lab: Lab) -> None:
     assert "3 action dimensions but the statistics have 2" in done.sentence()
 
 
-def test_episodes_recorded_with_fewer_action_dimensions(trained: LoadedRun, lab: Lab) -> None:
-    recipe = msgspec.structs.replace(trained.case.recipe, action_dim=4)
-    case = msgspec.structs.replace(trained.case, recipe=recipe)
-    with pytest.raises(UserError, match="recorded with 3 action dimensions but both_20 predicts 4"):
-        evaluate_offline(dataclasses.replace(trained, case=case), lab.workspace)
+def test_episodes_recorded_without_a_dimension_that_the_policy_predicts(
+    trained: LoadedRun, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("linear_x", "angular_z")
+    turning = msgspec.structs.replace(trained.policy.statistics, names=names)
+    monkeypatch.setattr(trained.policy, "statistics", turning)
+    stored = FrameStore.actions
+    monkeypatch.setattr(FrameStore, "actions", lambda store, name: stored(store, name)[:, :2])
+    wanted = "2 action dimensions but both_20 predicts linear_x, angular_z"
+    with pytest.raises(UserError, match=wanted):
+        evaluate_offline(trained, lab.workspace)
 
 
 def test_an_empty_evaluation_set(lab: Lab) -> None:

@@ -86,7 +86,9 @@ def test_interrupted_rollouts_go_on_and_repeat_no_scene(
     monkeypatch.setattr(rollouts, "sample_scene", real)
     begun = rollouts.DriveEnv
     monkeypatch.setattr(
-        rollouts, "DriveEnv", lambda scene, *rest: driven.append(scene.seed) or begun(scene, *rest)
+        rollouts,
+        "DriveEnv",
+        lambda scene, *rest, **more: driven.append(scene.seed) or begun(scene, *rest, **more),
     )
     continued = evaluate_rollouts(trained, lab.workspace, 5)
     assert timeless(continued) == timeless(undisturbed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from mobile_vla.messages.as_json import plain, with_reasons
+from mobile_vla.messages.as_json import Joined, plain, with_reasons
 from mobile_vla.messages.reason import Reason, reason
 
 PREPARED = "its folder is prepared and no process has begun it"
@@ -47,3 +47,17 @@ def test_the_schema_has_the_same_keys() -> None:
     assert set(schema["properties"]) == set(plain(Answer(why=INNER)))
     assert schema["required"] == ["why", "why_reason"]
     assert schema["properties"]["conflicts"]["items"] == {"type": "string"}
+
+
+class Shown(msgspec.Struct, frozen=True):
+    parts: Joined
+
+
+def test_joined_reasons_are_one_text() -> None:
+    answer = plain(Shown([INNER, NESTED]))
+    assert answer["parts"] == "a at b.pt; its weights do not exist: a at b.pt"
+    assert [why["code"] for why in answer["parts_reasons"]] == [INNER.code, NESTED.code]
+    (_,), components = msgspec.json.schema_components([Shown])
+    schema = with_reasons(components["Shown"])
+    assert schema["properties"]["parts"] == {"type": "string"}
+    assert schema["required"] == ["parts", "parts_reasons"]

@@ -28,7 +28,8 @@ SAMPLES = {
     "factor": "recipe.lora.r", "metric": "mae_linear_x", "series": "replay_by_step",
     "quantity": "val_loss", "direction": "left", "split": "train", "part": "vision",
     "factors": ["data_amount", "seed"], "texts": ["x", "y"], "directions": ["left", "right"],
-    "counts": [1, 2], "frames": [3, 4, 9], "reason": INNER, "reasons": [INNER, INNER], "items": [INNER, INNER],
+    "counts": [1, 2], "frames": [3, 4, 9], "reason": INNER,
+    "reasons": [INNER, INNER], "items": [INNER, INNER],
 }  # fmt: skip
 TERMS = {"quantity", "qualifier", "metric"}
 """Sections of terms, in which "best" is the name of a value, not a judgement."""

@@ -11,10 +11,10 @@ import torch
 
 from mobile_vla.policy.checkpoints.load_vlm import load_vlm
 from mobile_vla.policy.controller import Controller
-from mobile_vla.policy.head import build_head
+from mobile_vla.policy.head import Head
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
 from mobile_vla.policy.lora import add_lora, hash_base
-from mobile_vla.policy.normalisation import action_statistics
+from mobile_vla.policy.normalisation import ACTION_NAMES, action_statistics
 from mobile_vla.policy.policy import Policy
 
 LEFT = "go around the box on the left, to the basket"
@@ -29,8 +29,8 @@ def test_the_closed_loop_is_the_training_forward(
     backbone: Kosmos2Backbone, frames: np.ndarray,
 ) -> None:  # fmt: skip
     torch.manual_seed(1)
-    head = build_head(kind, 64, hidden=16, layers=layers, chunk=chunk, action_dim=dim)
-    policy = Policy(backbone, head, action_statistics([SPEEDS], dim)).eval()
+    head = Head(kind, 64, hidden=16, layers=layers, chunk=chunk, action_dim=dim)
+    policy = Policy(backbone, head, action_statistics([SPEEDS], ACTION_NAMES[:dim])).eval()
     controller = Controller(policy, window)
     controller.reset([LEFT])
     driven = np.stack([controller.chunk(frame[None])[0] for frame in frames])
@@ -51,8 +51,8 @@ def test_a_half_precision_base_trains_in_full(
     backbone, _ = load_vlm(vlm_folder, dtype=dtype)
     whole, _ = load_vlm(vlm_folder)
     torch.manual_seed(1)
-    head = build_head("lstm", 64, hidden=16, layers=1, chunk=2, action_dim=2)
-    policy = Policy(backbone, head, action_statistics([SPEEDS], 2))
+    head = Head("lstm", 64, hidden=16, layers=1, chunk=2, action_dim=2)
+    policy = Policy(backbone, head, action_statistics([SPEEDS]))
     with torch.no_grad():
         latents = policy.encode(torch.from_numpy(frames))
         exact = whole.encode_frames(whole.preprocess(torch.from_numpy(frames)))

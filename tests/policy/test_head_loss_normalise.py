@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mobile_vla.messages.errors import UserError
-from mobile_vla.policy.head import build_head
+from mobile_vla.policy.head import Head
 from mobile_vla.policy.loss import action_loss_sums, chunk_targets
-from mobile_vla.policy.normalisation import ActionStatistics, action_statistics
+from mobile_vla.policy.normalisation import ACTION_NAMES, ActionStatistics, action_statistics
 
 
 @pytest.mark.parametrize(("kind", "layers"), [("lstm", 1), ("lstm", 3), ("mlp", 1)])
 @pytest.mark.parametrize("action_dim", [2, 3])
 def test_a_frame_sees_its_window_up_to_itself(kind: str, layers: int, action_dim: int) -> None:
     torch.manual_seed(0)
-    head = build_head(kind, 8, hidden=16, layers=layers, chunk=4, action_dim=action_dim)
+    head = Head(kind, 8, hidden=16, layers=layers, chunk=4, action_dim=action_dim)
     states = torch.randn(3, 6, 8)
     whole = head(states)
     assert whole.shape == (3, 6, 4, action_dim)
@@ -27,15 +27,15 @@ def test_a_frame_sees_its_window_up_to_itself(kind: str, layers: int, action_dim
 
 
 def test_recipe_head_has_the_recipes_size() -> None:
-    head = build_head("lstm", 64, hidden=128, layers=1, chunk=10, action_dim=2)
+    head = Head("lstm", 64, hidden=128, layers=1, chunk=10, action_dim=2)
     assert sum(p.numel() for p in head.parameters()) == 118_420
 
 
 def test_unknown_head_and_idle_option_are_refused() -> None:
     with pytest.raises(UserError, match="lstm"):
-        build_head("gru", 8, hidden=4, layers=1, chunk=1, action_dim=2)
+        Head("gru", 8, hidden=4, layers=1, chunk=1, action_dim=2)
     with pytest.raises(UserError, match="layers to 1"):
-        build_head("mlp", 8, hidden=4, layers=2, chunk=1, action_dim=2)
+        Head("mlp", 8, hidden=4, layers=2, chunk=1, action_dim=2)
 
 
 def test_chunk_targets_end_with_the_episode() -> None:
@@ -70,7 +70,7 @@ def test_loss_sums_add_up_over_batches() -> None:
 
 def statistics() -> ActionStatistics:
     speeds = np.array([[1.15, -1.15, 0.0], [0.0, 0.7, 0.0], [-1.15, 0.0, 0.0]], np.float32)
-    return action_statistics([speeds, speeds[:1]], 3)
+    return action_statistics([speeds, speeds[:1]], ACTION_NAMES)
 
 
 def test_full_speed_comes_back_as_itself() -> None:
@@ -105,7 +105,7 @@ def test_statistics_refuse_what_they_cannot_come_from(
     episodes: list[np.ndarray], reason: str
 ) -> None:
     with pytest.raises(UserError, match=reason):
-        action_statistics(episodes, 2)
+        action_statistics(episodes)
 
 
 def test_missing_statistics_are_refused() -> None:
@@ -115,4 +115,4 @@ def test_missing_statistics_are_refused() -> None:
             frames=1, mean=(0.0,), std=(1.0, 1.0), min=(0.0, 0.0), max=(0.0, 0.0), scale=(1.0, 1.0),
         )  # fmt: skip
     with pytest.raises(UserError, match="3 dimensions"):
-        action_statistics([np.ones((2, 2))], 2).normalise(torch.zeros(4, 3))
+        action_statistics([np.ones((2, 2))]).normalise(torch.zeros(4, 3))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,8 @@ from mobile_vla.policy.instruction_gradient import instruction_effect
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
 from mobile_vla.policy.lora import add_lora, hash_base
 from mobile_vla.policy.policy import Policy, unfold_windows
+from mobile_vla.policy.small_vlm import small_processor
+from mobile_vla.policy.vocabulary import read_words
 
 LEFT = "go around the box on the left, to the basket"
 RIGHT = "go around the box on the right, to the basket"
@@ -161,8 +165,24 @@ def test_the_frozen_backbone_has_no_dropout_while_training(policy: Policy) -> No
 
 
 def test_unknown_words_are_refused(policy: Policy) -> None:
-    with pytest.raises(UserError, match="tokenizer does not know"):
-        policy.prompts(["go around the zeppelin"], [1])
+    with pytest.raises(UserError, match="tokenizer does not know") as refused:
+        policy.prompts(["go arround the zeppelin"], [1])
+    assert 'it lacks "arround" (nearest: around), "zeppelin"' in str(refused.value)
+    assert "--words FILE" in str(refused.value)
+
+
+def test_a_file_of_words_makes_a_tokenizer_that_knows_them(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("Go around the zeppelin, robot!\n")
+    words = read_words(tmp_path / "words.txt")
+    assert words == ("Go", "around", "the", "zeppelin", "robot")
+    tokenizer = small_processor(words).tokenizer
+    for text in ("Go around the zeppelin", "go to the basket"):
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        assert tokenizer.unk_token_id not in ids
+    (tmp_path / "empty.txt").write_text("!!\n")
+    for name in ("empty.txt", "none.txt"):
+        with pytest.raises(UserError, match=name):
+            read_words(tmp_path / name)
 
 
 def test_frames_of_another_size_are_refused(policy: Policy) -> None:

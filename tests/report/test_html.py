@@ -1,6 +1,7 @@
 """The HTML page: whole in itself, well formed, said in words as well as in colour."""
 
 import re
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -153,3 +154,11 @@ def test_a_browser_shows_the_page_without_requests_or_sideways_scrolling(
         browser.close()
     assert [url for url in asked if not url.startswith("data:")] == [file.as_uri()]
     assert (across, broken, said) == (0, 0, [])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_without_matplotlib_the_page_says_why_it_has_no_figures(view, language, monkeypatch):
+    assert "mobile-vla[figures]" not in report_html(view, language)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    page = Page(report_html(view, language))
+    assert page.all("svg") == [] and 'pip install "mobile-vla[figures]"' in "".join(page.text)

@@ -28,16 +28,9 @@ def test_a_false_claim_is_listed_with_its_line_and_evidence(tmp_path: Path) -> N
     page = report_markdown(replace(view, wrong=(wrong,)), "ko")
     assert "### 문서가 잘못 말하는 것" in page
     assert f"[notes.md line 3](../notes.md): `{CASE_1} 에피소드: 7777` → " in page
-    found = audit_text(page, Proof(cases=view.cases))
+    found = audit_text(page, Proof(view.cases, view.workspace))
     assert not any("7777" in judged.claim.value for judged in found.claims)
     assert any("7777" in line.text for line in found.unread)  # quoted, not claimed, and told so
-
-
-def test_under_the_heading_of_that_list_nothing_is_passed_over(tmp_path: Path) -> None:
-    page = f"---\nepochs: 99\n---\n### What documents say wrongly\n\n- {CASE_1}: 7777 episodes\n"
-    found = audit_text(page, Proof(cases=view_of(tmp_path).cases))
-    assert [judged.claim.value for judged in found.claims] == ["7777"]
-    assert [line.text for line in found.unread] == ["epochs: 99"]
 
 
 def test_a_folder_that_is_none_is_an_error(tmp_path: Path) -> None:

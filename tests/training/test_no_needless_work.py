@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from mobile_vla.episodes.manifest import ManifestEpisode
-from mobile_vla.policy.backbone import TextTokens
-from mobile_vla.policy.causal_backbone import CausalBackbone
+from mobile_vla.policy.backbone import Backbone, TextTokens
 from mobile_vla.training import loop
 from mobile_vla.training.prefetch import prefetch
 from mobile_vla.training.train_state import Position, Training
@@ -67,7 +66,7 @@ def test_the_last_layer_at_one_place_is_the_last_layer(training: Training) -> No
     latents = training.tensors.batch([row]).latents[0]
     text = policy.prompts(["stop", training.tensors.batch([row]).instructions[0]], [9, 9])
     found = []
-    for decode in (backbone.decode_at, functools.partial(CausalBackbone.decode_at, backbone)):
+    for decode in (backbone.decode_at, functools.partial(Backbone.decode_at, backbone)):
         backbone.decode_at = decode
         states = policy.states(latents, text)
         named = {n: p for n, p in policy.named_parameters() if "lora" in n or n == "action_token"}

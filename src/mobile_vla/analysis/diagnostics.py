@@ -8,12 +8,14 @@ from mobile_vla.analysis.headline_metrics import error_of
 from mobile_vla.analysis.statistics import wilson
 from mobile_vla.evidence.model import RunView
 from mobile_vla.messages.reason import Reason, reason
-from mobile_vla.runs.results import Hearing, Offline
+from mobile_vla.runs.results import Hearing, Offline, Rollouts
 
 STILL = 1e-4
 """m/s of mean change below which an instruction moves nothing."""
 SAME_SEQUENCE = 0.5
 FEWEST = 4
+FEW_FRAMES = 0.01
+"""Share of recorded frames below which actions beyond training's are scatter, not a fault."""
 MIRRORED = 0.9
 BLIND_MARGIN = 1.05
 BASELINES = frozenset(
@@ -30,9 +32,10 @@ BASELINES = frozenset(
 
 def diagnose(run: RunView) -> list[Reason]:
     """The faults that a run's evaluation and manifest show; none where it is not evaluated."""
+    driving = _of_driving(run.rollouts) if run.rollouts else ()
     if run.offline is None:
-        return []
-    return [*_of_splits(run), *_of_offline(run.offline, both_sides(run))]
+        return [*driving]
+    return [*_of_splits(run), *_of_offline(run.offline, both_sides(run)), *driving]
 
 
 def name_of(fault: Reason) -> str:
@@ -50,6 +53,11 @@ def _of_splits(run: RunView) -> Iterator[Reason]:
     if both_sides(run) and len(held_out) == 1:
         side, count = next(iter(held_out.items()))
         yield reason("diagnostic.validation_one_direction", count=count, direction=side)
+
+
+def _of_driving(rollouts: Rollouts) -> Iterator[Reason]:
+    if rollouts.out_of_world and rollouts.rollouts:
+        yield reason("diagnostic.out_of_world", count=len(rollouts.rollouts))
 
 
 def _of_offline(offline: Offline, both: bool) -> Iterator[Reason]:
@@ -75,7 +83,7 @@ def _of_training(offline: Offline) -> Iterator[Reason]:
             yield reason("diagnostic.one_key_sequence", share=round(share, 2), count=count,
                          direction=side)  # fmt: skip
     for span in offline.spans:
-        if span.beyond > 0:
+        if span.beyond >= FEW_FRAMES:
             yield reason("diagnostic.actions_clipped", share=round(span.beyond, 2),
                          dimension=span.name, trained=span.trained,
                          recorded=span.recorded)  # fmt: skip

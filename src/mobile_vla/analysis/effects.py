@@ -211,7 +211,7 @@ def _mean_effect(trials: MetricTrials, a: Sequence[float], b: Sequence[float]) -
 
 def _over_pairs(differences: Sequence[float]) -> Estimate:
     return Estimate(
-        statistics.paired_bootstrap(differences),
+        statistics.paired_interval(differences),
         statistics.paired_permutation(differences),
         statistics.detectable_mean(differences),
     )

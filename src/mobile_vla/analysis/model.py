@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from mobile_vla.evidence.model import Evidence, Value
+from mobile_vla.messages.as_json import Joined
 from mobile_vla.messages.reason import Reason
 from mobile_vla.study.models import Question
 
@@ -68,7 +69,7 @@ class Missing(Value, frozen=True, kw_only=True):
 
     case: str | None
     description: dict[str, str]
-    parts: list[Reason]
+    parts: Joined
     seconds: float | None
 
 

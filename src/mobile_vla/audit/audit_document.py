@@ -27,8 +27,12 @@ from mobile_vla.evidence.model import CaseView, RunView
 from mobile_vla.evidence.scanned_cases import joined_cases
 from mobile_vla.messages.errors import UserError, reason_of
 from mobile_vla.messages.formats import Language
+from mobile_vla.messages.reason import reason
 from mobile_vla.study.models import NUISANCE, Study
 
+UNDER_WAY = frozenset({"planned", "blocked", "queued", "running", "stalled"})
+MOVING = frozenset({"checkpoint", "epochs", "steps", "val_loss", "train_loss", "rmse", "duration"})
+"""Quantities that change while a run goes on."""
 DECIDED = frozenset({"supported", "contradicted", "stale"})
 
 
@@ -199,8 +203,31 @@ def judge_reading(reading: Reading, proof: Proof) -> Audit:
         record = proof.records.get(claim.run)
         table = record.speaking.table if record and record.speaking else None
         judged.append(judge(claim, table, context))
+    judged = _aged(judged)
     return Audit(
         document=reading.document, blake3=reading.blake3,
         language="ko" if reading.language == "ko" else "en", claims=judged,
         bindings=reading.bindings, unread=reading.unread, refused=reading.refused,
     )  # fmt: skip
+
+
+def _aged(claims: list[Judged]) -> list[Judged]:
+    """The verdicts, stale where the page was written while the run went on."""
+    moved = {
+        judged.claim.run
+        for judged in claims
+        if judged.claim.quantity == "state" and judged.verdict == "stale"
+        and judged.claim.word in UNDER_WAY
+    }  # fmt: skip
+    return [
+        _stale(judged)
+        if judged.verdict == "contradicted" and judged.claim.run in moved
+        and judged.claim.quantity in MOVING and judged.claim.kind == "value"
+        else judged
+        for judged in claims
+    ]  # fmt: skip
+
+
+def _stale(judged: Judged) -> Judged:
+    why = reason("audit.went_on", why=judged.reason)
+    return msgspec.structs.replace(judged, verdict="stale", reason=why)

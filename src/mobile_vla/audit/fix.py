@@ -85,7 +85,7 @@ def write_page(path: Path, before: bytes, after: bytes) -> None:
             raise UserError(f"{path} changed while it was audited: run the same command again.")
         with written_beside(real) as beside:
             beside.write_bytes(after)
-            if os.geteuid() == 0:
+            if hasattr(os, "geteuid") and os.geteuid() == 0:
                 os.chown(beside, status.st_uid, status.st_gid)
             beside.chmod(stat.S_IMODE(status.st_mode))
     except OSError as error:

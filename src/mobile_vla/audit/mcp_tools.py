@@ -6,6 +6,7 @@ Every answer is read from files when it is asked for, names them, and is bounded
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
 import msgspec
@@ -160,8 +161,8 @@ class Tools:
     def _audit(self, text: str, bindings: dict[str, str] | None, claims: Sequence[Any]) -> Audit:
         if len(text) > LIMIT:
             raise UserError(f"The text is longer than {LIMIT} characters: check it in parts.")
-        proof = self.proof()
-        proof.aliases |= bindings or {}
+        proof = copy(self.proof())
+        proof.aliases = {**proof.aliases, **(bindings or {})}
         data = text.encode("utf-8", "replace")
         return audit_document(data, "text", proof, {"assistant": claims} if claims else None)
 

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 
 from mobile_vla.claims.binding import KnownRun
-from mobile_vla.claims.lexicon import atoms_of
+from mobile_vla.claims.lexer import atoms_of
 from mobile_vla.claims.model import Unread
 from mobile_vla.claims.structure import Page
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
-from mobile_vla.messages.reason import Reason, reason
+from mobile_vla.messages.reason import reason
 
 COMMENT = re.compile(r"<!--\s*mvla:(.*?)-->", re.DOTALL)
 BYTES = re.compile(rb"<!--\s*mvla:(.*?)-->[ \t]*\r?\n?", re.DOTALL)
@@ -27,27 +27,22 @@ def aliases_in(page: Page, runs: Sequence[KnownRun]) -> tuple[dict[str, str], li
     spelled: dict[tuple[str, ...], str] = {}
     disputed: set[str] = set()
     faults: list[Unread] = []
-
-    def fault(start: int, text: str, why: Reason) -> None:
-        faults.append(Unread(line=page.line_at(start), text=text[:200], why=why))
-
-    for start, comment in page.comments:
-        for match in COMMENT.finditer(comment):
-            for entry in filter(str.strip, match[1].split(";")):
-                name, equals, run = (part.strip() for part in entry.partition("="))
-                if not (name and equals and run and atoms_of(name)):
-                    fault(
-                        start,
-                        entry.strip(),
-                        reason("claim.comment_not_read", text=entry.strip()[:120]),
-                    )
-                elif run not in registered:
-                    fault(start, entry.strip(), reason("claim.bind_no_such_run", run=run))
-                else:
-                    name = spelled.setdefault(atoms_of(name), name)
-                    if aliases.setdefault(name, run) != run:
-                        disputed.add(name)
-                        fault(start, entry.strip(), reason("claim.comments_disagree", name=name))
+    entries = [(start, entry.strip()) for start, comment in page.comments
+               for match in COMMENT.finditer(comment) for entry in match[1].split(";")]  # fmt: skip
+    for start, entry in entries:
+        name, equals, run = (part.strip() for part in entry.partition("="))
+        why = None
+        if not (equals and run and atoms_of(name)):
+            why = reason("claim.comment_not_read", text=entry[:120])
+        elif run not in registered:
+            why = reason("claim.bind_no_such_run", run=run)
+        else:
+            name = spelled.setdefault(atoms_of(name), name)
+            if aliases.setdefault(name, run) != run:
+                disputed.add(name)
+                why = reason("claim.comments_disagree", name=name)
+        if why is not None and entry:
+            faults.append(Unread(line=page.line_at(start), text=entry[:200], why=why))
     return {name: run for name, run in aliases.items() if name not in disputed}, faults
 
 

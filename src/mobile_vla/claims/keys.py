@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
-from mobile_vla.claims.lexicon import Item, Lexicon, Quantity
+import msgspec
+
+from mobile_vla.claims.lexer import Item
+from mobile_vla.claims.lexicon import Lexicon, Quantity
 from mobile_vla.claims.model import Comparator, Kind
 from mobile_vla.claims.structure import Line
-from mobile_vla.messages.reason import Reason
-from mobile_vla.runs.metrics_csv import as_count
+from mobile_vla.messages.reason import Reason, reason
 
-LIMITS: dict[str, Comparator] = {"<": "at_most", "≤": "at_most", ">": "at_least", "≥": "at_least"}
-METRICS = frozenset({"val_loss", "train_loss", "rmse", "mae", "direction_accuracy", "success"})
-WORDED = frozenset({"regime", "overfitting", "direction", "state"})
-"""Quantities whose value in words tells what it is of: "failed", "no overfitting", "left only"."""
+LOSSES = frozenset({"val_loss", "train_loss", "rmse", "mae"})
+METRICS = LOSSES | {"direction_accuracy", "success"}
 SPLIT = (METRICS - {"val_loss", "train_loss"}) | {"episodes", "frames", "share", "steps", "date"}
 """Quantities that a split may have."""
+DRIVEN = frozenset({"success", "collisions", "instructed_side", "swap", "direction_accuracy"})
+"""Quantities that are counted over drives: beside their number, "drives" is no other subject."""
 PAIR = "train/val"
 """Split of a column that holds both counts."""
-MARK_STATES = {"yes": "finished", "no": "failed"}
+SILENT = frozenset("/&*:()[]\"'`.,|#=↓↑-–—_“”‘’!")
 
 
-@dataclass(slots=True, eq=False)
-class Draft:
+class Draft(msgspec.Struct, eq=False):
     """A claim before its owner is bound. `start` and `end`: letters of the value in the line."""
 
     line: Line
@@ -63,14 +64,15 @@ class Key(NamedTuple):
     group: str = ""
     name: str | None = None
 
-    def with_part(self, kind: str, value: str) -> Key:
-        """The key with a qualifier, a split or a group."""
-        match kind:
-            case "qualifier":
-                return self._replace(qualifier=value)
-            case "split":
-                return self._replace(split=value)
-        return self._replace(group=value)
+    def merge(self, other: Key) -> Key:
+        """Both keys as one; what `other` says goes first."""
+        if other == Key():
+            return self
+        return Key(
+            other.quantities or self.quantities, other.qualifier or self.qualifier,
+            self.epoch if other.epoch is None else other.epoch, other.split or self.split,
+            other.group or self.group, other.name or self.name,
+        )  # fmt: skip
 
     def fill(self, draft: Draft) -> Draft:
         """The draft with what the key says and the value does not."""
@@ -86,48 +88,50 @@ class Key(NamedTuple):
         return draft
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """Drafts read from a text, or why nothing was read."""
 
-    drafts: list[Draft] = field(default_factory=list)
+    drafts: Sequence[Draft] = ()
     why: Reason | None = None
 
 
-def short(line: Line) -> str:
-    """The line as a reason quotes it."""
-    return line.text.strip()[:120]
+def not_read(code: str, text: Line | str) -> Outcome:
+    """No drafts, and why: `code` of the section "claim"."""
+    text = text if isinstance(text, str) else text.text.strip()[:120]
+    return Outcome((), reason(f"claim.{code}", text=text))
 
 
-SILENT = frozenset("/&*:()[]\"'`.,|#=↓↑-–—_“”‘’!")
+def absence_in(items: Iterable[Item]) -> str | None:
+    """Why a text asserts nothing about a run; None where it asserts something.
+
+    One of "denied", "asked", "conditional", "planned", "wished", "quoted", "others" (other
+    people's work), "obsolete", "other_subject" (a drive, a test, an attempt).
+    """
+    reasons = [key for item in items if (key := item.key("assertion")) and item.kind == "phrase"]
+    if "other_subject" in reasons:
+        items = list(items)
+        driven = any(item.key("quantity") in DRIVEN for item in items)
+        if driven and any(item.number for item in items):
+            reasons = [key for key in reasons if key != "other_subject"]
+    return reasons[0] if reasons else None
 
 
 def is_silent(item: Item) -> bool:
     """Whether an item adds nothing: punctuation, an ornament, a word such as "is"."""
     if item.kind == "symbol":
         return item.text.rstrip("\ufe0f") in SILENT
-    return item.key("mark") == "ornament" or item.key("filler") is not None
+    return item.key("mark") == "ornament" or "filler" in item.senses
 
 
 def read_key(items: Sequence[Item], lexicon: Lexicon) -> Key | None:
     """The quantity that a key calls; None where a word of it is unknown or it calls none or two."""
-    key, steps = Key(), list(items)
-    while steps:
-        item = steps.pop(0)
-        if item.key("epoch") and steps and steps[0].number is not None and not steps[0].number.unit:
-            number = steps.pop(0).number
-            key = key._replace(epoch=as_count(number.base) if number else None)
-        elif item.kind == "name":
-            if key.name is not None:
-                return None
-            key = key._replace(name=item.key("name"))
-        elif item.kind == "phrase":
-            grown = grow_key(key, item, lexicon)
-            if grown is None:
-                return None
-            key = grown
-        elif not is_silent(item) and not (item.kind == "symbol" and item.text == "%"):
+    key, before = Key(), None
+    for item in items:
+        epoch = whole_number(item) if before is not None and before.key("epoch") else None
+        grown = grow_key(key, item, lexicon) if epoch is None else key._replace(epoch=epoch)
+        if grown is None:
             return None
+        key, before = grown, item
     if not key.quantities and key.split == PAIR:
         return key._replace(quantities=(lexicon.quantities["episodes"],))
     return key if key.quantities else None
@@ -135,6 +139,8 @@ def read_key(items: Sequence[Item], lexicon: Lexicon) -> Key | None:
 
 def grow_key(key: Key, item: Item, lexicon: Lexicon) -> Key | None:
     """The key with what an item adds; None where it does not belong in a key."""
+    if item.kind == "name":
+        return key._replace(name=item.key("name")) if key.name is None else None
     if quantities := item.keys("quantity"):
         if key.quantities:
             return None
@@ -143,7 +149,45 @@ def grow_key(key: Key, item: Item, lexicon: Lexicon) -> Key | None:
         return key._replace(split=PAIR)
     for kind in ("qualifier", "split", "group"):
         if (value := item.key(kind)) is not None and not getattr(key, kind):
-            return key.with_part(kind, value)
-    last_epoch = item.key("epoch") and key.qualifier
-    silent = is_silent(item) and not item.key("assertion")
-    return key if last_epoch or silent else None
+            return key._replace(**{kind: value})  # type: ignore[arg-type]
+    silent = (is_silent(item) and "assertion" not in item.senses) or item.text == "%"
+    return key if silent or "epoch" in item.senses else None
+
+
+def whole_number(item: Item) -> int | None:
+    """The value of a whole number without a unit, None for any other item."""
+    number = item.number
+    if number is None or number.unit or number.date or not number.base.is_integer():
+        return None
+    return int(number.base)
+
+
+def epoch_in(items: Sequence[Item]) -> int | None:
+    """The epoch that a text names: "(Epoch 8)", "epoch 8에서"."""
+    epochs = (whole_number(second) for first, second in pairwise(items)
+              if "epoch" in first.senses and second.start <= first.end + 2)  # fmt: skip
+    return next((epoch for epoch in epochs if epoch is not None), None)
+
+
+def outside(items: Sequence[Item]) -> tuple[list[Item], list[list[Item]]]:
+    """The items outside brackets, and those in each bracket."""
+    outer: list[Item] = []
+    remarks: list[list[Item]] = []
+    depth = 0
+    for item in items:
+        if item.kind == "symbol" and item.text in "([（":
+            depth += 1
+            remarks.append([])
+        elif item.kind == "symbol" and item.text in ")]）":
+            depth = max(depth - 1, 0)
+        elif depth:
+            remarks[-1].append(item)
+        else:
+            outer.append(item)
+    return outer, remarks
+
+
+def is_whole(line: Line, draft: Draft) -> bool:
+    """Whether the value is all of its cell, so that it can be replaced."""
+    remainder = line.text[: draft.start] + line.text[draft.end :]
+    return not any(letter.isalnum() for letter in remainder)

@@ -3,58 +3,59 @@
 from __future__ import annotations
 
 import calendar
+import math
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import NamedTuple
 
 MONTHS = {name.lower(): index for names in (calendar.month_name, calendar.month_abbr)
           for index, name in enumerate(names) if name}  # fmt: skip
-PLAIN = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,])|\d+(?:\.\d+)?|\.\d+"
 NUMBER = re.compile(
-    rf"(?P<sign>[-−–+±]?)(?P<digits>{PLAIN})"
+    r"(?P<sign>[-−–+±]?)(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,])|\d+(?:\.\d+)?|\.\d+)"
     r"(?:[eE](?P<exp>[-+−]?\d{1,3})(?!\w)|\s?[×x*]\s?10(?:\^|\*\*)?(?P<power>[-−⁻]?[\d⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))?"
 )
 APPROXIMATE = re.compile(r"(?:[~≈∼]|about|around|approx\.?|roughly|약|대략)\s?", re.IGNORECASE)
-APPROXIMATE_WORDS = frozenset({"about", "around", "roughly", "approx"})
 FRACTION = re.compile(
     r"(?P<part>\d{1,9})\s?(?:/|out of|of)\s?(?P<total>\d{1,9})(?![\d./])"
     r"|(?P<total_ko>\d{1,9})\s?(?:회|번|개|건|편)?\s?중(?:에서|에)?\s?(?P<part_ko>\d{1,9})\s?(?:회|번|개|건|편)?"
 )
 TIME = r"(?:[ T,]{1,2}(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::[0-5]\d)?)?"
-DATES = (
-    re.compile(r"(?P<year>20\d\d)([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})(?!\d)" + TIME),
-    re.compile(r"(?P<year>20\d\d)(?P<month>[01]\d)(?P<day>[0-3]\d)(?!\d)"),
-    re.compile(r"(?:(?P<year>20\d\d)년\s?)?(?P<month>\d{1,2})월\s?(?P<day>\d{1,2})일" + TIME),
-    re.compile(r"(?P<month>[01]\d)[-/](?P<day>[0-3]\d)(?![\d/-])" + TIME),
-    re.compile(
-        r"(?P<day>\d{1,2})(?:st|nd|rd|th)?\s(?P<name>[A-Z][a-z]{2,8})\.?,?(?:\s(?P<year>20\d\d))?(?!\w)"
-    ),
-)
+DATES = [re.compile(pattern) for pattern in (
+    r"(?P<year>20\d\d)([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})(?!\d)" + TIME,
+    r"(?:(?P<year>20\d\d)년\s?)?(?P<month>\d{1,2})월\s?(?P<day>\d{1,2})일" + TIME,
+    r"(?P<month>[01]\d)[-/](?P<day>[0-3]\d)(?![\d/-])" + TIME,
+    r"(?P<day>\d{1,2})(?:st|nd|rd|th)?\s(?P<name>[A-Z][a-z]{2,8})\.?,?(?:\s(?P<year>20\d\d))?(?!\w)",
+)]  # fmt: skip
 NAMED_DATE = re.compile(
     r"(?P<name>[A-Z][a-z]{2,8})\.?\s(?P<day>\d{1,2})(?:st|nd|rd|th)?(?!\w)(?:,?\s(?P<year>20\d\d))?"
 )
+BARE_DATE = re.compile(r"(?P<year>20(?:1[5-9]|2\d|3[0-5]))(?P<month>[01]\d)(?P<day>[0-3]\d)(?!\d)")
+"""Eight digits that are a day of 2015 to 2035; with a unit after them they are a number."""
 CLOCK = re.compile(
     r"(?P<hour>[01]?\d|2[0-3])(?::(?P<minute>[0-5]\d)(?::[0-5]\d)?(?![\d:])|시\s?(?P<minute_ko>[0-5]?\d)분)"
 )
-MORE_TIME = re.compile(r"\s?(\d+(?:\.\d+)?)\s?(m|min|mins|minutes|s|sec|seconds|분|초)(?![A-Za-z])")
+SECOND_UNIT = re.compile(
+    r"\s?(\d+(?:\.\d+)?)\s?(m|min|mins|minutes|s|sec|seconds|분|초)(?![A-Za-z])"
+)
 SUPERSCRIPT = str.maketrans("⁻−⁰¹²³⁴⁵⁶⁷⁸⁹", "--0123456789")
 Units = Mapping[str, Mapping[str, float]]
 """Worth of each unit in the base unit, by kind: "count", "size", "duration", "share", "length"."""
+UnitAt = Callable[[str, int], tuple[str, int]]
 
 
 class Number(NamedTuple):
-    """A number of a text. `start` and `end` hold its unit; `digits_end` is where the digits end.
+    """A number of a text. `start` and `end` hold its unit.
 
     `base` and `step` are without the unit; `step` is the worth of the last written digit.
     `total` of a fraction ("19 of 20"). `date`: ISO, without the year where the page gives none
-    ("12-03"), with "T22:56" where it gives a time.
+    ("12-03"), with "T22:56" where it gives a time. `seconds` of "3h 20m".
     """
 
     start: int
     end: int
-    digits_end: int
-    base: float
-    step: float
+    base: float = 0.0
+    step: float = 0.0
     unit: str = ""
     approximate: bool = False
     total: float | None = None
@@ -72,89 +73,78 @@ class Number(NamedTuple):
 
 
 def read_number(
-    text: str, at: int, unit_of: Callable[[str, int], tuple[str, int]]
+    text: str, at: int, unit_at: UnitAt, durations: Mapping[str, float]
 ) -> Number | None:
     """The number, fraction or date that begins at a character of a text, None where none does.
 
-    `unit_of(text, place)`: the unit that stands at a place and where it ends.
+    `unit_at(text, place)`: the unit that stands at a place and where it ends.
 
-    >>> read_number("2.3e-4", 0, lambda text, at: ("", at)).base
+    >>> read_number("2.3e-4", 0, lambda text, at: ("", at), {}).base
     0.00023
     """
     mark = APPROXIMATE.match(text, at)
     start = mark.end() if mark else at
-    if (date := _date(text, start)) is not None:
-        return date._replace(start=at, approximate=bool(mark))
-    if fraction := FRACTION.match(text, start):
-        part = float(fraction["part"] or fraction["part_ko"])
-        total = float(fraction["total"] or fraction["total_ko"])
-        if 0 < total >= part:
-            return Number(at, fraction.end(), fraction.end(), part, 0.0, total=total)
-    match = NUMBER.match(text, start)
-    if match is None or (match.end() < len(text) and text[match.end()] == "_"):
-        return None
-    number = _plain(match)
-    unit, end = unit_of(text, match.end())
-    number = number._replace(start=at, unit=unit, end=end, approximate=bool(mark))
-    return (
-        _with_more_time(text, number)
-        if unit in ("h", "hr", "hours", "시간", "min", "분", "m")
-        else number
-    )
-
-
-def digits_of(value: str) -> tuple[float, float] | None:
-    """Value and step of digits alone ("0.013": 0.013, 0.001), None where it is no number."""
-    match = NUMBER.fullmatch(value.strip())
-    return None if match is None else (_plain(match).base, _plain(match).step)
+    number = _date(text, start, unit_at) or _fraction(text, start)
+    if number is None:
+        match = NUMBER.match(text, start)
+        if match is None or text.startswith("_", match.end()):
+            return None
+        number = _plain(match)
+        unit, end = unit_at(text, match.end())
+        number = _with_second_unit(text, number._replace(unit=unit, end=end), durations)
+    finite = math.isfinite(number.base)
+    return number._replace(start=at, approximate=bool(mark)) if finite else None
 
 
 def _plain(match: re.Match[str]) -> Number:
     digits = match["digits"].replace(",", "")
     power = int((match["exp"] or match["power"] or "0").translate(SUPERSCRIPT))
     decimals = len(digits.partition(".")[2])
-    sign = -1.0 if match["sign"] in ("-", "−", "–") and match["sign"] else 1.0
-    base = sign * float(f"{digits}e{power}")
-    step = float(f"1e{power - decimals}")
-    return Number(match.start(), match.end(), match.end(), base, step)
+    sign = -1.0 if match["sign"] in ("-", "−", "–") else 1.0
+    base, step = sign * float(f"{digits}e{power}"), float(f"1e{power - decimals}")
+    return Number(match.start(), match.end(), base, step)
 
 
-def _with_more_time(text: str, number: Number) -> Number:
+def _fraction(text: str, at: int) -> Number | None:
+    match = FRACTION.match(text, at)
+    if match is None:
+        return None
+    part = float(match["part"] or match["part_ko"])
+    total = float(match["total"] or match["total_ko"])
+    return Number(at, match.end(), part, total=total) if 0 < total >= part else None
+
+
+def _with_second_unit(text: str, number: Number, durations: Mapping[str, float]) -> Number:
     """ "3h 20m" as one duration."""
-    parts = {"h": 3600.0, "hr": 3600.0, "hours": 3600.0, "시간": 3600.0}
-    more = MORE_TIME.match(text, number.end)
-    if more is None:
+    worth = durations.get(number.unit, 0.0)
+    match = SECOND_UNIT.match(text, number.end) if worth >= 60 else None
+    if match is None:
         return number
-    small = 60.0 if more[2][0] in "m분" else 1.0
-    seconds = number.base * parts.get(number.unit, 60.0) + float(more[1]) * small
-    return number._replace(end=more.end(), digits_end=more.end(), seconds=seconds, step=small)
+    step = durations[match[2]]
+    seconds = number.base * worth + float(match[1]) * step
+    return number._replace(end=match.end(), seconds=seconds, step=step)
 
 
-def _date(text: str, at: int) -> Number | None:
-    for pattern in DATES:
-        if (match := pattern.match(text, at)) is not None and (date := _iso(match)):
-            return Number(at, match.end(), match.end(), 0.0, 0.0, date=date)
-    if (clock := CLOCK.match(text, at)) is not None:
-        minute = clock["minute"] or clock["minute_ko"]
-        date = f"T{int(clock['hour']):02d}:{int(minute):02d}"
-        return Number(at, clock.end(), clock.end(), 0.0, 0.0, date=date)
+def _date(text: str, at: int, unit_at: UnitAt) -> Number | None:
+    for pattern in DATES if text[at : at + 1].isdigit() else [NAMED_DATE]:
+        if (match := pattern.match(text, at)) and (day := _iso(match)):
+            return Number(at, match.end(), date=day)
+    if (match := BARE_DATE.match(text, at)) and not unit_at(text, match.end())[0]:
+        return Number(at, match.end(), date=day) if (day := _iso(match)) else None
+    if (match := CLOCK.match(text, at)) is not None:
+        minute = int(match["minute"] or match["minute_ko"])
+        return Number(at, match.end(), date=f"T{int(match['hour']):02d}:{minute:02d}")
     return None
-
-
-def named_date(text: str, at: int) -> Number | None:
-    """A date that begins with the month's name: "Dec 3, 2025"."""
-    match = NAMED_DATE.match(text, at)
-    date = _iso(match) if match else ""
-    return Number(at, match.end(), match.end(), 0.0, 0.0, date=date) if match and date else None
 
 
 def _iso(match: re.Match[str]) -> str:
     """ISO date of a match, "" where there is no such day."""
     parts = match.groupdict()
     month = MONTHS.get((parts.get("name") or "").lower()) or int(parts.get("month") or 0)
-    day = int(parts["day"])
-    if not (1 <= month <= 12 and 1 <= day <= 31):
+    year = parts.get("year")
+    try:
+        day = date(int(year or 2000), month, int(parts["day"])).isoformat()
+    except ValueError:
         return ""
-    year = f"{parts['year']}-" if parts.get("year") else ""
     clock = f"T{int(parts['hour']):02d}:{parts['minute']}" if parts.get("hour") else ""
-    return f"{year}{month:02d}-{day:02d}{clock}"
+    return (day if year else day[5:]) + clock

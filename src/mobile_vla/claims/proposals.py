@@ -7,28 +7,23 @@ the page's own binding of the name says. Nothing in a proposal is a verdict.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import blake3
 import msgspec
+from msgspec.structs import replace
 
 from mobile_vla.claims.keys import Draft, Key
-from mobile_vla.claims.lexicon import Lexicon, Names, atoms_of, standard
-from mobile_vla.claims.model import (
-    Binding,
-    Claim,
-    Comparator,
-    Kind,
-    Place,
-    Reading,
-    Unread,
-)  # fmt: skip
-from mobile_vla.claims.phrases import Reader
+from mobile_vla.claims.lexer import Names, atoms_of
+from mobile_vla.claims.lexicon import Lexicon, standard
+from mobile_vla.claims.model import Binding, Claim, Comparator, Kind, Place, Reading, Unread
 from mobile_vla.claims.structure import Line, Section
+from mobile_vla.claims.values import value_of
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
-from mobile_vla.messages.reason import Reason, reason
+from mobile_vla.messages.reason import reason
 
 MOST = 100_000
 """Proposals of one file that are looked at."""
@@ -74,12 +69,12 @@ class ClaimsFile(msgspec.Struct, frozen=True, kw_only=True):
 def schema(lexicon: Lexicon | None = None) -> dict[str, Any]:
     """The JSON schema of a file of claims, with the quantities of the lexicon."""
     keys = sorted({quantity.key for quantity in (lexicon or standard()).quantities.values()})
-    whole = msgspec.json.schema(ClaimsFile)
+    shape = msgspec.json.schema(ClaimsFile)
     entry = msgspec.json.schema(Proposal)["$defs"]["Proposal"]
     entry["properties"]["quantity"]["enum"] = keys
-    whole["$defs"]["Proposal"] = entry
-    whole["$defs"]["ClaimsFile"]["properties"]["claims"]["items"] = {"$ref": "#/$defs/Proposal"}
-    return whole
+    shape["$defs"]["Proposal"] = entry
+    shape["$defs"]["ClaimsFile"]["properties"]["claims"]["items"] = {"$ref": "#/$defs/Proposal"}
+    return shape
 
 
 def read_claims_file(content: bytes, file: str, page: bytes) -> list[Any]:
@@ -115,13 +110,9 @@ def with_proposals(
             taken.add(identity)
             claims.append(claim)
     claims.sort(key=lambda claim: claim.place.start)
-    counted = [_counted(binding, claims) for binding in reading.bindings]
-    return msgspec.structs.replace(reading, claims=claims, refused=refused, bindings=counted)
-
-
-def _counted(binding: Binding, claims: list[Claim]) -> Binding:
-    n = sum(binding.name in (claim.owner, claim.other_owner) for claim in claims)
-    return binding if n == binding.claims else msgspec.structs.replace(binding, claims=n)
+    counts = Counter(name for claim in claims for name in (claim.owner, claim.other_owner) if name)
+    bindings = [replace(binding, claims=counts[binding.name]) for binding in reading.bindings]
+    return replace(reading, claims=claims, refused=refused, bindings=bindings)
 
 
 class _Check:
@@ -130,7 +121,6 @@ class _Check:
     def __init__(self, reading: Reading, page: bytes, lexicon: Lexicon, read_by: str) -> None:
         self.page, self.lexicon, self.read_by = page, lexicon, read_by
         self.bindings = {atoms_of(binding.name): binding for binding in reading.bindings}
-        self.reader = Reader(lexicon)
         self.keys = {entry.key for entry in lexicon.quantities.values()}
 
     def claim(self, raw: Any) -> Claim | Unread:
@@ -138,35 +128,31 @@ class _Check:
         try:
             proposal = msgspec.convert(raw, Proposal)
         except msgspec.ValidationError as error:
-            return self._refused(0, str(raw), reason("claim.proposal_shape", why=str(error)[:200]))
+            return self._refused(0, str(raw), "shape", why=str(error)[:200])
         quote, value = proposal.quote.encode(), proposal.value.encode()
-        start = self._start(proposal, quote)
+        start = self._start(proposal.start, quote)
         if start is None:
-            why = reason("claim.proposal_not_in_page", quote=proposal.quote[:120])
-            return self._refused(0, proposal.quote, why)
+            return self._refused(0, proposal.quote, "not_in_page", quote=proposal.quote[:120])
         if not value.strip() or quote.count(value) != 1:
-            why = reason("claim.proposal_value", value=proposal.value[:120])
-            return self._refused(start, proposal.quote, why)
+            return self._refused(start, proposal.quote, "value", value=proposal.value[:120])
         if proposal.quantity not in self.keys:
-            why = reason("claim.proposal_quantity", quantity=proposal.quantity[:80])
-            return self._refused(start, proposal.quote, why)
+            quantity = proposal.quantity[:80]
+            return self._refused(start, proposal.quote, "quantity", quantity=quantity)
         at = start + quote.index(value)
         draft = self._draft(proposal, at)
-        if draft is None or (proposal.number is not None and draft.number != proposal.number):
-            why = reason(
-                "claim.proposal_number", value=proposal.value[:80], quantity=proposal.quantity
-            )
-            return self._refused(start, proposal.quote, why)
-        return self._made(proposal, draft, at)
+        if draft is None or proposal.number not in (None, draft.number):
+            return self._refused(start, proposal.quote, "number", value=proposal.value[:80],
+                                 quantity=proposal.quantity)  # fmt: skip
+        return self._accepted(proposal, draft, at)
 
-    def _start(self, proposal: Proposal, quote: bytes) -> int | None:
-        if not quote.strip():
-            return None
-        start = proposal.start
+    def _start(self, start: int | None, quote: bytes) -> int | None:
+        """The first byte of a quote; None where it stands elsewhere, nowhere or several times."""
         if start is None:
-            first = self.page.find(quote)
-            return first if first >= 0 and self.page.find(quote, first + 1) < 0 else None
-        return start if start >= 0 and self.page[start : start + len(quote)] == quote else None
+            start = self.page.find(quote)
+            if self.page.find(quote, start + 1) >= 0:
+                return None
+        stands = start >= 0 and self.page[start : start + len(quote)] == quote
+        return start if stands and quote.strip() else None
 
     def _draft(self, proposal: Proposal, at: int) -> Draft | None:
         """What the value says of the quantity by the project's own lexer."""
@@ -177,28 +163,26 @@ class _Check:
             numbers = [item.number for item in items if item.number is not None]
             number, step = (numbers[0].base, numbers[0].step) if len(numbers) == 1 else (None, 0.0)
             return Draft(line, 0, len(line.text), proposal.quantity, number=number, step=step)
-        quantities = [
+        quantities = (
             entry for entry in self.lexicon.quantities.values() if entry.key == proposal.quantity
-        ]
-        for quantity in quantities:
-            outcome = self.reader.value(line, items, Key((quantity,)))
-            if len(outcome.drafts) == 1:
-                return outcome.drafts[0]
-        return None
+        )
+        outcomes = (
+            value_of(line, items, Key((quantity,)), self.lexicon) for quantity in quantities
+        )
+        return next((outcome.drafts[0] for outcome in outcomes if len(outcome.drafts) == 1), None)
 
-    def _made(self, proposal: Proposal, draft: Draft, at: int) -> Claim:
+    def _accepted(self, proposal: Proposal, draft: Draft, at: int) -> Claim:
         owner, other = self._binding(proposal.name), self._binding(proposal.other_name)
         run = owner.run if owner else None
         agrees = proposal.run in (None, run)
-        kind = KINDS.get(proposal.comparator, "comparison")
-        comparator = draft.comparator if proposal.comparator == "equal" else proposal.comparator
         return Claim(
             place=Place(line=self._line(at), start=at, end=at + len(proposal.value.encode())),
-            quote=proposal.quote, kind=kind, quantity=proposal.quantity, value=proposal.value,
+            quote=proposal.quote, kind=KINDS.get(proposal.comparator, "comparison"),
+            quantity=proposal.quantity, value=proposal.value,
             number=draft.number, step=draft.step, unit=draft.unit, word=draft.word,
-            comparator=comparator, qualifier=proposal.qualifier, epoch=proposal.epoch,
-            split=proposal.split, group=proposal.group, owner=proposal.name,
-            run=run if agrees else None,
+            comparator=draft.comparator if proposal.comparator == "equal" else proposal.comparator,
+            qualifier=proposal.qualifier, epoch=proposal.epoch, split=proposal.split,
+            group=proposal.group, owner=proposal.name, run=run if agrees else None,
             sure="none" if owner is None else owner.sure if agrees else "candidate",
             other_owner=proposal.other_name, other_run=other.run if other else None,
             factors=tuple(proposal.factors), read_by=self.read_by,
@@ -210,5 +194,6 @@ class _Check:
     def _line(self, at: int) -> int:
         return self.page.count(b"\n", 0, at) + 1
 
-    def _refused(self, at: int, text: str, why: Reason) -> Unread:
+    def _refused(self, at: int, text: str, code: str, **fields: str) -> Unread:
+        why = reason(f"claim.proposal_{code}", **fields)
         return Unread(line=self._line(at), text=text[:200], why=why)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import gc
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import blake3
 
-from mobile_vla.claims.assertion import AssertedSections
-from mobile_vla.claims.binding import Binder, Bound, KnownRun, bindings_of
+from mobile_vla.claims.binding import Binder, Bound, KnownRun
 from mobile_vla.claims.bindings_comment import aliases_in
-from mobile_vla.claims.keys import Draft, Outcome, short
-from mobile_vla.claims.lexicon import Lexicon, standard
-from mobile_vla.claims.model import Claim, HowSure, Reading, Term, Unread
+from mobile_vla.claims.keys import Draft, absence_in, not_read
+from mobile_vla.claims.lexicon import LONGEST, Lexicon, standard
+from mobile_vla.claims.lines import lead_name, read_line
+from mobile_vla.claims.model import Binding, Claim, HowSure, Reading, Term, Unread
 from mobile_vla.claims.page_names import BLOCKED, PageNames
-from mobile_vla.claims.phrases import Reader
-from mobile_vla.claims.read_lines import lead_name, read_line
-from mobile_vla.claims.read_tables import is_worth_telling, read_table
-from mobile_vla.claims.structure import LONGEST, Line, Page, Table, parse_page
+from mobile_vla.claims.structure import Line, Page, Section, Table, parse_page
+from mobile_vla.claims.table_shapes import shape_of
+from mobile_vla.claims.tables import is_worth_telling, read_table
 from mobile_vla.messages.reason import Reason, reason
 
-Language = Literal["en", "ko", "other"]
+TOP, CELLS = 60, 400
+"""Blocks of a page in which its date is looked for, and those by which its language is known."""
 
 
 def read_document(
@@ -33,31 +35,53 @@ def read_document(
 
     Raises: UserError for a page that is no UTF-8 text or above 16 MB.
     """
+    with _collector_paused():
+        return _read(data, name, runs, aliases or {}, lexicon or standard())
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Without the cyclic collector: a page makes many objects and frees none before its end."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _read(
+    data: bytes, name: str, runs: Sequence[KnownRun], aliases: Mapping[str, str], lexicon: Lexicon
+) -> Reading:
     page = parse_page(data, name)
-    lexicon = lexicon or standard()
     confirmed, faults = aliases_in(page, runs)
-    confirmed = {**(aliases or {}), **confirmed}
-    spoken = [name for run in runs for name in (run.name, *run.aliases, run.label) if name]
-    names = PageNames(page, lexicon, [*confirmed, *spoken])
-    drafts, unread = _read_blocks(page, names, lexicon)
+    confirmed = {**aliases, **confirmed}
+    called = [name for run in runs for name in (run.name, *run.aliases, run.label) if name]
+    names = PageNames(page, lexicon, [*confirmed, *called])
+    drafts, unread = _read_blocks(page, names)
     written = _written(page, names)
-    bound, binder = _bind(names, drafts, runs, confirmed, written)
+    binder = Binder(runs, confirmed, written)
+    bound = _bind(names, drafts, binder)
     claims = [_claim(page, draft, names, bound, binder) for draft in drafts]
     claims = [claim for claim in claims if _stands(data, claim)]
-    counts = Counter(claim.owner for claim in claims if claim.owner)
-    counts.update(claim.other_owner for claim in claims if claim.other_owner)
+    counts = Counter(
+        owner for claim in claims for owner in (claim.owner, claim.other_owner) if owner
+    )
     return Reading(
         document=name, blake3=blake3.blake3(data).hexdigest(), language=_language(page),
-        written=written, claims=sorted(claims, key=lambda entry: entry.place.start),
-        bindings=bindings_of(names, bound, counts),
+        written=written, claims=sorted(claims, key=lambda claim: claim.place.start),
+        bindings=_bindings(names, bound, counts),
         unread=[*faults, *(_unread(page, line, why) for line, why in unread)],
     )  # fmt: skip
 
 
-def _read_blocks(
-    page: Page, names: PageNames, lexicon: Lexicon
-) -> tuple[list[Draft], list[tuple[Line, Reason]]]:
-    reader, sections = Reader(lexicon), AssertedSections(lexicon, names.names)
+def _read_blocks(page: Page, names: PageNames) -> tuple[list[Draft], list[tuple[Line, Reason]]]:
+    shapes = {
+        id(block): shape_of(block, names) for block in page.blocks if isinstance(block, Table)
+    }
+    names.tie_declared()
+    absences: dict[int, str | None] = {}
     drafts: list[Draft] = []
     unread: list[tuple[Line, Reason]] = []
     lead: str | None = None
@@ -65,58 +89,76 @@ def _read_blocks(
         line = block if isinstance(block, Line) else block.rows[0][0]
         if line.kind == "heading":
             lead = None
-        elif isinstance(block, Line) and block.kind == "text":
-            lead = lead_name(block, names) or (lead if ":" in block.text else None)
-        owner = _owner(block, names, lead)
-        absence = sections.absence(block.section)
-        if absence is not None and line.kind != "heading":
-            why = reason(f"claim.{absence}", text=short(line))
-            if is_worth_telling(line, names):
-                unread.append((line, why))
-        elif isinstance(block, Table):
-            results, silent = read_table(block, names, reader, owner)
-            drafts += results
+        elif line.kind == "text":
+            lead = lead_name(line, names) or (lead if ":" in line.text else None)
+        owner = _owner(block, line, names, lead)
+        absence = _absence(block.section, names, absences) if line.kind != "heading" else None
+        if absence is None and isinstance(block, Table):
+            read, silent = read_table(block, shapes[id(block)], names, owner)
+            drafts += read
             unread += silent
+            continue
+        if absence is not None:
+            outcome = not_read(absence, line)
+        elif len(line.text) > LONGEST:
+            unread.append((line, reason("claim.line_too_long")))
+            continue
         else:
-            outcome = _read_line(block, names, reader, owner)
-            drafts += outcome.drafts
-            if outcome.why is not None and not outcome.drafts and is_worth_telling(block, names):
-                unread.append((block, outcome.why))
+            outcome = read_line(line, names, owner)
+        drafts += outcome.drafts
+        if outcome.why is not None and not outcome.drafts and is_worth_telling(line, names):
+            unread.append((line, outcome.why))
     return drafts, unread
 
 
-def _read_line(line: Line, names: PageNames, reader: Reader, owner: str | None) -> Outcome:
-    if len(line.text) > LONGEST:
-        return Outcome(why=reason("claim.line_too_long"))
-    return read_line(line, names, reader, owner)
+def _absence(section: Section, names: PageNames, absences: dict[int, str | None]) -> str | None:
+    """Why nothing under a heading is asserted ("Next steps"); the page's title does not count."""
+    if id(section) not in absences:
+        above = _absence(section.parent, names, absences) if section.parent else None
+        items = names.lex(section.title.text) if section.title and section.level > 1 else []
+        named = any(item.kind == "name" for item in items)
+        headed = [key for item in items if (key := item.key("sections_not_asserted")) and not named]
+        absences[id(section)] = above or (headed[0] if headed else absence_in(items))
+    return absences[id(section)]
 
 
-def _owner(block: Line | Table, names: PageNames, lead: str | None) -> str | None:
+def _owner(block: Line | Table, line: Line, names: PageNames, lead: str | None) -> str | None:
     """Who a block is about: the item that holds it, the name before it, its section."""
     holder = block.introduced_by if isinstance(block, Table) else block.parent
     while holder is not None:
         if (name := lead_name(holder, names)) is not None:
             return name
         holder = holder.parent
-    kind = "cell" if isinstance(block, Table) else block.kind
-    owner = lead if lead is not None and kind != "heading" else names.owner(block.section)
+    owner = lead if lead is not None and line.kind != "heading" else names.owner(block.section)
     return None if owner == BLOCKED else owner
 
 
-def _bind(
-    names: PageNames, drafts: list[Draft], runs: Sequence[KnownRun], aliases: Mapping[str, str],
-    written: str | None,
-) -> tuple[dict[str, Bound], Binder]:  # fmt: skip
-    binder = Binder(runs, aliases, written)
+def _bind(names: PageNames, drafts: Iterable[Draft], binder: Binder) -> dict[str, Bound]:
     owned: dict[str, list[Draft]] = defaultdict(list)
     for draft in drafts:
         if draft.owner:
             owned[names.head_of(draft.owner)].append(draft)
-    bound = {}
-    for head, members in names.members().items():
-        clues = set().union(*(names.clues[name] for name in members))
-        bound[head] = binder.bind(members, clues, owned[head])
-    return bound, binder
+    return {
+        head: binder.bind(
+            members, set().union(*(names.clues[name] for name in members)), owned[head]
+        )
+        for head, members in names.members().items()
+    }
+
+
+def _bindings(
+    names: PageNames, bound: Mapping[str, Bound], claims: Mapping[str, int]
+) -> list[Binding]:
+    """Each name of a page with what it means, and how many claims hang on it."""
+    return [
+        Binding(
+            name=name, places=list(dict.fromkeys(names.places[name])), run=entry.run,
+            sure=entry.sure, why=entry.why, candidates=entry.candidates, claims=claims.get(name, 0),
+        )
+        for head, members in names.members().items()
+        for entry in [bound[head]]
+        for name in members
+    ]  # fmt: skip
 
 
 def _claim(
@@ -133,9 +175,17 @@ def _claim(
         qualifier=draft.qualifier, epoch=draft.epoch, split=draft.split, group=draft.group,
         owner=draft.owner, run=owner.run if owner and holds else None, sure=sure,
         other_owner=draft.other, other_run=other.run if other else None, factors=draft.factors,
-        terms=tuple(term for line, item in draft.terms for term in _terms(page, line, item)),
-        whole=draft.whole,
+        terms=tuple(_terms(page, draft)), whole=draft.whole,
     )  # fmt: skip
+
+
+def _terms(page: Page, draft: Draft) -> Iterator[Term]:
+    for line, item in draft.terms:
+        if (number := item.number) is not None:
+            place = page.place(line, item.start, item.end)
+            for value in (number.base, number.total):
+                if value is not None:
+                    yield Term(place=place, value=item.text, number=value)
 
 
 def _stands(data: bytes, claim: Claim) -> bool:
@@ -144,43 +194,29 @@ def _stands(data: bytes, claim: Claim) -> bool:
     return written == claim.value or unicodedata.normalize("NFC", written) == claim.value
 
 
-def _terms(page: Page, line: Line, item: object) -> list[Term]:
-    number = item.number  # type: ignore[attr-defined]
-    place = page.place(line, item.start, item.end)  # type: ignore[attr-defined]
-    values = [number.base, *([number.total] if number.total is not None else [])]
-    return [Term(place=place, value=item.text, number=value) for value in values]  # type: ignore[attr-defined]
-
-
 def _written(page: Page, names: PageNames) -> str | None:
     """The page's own date: in front matter, or in a line above the second heading."""
     headings = 0
-    for block in page.blocks[:60]:
-        if isinstance(block, Table):
-            continue
-        headings += block.kind == "heading"
+    for block in page.blocks[:TOP]:
+        headings += isinstance(block, Line) and block.kind == "heading"
         if headings > 1:
             break
-        dates = [
-            item for item in names.items(block) if item.number is not None and item.number.date
-        ]
-        for item in dates:
-            if item.number is not None and item.number.date[:2] == "20":
+        for item in names.items(block) if isinstance(block, Line) else ():
+            if item.number is not None and item.number.date.startswith("20"):
                 return item.number.date
     return None
 
 
-def _language(page: Page) -> Language:
-    texts = [block.text for block in page.blocks[:400] if isinstance(block, Line)]
-    texts += [cell.text for block in page.blocks[:400] if isinstance(block, Table)
-              for row in block.rows[:20] for cell in row]  # fmt: skip
-    letters = [letter for text in texts for letter in text[:300] if letter.isalpha()]
-    hangul = sum("가" <= letter <= "힣" for letter in letters)
-    latin = sum(letter.isascii() for letter in letters)
-    if hangul * 10 > len(letters):
+def _language(page: Page) -> Literal["en", "ko", "other"]:
+    texts = [line.text[:300] for block in page.blocks[:CELLS]
+             for row in (block.rows[:20] if isinstance(block, Table) else [[block]])
+             for line in row]  # fmt: skip
+    letters = [letter for text in texts for letter in text if letter.isalpha()]
+    if sum("가" <= letter <= "힣" for letter in letters) * 10 > len(letters):
         return "ko"
+    latin = sum(letter.isascii() for letter in letters)
     return "en" if latin * 10 >= 8 * len(letters) else "other"
 
 
 def _unread(page: Page, line: Line, why: Reason) -> Unread:
-    place = page.place(line, 0, 1)
-    return Unread(line=place.line, text=line.text.strip()[:200], why=why)
+    return Unread(line=page.place(line, 0, 1).line, text=line.text.strip()[:200], why=why)

@@ -63,10 +63,8 @@ def pieces(page: bytes) -> Iterator[tuple[int, bytes]]:
     while start < len(page) and count < MOST_PIECES:
         end = min(start + PIECE, len(page))
         if end < len(page):
-            cut = max(
-                page.rfind(b"\n#", start + PIECE // 2, end),
-                page.rfind(b"\n\n", start + PIECE // 2, end),
-            )
+            middle = start + PIECE // 2
+            cut = max(page.rfind(b"\n#", middle, end), page.rfind(b"\n\n", middle, end))
             cut = cut if cut > start else page.rfind(b"\n", start + 1, end)
             end = cut + 1 if cut > start else end
             while end > start + 1 and end < len(page) and page[end] & 0xC0 == 0x80:
@@ -82,10 +80,12 @@ def _placed(proposal: Any, start: int, piece: bytes) -> Any:
     proposal = {
         key: value for key, value in proposal.items() if key != "start" and value is not None
     }
-    quote = proposal.get("quote")
-    if isinstance(quote, str) and quote and piece.count(quote.encode("utf-8", "replace")) == 1:
-        proposal["start"] = start + piece.index(quote.encode("utf-8", "replace"))
-    return proposal
+    quote = str(proposal.get("quote", "")).encode("utf-8", "replace")
+    return (
+        proposal | {"start": start + piece.index(quote)}
+        if quote and piece.count(quote) == 1
+        else proposal
+    )
 
 
 def _claims_of(answer: str) -> list[Any]:

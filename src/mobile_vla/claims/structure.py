@@ -15,13 +15,14 @@ from mobile_vla.messages.errors import UserError
 LIMIT = 16 * 1024 * 1024
 """Bytes of a page above which it is refused."""
 BOM = b"\xef\xbb\xbf"
-LONGEST = 20_000
-"""Letters of one line above which it is not read: it is no prose."""
 CLUSTER = re.compile(
     r"[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|[^\u0300-\u036f][\u0300-\u036f]*|.", re.DOTALL
 )
 """Letters that compose to one: the parts of a Hangul syllable, a letter with its marks."""
 BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+BLOCKS = frozenset({"Heading", "Item", "Table", "CodeBlock", "MetadataBlock", "BlockQuote",
+                    "Paragraph", "HtmlBlock", "List"})  # fmt: skip
+"""Parts of a page that begin and end a line."""
 Kind = Literal["heading", "cell", "item", "text", "code", "front"]
 
 
@@ -32,14 +33,6 @@ class Section:
     title: Line | None
     level: int
     parent: Section | None
-
-    def path(self) -> list[Section]:
-        """The section and those that hold it, innermost first."""
-        sections, section = [self], self
-        while section.parent is not None:
-            section = section.parent
-            sections.append(section)
-        return sections
 
 
 @dataclass(slots=True, eq=False)
@@ -72,15 +65,17 @@ class Line:
 
     def byte_span(self, start: int, end: int) -> tuple[int, int]:
         """First byte and byte after the last of letters `start` to `end`."""
+        if len(self.segments) == 1 and self.text.isascii():
+            _, first, last = self.segments[0]
+            return first + start, min(first + end, last)
         first, last = self._byte(start), self._byte(end - 1, after=True)
         return first, max(first, last)
 
     def _byte(self, letter: int, after: bool = False) -> int:
         number = max(bisect_right(self.segments, (letter, 1 << 62, 0)) - 1, 0)
         begin, start, end = self.segments[number]
-        following = (
-            self.segments[number + 1][0] if number + 1 < len(self.segments) else len(self.text)
-        )
+        last = number + 1 == len(self.segments)
+        following = len(self.text) if last else self.segments[number + 1][0]
         if after and letter + 1 >= following:
             return end
         place = start + len(self.text[begin : letter + after].encode())
@@ -127,7 +122,7 @@ def parse_page(data: bytes, name: str) -> Page:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        raise UserError(phrase("claim.page_not_text", "en", file=name)) from None
+        text = "\0"
     if "\0" in text:
         raise UserError(phrase("claim.page_not_text", "en", file=name))
     bom = len(BOM) if data.startswith(BOM) else 0
@@ -138,11 +133,7 @@ def parse_page(data: bytes, name: str) -> Page:
     for event, place in pyromark.events_with_range(text.removeprefix("\ufeff"), options=flags):
         builder.take(event, place["start"] + bom, place["end"] + bom)
     builder.close_line()
-    starts = [0]
-    at = data.find(b"\n")
-    while at >= 0:
-        starts.append(at + 1)
-        at = data.find(b"\n", at + 1)
+    starts = [0, *(match.end() for match in re.finditer(rb"\n", data))]
     return Page(data, builder.blocks, builder.comments, starts)
 
 
@@ -172,67 +163,58 @@ class _Builder:
         match name:
             case "Text" | "Code":
                 self._text(value, start, end, code=name == "Code")
-            case "Start":
-                self._start(value if isinstance(value, str) else next(iter(value)), value)
-            case "End":
-                self._end(value if isinstance(value, str) else next(iter(value)))
+            case "Start" | "End":
+                tag = value if isinstance(value, str) else next(iter(value))
+                if tag in BLOCKS:
+                    if name == "End" and tag == "Heading":
+                        self.section.title = self.line
+                    self.close_line()
+                (self._start if name == "Start" else self._end)(tag, value)
             case "TaskListMarker":
                 self._current().done = bool(value)
             case "Html" | "InlineHtml":
-                self._html(value, start)
+                if value.lstrip().startswith("<!--"):
+                    self.comments.append((start, value))
+                elif BREAK.match(value) and self.line is not None:
+                    self.line.text += " "
 
-    def _start(self, name: str, value: Any) -> None:
-        match name:
-            case "Heading":
-                self.close_line()
-                self._open_section(int(value["Heading"]["level"][1]))
-            case "Item":
-                self.close_line()
-                self.items.append(None)
-            case "Table":
-                self.close_line()
-                self.table = Table(self.section, [], self.last)
+    def _start(self, tag: str, value: Any) -> None:
+        match tag:
+            case "TableCell":
+                self.line = Line("cell", self.section, quoted=self.quotes > 0)
             case "TableHead" | "TableRow":
                 if self.table is not None:
                     self.table.rows.append([])
-            case "TableCell":
-                self.line = Line("cell", self.section, quoted=self.quotes > 0)
+            case "Heading":
+                self._open_section(int(value[tag]["level"][1]))
+            case "Item":
+                self.items.append(None)
+            case "Table":
+                self.table = Table(self.section, [], self.last)
             case "CodeBlock" | "MetadataBlock":
-                self.close_line()
-                self.block = "code" if name == "CodeBlock" else "front"
+                self.block = "code" if tag == "CodeBlock" else "front"
                 self.introduced = self.last
             case "BlockQuote":
-                self.close_line()
                 self.quotes += 1
             case "Strikethrough":
                 self.struck += 1
-            case "Paragraph" | "HtmlBlock":
-                self.close_line()
 
-    def _end(self, name: str) -> None:
-        match name:
-            case "Heading":
-                self.section.title = self.line
-                self.close_line()
-            case "Item":
-                self.close_line()
-                self.items.pop()
-            case "Table":
-                self._close_table()
+    def _end(self, tag: str, _: Any) -> None:
+        match tag:
             case "TableCell":
                 if self.table is not None and self.line is not None:
                     self.table.rows[-1].append(self.line)
                 self.line = None
+            case "Item":
+                self.items.pop()
+            case "Table":
+                self._close_table()
             case "CodeBlock" | "MetadataBlock":
-                self.close_line()
                 self.block = None
             case "BlockQuote":
-                self.close_line()
                 self.quotes -= 1
             case "Strikethrough":
                 self.struck -= 1
-            case "Paragraph" | "List":
-                self.close_line()
 
     def _text(self, value: str, start: int, end: int, code: bool = False) -> None:
         if self.struck:
@@ -245,17 +227,10 @@ class _Builder:
             self._current().add(value, start, end)
             return
         for line in value.splitlines(keepends=True):
-            stop = start + len(line.encode())
             if body := line.rstrip("\r\n"):
                 self._current().add(body, start, start + len(body.encode()))
             self.close_line()
-            start = stop
-
-    def _html(self, value: str, start: int) -> None:
-        if value.lstrip().startswith("<!--"):
-            self.comments.append((start, value))
-        elif BREAK.match(value) and self.line is not None:
-            self.line.text += " "
+            start += len(line.encode())
 
     def _current(self) -> Line:
         if self.line is None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mobile_vla.audit.audit_document import Audit, AuditedPage, Proof
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditOptions(EvidenceOptions):
     """The pages to check, who else reads them, and what to do with them."""
 
@@ -163,11 +162,16 @@ def _proposals(data: bytes, options: AuditOptions) -> dict[str, list[Any]]:
         proposals[file] = read_claims_file(read_page(Path(file)), file, data)
     if options.reader:
         from mobile_vla.claims.remote_reader import propose
-        from mobile_vla.runs.workspace import DEFAULT
 
-        cache = Path(options.workspace or DEFAULT) / "cache" / "reader"
-        proposals[options.reader] = propose(data, options.reader, cache)
+        proposals[options.reader] = propose(data, options.reader, _reader_cache(options))
     return proposals
+
+
+def _reader_cache(options: AuditOptions) -> Path:
+    """Where answers are stored: in the workspace, else in the user's cache."""
+    if options.workspace is not None:
+        return Path(options.workspace) / "cache" / "reader"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mobile-vla/reader"
 
 
 def proof_of(options: EvidenceOptions) -> Proof:

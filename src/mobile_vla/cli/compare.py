@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +30,6 @@ HEADLINES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CompareOptions(EvidenceOptions):
     """The cases to compare, and what to ask of them."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mobile_vla.cli.arguments import StudyOptions, add_jobs, add_json, add_study, runs
@@ -27,7 +26,6 @@ TRAIN_SEED = 1
 EVALUATION_SEED = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOptions(StudyOptions):
     """The study to run."""
 
@@ -115,11 +113,14 @@ def _judged(chosen: Setting) -> Demonstrated:
 
 
 def _tell(judged: Demonstrated) -> None:
+    """The report's first five answers, then the tables they come from."""
     from mobile_vla.cli.compare import print_comparisons
     from mobile_vla.cli.plan import print_plan
-    from mobile_vla.cli.status import print_cases
+    from mobile_vla.cli.status import print_answers, print_cases
+    from mobile_vla.report.first_answers import answers, next_answer
 
-    print()
+    lines = answers(judged.cases, judged.comparisons, "en")
+    print_answers([*lines, next_answer(judged.plan, "en")])
     print_cases(judged.cases)
     print_comparisons(judged.comparisons, judged.cases)
     print()

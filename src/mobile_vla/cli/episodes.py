@@ -83,7 +83,7 @@ def check(options: arguments.CheckOptions) -> int:
         checked = check_folder(
             Path(options.folder),
             naming=study_naming(study),
-            full_speed=study.robot.full_speed,
+            full_speed=study.robot.limits,
             strips=options.html is not None,
             follow_external=options.follow_external,
             jobs=options.jobs or default_jobs(),
@@ -129,6 +129,7 @@ def import_(options: arguments.ImportOptions) -> None:
             cache_dir=Workspace(Path(options.workspace or DEFAULT)).cache,
             split=not options.evaluation,
             naming=naming,
+            keep_spoilt=options.keep_spoilt,
             jobs=options.jobs or default_jobs(),
             progress=report,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from typing import Literal
 
 from mobile_vla.cli.arguments import (
@@ -20,7 +19,6 @@ from mobile_vla.cli.arguments import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulateOptions(Options):
     """The data set to record."""
 
@@ -34,7 +32,6 @@ class SimulateOptions(Options):
     json: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ShowOptions(Options):
     """The episode to draw."""
 
@@ -43,7 +40,6 @@ class ShowOptions(Options):
     json: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions(Options):
     """The recordings to check."""
 
@@ -56,7 +52,6 @@ class CheckOptions(Options):
     json: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions(Options):
     """The recordings to import, and how to read them."""
 
@@ -70,6 +65,7 @@ class ImportOptions(Options):
     step: float
     instruction: str | None
     map: str | None
+    keep_spoilt: bool
     follow_external: bool
     jobs: int | None
     study: str | None
@@ -77,7 +73,6 @@ class ImportOptions(Options):
     json: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetDiffOptions(Options):
     """The two data sets to compare."""
 
@@ -86,7 +81,6 @@ class DatasetDiffOptions(Options):
     json: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions(Options):
     """The data set to export."""
 
@@ -144,6 +138,10 @@ def add_import(actions: Actions, function: Function) -> None:
         "--instruction", metavar="TEXT", help="the instruction, where the recordings hold none"
     )
     action.add_argument("--map", metavar="FILE", help="names of keys, columns and units, as YAML")
+    action.add_argument(
+        "--keep-spoilt", action="store_true",
+        help="take in episodes that `mvla episodes check` calls spoilt",
+    )  # fmt: skip
     _add_follow_external(action)
     add_jobs(action, "processes (default: one per core)")
     _add_study(action, "whose file names tell the direction")

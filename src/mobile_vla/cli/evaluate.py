@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 
 from mobile_vla.cli.arguments import StudyOptions, add_jobs, add_json, add_study, runs
 from mobile_vla.cli.run_options import (
@@ -19,7 +18,6 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.folder import RunFolder
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateOptions(StudyOptions):
     """The case to evaluate, or all, and how."""
 

@@ -9,7 +9,9 @@ from importlib.util import find_spec
 from mobile_vla.messages.errors import UserError
 
 EXTRAS = {
+    "data": ("h5py", "PIL"),
     "train": ("torch", "transformers", "peft", "lightning"),
+    "serve": ("starlette", "uvicorn", "websockets", "msgpack"),
     "sim": ("mujoco", "gymnasium"),
     "lerobot": ("pyarrow", "pandas", "av"),
     "ros": ("rosbags",),

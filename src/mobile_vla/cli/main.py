@@ -16,6 +16,8 @@ COMMANDS = {
     "demo": "run the whole example study on this machine, from simulated episodes to the report",
     "train": "train a case, or every case that is still to do",
     "evaluate": "measure a trained case: errors, baselines, other instructions, simulated drives",
+    "serve": "answer robots with a trained policy (openpi, vla-eval, REST)",
+    "drive": "drive a robot, or the simulator, with a served policy",
     "status": "show which training runs exist, and in what state each is",
     "scan": "read training runs that other programs made",
     "compare": "say whether two cases may be compared, and what the comparison shows",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +45,9 @@ def places(options: EvidenceOptions, folder: str | None = None) -> tuple[Setting
     named = list(options.evidence)
     base = Path(folder or options.workspace or (named[0] if named else DEFAULT))
     if not os.path.isdir(base):  # noqa: PTH112  # which never raises
-        raise no_workspace(replace(options, workspace=str(base)))
-    if not named and next(find_runs(Workspace(base).runs), None) is None and os.listdir(base):  # noqa: PTH208
+        raise no_workspace(options.replace(workspace=str(base)))
+    workspace = Workspace(base)
+    foreign = set(os.listdir(base)) - {workspace.cache.name}  # noqa: PTH208
+    if not named and foreign and next(find_runs(workspace.runs), None) is None:
         named = [str(base)]
-    return setting(replace(options, workspace=str(base))), [Path(folder) for folder in named]
+    return setting(options.replace(workspace=str(base))), [Path(folder) for folder in named]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mobile_vla.cli.arguments import StudyOptions, add_json, add_study, runs
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from mobile_vla.analysis.model import Plan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOptions(StudyOptions):
     """The study to plan."""
 

@@ -72,7 +72,7 @@ def print_driving(rollouts: Rollouts) -> None:
         if not drives:
             continue
         n, lengths = len(drives), [drive.path_length for drive in drives]
-        seconds = [drive.steps * 0.4 for drive in drives]
+        seconds = [drive.steps * rollouts.step_seconds for drive in drives]
         print(
             f'driven under "{side}": {_rate(success(rollouts, side))} succeeded, '
             f"{_rate(rate(sum(d.side == side for d in drives), n))} passed on that side, "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +12,6 @@ from mobile_vla.cli.open_book import casebook, no_workspace
 from mobile_vla.cli.run_options import print_json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportOptions(StudyOptions):
     """The page to write."""
 
@@ -36,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def report(options: ReportOptions) -> None:
     """Write the page in one language or both."""
+    from mobile_vla.messages.catalogue import phrase
     from mobile_vla.messages.formats import LANGUAGES
+    from mobile_vla.report.page_figures import can_draw
     from mobile_vla.report.write_report import write_report
 
     book = casebook(options)
@@ -47,6 +48,8 @@ def report(options: ReportOptions) -> None:
     paths = write_report(
         book.workspace, book, languages=languages, html=options.html, documents=folder
     )
+    if options.html and not can_draw():
+        print(f"mvla: {phrase('report.figures_missing', 'en')}", file=sys.stderr)
     if options.json:
         print_json([str(path) for path in paths])
         return

@@ -7,9 +7,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from mobile_vla.cli.terminal import bare, printable
 
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 LINE_EVERY_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """The study, profile and workspace that a command line names."""
 
     study: Study
@@ -50,7 +48,7 @@ def setting(options: StudyOptions) -> Setting:
     return Setting(study, path, name, profile_of(study, name, path), workspace)
 
 
-def print_json(value: Any) -> None:
+def print_json(value: Any, indent: int = 2) -> None:
     """Print a struct, or anything of plain values and paths, as indented JSON.
 
     A reason is its English sentence, with its code and fields beside it (`messages.as_json`).
@@ -60,7 +58,7 @@ def print_json(value: Any) -> None:
     from mobile_vla.messages.as_json import plain
 
     data = msgspec.json.encode(plain(value), enc_hook=os.fspath)
-    print(msgspec.json.format(data, indent=2).decode())
+    print(msgspec.json.format(data, indent=indent).decode())
 
 
 @contextmanager
@@ -82,7 +80,9 @@ def json_only_stdout(json: bool) -> Iterator[None]:
 
 def cores() -> int:
     """How many CPU cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    from mobile_vla.runs.process import usable_cores
+
+    return usable_cores()
 
 
 class Reports(Protocol):

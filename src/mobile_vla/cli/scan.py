@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mobile_vla.cli.arguments import Options, add_json, runs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ScanOptions(Options):
     """The folders to scan."""
 

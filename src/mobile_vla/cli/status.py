@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mobile_vla.cli.arguments import EvidenceOptions, add_evidence, add_json, runs
@@ -16,16 +15,17 @@ if TYPE_CHECKING:
     from mobile_vla.cli.run_options import Setting
     from mobile_vla.cli.verify_metrics import Recomputed
     from mobile_vla.evidence.model import CaseView, Survey
+    from mobile_vla.report.first_answers import Answer
     from mobile_vla.runs.workspace import Workspace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusOptions(EvidenceOptions):
     """The workspaces or the case to show, and how."""
 
     path: Sequence[str]
     verify_metrics: bool
     schema: bool
+    full: bool
     json: bool
 
 
@@ -42,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--schema", action="store_true", help="print the JSON schema of what --json prints"
     )
+    parser.add_argument(
+        "--full", action="store_true",
+        help="with --json: also the values of each episode, the paths of drives and all hashes",
+    )  # fmt: skip
     add_evidence(parser)
     add_json(parser)
     runs(parser, status, StatusOptions, 'mvla status "Case 3"')
@@ -72,10 +76,12 @@ def _print_workspaces(options: StatusOptions) -> bool:
 
     True where a folder that was named holds no run of any known program.
     """
+    from mobile_vla.cli.brief import brief_case
     from mobile_vla.cli.open_book import places
     from mobile_vla.cli.run_options import print_json
     from mobile_vla.cli.select_run import book_of
     from mobile_vla.messages.catalogue import phrase, sentence
+    from mobile_vla.report.first_answers import answers_of_cases
 
     cases: list[CaseView] = []
     unrecognised = False
@@ -89,6 +95,7 @@ def _print_workspaces(options: StatusOptions) -> bool:
         else:
             cases += survey.cases
             if not options.json:
+                print_answers(answers_of_cases(survey.cases, "en"))
                 print_cases(survey.cases)
         for problem in survey.problems:
             print(
@@ -96,7 +103,10 @@ def _print_workspaces(options: StatusOptions) -> bool:
                 file=sys.stderr if options.json else sys.stdout,
             )
     if options.json:
-        print_json(cases)
+        if options.full:
+            print_json(cases)
+        else:
+            print_json([brief_case(case) for case in cases], indent=1)
     return unrecognised
 
 
@@ -113,6 +123,13 @@ def _surveyed(chosen: Setting) -> Survey:
 
     cases = summary(chosen.workspace.path, chosen.study, chosen.profile_name, chosen.path)
     return Survey(cases=cases, problems=[])
+
+
+def print_answers(answers: Sequence[Answer]) -> None:
+    """A line for each answer, under its heading, and an empty one."""
+    for heading, answer in answers:
+        print(f"{heading}: {answer}")
+    print()
 
 
 def print_cases(cases: Sequence[CaseView]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mobile_vla.cli.arguments import StudyOptions, add_jobs, add_json, add_study, count, runs
@@ -14,7 +13,6 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.folder import RunFolder
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOptions(StudyOptions):
     """The case to train, or all, and how."""
 

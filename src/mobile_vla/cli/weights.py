@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,6 @@ SHOWN = 5
 NUMBERS = ("tensors", "parameters", "bytes")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class InspectOptions(Options):
     """The checkpoints to show."""
 
@@ -28,7 +26,6 @@ class InspectOptions(Options):
     json: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsDiffOptions(Options):
     """The two checkpoints to compare."""
 
@@ -37,7 +34,6 @@ class WeightsDiffOptions(Options):
     json: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MergeOptions(Options):
     """The run whose policy is merged, and the folder to write."""
 
@@ -97,16 +93,20 @@ def diff(options: WeightsDiffOptions) -> int:
 
 def merge(options: MergeOptions) -> None:
     """Write a run's best policy with its adapters merged; exit 1 where it then acts otherwise."""
+    import msgspec
+
     from mobile_vla.policy.checkpoints.merge_lora import POLICY, write_merged
     from mobile_vla.policy.checkpoints.policy_checkpoint import read_info
     from mobile_vla.runs.folder import RunFolder
+    from mobile_vla.serving.served_policy import serving_facts
     from mobile_vla.study.case_file import read_case
     from mobile_vla.training.build_policy import load_trained_policy, weights_path
 
     run, out = RunFolder(Path(options.run_folder)), Path(options.out)
     case, checkpoint = read_case(run.case_yaml), run.best / POLICY
     policy = load_trained_policy(case, checkpoint)
-    metadata = read_info(checkpoint).metadata
+    facts = msgspec.to_builtins(serving_facts(case))
+    metadata = {**read_info(checkpoint).metadata, "serving": facts}
     merged = write_merged(policy, weights_path(case.vlm, "The VLM"), out, metadata)
     if options.json:
         print_json(merged)

@@ -97,9 +97,7 @@ def _in_order(
     return sorted(episodes, key=lambda episode: order.get(episode.id, len(order)))
 
 
-def _usable(
-    episodes: list[EpisodeSummary],
-) -> tuple[list[EpisodeSummary], list[Finding]]:
+def _usable(episodes: list[EpisodeSummary]) -> tuple[list[EpisodeSummary], list[Finding]]:
     """Episodes of certain direction, each content once."""
     by_hash: dict[str, EpisodeSummary] = {}
     findings = []

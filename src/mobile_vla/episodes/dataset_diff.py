@@ -60,23 +60,18 @@ def diff_manifests(a: Manifest, b: Manifest) -> ManifestDifference:
 
 def describe(difference: ManifestDifference) -> list[str]:
     """The difference in lines, one an episode."""
-    lines = [f"+ {episode}" for episode in difference.added]
-    lines += [f"- {episode}" for episode in difference.removed]
-    lines += [f"~ {episode}: its content changed" for episode in difference.changed]
-    lines += [f"~ {change.before}: now called {change.after}" for change in difference.renamed]
-    lines += [
-        f"~ {change.id}: from {change.before} to {change.after}" for change in difference.moved
+    d = difference
+    return [
+        *(f"+ {episode}" for episode in d.added),
+        *(f"- {episode}" for episode in d.removed),
+        *(f"~ {episode}: its content changed" for episode in d.changed),
+        *(f"~ {e.before}: now called {e.after}" for e in d.renamed),
+        *(f"~ {e.id}: from {e.before} to {e.after}" for e in d.moved),
+        *(f"~ {e.id}: its direction was {e.before}, now {e.after}" for e in d.redirected),
     ]
-    lines += [
-        f"~ {change.id}: its direction was {change.before}, now {change.after}"
-        for change in difference.redirected
-    ]
-    return lines
 
 
-def _changes(
-    pairs: list[tuple[ManifestEpisode, ManifestEpisode, str, str]],
-) -> list[EpisodeChange]:
+def _changes(pairs: list[tuple[ManifestEpisode, ManifestEpisode, str, str]]) -> list[EpisodeChange]:
     return [
         EpisodeChange(id=new.id, before=before, after=after)
         for _, new, before, after in pairs

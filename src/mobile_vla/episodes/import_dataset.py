@@ -68,7 +68,8 @@ class ImportTarget:
 class ImportResult:
     """The manifest, the number of new episodes, and a finding for each one left out.
 
-    `remarks` are findings of imported episodes that `mvla episodes check` calls spoiling.
+    `remarks` are findings of imported episodes that `mvla episodes check` calls spoiling; there
+    are none but with `keep_spoilt` and in a data set that was imported with it.
     """
 
     manifest: Manifest
@@ -96,13 +97,15 @@ def import_episodes(
     cache_dir: Path,
     split: bool = True,
     naming: Naming = LAB_NAMES,
+    keep_spoilt: bool = False,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> ImportResult:
     """Import `sources` into the data set in `folder`, and their frames at `size` px into the store.
 
     Imported episodes stay, keep their splits and are not read again unless their origin changed.
-    An unusable episode is a finding; the others are imported.
+    An unusable episode is a finding, and so is one that `mvla episodes check` calls spoilt, unless
+    `keep_spoilt`; the others are imported.
 
     Raises:
         UserError: no usable episode, or the disk is full, and finished episodes stay; another
@@ -119,7 +122,9 @@ def import_episodes(
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise explain_os_error(error, folder) from error
-        return _import(sources, target, progress, seed=seed, split=split, jobs=jobs)
+        return _import(
+            sources, target, progress, seed=seed, split=split, keep_spoilt=keep_spoilt, jobs=jobs
+        )
 
 
 def _import(
@@ -129,6 +134,7 @@ def _import(
     *,
     seed: int,
     split: bool,
+    keep_spoilt: bool,
     jobs: int,
 ) -> ImportResult:
     folder = target.folder
@@ -147,7 +153,7 @@ def _import(
             new += 1
         if progress:
             progress(done, len(waiting))
-    manifest, rejected = _pin_ledger(ledger, target, seed, split)
+    manifest, rejected = _pin_ledger(ledger, target, seed, split, keep_spoilt)
     if not manifest.episodes:
         raise _nothing_usable([*findings, *rejected])
     write_manifest(folder, manifest)
@@ -245,12 +251,29 @@ def _is_complete(entry: LedgerEntry, target: ImportTarget) -> bool:
 
 
 def _pin_ledger(
-    ledger: dict[str, LedgerEntry], target: ImportTarget, seed: int, split: bool
+    ledger: dict[str, LedgerEntry], target: ImportTarget, seed: int, split: bool, keep_spoilt: bool
 ) -> tuple[Manifest, list[Finding]]:
-    """The manifest of all imported episodes whose file exists, and what it leaves out."""
+    """The manifest of all imported episodes whose file exists, and what it leaves out.
+
+    Spoilt episodes are left out unless `keep_spoilt`; those of the manifest as it was stay.
+    """
     folder, episodes = target.folder, _summaries(ledger, target)
     previous = read_manifest(folder) if (folder / MANIFEST_FILE).exists() else None
-    return pin(episodes, name=folder.name, seed=seed, split=split, previous=previous)
+    pinned = {row.source for row in previous.episodes} if previous else set()
+    spoilt = [] if keep_spoilt else _spoilt(episodes, pinned)
+    refused = {finding.episode for finding in spoilt}
+    usable = [episode for episode in episodes if episode.source not in refused]
+    manifest, rejected = pin(usable, name=folder.name, seed=seed, split=split, previous=previous)
+    return manifest, [*spoilt, *rejected]
+
+
+def _spoilt(episodes: list[EpisodeSummary], pinned: set[str]) -> list[Finding]:
+    """The first spoiling finding of each episode that is not pinned yet."""
+    first: dict[str, Finding] = {}
+    for finding in check_episodes(episodes):
+        if finding.spoils and finding.episode not in pinned and finding.check != "direction":
+            first.setdefault(finding.episode, finding)
+    return list(first.values())
 
 
 def _summaries(ledger: dict[str, LedgerEntry], target: ImportTarget) -> list[EpisodeSummary]:

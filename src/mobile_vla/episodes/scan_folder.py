@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,7 +17,7 @@ from mobile_vla.episodes.find_episodes import find_episodes
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.reason import Reason, reason
-from mobile_vla.runs.process import end_with_parent
+from mobile_vla.runs.process import end_with_parent, usable_cores
 
 Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
@@ -64,7 +63,7 @@ def summarize_folder(
 
 def default_jobs() -> int:
     """Processes that this machine runs at once, eight at most."""
-    return min(8, len(os.sched_getaffinity(0)))
+    return min(8, usable_cores())
 
 
 def consistent_episodes(

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from mobile_vla.evaluation.metrics import sideways
+from mobile_vla.evaluation.metrics import Speed, sideways
 from mobile_vla.evaluation.predictions import RecordedEpisode
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.results import Hearing, Swap
@@ -34,7 +34,7 @@ class ProbedPolicy:
     series: str
     predict: Predict
     episodes: Sequence[RecordedEpisode]
-    full_speed: float
+    full_speed: Speed
 
     def ask(self, test: Test, text: str, phrase_for: Callable[[str], str], side: int) -> Hearing:
         """Run one probe; `phrase_for` gives the text for an episode's direction.
@@ -68,9 +68,10 @@ class ProbedPolicy:
         self, before: np.ndarray, now: np.ndarray, episode: RecordedEpisode
     ) -> tuple[float, float, float]:
         side = sideways(now, episode.actions, self.full_speed)
-        moving = np.abs(before[:, 1]) > STANDING * self.full_speed
+        speeds = np.broadcast_to(self.full_speed, before.shape[1:])
+        moving = np.abs(before[:, 1]) > STANDING * speeds[1]
         turned = before * np.array([1, -1, *[1] * (before.shape[1] - 2)])
-        same = np.abs(turned - now)[:, :2].max(1) < 1e-3 * self.full_speed
+        same = (np.abs(turned - now)[:, :2] < 1e-3 * speeds[:2]).all(1)
         return (
             float(np.linalg.norm(before - now, axis=1).mean()),
             np.nan if side is None else side,

@@ -9,6 +9,8 @@ import numpy as np
 
 from mobile_vla.runs.results import EpisodeScore, Metric, Scored
 
+Speed = float | np.ndarray
+"""Full speed in m/s, or (A,) of each action dimension in m/s (rad/s)."""
 KEY_THRESHOLD = 0.5
 """Share of full speed from which an action counts as a pressed key."""
 PHASES = {"start": (0, 5), "middle": (5, 14), "end": (14, None)}
@@ -24,7 +26,7 @@ class Prediction:
     recorded: np.ndarray
 
 
-def definitions(names: Sequence[str], full_speed: float) -> dict[str, tuple[str, str]]:
+def definitions(names: Sequence[str], full_speed: Speed) -> dict[str, tuple[str, str]]:
     """Definition and unit of every metric that `episode_values` gives."""
     units = {"angular_z": "rad/s"}
     table = {
@@ -38,12 +40,14 @@ def definitions(names: Sequence[str], full_speed: float) -> dict[str, tuple[str,
         span = f"frames {first} to {last - 1}" if last else f"frames from {first}"
         table[f"phase_{phase}_mae"] = (f"mean absolute error over {span}", "m/s")
     table["direction_accuracy"] = (
-        "share of episodes whose predicted linear_y, over the frames of the recorded first "
-        "sideways manoeuvre, points to the recorded side",
+        f"share of episodes whose predicted {names[1]}, over the frames of the recorded first "
+        f"{'turn' if names[1] == 'angular_z' else 'sideways manoeuvre'}, points to the recorded "
+        "side",
         "1",
     )
+    pressed = KEY_THRESHOLD * np.ravel(full_speed)[0]
     table["perfect_match"] = (
-        f"share of frames whose keys (beyond {KEY_THRESHOLD * full_speed:.3g} m/s) are the "
+        f"share of frames whose keys (beyond {pressed:.3g} m/s) are the "
         "recorded ones in every dimension",
         "1",
     )
@@ -51,7 +55,7 @@ def definitions(names: Sequence[str], full_speed: float) -> dict[str, tuple[str,
 
 
 def episode_values(
-    prediction: Prediction, names: Sequence[str], full_speed: float
+    prediction: Prediction, names: Sequence[str], full_speed: Speed
 ) -> dict[str, float]:
     """All metrics of one episode. Squared errors are kept under `mse_…`: roots do not average."""
     error = prediction.predicted - prediction.recorded
@@ -73,10 +77,11 @@ def episode_values(
     return values
 
 
-def sideways(predicted: np.ndarray, recorded: np.ndarray, full_speed: float) -> float | None:
+def sideways(predicted: np.ndarray, recorded: np.ndarray, full_speed: Speed) -> float | None:
     """Mean predicted linear_y (m/s) during the recorded first sideways manoeuvre.
 
-    Positive towards the recorded side; None where the recording never goes sideways.
+    Of a differential drive, angular_z (rad/s) during its first turn.
+    Positive towards the recorded side; None where the recording never goes aside.
     """
     keys = pressed_keys(recorded, full_speed)[:, 1]
     moving = np.flatnonzero(keys)
@@ -92,7 +97,7 @@ def score(
     name: str,
     predictions: Sequence[Prediction],
     names: Sequence[str],
-    full_speed: float,
+    full_speed: Speed,
 ) -> Scored:
     """A policy's or a baseline's metrics, in all, by direction and by episode."""
     rows = [
@@ -131,7 +136,7 @@ def _metrics(rows: Sequence[EpisodeScore], defined: Mapping[str, tuple[str, str]
     return metrics
 
 
-def pressed_keys(actions: np.ndarray, full_speed: float) -> np.ndarray:
+def pressed_keys(actions: np.ndarray, full_speed: Speed) -> np.ndarray:
     """Actions (T, A) as pressed keys, (T, A) int: -1, 0 or 1 in each dimension."""
     pressed = np.abs(actions) > KEY_THRESHOLD * full_speed
     return np.where(pressed, np.sign(actions), 0).astype(int)

@@ -27,10 +27,11 @@ from mobile_vla.evaluation.instruction_probes import (
     turning_episodes,
 )
 from mobile_vla.evaluation.leakage import near_copies
-from mobile_vla.evaluation.metrics import Prediction, score
+from mobile_vla.evaluation.metrics import Prediction, Speed, score
 from mobile_vla.evaluation.predictions import CachedPredictions, RecordedEpisode, mean_latents
 from mobile_vla.evaluation.training_coverage import spans, training_split
 from mobile_vla.messages.errors import UserError
+from mobile_vla.policy.normalisation import ACTION_NAMES, select_columns
 from mobile_vla.policy.policy import Policy
 from mobile_vla.runs.files import hash_file, write_json
 from mobile_vla.runs.folder import RunFolder
@@ -105,7 +106,7 @@ def measure(
     episode_set: EpisodeSet,
 ) -> Offline:
     """All offline measurements of a policy on `recorded`, baselines from `training` alone."""
-    policy, speed = trained.policy, trained.case.robot.full_speed
+    policy, speed = trained.policy, key_speeds(trained)
     window, names = trained.case.recipe.window, policy.statistics.names
     seeing = CachedPredictions(policy, window)
     blind = CachedPredictions(policy, window, mean_latents(training))
@@ -139,11 +140,23 @@ def measure(
     )
 
 
+def key_speeds(trained: LoadedRun) -> Speed:
+    """The full speeds that keys are measured by.
+
+    A differential drive's turns are measured by the largest of training, which is natural driving
+    more often than it is full speed.
+    """
+    robot = trained.case.robot
+    if not robot.turns_to_steer:
+        return robot.full_speed
+    return np.array([robot.full_speed, trained.policy.statistics.scale[1]])
+
+
 def _probe_instructions(
     seeing: CachedPredictions,
     blind: CachedPredictions,
     recorded: Sequence[RecordedEpisode],
-    speed: float,
+    speed: Speed,
 ) -> list[Hearing]:
     """All tests of the policy, and the swap of one that cannot see and one that cannot hear."""
     turning = turning_episodes(recorded)
@@ -200,13 +213,15 @@ def _recorded(
     everything = load_dataset(folder).manifest
     frames = open_frames(everything, folder, policy.backbone.image_size, workspace.cache)
     features = Features(policy, frames, workspace.cache)
-    dim = trained.case.recipe.action_dim
+    names = policy.statistics.names
+    needed = max(map(ACTION_NAMES.index, names)) + 1
     for episode in manifest.episodes:
         width = frames.actions(episode.id).shape[1]
-        if width < dim:
+        if width < needed:
             raise UserError(
                 f"{episode.id} of {data} was recorded with {width} action dimensions but "
-                f"{trained.case.case} predicts {dim}: evaluate it on episodes of its own robot."
+                f"{trained.case.case} predicts {', '.join(names)}: evaluate it on episodes of "
+                "its own robot."
             )
     return [
         RecordedEpisode(
@@ -214,7 +229,7 @@ def _recorded(
             hash=episode.hash,
             direction=episode.direction,
             instruction=frames.instruction(episode.id),
-            actions=frames.actions(episode.id)[:, :dim],
+            actions=select_columns(frames.actions(episode.id), names),
             latents=features.of(episode.id, episode.hash).detach(),
         )
         for episode in manifest.episodes

@@ -27,12 +27,14 @@ from mobile_vla.evaluation.rollout_log import RolloutLog, RolloutLogHeader
 from mobile_vla.figures import ending_of
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.controller import Controller
+from mobile_vla.policy.normalisation import base_velocities
 from mobile_vla.runs.files import write_json
-from mobile_vla.runs.process import end_with_parent
-from mobile_vla.runs.results import Rollout, Rollouts
+from mobile_vla.runs.process import can_fork, end_with_parent
+from mobile_vla.runs.results import Rollout, Rollouts, read_result
 from mobile_vla.runs.workspace import Workspace
 from mobile_vla.simulator.scene import sample_scene
-from mobile_vla.simulator.task import MAX_STEPS, DriveEnv
+from mobile_vla.simulator.simulate import SETTINGS_FILE
+from mobile_vla.simulator.task import DriveEnv, steps_of_drive
 from mobile_vla.simulator.world import Side, has_rendered
 
 FIRST_SCENE = 9_000_000
@@ -69,17 +71,20 @@ def evaluate_rollouts(
     Ten scenes move in step, so each control step is one batch, and `jobs` batches are driven at
     once, each in its process. A batch is logged when it ends, and an interrupted evaluation of the
     same checkpoint continues after it. The camera's pictures have the size of the recorded episodes
-    and take the same way into the policy.
+    and take the same way into the policy. A step is as long as the study's robot's, and the base as
+    fast. With 0 scenes, drives of the same checkpoint that are stored stay.
     """
     if scenes < 0:
         raise UserError(f"{scenes} scenes is less than none: give 0 or more.")
+    if scenes == 0 and (stored := _stored_drives(trained)) is not None:
+        return stored
     seeds = [FIRST_SCENE + index for index in range(scenes)]
     size = _recorded_size(trained, workspace)
     simulator = f"mobile_vla {__version__}, MuJoCo, scenes from seed {FIRST_SCENE}"
     heading = RolloutLogHeader(
         checkpoint_blake3=trained.blake3,
         simulator=simulator,
-        max_steps=MAX_STEPS,
+        max_steps=steps_of_drive(trained.case.robot.step),
         image_size=size,
     )
     log = RolloutLog(trained.results / ROLLOUT_LOG, heading)
@@ -94,13 +99,24 @@ def evaluate_rollouts(
         checkpoint=trained.checkpoint,
         checkpoint_blake3=trained.blake3,
         simulator=simulator,
-        max_steps=MAX_STEPS,
+        max_steps=heading.max_steps,
+        step_seconds=trained.case.robot.step,
+        out_of_world=not (workspace.data(trained.case.train_data) / SETTINGS_FILE).exists(),
         rollouts=list(log.drives),
         pictures=_pictures(trained, log.drives),
     )
     write_json(trained.results / trained.run.rollouts.name, result)
     log.close()
     return result
+
+
+def _stored_drives(trained: LoadedRun) -> Rollouts | None:
+    """The drives of the same checkpoint that an earlier evaluation wrote."""
+    file = trained.results / trained.run.rollouts.name
+    if not file.exists():
+        return None
+    stored = read_result(file, Rollouts)
+    return stored if stored.checkpoint_blake3 == trained.blake3 else None
 
 
 def _driven(
@@ -111,7 +127,7 @@ def _driven(
     A process that holds an OpenGL context, or a policy on a GPU, cannot: its copies would not work.
     """
     on_cpu = trained.policy.action_token.device.type == "cpu"
-    if min(jobs, len(batches)) < 2 or has_rendered() or not on_cpu:
+    if min(jobs, len(batches)) < 2 or has_rendered() or not on_cpu or not can_fork():
         yield from (_drive(trained, size, batch) for batch in batches)
         return
     pool = ProcessPoolExecutor(
@@ -145,7 +161,18 @@ def _drive_forked(batch: Sequence[int]) -> SceneBatch:
 def _drive(trained: LoadedRun, size: tuple[int, int], seeds: Sequence[int]) -> SceneBatch:
     """Drive some scenes under both instructions to their ends."""
     drives = [(seed, side) for seed in seeds for side in SIDES]
-    environments = [DriveEnv(sample_scene(seed), side, size) for seed, side in drives]
+    robot = trained.case.robot
+    environments = [
+        DriveEnv(
+            sample_scene(seed),
+            side,
+            size,
+            max_steps=steps_of_drive(robot.step),
+            step_seconds=robot.step,
+            limits=robot.limits,
+        )
+        for seed, side in drives
+    ]
     films = _control(trained, environments)
     rollouts = [
         _rollout(seed, side, environment)
@@ -168,8 +195,9 @@ def _control(trained: LoadedRun, environments: Sequence[DriveEnv]) -> list[Film]
     pictures = [environment.reset() for environment in environments]
     films: list[Film] = [[film_frame(picture)] for picture in pictures]
     side = trained.policy.backbone.image_size
-    for _ in range(MAX_STEPS):
-        actions = controller.act(np.stack([resize(picture, side) for picture in pictures]))
+    for _ in range(environments[0].max_steps):
+        predicted = controller.act(np.stack([resize(picture, side) for picture in pictures]))
+        actions = base_velocities(predicted, trained.policy.statistics.names)
         for index, environment in enumerate(environments):
             if not environment.done:
                 pictures[index], _ = environment.step(actions[index])

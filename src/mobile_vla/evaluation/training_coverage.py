@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mobile_vla.evaluation.metrics import Prediction, pressed_keys
+from mobile_vla.evaluation.metrics import Prediction, Speed, pressed_keys
 from mobile_vla.evaluation.predictions import RecordedEpisode
 from mobile_vla.runs.results import Span, TrainingSplit
 
@@ -15,7 +15,7 @@ BEYOND = 1.02
 """Share of the largest trained magnitude from which an action lies beyond it."""
 
 
-def training_split(training: Sequence[RecordedEpisode], full_speed: float) -> TrainingSplit:
+def training_split(training: Sequence[RecordedEpisode], full_speed: Speed) -> TrainingSplit:
     """How many episodes of each direction press the direction's most common keys."""
     sequences: dict[str, Counter[bytes]] = {}
     for episode in training:

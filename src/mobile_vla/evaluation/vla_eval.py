@@ -33,11 +33,20 @@ CAMERA = "front"
 FIRST_SCENE = 9_000_000
 """As in the product's own rollouts, so that the same scenes are driven."""
 VELOCITY = DimSpec("velocity", 2, "m_s_ahead_left")
-OBSERVATION = {"image": IMAGE_RGB, "language": LANGUAGE}
 Values = dict[str, Any]
 
 
-class LeftRightBenchmark(StepBenchmark):  # type: ignore[misc]
+class _Specs:
+    """What both sides exchange: velocities against a picture and an instruction."""
+
+    def get_action_spec(self) -> dict[str, DimSpec]:
+        return {"velocity": VELOCITY}
+
+    def get_observation_spec(self) -> dict[str, DimSpec]:
+        return {"image": IMAGE_RGB, "language": LANGUAGE}
+
+
+class LeftRightBenchmark(_Specs, StepBenchmark):  # type: ignore[misc]
     """`mobile_vla/LeftRight-v0` under one task a scenario; episode n drives scene n."""
 
     render_backends: ClassVar[frozenset[str]] = frozenset({"gpu", "cpu"})
@@ -79,10 +88,7 @@ class LeftRightBenchmark(StepBenchmark):  # type: ignore[misc]
 
     def make_obs(self, raw_obs: Values, task: Values) -> Values:
         """The picture and the instruction under the names that vla-eval's models know."""
-        return {
-            "images": {CAMERA: raw_obs["image"]},
-            "task_description": raw_obs["instruction"],
-        }
+        return {"images": {CAMERA: raw_obs["image"]}, "task_description": raw_obs["instruction"]}
 
     def get_step_result(self, step_result: StepResult) -> Values:
         """How the drive ended."""
@@ -92,16 +98,8 @@ class LeftRightBenchmark(StepBenchmark):  # type: ignore[misc]
         """Means over drives."""
         return dict.fromkeys(("success", "collision", "path_length"), "mean")
 
-    def get_action_spec(self) -> dict[str, DimSpec]:
-        """Velocities ahead and to the left."""
-        return {"velocity": VELOCITY}
 
-    def get_observation_spec(self) -> dict[str, DimSpec]:
-        """A picture and an instruction."""
-        return OBSERVATION
-
-
-class PolicyServer(PredictModelServer):  # type: ignore[misc]
+class PolicyServer(_Specs, PredictModelServer):  # type: ignore[misc]
     """A run's checkpoint as a model server, one frame a step with its history kept."""
 
     def __init__(self, run: str, checkpoint: str = "best") -> None:
@@ -127,16 +125,12 @@ class PolicyServer(PredictModelServer):  # type: ignore[misc]
         (picture,) = obs["images"].values()
         return {"actions": self._controller.act(resize(np.array(picture), self._side)[None])[0]}
 
-    def get_action_spec(self) -> dict[str, DimSpec]:
-        """Velocities ahead and to the left."""
-        return {"velocity": VELOCITY}
-
-    def get_observation_spec(self) -> dict[str, DimSpec]:
-        """A picture and an instruction."""
-        return OBSERVATION
-
 
 if __name__ == "__main__":
+    import sys
+
     from vla_eval.model_servers.serve import run_server
 
+    if not any(word.startswith(("--host", "--address")) for word in sys.argv):
+        sys.argv += ["--host", "127.0.0.1"]  # its default is every address, without a token
     run_server(PolicyServer)

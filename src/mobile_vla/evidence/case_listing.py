@@ -33,7 +33,7 @@ from mobile_vla.evidence.status_cache import (
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.reason import Reason
 from mobile_vla.runs.folder import RunFolder, find_runs
-from mobile_vla.runs.process import end_with_parent
+from mobile_vla.runs.process import can_fork, end_with_parent, usable_cores
 from mobile_vla.runs.workspace import Workspace
 from mobile_vla.study.models import ResolvedCase, Study
 
@@ -184,12 +184,12 @@ def _folders(runs: Path) -> list[Path]:
 
 def _judge_all(base: Path, paths: Sequence[str], results: bool) -> Iterator[list[Judged]]:
     """Judge runs anew, piece by piece; many of them in one process a core."""
-    if len(paths) < MANY:
+    if len(paths) < MANY or not can_fork():
         yield [_judged(base, path, results) for path in paths]
         return
     import multiprocessing
 
-    cores = max(1, min(8, len(os.sched_getaffinity(0))))
+    cores = max(1, min(8, usable_cores()))
     size = max(32, min(512, len(paths) // (8 * cores)))
     pieces = [(base, paths[start : start + size], results) for start in range(0, len(paths), size)]
     decode = msgspec.msgpack.Decoder(list[Judged]).decode

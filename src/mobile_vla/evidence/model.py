@@ -160,6 +160,10 @@ class RunView(Value, frozen=True, kw_only=True):
     checkpoints: list[CheckpointView] = []
     foreign: Foreign | None = None
 
+    def __repr__(self) -> str:
+        """One line; `msgspec.structs.asdict` gives all."""
+        return f"<RunView {self.case}: {self.state}, {self.path}>"
+
 
 class CaseView(Value, frozen=True, kw_only=True):
     """A case with all its runs, oldest first. `run` is the one that speaks for it, if any.
@@ -178,6 +182,10 @@ class CaseView(Value, frozen=True, kw_only=True):
     state: State
     why: Reason
     seeds: list[int] = []
+
+    def __repr__(self) -> str:
+        """One line; `msgspec.structs.asdict` gives all."""
+        return f"<CaseView {self.label or self.name}: {self.state}, {len(self.runs)} runs>"
 
 
 class Survey(Value, frozen=True, kw_only=True):

@@ -22,9 +22,9 @@ def _facts(planned: ResolvedCase, name: str) -> Iterator[Fact]:
     at = Evidence(file=f"study {planned.study}", where=f"case {name}")
     factors = {**planned_factors(planned), "epochs": str(planned.recipe.epochs)}
     for factor, (quantity, qualifier, split) in SETTINGS.items():
-        qualifier = "planned" if factor == "optimiser_steps" else qualifier
-        if (text := factors.get(factor)) is not None and text.replace(".", "", 1).isdecimal():
-            yield fact(quantity, float(text), at, qualifier=qualifier, split=split)
+        if (text := factors.get(factor, "")).replace(".", "", 1).isdecimal():
+            when = qualifier.replace("done", "planned")
+            yield fact(quantity, float(text), at, qualifier=when, split=split)
     yield fact("vlm", factors["vlm"], at)
     yield fact("init", factors["initial_weights"], at)
     yield fact("episodes", planned.data.total, at)

@@ -36,6 +36,8 @@ EXCEPTION = re.compile(rb"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:: .*)?$")
 TRACEBACK = b"Traceback (most recent call last):"
 T = TypeVar("T")
 
+READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+
 
 @dataclass(frozen=True, slots=True)
 class ConsoleError:
@@ -113,7 +115,7 @@ class _Reader:
     def _bytes(self, path: str, file: str) -> bytes | None:
         """What the file holds; None where it is missing, no file, or too large to hash."""
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(path, READ_FLAGS)
         except FileNotFoundError:
             if os.path.islink(path):  # noqa: PTH114
                 self.problems.append(reason("run.no_file", file=f"{self.name}/{file}"))

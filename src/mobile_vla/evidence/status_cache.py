@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sqlite3
 import struct
 from collections.abc import Sequence
@@ -305,4 +306,5 @@ def _maker() -> str:
     rooms = ("evidence", "messages", "runs")
     sources = [file for room in rooms for file in (package / room).glob("*.py")]
     changed = max(source.stat().st_mtime_ns for source in sources)
-    return f"{mobile_vla.__version__} {changed} {os.uname().nodename} {boot_id()} {os.geteuid()}"
+    user = os.geteuid() if hasattr(os, "geteuid") else ""
+    return f"{mobile_vla.__version__} {changed} {socket.gethostname()} {boot_id()} {user}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, get_args, get_type_hints
+from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
 
 import msgspec
 
 from mobile_vla.messages.catalogue import sentence
 from mobile_vla.messages.reason import Reason
+
+Joined: TypeAlias = Annotated[list[Reason], msgspec.Meta(title="joined")]
+"""Reasons that JSON shows as one text: their sentences, separated by semicolons."""
 
 
 def plain(value: Any) -> Any:
@@ -49,6 +52,8 @@ def _sentences(kind: dict[str, Any]) -> tuple[dict[str, Any], str]:
         return {"type": "string"}, "_reason"
     if any(map(_is_reason, kind.get("anyOf", ()))):
         return {"type": ["string", "null"], "default": None}, "_reason"
+    if kind.get("title") == "joined":
+        return {"type": "string"}, "_reasons"
     if _is_reason(kind.get("items")):
         return {"type": "array", "items": {"type": "string"}}, "_reasons"
     return kind, ""
@@ -62,6 +67,9 @@ def _entry(name: str, kind: Any, value: Any) -> dict[str, Any]:
     if kind is Reason or (Reason in get_args(kind) and not isinstance(value, list)):
         text = None if value is None else sentence(value, "en")
         return {name: text, f"{name}_reason": plain(value)}
+    if kind == Joined:
+        text = "; ".join(sentence(why, "en") for why in value)
+        return {name: text, f"{name}_reasons": plain(value)}
     if kind == list[Reason]:
         return {name: [sentence(why, "en") for why in value], f"{name}_reasons": plain(value)}
     return {name: plain(value)}
@@ -70,5 +78,5 @@ def _entry(name: str, kind: Any, value: Any) -> dict[str, Any]:
 @cache
 def _fields(struct: type[msgspec.Struct]) -> dict[str, Any]:
     """The types of a struct's fields by their names in JSON order."""
-    hints = get_type_hints(struct)
+    hints = get_type_hints(struct, include_extras=True)
     return {name: hints[name] for name in struct.__struct_fields__}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch.nn.functional import pad
 
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.backbone import TextTokens
@@ -47,7 +48,45 @@ class Controller:
             )
         with torch.inference_mode():
             latents = self._policy.encode(torch.from_numpy(np.ascontiguousarray(frames)))
-            state = self._policy.states(latents, self._text)
-            self._states = [*self._states, state][-self._window :]
-            chunk: np.ndarray = self._policy.predict(torch.stack(self._states, 1)).cpu().numpy()
+            return self._predict(self._policy.states(latents, self._text))
+
+    @property
+    def history(self) -> int:
+        """How many frames, the newest included, the last action rests on."""
+        return len(self._states)
+
+    def _predict(self, state: torch.Tensor) -> np.ndarray:
+        """The newest frames' states (B, D), added to the history, to chunks (B, C, A)."""
+        self._states = [*self._states, state][-self._window :]
+        chunk: np.ndarray = self._policy.predict(torch.stack(self._states, 1)).cpu().numpy()
         return chunk
+
+
+def chunks_together(controllers: Sequence[Controller], frames: np.ndarray) -> np.ndarray:
+    """One step of B controllers of one scene each, their frames encoded as one batch.
+
+    `frames` (B, S, S, 3) uint8 RGB to chunks (B, C, A), m/s and rad/s. The controllers share one
+    policy and have been reset; their histories may differ in length.
+    """
+    if len(controllers) == 1:
+        return controllers[0].chunk(frames)
+    policy = controllers[0]._policy
+    texts = [text for text in (controller._text for controller in controllers) if text is not None]
+    with torch.inference_mode():
+        latents = policy.encode(torch.from_numpy(np.ascontiguousarray(frames)))
+        states = policy.states(latents, _joined(texts))
+        return np.concatenate(
+            [
+                controller._predict(states[row : row + 1])
+                for row, controller in enumerate(controllers)
+            ]
+        )
+
+
+def _joined(texts: Sequence[TextTokens]) -> TextTokens:
+    """Prompts of several lengths as one batch, padded on the right."""
+    width = max(text.ids.shape[1] for text in texts)
+    pads = [(0, width - text.ids.shape[1]) for text in texts]
+    ids = [pad(text.ids, ends) for text, ends in zip(texts, pads, strict=True)]
+    masks = [pad(text.mask, ends) for text, ends in zip(texts, pads, strict=True)]
+    return TextTokens(torch.cat(ids), torch.cat(masks))

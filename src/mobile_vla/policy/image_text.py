@@ -17,8 +17,7 @@ import torch
 from torch import nn
 
 from mobile_vla.messages.errors import UserError
-from mobile_vla.policy.backbone import TextTokens
-from mobile_vla.policy.causal_backbone import CausalBackbone
+from mobile_vla.policy.backbone import Backbone, TextTokens
 from mobile_vla.policy.key_match import part_of
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ FENCED = ImagePlace(
 PLACES = {"smolvlm": FENCED, "idefics3": FENCED}
 
 
-class ImageTextBackbone(CausalBackbone):
+class ImageTextBackbone(Backbone):
     """An `AutoModelForImageTextToText` and its tokenizer behind `Backbone`.
 
     A frame becomes the tokenizer's first token where it has one, the image latents between the
@@ -63,13 +62,13 @@ class ImageTextBackbone(CausalBackbone):
         super().__init__(
             network, tokenizer, mean=mean, std=std, pad=text.pad_token_id or 0, prompt=PROMPT
         )
-        self.hidden_size: int = text.hidden_size
+        self.hidden_size = text.hidden_size
         place = PLACES.get(network.config.model_type, ImagePlace())
         first = (tokenizer.bos_token,) if tokenizer.bos_token else ()
         self._grouped = place.grouped
         self._before = self._ids((*first, *place.before), folder)
         self._after = self._ids(place.after, folder)
-        self.latents: int = self._probe(folder)
+        self.latents = self._probe(folder)
 
     def encode_frames(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pixels (N, 3, H, W) to latents (N, L, D), as the family's `get_image_features` does."""

@@ -13,6 +13,8 @@ Shape = tuple[int, ...]
 WRAPPERS = {"_orig_mod", "_forward_module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 """Modules that torch.compile, DeepSpeed, FSDP and activation checkpointing put around others."""
 DATA_PARALLEL = "module."
+DOWN, UP = ".lora_A.", ".lora_B."
+"""In the names of the two tensors of an adapter."""
 OWN_PARTS = ("backbone.", "act_head.", "action_token")
 PEFT_WRAPPERS = ("model.base_model.model.", "base_model.model.")
 """Under these peft, and RoboVLMs with LoRA, name the backbone (a second time)."""

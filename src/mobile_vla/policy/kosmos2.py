@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from mobile_vla.messages.errors import UserError
-from mobile_vla.policy.backbone import PARTS, PROMPT, TextTokens
-from mobile_vla.policy.causal_backbone import CausalBackbone
+from mobile_vla.policy.backbone import PARTS, PROMPT, Backbone, TextTokens
 
 if TYPE_CHECKING:
     from transformers import Kosmos2ForConditionalGeneration, PreTrainedTokenizerBase
-
-IMAGE_MEAN = (0.48145466, 0.4578275, 0.40821073)
-IMAGE_STD = (0.26862954, 0.26130258, 0.27577711)
 
 LINEAR_LAYERS = {
     "vision": r"vision_model\.model\.encoder\.layers\.\d+\."
@@ -31,7 +28,7 @@ LINEAR_LAYERS = {
 }
 
 
-class Kosmos2Backbone(CausalBackbone):
+class Kosmos2Backbone(Backbone):
     """A `Kosmos2ForConditionalGeneration` and its tokenizer behind `Backbone`."""
 
     network: Kosmos2ForConditionalGeneration
@@ -40,11 +37,12 @@ class Kosmos2Backbone(CausalBackbone):
         self, network: Kosmos2ForConditionalGeneration, tokenizer: PreTrainedTokenizerBase
     ) -> None:
         text = network.config.text_config
+        mean, std = OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
         super().__init__(
-            network, tokenizer, mean=IMAGE_MEAN, std=IMAGE_STD, pad=text.pad_token_id, prompt=PROMPT
+            network, tokenizer, mean=mean, std=std, pad=text.pad_token_id, prompt=PROMPT
         )
-        self.hidden_size: int = text.embed_dim
-        self.latents: int = network.config.latent_query_num
+        self.hidden_size = text.embed_dim
+        self.latents = network.config.latent_query_num
         self._bos: int = text.bos_token_id
 
     def encode_frames(self, pixels: torch.Tensor) -> torch.Tensor:

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from mobile_vla.messages.errors import UserError
-from mobile_vla.policy.backbone import Backbone
-from mobile_vla.runs.load_report import Trainable
+from mobile_vla.policy.backbone import PARTS, Backbone
+from mobile_vla.policy.key_match import part_of
 
 ADAPTER = ".lora_"
 BASE = ".base_layer."
@@ -35,10 +35,7 @@ def add_lora(
         raise UserError(f"The LoRA rank is {rank}: give a rank of at least 1.")
     freeze(backbone)
     config = LoraConfig(
-        r=rank,
-        lora_alpha=alpha,
-        lora_dropout=dropout,
-        target_modules=backbone.lora_pattern(parts),
+        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=backbone.lora_pattern(parts)
     )
     inject_adapter_in_model(config, backbone.network)
     for name, parameter in backbone.network.named_parameters():
@@ -79,9 +76,9 @@ def adapter_settings(backbone: Backbone) -> dict[str, Any] | None:
     if not configs:
         return None
     config = configs["default"]
-    holders = [part for part, names in backbone.parts().items() if any(ADAPTER in n for n in names)]
+    adapted = {part_of(name) for name in adapter_state(backbone.network)}
     return {
-        "parts": holders,
+        "parts": [part for part in PARTS if part in adapted],
         "rank": config.r,
         "alpha": config.lora_alpha,
         "dropout": config.lora_dropout,
@@ -117,26 +114,3 @@ def hash_tensors(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
 def hash_base(backbone: Backbone) -> str:
     """Hash of the frozen weights in the model's memory."""
     return hash_tensors(base_tensors(backbone.network))
-
-
-def trainable_report(backbone: Backbone, others: dict[str, nn.Module]) -> dict[str, Trainable]:
-    """Trainable parameters by part: the backbone's parts, then `others` (`head`, `action_token`).
-
-    Parts without trainable parameters are listed with a count of zero.
-    """
-    trained = {n: p for n, p in backbone.network.named_parameters() if p.requires_grad}
-    report = {}
-    for part, names in backbone.parts().items():
-        report[part] = _trainable({n: trained[n] for n in names if n in trained})
-    for part, module in others.items():
-        parameters = {n: p for n, p in module.named_parameters(part) if p.requires_grad}
-        report[part] = _trainable(parameters)
-    return report
-
-
-def _trainable(parameters: dict[str, nn.Parameter]) -> Trainable:
-    return Trainable(
-        tensors=len(parameters),
-        parameters=sum(p.numel() for p in parameters.values()),
-        names=tuple(sorted(parameters)),
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import sys
 from pathlib import Path
 
 import torch
@@ -18,10 +18,13 @@ MACHINE = Path("/proc/meminfo")
 def available_bytes() -> int:
     """Bytes available for weights: of the GPU, else of the machine or its cgroup.
 
-    Memory of other processes is not available; memory that this process already uses is.
+    Memory of other processes is not available; memory that this process already uses is. Without
+    a /proc (macOS, Windows) nothing is known, and no weights are refused.
     """
     if torch.cuda.is_available():
         return int(torch.cuda.mem_get_info()[0]) + int(torch.cuda.memory_reserved())
+    if not MACHINE.exists():
+        return sys.maxsize
     free = _kilobytes(MACHINE, "MemAvailable:") + resident_bytes()
     return min([free, *(limit for file in CGROUP_LIMITS if (limit := _number(file)))])
 
@@ -30,14 +33,19 @@ def resident_bytes() -> int:
     """Bytes that this process uses now; on a GPU, bytes of its tensors there."""
     if torch.cuda.is_available():
         return int(torch.cuda.memory_allocated())
-    return _kilobytes(STATUS, "VmRSS:")
+    return _kilobytes(STATUS, "VmRSS:") if STATUS.exists() else 0
 
 
 def peak_bytes() -> int:
     """The most bytes that this process has used so far; on a GPU, of its tensors there."""
     if torch.cuda.is_available():
         return int(torch.cuda.max_memory_allocated())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak << 10
 
 
 def _kilobytes(file: Path, key: str) -> int:

@@ -11,7 +11,6 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.record import Record
 
 ACTION_NAMES = ("linear_x", "linear_y", "angular_z")
-ACTION_UNITS = ("m/s", "m/s", "rad/s")
 
 
 class ActionStatistics(Record, frozen=True, kw_only=True):
@@ -61,24 +60,44 @@ class ActionStatistics(Record, frozen=True, kw_only=True):
             )
 
 
-def action_statistics(actions: Iterable[np.ndarray], action_dim: int) -> ActionStatistics:
-    """Statistics of the first `action_dim` columns of training's actions, each (T, ≥ action_dim).
+def select_columns(actions: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """The columns of `names` of one episode's actions (T, 2 or 3), as (T, A).
+
+    Raises:
+        UserError: the episode has no such column.
+    """
+    indices = [ACTION_NAMES.index(name) for name in names]
+    if max(indices) >= actions.shape[1]:
+        raise UserError(
+            f"An episode has fewer than {max(indices) + 1} action columns, so it lacks "
+            f"{names[indices.index(max(indices))]}: import it with a map that names its columns."
+        )
+    return np.asarray(actions[:, indices])
+
+
+def base_velocities(actions: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Actions (…, A) of `names` as (…, 3): m/s ahead, m/s left, rad/s; 0 where not named."""
+    velocities = np.zeros((*actions.shape[:-1], len(ACTION_NAMES)), actions.dtype)
+    velocities[..., [ACTION_NAMES.index(name) for name in names]] = actions
+    return velocities
+
+
+def action_statistics(
+    actions: Iterable[np.ndarray], names: Sequence[str] = ACTION_NAMES[:2]
+) -> ActionStatistics:
+    """Statistics of the columns of `names` of training's actions, each (T, 2 or 3).
 
     No actions, or values that are not finite, are a `UserError`.
     """
-    if action_dim not in (2, 3):
-        raise UserError(f"action_dim is {action_dim}: train 2 or 3 dimensions.")
-    columns = [np.asarray(episode)[:, :action_dim] for episode in actions]
+    columns = [select_columns(np.asarray(episode), names) for episode in actions]
     if not columns or not sum(map(len, columns)):
         raise UserError("The training split holds no actions: choose more training episodes.")
-    if any(episode.shape[1] < action_dim for episode in columns):
-        raise UserError(f"Some episodes have fewer than {action_dim} action columns.")
     values = np.concatenate(columns).astype(np.float64)
     if not np.isfinite(values).all():
         raise UserError("The training actions hold NaN or infinity: check the episodes.")
     reach = np.abs(values).max(0)
     return ActionStatistics(
-        names=ACTION_NAMES[:action_dim],
+        names=tuple(names),
         frames=len(values),
         mean=_plain(values.mean(0)),
         std=_plain(values.std(0)),

@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from mobile_vla.messages.errors import UserError
-from mobile_vla.policy.backbone import Backbone, TextTokens
+from mobile_vla.policy.backbone import PARTS, Backbone, TextTokens
 from mobile_vla.policy.head import Head
-from mobile_vla.policy.lora import train_adapters, trainable_report
+from mobile_vla.policy.key_match import part_of
+from mobile_vla.policy.lora import train_adapters
 from mobile_vla.policy.normalisation import ActionStatistics
 from mobile_vla.runs.load_report import Trainable
 
@@ -77,11 +78,16 @@ class Policy(nn.Module):
         return self
 
     def trainable(self) -> dict[str, Trainable]:
-        """What trains, by part: vision, projection, text, head, action_token."""
-        report = trainable_report(self.backbone, {"head": self.head})
-        size = self.action_token.numel()
-        token = Trainable(tensors=1, parameters=size, names=("action_token",))
-        return {**report, "action_token": token}
+        """What trains, by part: vision, projection, text, head, action_token, all listed."""
+        sizes: dict[str, dict[str, int]] = {part: {} for part in (*PARTS, "head", "action_token")}
+        for name, parameter in self.named_parameters():
+            plain = name.removeprefix("backbone.network.")
+            if parameter.requires_grad:
+                sizes.setdefault(part_of(plain), {})[plain] = parameter.numel()
+        return {
+            part: Trainable(tensors=len(s), parameters=sum(s.values()), names=tuple(sorted(s)))
+            for part, s in sizes.items()
+        }
 
     def trained_parameters(self) -> list[nn.Parameter]:
         """The parameters for the optimiser, in a fixed order."""

@@ -7,6 +7,7 @@ or checks the full one runs on it unchanged.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,6 @@ PATCH_SIZE = 8
 LATENTS = 4
 MAX_TOKENS = 128
 POSITION_STD = 0.06
-IMAGE_MEAN = (0.48145466, 0.4578275, 0.40821073)
-IMAGE_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def save_vlm(
@@ -41,17 +40,17 @@ def save_vlm(
     return out
 
 
-def small_processor() -> Kosmos2Processor:
-    """The processor: CLIP's image preparation at 64 pixels and a tokenizer of whole words."""
+def small_processor(words: Sequence[str] = ()) -> Kosmos2Processor:
+    """The processor: CLIP's image preparation at 64 pixels and a tokenizer of whole words.
+
+    `words`: words that the tokenizer knows in addition to its own.
+    """
     from transformers import CLIPImageProcessorPil, Kosmos2Processor, XLMRobertaTokenizer
 
     image_processor = CLIPImageProcessorPil(
-        size={"shortest_edge": IMAGE_SIZE},
-        crop_size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
-        image_mean=list(IMAGE_MEAN),
-        image_std=list(IMAGE_STD),
+        size={"shortest_edge": IMAGE_SIZE}, crop_size={"height": IMAGE_SIZE, "width": IMAGE_SIZE}
     )
-    tokenizer = XLMRobertaTokenizer(vocab=pieces(), mask_token=None)
+    tokenizer = XLMRobertaTokenizer(vocab=pieces(words), mask_token=None)
     return Kosmos2Processor(
         image_processor, tokenizer, num_patch_index_tokens=LOCATION_GRID * LOCATION_GRID
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,15 @@ SOURCES = ("policy/**/*.py", "simulator/*.py", "pretraining/*.py")
 LISTED = re.compile(r"^\| (\S+) \| [\d,]+ \| `([0-9a-f]{64})` \|$", re.MULTILINE)
 
 
-def recipe_hash(name: str, seed: int, lessons: Lessons, start: Path | None) -> str:
-    """blake3 over everything that decides the weights: name, seed, lessons, start, code, torch."""
+def recipe_hash(
+    name: str, seed: int, lessons: Lessons, start: Path | None, words: Sequence[str] = ()
+) -> str:
+    """blake3 over everything that decides the weights: name, seed, lessons, words, code, torch."""
     import torch
     from blake3 import blake3
 
-    hasher = blake3(msgspec.json.encode([name, seed, lessons, str(torch.__version__)]))
+    settings = [name, seed, lessons, str(torch.__version__), *words]
+    hasher = blake3(msgspec.json.encode(settings))
     files = [file for pattern in SOURCES for file in sorted(PACKAGE.glob(pattern))]
     if start is not None:
         files += sorted(start.glob("*.safetensors"))

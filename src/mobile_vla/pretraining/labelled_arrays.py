@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobile_vla.policy.small_vlm import IMAGE_SIZE, PATCH_SIZE
-from mobile_vla.simulator.labelled_views import View, sample_view
+from mobile_vla.simulator.labelled_views import PixelBox, View, sample_view
 from mobile_vla.simulator.scene import COLOURS
 
 Progress = Callable[[str, int, int], None]
@@ -73,9 +73,9 @@ def _labels(view: View) -> tuple[np.ndarray, ...]:
     return (
         view.image,
         np.stack([patch_shares(view.segmentation == label) for label in (1, 2)], -1),
-        np.array([view.box_visible, view.basket_visible]),
-        _box_geometry(view),
-        _basket_geometry(view),
+        np.array([view.box_pixels is not None, view.basket_pixels is not None]),
+        _geometry(view.box_pixels, view.box_front / 3, view.box_left_edge, view.box_right_edge),
+        _geometry(view.basket_pixels, view.basket_ahead / 5, view.basket_left),
         np.array([COLOURS.index(view.box_colour), COLOURS.index(view.basket_colour)]),
         np.array(left_of),
     )
@@ -89,15 +89,8 @@ def patch_shares(mask: np.ndarray) -> np.ndarray:
     return shares
 
 
-def _box_geometry(view: View) -> np.ndarray:
-    if view.box_pixels is None:
-        return np.zeros(BOX_GEOMETRY, np.float32)
-    offsets = (view.box_front / 3, view.box_left_edge, view.box_right_edge)
-    return np.array([*view.box_pixels, *offsets], np.float32)
-
-
-def _basket_geometry(view: View) -> np.ndarray:
-    if view.basket_pixels is None:
-        return np.zeros(BASKET_GEOMETRY, np.float32)
-    offsets = (view.basket_ahead / 5, view.basket_left)
-    return np.array([*view.basket_pixels, *offsets], np.float32)
+def _geometry(pixels: PixelBox | None, *offsets: float) -> np.ndarray:
+    """Corners and offsets; zeros where the thing is not visible."""
+    if pixels is None:
+        return np.zeros(4 + len(offsets), np.float32)
+    return np.array([*pixels, *offsets], np.float32)

@@ -7,32 +7,31 @@ from collections.abc import Callable
 
 import torch
 
+LEARNING_RATE = 2e-3
 WARM_UP = 60
 FLOOR = 0.02
 
 
 def train_steps(
     parameters: list[torch.nn.Parameter],
-    loss: Callable[[int], torch.Tensor],
-    *,
+    loss: Callable[[], torch.Tensor],
     steps: int,
-    learning_rate: float,
-    progress: Callable[[int], None],
+    progress: Callable[[int, int], None],
 ) -> None:
-    """Minimise `loss(step)` over `steps` steps; `parameters` are set to require gradients."""
+    """Minimise `loss()` over `steps` steps; `parameters` are set to require gradients."""
     for parameter in parameters:
         parameter.requires_grad_(True)
     optimiser = torch.optim.AdamW(
-        parameters, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01
+        parameters, lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps))
     for step in range(steps):
         optimiser.zero_grad(set_to_none=True)
-        loss(step).backward()
+        loss().backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         schedule.step()
-        progress(step + 1)
+        progress(step + 1, steps)
     for parameter in parameters:
         parameter.requires_grad_(False)
 

@@ -8,7 +8,7 @@ existing result is reused. A VLM that does as well with the wrong image is not s
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,29 +46,34 @@ def pretrain(
     out: Path,
     *,
     seed: int = 0,
+    words: Sequence[str] = (),
     progress: Progress | None = None,
     lessons: Lessons | None = None,
 ) -> Path:
     """Make `kosmos2-tiny` (a folder) or `robovlms-tiny` (a `.pt`) in the folder `out`; its path.
 
-    `robovlms-tiny` continues from the shipped `kosmos2-tiny`. An existing result is replaced once
-    the new one is complete, or reused if its card and the hashes of its files match.
+    `words`: words that kosmos2-tiny knows in addition; no caption holds them, so their embeddings
+    stay as they were drawn, and training a case gives them their meaning. `robovlms-tiny`
+    continues from the shipped `kosmos2-tiny`. An existing result is replaced once the new one is
+    complete, or reused if its card and the hashes of its files match.
 
     Raises:
         UserError: the name is unknown, or the VLM does not use the image.
     """
     if name not in NAMES:
         raise UserError(f'There is no small VLM "{name}": choose from {", ".join(NAMES)}.')
+    if words and name != "kosmos2-tiny":
+        raise UserError(f"{name} continues from kosmos2-tiny and takes no words of its own.")
     lessons = lessons or Lessons()
     progress = progress or _silent
     start = None if name == "kosmos2-tiny" else asset_path("kosmos2-tiny")
-    recipe = recipe_hash(name, seed, lessons, start)
+    recipe = recipe_hash(name, seed, lessons, start, words)
     if made_already(out / NAMES[name], recipe):
         return out / NAMES[name]
     with _one_thread(seed):
         views = collect_views(FIRST_VIEW + seed * 1_000_000, lessons.views, progress)
         held_out = collect_views(HELD_OUT_VIEW, lessons.held_out, progress)
-        setup = _Pretraining(views, held_out, seed, lessons, recipe, progress)
+        setup = _Pretraining(views, held_out, seed, lessons, recipe, progress, words)
         if start is None:
             return _pretrain_kosmos2(out, setup)
         return _pretrain_robovlms(out, setup, start)
@@ -82,11 +87,12 @@ class _Pretraining:
     lessons: Lessons
     recipe: str
     progress: Progress
+    words: Sequence[str]
 
 
 def _pretrain_kosmos2(out: Path, setup: _Pretraining) -> Path:
     lessons, views, held_out = setup.lessons, setup.views, setup.held_out
-    processor = small_processor()
+    processor = small_processor(setup.words)
     network = small_network(len(processor.tokenizer), setup.seed).requires_grad_(False)
     backbone = Kosmos2Backbone(network, processor.tokenizer)
     rng = np.random.default_rng([setup.seed, 1])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,12 +19,10 @@ from mobile_vla.policy.kosmos2 import Kosmos2Backbone
 from mobile_vla.policy.robovlms_head import RoboVlmsHead
 from mobile_vla.pretraining.labelled_arrays import BASKET, Progress, Views
 from mobile_vla.pretraining.optimizer import train_steps
-from mobile_vla.pretraining.text_stage import NAMES, visible_objects
-from mobile_vla.simulator.scene import COLOURS
+from mobile_vla.pretraining.text_stage import NAMES, coloured_name, visible_objects
 from mobile_vla.simulator.world import FULL_SPEED, STEP_SECONDS
 
 BATCH = 96
-LEARNING_RATE = 2e-3
 CHUNK = 10
 ARM = 6
 REACH = FULL_SPEED * STEP_SECONDS
@@ -100,18 +99,13 @@ def teach_driving(
     decoder = model.backbone.network.text_model.model
     trained = nn.ModuleList([decoder.layers, decoder.layer_norm, model.act_head])
 
-    def loss(step: int) -> torch.Tensor:
+    def loss() -> torch.Tensor:
         rows = rng.integers(len(views), size=BATCH)
         commands = [draw_command(views, int(row), rng) for row in rows]
         return model.loss(latents[torch.from_numpy(rows)], commands)
 
-    train_steps(
-        [*trained.parameters(), model.action_token],
-        loss,
-        steps=steps,
-        learning_rate=LEARNING_RATE,
-        progress=lambda done: progress("robot tasks", done, steps),
-    )
+    parameters = [*trained.parameters(), model.action_token]
+    train_steps(parameters, loss, steps, partial(progress, "robot tasks"))
 
 
 def draw_command(views: Views, row: int, rng: np.random.Generator) -> Command:
@@ -127,9 +121,7 @@ def draw_command(views: Views, row: int, rng: np.random.Generator) -> Command:
 def towards(views: Views, row: int, target: int, *, away: bool, coloured: bool) -> Command:
     """Straight to a visible thing and stop there, or straight away from it."""
     ahead, left = position(views, row, target)
-    name = NAMES[target]
-    if coloured:
-        name = f"{COLOURS[int(views.colours[row, target])]} {name}"
+    name = coloured_name(views, row, target) if coloured else NAMES[target]
     if away:
         distance = max(1e-6, math.hypot(ahead, left))
         return Command(f"move away from the {name}", _line(-ahead / distance, -left / distance))
@@ -162,9 +154,8 @@ def _line(ahead: float, left: float, turn: float = 0.0) -> np.ndarray:
 
 def _approach(ahead: float, left: float) -> np.ndarray:
     """Full speed along the straight line, less in the last step, then rest."""
-    velocities = np.zeros((CHUNK, ARM), np.float32)
     distance = max(1e-6, math.hypot(ahead, left))
-    for step in range(CHUNK):
-        share = min(1.0, max(0.0, distance / REACH - step))
-        velocities[step, :2] = share * ahead / distance, share * left / distance
+    shares = np.clip(distance / REACH - np.arange(CHUNK), 0, 1)[:, None]
+    velocities = np.zeros((CHUNK, ARM), np.float32)
+    velocities[:, :2] = shares * (ahead, left) / distance
     return velocities

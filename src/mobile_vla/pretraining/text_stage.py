@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,7 +16,6 @@ from mobile_vla.pretraining.optimizer import train_steps
 from mobile_vla.simulator.scene import COLOURS
 
 BATCH = 96
-LEARNING_RATE = 2e-3
 NEAR = 1.2
 NAMES = ("box", "basket")
 IGNORED = -100
@@ -40,18 +40,13 @@ def teach_text(
 ) -> None:
     """Train the text decoder on sentences about `views`, whose latents (N, L, D) stay fixed."""
 
-    def loss(step: int) -> torch.Tensor:
+    def loss() -> torch.Tensor:
         rows = rng.integers(len(views), size=BATCH)
         sentences = [draw_sentence(views, int(row), rng) for row in rows]
         return text_loss(backbone, latents[torch.from_numpy(rows)], sentences)
 
-    train_steps(
-        list(backbone.network.text_model.parameters()),
-        loss,
-        steps=steps,
-        learning_rate=LEARNING_RATE,
-        progress=lambda done: progress("text", done, steps),
-    )
+    trained = list(backbone.network.text_model.parameters())
+    train_steps(trained, loss, steps, partial(progress, "text"))
 
 
 def text_loss(
@@ -104,7 +99,7 @@ def caption(views: Views, row: int) -> Sentence:
 
 def locate(views: Views, row: int, target: int, *, coloured: bool) -> Sentence:
     """Where a thing is: the location tokens of its corners, then its side."""
-    name = f"{_colour(views, row, target)} {NAMES[target]}" if coloured else NAMES[target]
+    name = coloured_name(views, row, target) if coloured else NAMES[target]
     x0, y0, x1, y1 = _corners(views, row, target)
     inside = 1e-6
     corners = location_token(x0, y0) + location_token(x1 - inside, y1 - inside)
@@ -116,19 +111,19 @@ def on_side(views: Views, row: int, *, left: bool) -> Sentence:
     """Which of the two visible things is further to one side."""
     target = BOX if (views.left_of[row] == 1) == left else BASKET
     side = "left" if left else "right"
-    answer = f" the {_colour(views, row, target)} {NAMES[target]}"
+    answer = f" the {coloured_name(views, row, target)}"
     return Sentence(f"<grounding> what is on the {side}?", answer)
 
 
 def _described(views: Views, row: int, target: int) -> str:
     distance = views.box[row, 4] * 3 if target == BOX else views.basket[row, 4] * 5
     reach = "near" if distance < NEAR else "far"
-    colour = _colour(views, row, target)
-    return f"a {colour} {NAMES[target]} {reach} {_side(views, row, target)}"
+    return f"a {coloured_name(views, row, target)} {reach} {_side(views, row, target)}"
 
 
-def _colour(views: Views, row: int, target: int) -> str:
-    return COLOURS[int(views.colours[row, target])]
+def coloured_name(views: Views, row: int, target: int) -> str:
+    """Such as "red box"."""
+    return f"{COLOURS[int(views.colours[row, target])]} {NAMES[target]}"
 
 
 def _corners(views: Views, row: int, target: int) -> tuple[float, float, float, float]:

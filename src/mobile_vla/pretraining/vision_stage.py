@@ -6,6 +6,8 @@ the latents, discarded afterwards, prevent this.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import nn
@@ -24,7 +26,6 @@ from mobile_vla.pretraining.optimizer import train_steps
 from mobile_vla.simulator.scene import COLOURS
 
 BATCH = 64
-LEARNING_RATE = 2e-3
 HUBER_DELTA = 0.1
 
 
@@ -56,17 +57,11 @@ def teach_vision(
     network = backbone.network
     trained = nn.ModuleList([network.vision_model, network.image_to_text_projection, readers])
 
-    def loss(step: int) -> torch.Tensor:
+    def loss() -> torch.Tensor:
         rows = rng.integers(len(views), size=BATCH)
         return vision_loss(backbone, readers, views.rows(rows))
 
-    train_steps(
-        list(trained.parameters()),
-        loss,
-        steps=steps,
-        learning_rate=LEARNING_RATE,
-        progress=lambda done: progress("vision", done, steps),
-    )
+    train_steps(list(trained.parameters()), loss, steps, partial(progress, "vision"))
     return readers
 
 

@@ -6,6 +6,7 @@ import base64
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from mobile_vla.analysis.pairwise import Cell, Matrix
@@ -46,13 +47,17 @@ class PageFigure:
 
 
 def page_figures(view: ReportView, language: Language) -> dict[str, list[PageFigure]]:
-    """Every figure of the page, by the section that shows it."""
-    return {
-        "paths": list(_paths(view, language)),
-        "pictures": list(_pictures(view, language)),
-        "curves": list(_curves(view, language)),
-        "matrix": list(_matrix(view, language)),
-    }
+    """Every figure of the page, by the section that shows it; pictures alone without matplotlib."""
+    pictures = {"pictures": list(_pictures(view, language))}
+    if not can_draw():
+        return {"paths": [], "curves": [], "matrix": [], **pictures}
+    drawn = {"paths": _paths, "curves": _curves, "matrix": _matrix}
+    return {name: list(figures(view, language)) for name, figures in drawn.items()} | pictures
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is installed."""
+    return find_spec("matplotlib") is not None
 
 
 def write_matrix(path: Path, matrix: Matrix, names: Mapping[str, str], language: Language) -> None:

@@ -19,7 +19,7 @@ from mobile_vla.report.markdown_text import (
     table_cell,
 )
 from mobile_vla.report.page_data import page_data
-from mobile_vla.report.page_figures import page_figures
+from mobile_vla.report.page_figures import can_draw, page_figures
 from mobile_vla.report.report_data import ReportView
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def report_html(view: ReportView, language: Language) -> str:
     """
     template = environment("html", language).get_template("report.html.j2")
     figures = page_figures(view, language)
-    return template.render(page=page_data(view, language), figures=figures)
+    return template.render(page=page_data(view, language), figures=figures, can_draw=can_draw())
 
 
 def environment(kind: Literal["md", "html"], language: Language) -> Environment:

@@ -223,4 +223,7 @@ def _line(number: int, raw: bytes) -> Line:
 def _end_of_broken_line(descriptor: int) -> bytes:
     """What ends the half line that a process killed in a write left, so the next stands alone."""
     size = os.lseek(descriptor, 0, os.SEEK_END)
-    return b"" if not size or os.pread(descriptor, 1, size - 1) == b"\n" else b"\n"
+    if not size:
+        return b""
+    os.lseek(descriptor, size - 1, os.SEEK_SET)
+    return b"" if os.read(descriptor, 1) == b"\n" else b"\n"

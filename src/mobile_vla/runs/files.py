@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.process import pid_exists
 
 if TYPE_CHECKING:
     import numpy as np
@@ -160,18 +161,8 @@ def sweep_parts(folder: Path) -> None:
         return
     for name in names:
         match = PART.fullmatch(name)
-        if match and int(match["pid"]) != os.getpid() and not _lives(int(match["pid"])):
+        if match and int(match["pid"]) != os.getpid() and pid_exists(int(match["pid"])) is False:
             _remove(folder / name)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
 
 
 def _remove(path: Path) -> None:
@@ -221,7 +212,9 @@ def _sync_file(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut."""
+    """Make a rename in `folder` survive a power cut, where folders can be opened (not Windows)."""
+    if os.name != "posix":
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -254,7 +247,7 @@ def explain_os_error(error: OSError, path: Path) -> UserError:
         return UserError(
             f"No permission to write {path}: choose another folder or change its owner."
         )
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
         return UserError(
             f"The disk is full, so {path} was not written (what stood there is kept): "
             "free some space and run the same command again."

@@ -38,6 +38,30 @@ def this_process() -> Process:
     )
 
 
+def usable_cores() -> int:
+    """How many CPU cores this process may use; all of the machine's where no system call tells."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def can_fork() -> bool:
+    """Whether a pool of forked workers is safe here: on Linux, not on macOS and Windows."""
+    return hasattr(os, "fork") and sys.platform.startswith("linux")
+
+
+def pid_exists(pid: int) -> bool | None:
+    """Whether any process has this pid; None on Windows, where asking would signal it."""
+    if os.name != "posix":
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
 def boot_id() -> str:
     """The kernel's identifier of this boot, empty where it has none."""
     try:
@@ -67,10 +91,13 @@ def is_stopped(pid: int) -> bool:
 def is_alive(process: Process) -> bool | None:
     """Whether exactly this process still lives; None when it ran on another machine.
 
-    Host names differ or the machine has no boot id: cannot be known from here.
+    Host names differ: cannot be known from here. A machine without a boot id (macOS, Windows)
+    only shows that a pid is gone; one that exists may be another process's.
     """
-    if process.host != socket.gethostname() or not process.boot:
+    if process.host != socket.gethostname():
         return None
+    if not process.boot:
+        return False if pid_exists(process.pid) is False else None
     if process.boot != boot_id():
         return False
     return start_ticks(process.pid) == process.started

@@ -139,7 +139,11 @@ class Rollout(Record, frozen=True, kw_only=True):
 
 
 class Rollouts(Record, frozen=True, kw_only=True):
-    """`rollouts.json`: paired scenes, each driven under both instructions."""
+    """`rollouts.json`: paired scenes, each driven under both instructions.
+
+    `out_of_world`: the policy was trained on recordings, not in the simulator that it drives in,
+    so its success there says little about the robot. `step_seconds`: length of a step.
+    """
 
     time: datetime
     checkpoint: str
@@ -148,6 +152,8 @@ class Rollouts(Record, frozen=True, kw_only=True):
     max_steps: int
     rollouts: list[Rollout]
     pictures: list[str] = []
+    step_seconds: float = 0.4
+    out_of_world: bool = False
 
 
 MOST_BYTES = 256 << 20

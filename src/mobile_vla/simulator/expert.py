@@ -67,11 +67,7 @@ class Demonstration:
 
 
 def demonstrate(
-    scene: Scene,
-    direction: Side,
-    rng: np.random.Generator,
-    *,
-    slip: float = SLIP,
+    scene: Scene, direction: Side, rng: np.random.Generator, *, slip: float = SLIP
 ) -> Demonstration:
     """Drive past the box on `direction` to the basket, wheels slipping `slip` m (sigma) a step.
 
@@ -130,17 +126,12 @@ def choose_key(world: World, direction: Side, habit: Habit) -> str:
         gap = box_ahead - half_ahead - ROBOT_RADIUS
         missing = side * (box_left + side * (half_left + ROBOT_RADIUS + habit.clearance))
         turning = missing > 0.1 and gap < habit.turn_at
-        return _first_safe(scene, pose, _outward(side, turning))
+        outward = "QA" if side > 0 else "ED"
+        return _first_safe(scene, pose, outward if turning else "W" + outward)
     if abs(goal_left) < habit.tolerance:
         return "W"
     inward = "QA" if goal_left > 0 else "ED"
     return _first_safe(scene, pose, inward + "W" if goal_ahead > _REACH / 2 else inward[1])
-
-
-def _outward(side: int, turning: bool) -> str:
-    """Keys in order of preference on the way to the box's side: + 1 is left."""
-    aside = "QA" if side > 0 else "ED"
-    return aside if turning else "W" + aside
 
 
 def _first_safe(scene: Scene, pose: Pose, keys: str) -> str:

@@ -40,15 +40,7 @@ def clearance(scene: Scene, x: float, y: float) -> float:
     return min(distance_to_object(obj, x, y) for obj in obstacles) - ROBOT_RADIUS
 
 
-def goal_distance(scene: Scene, x: float, y: float) -> float:
-    """Metres from the robot's centre to the basket's centre."""
-    return math.hypot(x - scene.basket_x, y - scene.basket_y)
-
-
 def extent(obj: SceneObject, yaw: float) -> tuple[float, float]:
     """Half lengths (m) of a box's bounding rectangle along the axes of a frame turned by `yaw`."""
     cosine, sine = abs(math.cos(obj.yaw - yaw)), abs(math.sin(obj.yaw - yaw))
-    return (
-        obj.half_x * cosine + obj.half_y * sine,
-        obj.half_x * sine + obj.half_y * cosine,
-    )
+    return (obj.half_x * cosine + obj.half_y * sine, obj.half_x * sine + obj.half_y * cosine)

@@ -47,10 +47,7 @@ class LeftRightEnv(gymnasium.Env[Observation, np.ndarray]):
         render_mode: `rgb_array` or None.
     """
 
-    metadata: dict[str, Any] = {
-        "render_modes": ["rgb_array"],
-        "render_fps": 1 / STEP_SECONDS,
-    }
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 1 / STEP_SECONDS}
 
     def __init__(
         self,
@@ -72,13 +69,12 @@ class LeftRightEnv(gymnasium.Env[Observation, np.ndarray]):
         self._scenarios = STUDY_SCENARIOS if scenario is None else (scenario,)
         for name in self._scenarios:
             read_scenario(name)
-        self._goal, self._wording, self._size = (
-            goal,
-            wording,
-            (int(image_size[0]), int(image_size[1])),
-        )
-        self._latency, self._slip = latency, slip
+        self._goal, self._wording = goal, wording
+        self._size = int(image_size[0]), int(image_size[1])
         self._varied_camera, self._max_steps = varied_camera, max_steps
+        self._drive_options: dict[str, Any] = {
+            "max_steps": max_steps, "latency": latency, "slip": slip,
+        }  # fmt: skip
         self.render_mode = render_mode
         self.observation_space = spaces.Dict(
             {
@@ -99,20 +95,9 @@ class LeftRightEnv(gymnasium.Env[Observation, np.ndarray]):
         scene_seed = int(self.np_random.integers(2**40))
         self._scenario = str(choices.get("scenario", sampled))
         chosen = read_scenario(self._scenario)
-        scene = scenario_scene(
-            int(choices.get("scene", scene_seed)),
-            chosen,
-            goal=self._goal,
-            varied_camera=self._varied_camera,
-        )
-        self._drive = DriveEnv(
-            scene,
-            chosen.direction,
-            self._size,
-            max_steps=self._max_steps,
-            latency=self._latency,
-            slip=self._slip,
-        )
+        drawn, camera = int(choices.get("scene", scene_seed)), self._varied_camera
+        scene = scenario_scene(drawn, chosen, goal=self._goal, varied_camera=camera)
+        self._drive = DriveEnv(scene, chosen.direction, self._size, **self._drive_options)
         self._text = self._instruction(chosen.direction)
         self._image = self._drive.reset()
         return self._observation(), self._info(self._drive.outcome())

@@ -27,7 +27,6 @@ class View:
 
     image: np.ndarray
     segmentation: np.ndarray
-    scene: Scene
     pose: Pose
     box_pixels: PixelBox | None
     basket_pixels: PixelBox | None
@@ -41,16 +40,6 @@ class View:
     basket_colour: str
     box_left_of_basket: bool | None
     """Whether the box stands left of the basket in the picture; None unless both are visible."""
-
-    @property
-    def box_visible(self) -> bool:
-        """Whether the box shows on at least 0.1 % of the picture."""
-        return self.box_pixels is not None
-
-    @property
-    def basket_visible(self) -> bool:
-        """Whether the basket shows on at least 0.1 % of the picture."""
-        return self.basket_pixels is not None
 
 
 def sample_view(seed: int, size: int) -> View:
@@ -77,7 +66,6 @@ def label_view(world: World, size: int) -> View:
     return View(
         image=image,
         segmentation=segmentation,
-        scene=scene,
         pose=pose,
         box_pixels=box_pixels,
         basket_pixels=basket_pixels,

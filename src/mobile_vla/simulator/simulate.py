@@ -131,11 +131,9 @@ def _claim(folder: Path, settings: SimulationSettings) -> None:
     file = folder / SETTINGS_FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stored = (
-            msgspec.json.decode(file.read_bytes(), type=SimulationSettings)
-            if file.exists()
-            else None
-        )
+        stored = None
+        if file.exists():
+            stored = msgspec.json.decode(file.read_bytes(), type=SimulationSettings)
         strangers = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
     except msgspec.MsgspecError as error:
         raise UserError(f"{file} is damaged ({error}): simulate into another folder.") from error

@@ -11,9 +11,15 @@ import numpy as np
 from mobile_vla.messages.errors import UserError
 from mobile_vla.simulator.instructions import instruction
 from mobile_vla.simulator.scene import Scene
-from mobile_vla.simulator.world import FULL_SPEED, Side, World
+from mobile_vla.simulator.world import FULL_SPEED, STEP_SECONDS, Side, World
 
 MAX_STEPS = 25
+DRIVE_SECONDS = MAX_STEPS * STEP_SECONDS
+
+
+def steps_of_drive(step_seconds: float) -> int:
+    """The most steps of a drive: as many as ten seconds hold."""
+    return max(1, round(DRIVE_SECONDS / step_seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +44,13 @@ class Outcome:
 
 
 class DriveEnv:
-    """One scene and one instruction, driven at 0.4 s a step until it ends or 25 steps are over.
+    """One scene and one instruction, driven step by step until it ends or the steps are over.
 
     It ends when the basket is reached or something is touched. Pictures are (H, W, 3) uint8 RGB;
-    actions are 2 or 3 of m/s ahead, m/s left, rad/s, which the base limits to its full speed,
-    1.15 on each axis. `latency`: steps until an action acts, the robot resting before; `slip`:
-    standard deviation in m of the shift of slipping wheels at every step, drawn by the scene.
+    actions are 2 or 3 of m/s ahead, m/s left, rad/s, which the base limits to `limits`, its full
+    speed on each axis. `step_seconds`: how long an action drives. `latency`: steps until an action
+    acts, the robot resting before; `slip`: standard deviation in m of the shift of slipping
+    wheels at every step, drawn by the scene.
     """
 
     def __init__(
@@ -53,6 +60,8 @@ class DriveEnv:
         image_size: tuple[int, int],
         *,
         max_steps: int = MAX_STEPS,
+        step_seconds: float = STEP_SECONDS,
+        limits: tuple[float, float, float] = (FULL_SPEED, FULL_SPEED, FULL_SPEED),
         latency: int = 0,
         slip: float = 0.0,
     ) -> None:
@@ -65,6 +74,7 @@ class DriveEnv:
                 "or slip, and at least one step."
             )
         self.latency, self.slip = latency, slip
+        self.step_seconds, self.limits = step_seconds, np.array(limits)
         self.instruction = instruction(direction)
         self.world = World(scene)
         self._begin()
@@ -76,7 +86,7 @@ class DriveEnv:
         return self.world.render(*self.image_size)
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, bool]:
-        """Drive 0.4 s; the next picture, and whether the drive is over.
+        """Drive one step; the next picture, and whether the drive is over.
 
         Raises:
             UserError: the action is NaN or infinite.
@@ -86,10 +96,11 @@ class DriveEnv:
                 f"The policy gave the action {action} at step {self._steps}, which is no velocity: "
                 "its training diverged or its checkpoint is damaged."
             )
-        limited = np.clip(action, -FULL_SPEED, FULL_SPEED)
+        limits = self.limits[: len(action)]
+        limited = np.clip(action, -limits, limits)
         self._limited += int(np.abs(limited - action).max() > 1e-6)
         self._waiting.append(limited)
-        self.world.step(self._waiting.pop(0))
+        self.world.step(self._waiting.pop(0), self.step_seconds)
         if self.slip:
             self.world.slip(*self._rng.normal(0, self.slip, 2))
         self._steps += 1

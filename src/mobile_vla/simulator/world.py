@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from mobile_vla.simulator.geometry import GOAL_RADIUS, clearance, goal_distance, to_frame
+from mobile_vla.simulator.geometry import GOAL_RADIUS, clearance, to_frame
 from mobile_vla.simulator.scene import Pose, Scene
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class World:
 
     The base takes on a commanded velocity at once (qvel is set and integrated, no inertia), so
     1.15 m/s for 0.4 s is 0.46 m. Where it touches an obstacle it stops, and `collided` stays true.
-    Worlds of one process share a compiled model; they may be used in turn, not from two threads.
+    `pose` is x (m), y (m), yaw (rad) in the world frame. Worlds of one process share a compiled
+    model; they may be used in turn, not from two threads.
     """
 
     def __init__(self, scene: Scene) -> None:
@@ -37,20 +38,15 @@ class World:
 
     def reset(self) -> None:
         """Put the robot at the scene's start, at rest, with nothing touched or passed."""
-        self._pose: Pose = self.scene.start
+        self.pose: Pose = self.scene.start
         self.collided = False
         self.reached = False
         self.passed_side: Side | None = None
-        self._notice(self._pose)
-
-    @property
-    def pose(self) -> Pose:
-        """x (m), y (m), yaw (rad) in the world frame."""
-        return self._pose
+        self._notice(self.pose)
 
     def place(self, pose: Pose) -> None:
         """Put the robot at `pose` without driving there; nothing counts as touched or passed."""
-        self._pose = pose
+        self.pose = pose
 
     def step(self, action: Sequence[float] | np.ndarray, seconds: float = STEP_SECONDS) -> None:
         """Drive with `action` (2 or 3: m/s ahead, m/s left, rad/s) in the robot's frame."""
@@ -65,14 +61,14 @@ class World:
 
     def render(self, height: int, width: int) -> np.ndarray:
         """What the front camera sees: (height, width, 3) uint8 RGB."""
-        return _stage().render(self.scene, self._pose, height, width)
+        return _stage().render(self.scene, self.pose, height, width)
 
     def segment(self, height: int, width: int) -> np.ndarray:
         """(height, width) uint8: 0 other, 1 box, 2 basket, 3 and up the distractors."""
-        return _stage().segment(self.scene, self._pose, height, width)
+        return _stage().segment(self.scene, self.pose, height, width)
 
     def _advance(self, ahead: float, left: float, turn: float, seconds: float) -> None:
-        x, y, yaw = self._pose
+        x, y, yaw = self.pose
         middle = yaw + turn * seconds / 2
         cosine, sine = math.cos(middle), math.sin(middle)
         moved = (
@@ -84,13 +80,13 @@ class World:
             self.collided = True
             return
         self._notice(moved)
-        self._pose = moved
+        self.pose = moved
 
     def _notice(self, moved: Pose) -> None:
         """Note that the basket is reached, and the side on which the box's middle is passed."""
-        self.reached = self.reached or goal_distance(self.scene, *moved[:2]) <= GOAL_RADIUS
-        box = self.scene.box
-        before = to_frame(self.scene.start, *self._pose[:2])[0]
+        box, goal = self.scene.box, (self.scene.basket_x, self.scene.basket_y)
+        self.reached = self.reached or math.dist(moved[:2], goal) <= GOAL_RADIUS
+        before = to_frame(self.scene.start, *self.pose[:2])[0]
         after, left = to_frame(self.scene.start, *moved[:2])
         box_ahead, box_left = to_frame(self.scene.start, box.x, box.y)
         if before < box_ahead <= after:

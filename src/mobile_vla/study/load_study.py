@@ -12,6 +12,7 @@ import msgspec
 from mobile_vla.messages.errors import Faults, UserError
 from mobile_vla.study.factors import FACTORS, RECIPE, is_factor
 from mobile_vla.study.models import (
+    ACTIONS,
     Case,
     Counts,
     InitialSource,
@@ -142,6 +143,12 @@ def _recipe(study: Study, profile: Profile, case: Case, path: Path) -> Recipe:
     for layer in (study.base, profile.recipe, case.recipe):
         merged = _merge(merged, layer)
     recipe = convert(merged, Recipe, path, where=f"recipe of {case.name}: ")
+    if recipe.action_dim > len(study.robot.action):
+        raise UserError(
+            f"{path}: the recipe of {case.name} trains {recipe.action_dim} action dimensions, but "
+            f"the robot has {len(study.robot.action)}: lower action_dim, or name more in "
+            "robot.action."
+        )
     epochs = max(1, round(recipe.epochs * case.epochs_share))
     return msgspec.structs.replace(recipe, epochs=epochs)
 
@@ -165,6 +172,9 @@ def _merge(below: dict[str, object], above: dict[str, object]) -> dict[str, obje
 
 def _faults(study: Study) -> Iterator[str]:
     """What is wrong with the names in a study, each in a sentence."""
+    if study.robot.action not in ACTIONS:
+        choices = "; ".join(", ".join(action) for action in ACTIONS)
+        yield f"robot.action is [{', '.join(study.robot.action)}]: use one of {choices}."
     names = [case.name for case in study.cases]
     labels = [case.label for case in study.cases if case.label]
     for name, times in Counter(names + labels).items():

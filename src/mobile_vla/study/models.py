@@ -14,6 +14,12 @@ Natural = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 Seed = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+ACTIONS = (
+    ("linear_x", "linear_y"),
+    ("linear_x", "angular_z"),
+    ("linear_x", "linear_y", "angular_z"),
+)
+"""The actions a policy can be trained for; the second dimension takes the robot aside."""
 NUISANCE = ("host", "wall_time", "note")
 """Differences between runs that are no factors, unless a study declares others."""
 
@@ -162,12 +168,26 @@ class Question(Record, frozen=True, kw_only=True):
     fair_pair: tuple[str, str] | None = None
 
 
-class Robot(Record, frozen=True, kw_only=True):
-    """The robot's actions: order of the dimensions, seconds a step, full speed in m/s (rad/s)."""
+class Robot(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """The robot's actions: the trained dimensions, seconds a step, full speed in m/s.
+
+    `full_turn` is the full turning speed in rad/s; without it, `full_speed` limits turning too.
+    """
 
     action: tuple[Literal["linear_x", "linear_y", "angular_z"], ...]
     step: Annotated[float, msgspec.Meta(gt=0)]
     full_speed: Annotated[float, msgspec.Meta(gt=0)]
+    full_turn: Annotated[float, msgspec.Meta(gt=0)] | None = None
+
+    @property
+    def limits(self) -> tuple[float, float, float]:
+        """Full speeds ahead, sideways (m/s) and turning (rad/s)."""
+        return self.full_speed, self.full_speed, self.full_turn or self.full_speed
+
+    @property
+    def turns_to_steer(self) -> bool:
+        """Whether the robot goes aside by turning: a differential drive."""
+        return self.action == ("linear_x", "angular_z")
 
 
 class FileNames(Record, frozen=True, kw_only=True):
@@ -271,3 +291,8 @@ class ResolvedCase(Record, frozen=True, kw_only=True):
     robot: Robot
     recipe: Recipe
     record: Recording = Recording()
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """The action dimensions that are trained, in order."""
+        return self.robot.action[: self.recipe.action_dim]

@@ -74,9 +74,6 @@ def recorded_actions(
     return actions, faults.sentences
 
 
-NOT_STORED = "not stored, as what makes them trains"
-
-
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Whole episodes: latents (T, L, D) each, instructions, normalised targets by frame.
@@ -150,5 +147,8 @@ class EpisodeTensors:
     def _actions(self, episode: str) -> torch.Tensor:
         import torch
 
-        raw = torch.from_numpy(self._frames.actions(episode)[:, : self._recipe.action_dim].copy())
-        return self._policy.statistics.normalise(raw.to(self._policy.action_token.device))
+        from mobile_vla.policy.normalisation import select_columns
+
+        statistics = self._policy.statistics
+        raw = torch.from_numpy(select_columns(self._frames.actions(episode), statistics.names))
+        return statistics.normalise(raw.to(self._policy.action_token.device))

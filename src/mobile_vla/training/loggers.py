@@ -174,14 +174,11 @@ def _wandb(run: RunFolder, case: ResolvedCase) -> Any:
 
 def _flush(tracker: Any) -> None:
     """Flush a tracker that buffers lines, as TensorBoard's event file does."""
-    flush = getattr(tracker.experiment, "flush", None)
-    if flush is not None:
-        flush()
+    getattr(tracker.experiment, "flush", lambda: None)()
 
 
 def _finish(tracker: Any, status: str) -> None:
     """W&B's own end too: its file is written out then, and says how the run ended."""
     tracker.finalize(status)
-    finish = getattr(tracker.experiment, "finish", None)
-    if finish is not None:
-        finish(exit_code=int(status != "success"))
+    finish = getattr(tracker.experiment, "finish", lambda exit_code: None)
+    finish(exit_code=int(status != "success"))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import resource
 import time
 from collections.abc import Sequence
 
-import torch
-
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode
 from mobile_vla.messages.errors import UserError
+from mobile_vla.policy.memory import peak_bytes
 from mobile_vla.runs.events import Checkpoint, CheckpointFailed, Epoch, Heartbeat
 from mobile_vla.study.models import Recipe
 from mobile_vla.training.data import Batch
@@ -24,12 +22,7 @@ from mobile_vla.training.run_checkpoints import (
     random_state,
     write_checkpoint,
 )
-from mobile_vla.training.schedules import (
-    NotFinite,
-    epoch_groups,
-    learning_rate,
-    steps_per_epoch,
-)
+from mobile_vla.training.schedules import NotFinite, epoch_groups, learning_rate, steps_per_epoch
 from mobile_vla.training.train_state import Position, Training
 
 HEARTBEAT_SECONDS = 1.0
@@ -84,11 +77,7 @@ def fit(training: Training, position: Position) -> Position:
 
 
 def _step(
-    training: Training,
-    position: Position,
-    step: StepBatches,
-    epoch: int,
-    total: int,
+    training: Training, position: Position, step: StepBatches, epoch: int, total: int
 ) -> None:
     """Run one optimiser step and log its metrics."""
     recipe, start = training.recipe, time.monotonic()
@@ -219,6 +208,4 @@ def _save(
 
 
 def _memory_mb() -> float:
-    if torch.cuda.is_available():
-        return float(torch.cuda.max_memory_allocated()) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    return peak_bytes() / 2**20

@@ -23,10 +23,7 @@ class StepBatches:
 
 
 def prefetch(
-    tensors: EpisodeTensors,
-    groups: Sequence[Sequence[ManifestEpisode]],
-    size: int,
-    epoch: int,
+    tensors: EpisodeTensors, groups: Sequence[Sequence[ManifestEpisode]], size: int, epoch: int
 ) -> Iterator[StepBatches]:
     """Each group in turn, in batches of `size` episodes, as `epoch` shows them.
 

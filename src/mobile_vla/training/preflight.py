@@ -171,7 +171,7 @@ def _check_files(
             more = [f"{others} more episodes' files cannot be read either."] if others > 0 else []
             raise UserError(*unread[:SHOWN], *more)
         train = [actions[episode.id] for episode in manifest.split("train")]
-        statistics.append(action_statistics(train, case.recipe.action_dim))
+        statistics.append(action_statistics(train, case.action_names))
         scale = ", ".join(f"{value:.3g}" for value in statistics[0].scale)
         frames = float(sum(map(len, actions.values())))
         return f"all {len(actions)} can be read; training's full speed {scale}", {"frames": frames}

@@ -158,15 +158,9 @@ def _all_checks(session: Session, checklist: Checklist) -> CheckedRun:
         checklist.refuse()  # at once: torch and the other weights take their time
     from mobile_vla.training.setup import check_run
 
-    continues_checkpoint = session.continues_checkpoint
+    resume = session.continues_checkpoint
     return check_run(
-        run,
-        case,
-        manifest,
-        workspace,
-        checklist,
-        paths_exist=paths_exist,
-        resume=continues_checkpoint,
+        run, case, manifest, workspace, checklist, paths_exist=paths_exist, resume=resume
     )
 
 

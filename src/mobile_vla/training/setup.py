@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from lightning.fabric import Fabric
@@ -103,7 +102,11 @@ def assemble(
         UserError: a file differs from the pinned one, or the disk is full.
     """
     model, position, manifest = checked.model, checked.position, checked.manifest
-    size, stored = model.policy.backbone.image_size, partial(_tell_frames, progress)
+
+    def stored(done: int, total: int) -> None:
+        progress(done, total, "episodes' frames stored")
+
+    size = model.policy.backbone.image_size
     frames = open_case_frames(case, manifest, workspace, size, stored)
     _require_words(model.policy, frames, manifest)
     features = Features(model.policy, frames, workspace.cache)
@@ -126,10 +129,6 @@ def assemble(
         progress=progress,
     )
     return training, position
-
-
-def _tell_frames(progress: Progress, done: int, total: int) -> None:
-    progress(done, total, "episodes' frames stored")
 
 
 def _model(checklist: Checklist, case: ResolvedCase, ready: CheckedInputs) -> Model:

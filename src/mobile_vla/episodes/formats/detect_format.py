@@ -16,9 +16,9 @@ from mobile_vla.episodes.formats.hdf5_open import refuse_unopenable
 from mobile_vla.episodes.formats.import_source import (
     DEFAULT_OPTIONS,
     RecordingOptions,
+    Source,
     Sources,
-    file_stamp,
-    write_imported,
+    path_stamp,
 )
 from mobile_vla.episodes.formats.recording_map import NO_MAP
 from mobile_vla.episodes.formats.validation import EpisodeError
@@ -58,56 +58,53 @@ def find_sources(
             f"{path} holds nothing to import: give a folder of HDF5 files, a LeRobotDataset v3, "
             "folders of pictures each with an actions.csv, or rosbag2 recordings."
         )
-    names = [f"{episode_id(hdf5.name(file))}{file.suffix}" for file in hdf5.files]
-    files = [Hdf5Source(file, name, options) for file, name in zip(hdf5.files, names, strict=True)]
-    return Sources(path, "HDF5", list(files), hdf5.findings)
+    files: list[Source] = [Hdf5Source(file, hdf5.name(file), options) for file in hdf5.files]
+    return Sources(path, "HDF5", files, hdf5.findings)
 
 
 @dataclass(frozen=True, slots=True)
-class Hdf5Source:
-    """A file in the lab's format.
+class Hdf5Source(Source):
+    """A file in the lab's format, called `relative` in the folder that is imported.
 
     It is linked into the data set where possible, else copied. Encoded pictures, data of other
     files and a given instruction are written into a new file.
     """
 
     path: Path
-    name: str
-    options: RecordingOptions = DEFAULT_OPTIONS
+    relative: str
+    options: RecordingOptions
 
     @property
-    def origin(self) -> str:
-        """The file."""
-        return str(self.path.absolute())
+    def name(self) -> str:
+        """Its name, with the folders that hold it."""
+        return f"{episode_id(self.relative)}{self.path.suffix}"
 
-    @property
-    def stamp(self) -> str:
-        """Size and time of last writing; "" where the file cannot be read."""
-        return file_stamp(self.path)
+    def read(self) -> Episode:
+        """See `Source.read`."""
+        options = self.options
+        episode = read_episode(
+            self.path, follow_external=options.follow_external, mapping=options.mapping
+        )
+        return replace(episode, instruction=episode.instruction or options.instruction or "")
 
     def write_to(self, file: Path) -> Episode:
         """See `Source.write_to`. A linked or copied file is read in its new place."""
         refuse_unopenable(self.path)
-        options, instruction = self.options, self.options.instruction
-        mapped = options.mapping != NO_MAP
-        if mapped or not is_native(self.path, with_instruction=bool(instruction)):
-            episode = read_episode(
-                self.path, follow_external=options.follow_external, mapping=options.mapping
-            )
-            text = episode.instruction or instruction or ""
-            return write_imported(file, replace(episode, instruction=text))
+        mapped = self.options.mapping != NO_MAP
+        if mapped or not is_native(self.path, with_instruction=bool(self.options.instruction)):
+            return Source.write_to(self, file)
         with written_beside(file) as beside:
             self._link_or_copy(beside)
             return replace(read_episode(beside), id=file.stem, source=file)
 
     def _link_or_copy(self, beside: Path) -> None:
-        before = file_stamp(self.path)
+        before = path_stamp(self.path)
         beside.unlink(missing_ok=True)
         try:
             os.link(self.path.resolve(), beside)
         except OSError:
             self._copy(beside)
-        if file_stamp(self.path) != before:
+        if path_stamp(self.path) != before:
             raise EpisodeError(self.path, reason("episode.changed"), "changed")
 
     def _copy(self, beside: Path) -> None:

@@ -24,7 +24,7 @@ def find_object(
             file; or the data stand in another file (external storage, virtual dataset). With
             `follow_external`, other regular files are read.
     """
-    return _Resolver(path, file, name, follow_external).run()
+    return _Resolver(path, file, name, follow_external).walk(file["/"], name)
 
 
 class _Resolver:
@@ -33,10 +33,7 @@ class _Resolver:
         self.follow_external = follow_external
         self.links = 0
 
-    def run(self) -> h5py.Dataset | h5py.Group | None:
-        return self._walk(self.file["/"], self.name)
-
-    def _walk(self, group: h5py.Group, name: str) -> h5py.Dataset | h5py.Group | None:
+    def walk(self, group: h5py.Group, name: str) -> h5py.Dataset | h5py.Group | None:
         import h5py
 
         node: h5py.Dataset | h5py.Group = self.file["/"] if name.startswith("/") else group
@@ -67,7 +64,7 @@ class _Resolver:
         self.links += 1
         if self.links > MAX_LINKS:
             raise EpisodeError(self.path, reason("episode.link_circle", name=self.name))
-        node = self._walk(group, target)
+        node = self.walk(group, target)
         if node is None:
             why = reason("episode.link_missing", name=self.name, target=target)
             raise EpisodeError(self.path, why, "not_an_episode")

@@ -17,16 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from mobile_vla.episodes.episode import Episode
-from mobile_vla.episodes.formats.import_source import (
-    RecordingOptions,
-    Source,
-    Sources,
-    folder_stamp,
-    subfolders,
-    write_imported,
-)
+from mobile_vla.episodes.formats.import_source import RecordingOptions, Source, Sources, subfolders
 from mobile_vla.episodes.formats.pictures import read_picture
-from mobile_vla.episodes.formats.recording_map import NO_MAP, ActionColumn, RecordingMap
+from mobile_vla.episodes.formats.recording_map import ActionColumn, RecordingMap
 from mobile_vla.episodes.formats.validation import (
     MAX_FRAMES,
     EpisodeError,
@@ -47,41 +40,27 @@ def picture_sources(path: Path, options: RecordingOptions) -> Sources:
     """Every folder with an actions.csv, `path` itself or right below it."""
     single = (path / TABLE).is_file()
     folders, findings = ([path], []) if single else subfolders(path)
-    episodes: list[Source] = [
-        PictureSource(folder, options.step, options.instruction, options.mapping)
-        for folder in folders
-        if (folder / TABLE).is_file()
-    ]
+    with_table = [folder for folder in folders if (folder / TABLE).is_file()]
+    episodes: list[Source] = [PictureSource(folder, options) for folder in with_table]
     return Sources(path, "pictures with actions.csv", episodes, findings)
 
 
 @dataclass(frozen=True, slots=True)
-class PictureSource:
-    """One folder of pictures. `step` in s; `instruction` counts where the table has none."""
+class PictureSource(Source):
+    """One folder of pictures."""
 
-    folder: Path
-    step: float
-    instruction: str | None
-    mapping: RecordingMap = NO_MAP
+    path: Path
+    options: RecordingOptions
 
     @property
     def name(self) -> str:
         """The folder's name."""
-        return f"{self.folder.absolute().name}.h5"
+        return f"{self.path.absolute().name}.h5"
 
     @property
-    def origin(self) -> str:
-        """The folder."""
-        return str(self.folder.absolute())
-
-    @property
-    def stamp(self) -> str:
-        """The folder's stamp."""
-        return folder_stamp(self.folder)
-
-    def write_to(self, file: Path) -> Episode:
-        """See `Source.write_to`."""
-        return write_imported(file, self.read())
+    def mapping(self) -> RecordingMap:
+        """Where the recorder puts pictures, actions and texts."""
+        return self.options.mapping
 
     def read(self) -> Episode:
         """Read the table and its pictures.
@@ -95,15 +74,15 @@ class PictureSource:
         texts = {text for row in rows if (text := (row.get(self._text_column) or "").strip())}
         if len(texts) > 1:
             why = reason("episode.several_instructions", count=len(texts))
-            raise EpisodeError(self.folder, why)
+            raise EpisodeError(self.path, why)
         pictures = (read_picture(path, path) for path in self._pictures(rows))
         events = tuple(row["event"] or "" for row in rows) if "event" in rows[0] else None
         return Episode(
-            id=self.folder.name,
-            images=stack_frames(self.folder, pictures, len(rows)),
+            id=self.path.name,
+            images=stack_frames(self.path, pictures, len(rows)),
             actions=actions,
-            instruction=texts.pop() if texts else self.instruction or "",
-            step=self.step,
+            instruction=texts.pop() if texts else self.options.instruction or "",
+            step=self.options.step,
             event_types=events,
         )
 
@@ -119,10 +98,10 @@ class PictureSource:
         """Paths of the pictures; `\\` separates folders as `/` does."""
         for row in rows:
             name = (row[self._image_column] or "").strip().replace("\\", "/")
-            yield episode_path(self.folder, self.folder, name)
+            yield episode_path(self.path, self.path, name)
 
     def _rows(self) -> list[Row]:
-        table = self.folder / TABLE
+        table = self.path / TABLE
         try:
             with open(table, encoding="utf-8-sig", newline="") as file:
                 reader = csv.DictReader(file, skipinitialspace=True)
@@ -159,11 +138,11 @@ class PictureSource:
             values = [[float(row[name]) for name in columns] for row in rows]
         except (ValueError, TypeError) as error:
             why = reason("episode.not_a_number", error=str(error))
-            raise EpisodeError(self.folder / TABLE, why) from error
-        actions = finite_actions(self.folder / TABLE, values)
+            raise EpisodeError(self.path / TABLE, why) from error
+        actions = finite_actions(self.path / TABLE, values)
         if not self.mapping.has_columns:
             return actions
-        return self.mapping.velocities(self.folder / TABLE, actions, columns)
+        return self.mapping.velocities(self.path / TABLE, actions, columns)
 
     def _mapped_columns(self, present: list[str]) -> list[str]:
         """The columns that the map names, so that only they must hold numbers."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from mobile_vla.episodes.episode import Episode
 from mobile_vla.episodes.findings import Finding
@@ -14,26 +14,44 @@ from mobile_vla.episodes.formats.recording_map import NO_MAP, RecordingMap
 from mobile_vla.messages.reason import reason
 
 
-class Source(Protocol):
-    """One episode to import. `name` is its file in the data set, `origin` where it comes from.
+class Source(ABC):
+    """One episode to import, from the file or folder `path`."""
 
-    `stamp` changes when the origin does.
-    """
+    path: Path
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    @abstractmethod
+    def name(self) -> str:
+        """The episode's file in the data set."""
+
     @property
-    def origin(self) -> str: ...  # noqa: D102
+    def origin(self) -> str:
+        """Where it comes from."""
+        return str(self.path.absolute())
+
     @property
-    def stamp(self) -> str: ...  # noqa: D102
+    def stamp(self) -> str:
+        """A text that changes when the origin does; "" where the origin cannot be read."""
+        return path_stamp(self.path)
+
+    @abstractmethod
+    def read(self) -> Episode:
+        """Decode the episode.
+
+        Raises:
+            EpisodeError: the origin is no usable episode.
+        """
 
     def write_to(self, file: Path) -> Episode:
-        """Write the episode to `file`, atomically, and return it.
+        """Write the episode in the lab's format, atomically and compressed; return it renamed.
 
         Raises:
             EpisodeError: the origin is no usable episode.
             UserError: `file` cannot be written.
         """
+        named = replace(self.read(), id=file.stem, source=file)
+        write_episode(file, named, compression="gzip")
+        return named
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +84,13 @@ class RecordingOptions:
 DEFAULT_OPTIONS = RecordingOptions()
 
 
-def write_imported(file: Path, episode: Episode) -> Episode:
-    """Write a converted episode in the lab's format, compressed; return it under its new name."""
-    named = replace(episode, id=file.stem, source=file)
-    write_episode(file, named, compression="gzip")
-    return named
-
-
-def file_stamp(path: Path) -> str:
-    """Size and time of last writing; "" where the file cannot be read."""
+def path_stamp(path: Path) -> str:
+    """Size and last writing of a file, or of a folder's files; "" where it cannot be read."""
     try:
-        status = path.stat()
-    except OSError:
-        return ""
-    return f"{status.st_size}-{status.st_mtime_ns}"
-
-
-def folder_stamp(folder: Path) -> str:
-    """Number and size of its files and the last writing; "" where it cannot be read."""
-    try:
-        states = [file.stat() for file in folder.iterdir() if file.is_file()]
+        if not path.is_dir():
+            status = path.stat()
+            return f"{status.st_size}-{status.st_mtime_ns}"
+        states = [file.stat() for file in path.iterdir() if file.is_file()]
     except OSError:
         return ""
     size, newest = sum(s.st_size for s in states), max((s.st_mtime_ns for s in states), default=0)

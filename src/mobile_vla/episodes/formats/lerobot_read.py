@@ -19,13 +19,7 @@ from mobile_vla.episodes.episode import Episode
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.formats.hdf5 import EVENTS
 from mobile_vla.episodes.formats.hdf5_open import placeholder
-from mobile_vla.episodes.formats.import_source import (
-    RecordingOptions,
-    Source,
-    Sources,
-    file_stamp,
-    write_imported,
-)
+from mobile_vla.episodes.formats.import_source import RecordingOptions, Source, Sources, path_stamp
 from mobile_vla.episodes.formats.lerobot_checks import check_clock, episode_task, span_faults
 from mobile_vla.episodes.formats.lerobot_meta import (
     LeRobotInfo,
@@ -100,7 +94,7 @@ def _task_findings(
 
 
 @dataclass(frozen=True, slots=True)
-class LeRobotSource:
+class LeRobotSource(Source):
     """One episode; `row` is its row of meta/episodes, `tasks` the texts by task_index.
 
     `instruction` counts where neither meta nor the frames have one.
@@ -142,14 +136,9 @@ class LeRobotSource:
     def stamp(self) -> str:
         """Stamps of the files that hold the episode."""
         try:
-            files = [self._data_file(), *([self._video_file()] if self.video else [])]
+            return " ".join(map(path_stamp, self._files()))
         except Exception:
             return ""  # reading the episode says what is wrong
-        return " ".join(file_stamp(file) for file in files)
-
-    def write_to(self, file: Path) -> Episode:
-        """See `Source.write_to`."""
-        return write_imported(file, self.read())
 
     def read(self) -> Episode:
         """Decode the episode.
@@ -169,7 +158,9 @@ class LeRobotSource:
             raise EpisodeError(where, why, "unreadable") from error
 
     def _decode(self, where: Path) -> Episode:
-        self._refuse_placeholders()
+        for file in self._files():
+            if (why := placeholder(file)) is not None:
+                raise EpisodeError(file, why, "not_an_episode")
         length, table = self.row["length"], self._table()
         actions = finite_actions(where, table[self.info.action].to_pylist())
         if len(actions) != length:
@@ -185,11 +176,6 @@ class LeRobotSource:
             step=round(1 / self.info.fps, 9),
             event_types=self._events(),
         )
-
-    def _refuse_placeholders(self) -> None:
-        for file in (self._data_file(), *([self._video_file()] if self.video else [])):
-            if (why := placeholder(file)) is not None:
-                raise EpisodeError(file, why, "not_an_episode")
 
     def _velocities(self, actions: np.ndarray) -> np.ndarray:
         """(T, 2 or 3) float32 m/s, m/s, rad/s; a robot without a y velocity has y = 0."""
@@ -257,6 +243,9 @@ class LeRobotSource:
             why = reason("episode.image_without_bytes", path=name)
             raise EpisodeError(where, why, "unreadable")
         return read_picture(where, file)
+
+    def _files(self) -> list[Path]:
+        return [self._data_file(), *([self._video_file()] if self.video else [])]
 
     def _data_file(self) -> Path:
         chunk, file = self.row["data/chunk_index"], self.row["data/file_index"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,7 @@ import numpy as np
 from mobile_vla.episodes.episode import Episode
 from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.formats.hdf5_open import placeholder
-from mobile_vla.episodes.formats.import_source import (
-    RecordingOptions,
-    Source,
-    Sources,
-    file_stamp,
-    folder_stamp,
-    subfolders,
-    write_imported,
-)
+from mobile_vla.episodes.formats.import_source import RecordingOptions, Source, Sources, subfolders
 from mobile_vla.episodes.formats.recording_map import RecordingMap
 from mobile_vla.episodes.formats.ros_images import image_pixels
 from mobile_vla.episodes.formats.validation import (
@@ -78,7 +71,7 @@ def _files(path: Path, *suffixes: str) -> list[Path]:
 
 
 @dataclass(frozen=True, slots=True)
-class BagSource:
+class BagSource(Source):
     """One recording, which is one episode."""
 
     path: Path
@@ -88,20 +81,6 @@ class BagSource:
     def name(self) -> str:
         """The recording's name."""
         return f"{re.sub(r'[.](mcap|db3)([.]zstd)?$', '', self.path.absolute().name)}.h5"
-
-    @property
-    def origin(self) -> str:
-        """The recording."""
-        return str(self.path.absolute())
-
-    @property
-    def stamp(self) -> str:
-        """The stamp of its file or folder."""
-        return folder_stamp(self.path) if self.path.is_dir() else file_stamp(self.path)
-
-    def write_to(self, file: Path) -> Episode:
-        """See `Source.write_to`."""
-        return write_imported(file, self.read())
 
     def read(self) -> Episode:
         """Play the recording once, keeping the pictures that become frames.
@@ -198,8 +177,7 @@ def _play(path: Path, reader: Any, options: RecordingOptions) -> Episode:
         if kind == "picture":
             sampler.show(stamp, image_pixels(path, message))
         elif kind == "command":
-            twist = getattr(message, "twist", message)
-            sampler.action = tuple(getattr(part, axis) for part, axis in _parts(twist))
+            sampler.action = attrgetter(*TWIST)(getattr(message, "twist", message))
         else:
             instruction = instruction or str(message.data)
     sampler.advance(last + 1)
@@ -221,12 +199,6 @@ def _play(path: Path, reader: Any, options: RecordingOptions) -> Episode:
 def _is_instruction(connection: Any, options: RecordingOptions) -> bool:
     topic = options.mapping.instruction
     return bool(connection.topic == topic if topic else "instruction" in connection.topic)
-
-
-def _parts(twist: Any) -> Iterator[tuple[Any, str]]:
-    for name in TWIST:
-        part, _, axis = name.partition(".")
-        yield getattr(twist, part), axis
 
 
 def _messages(

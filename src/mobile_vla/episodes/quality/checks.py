@@ -24,6 +24,10 @@ TOLERANCE = 1e-3
 """m/s or rad/s by which an action may pass a limit."""
 EXCESS_NOTED, EXCESS_SPOILS = 0.05, 0.25
 """Shares of a limit by which an action may pass it: measured velocities scatter."""
+FRAMES_BEYOND = 0.1
+"""Share of an episode's frames beyond training's range from which that range is too narrow."""
+Limits = tuple[float, float, float]
+"""Full speeds ahead, sideways (m/s) and turning (rad/s)."""
 Splits = Mapping[str, Split]
 
 
@@ -127,12 +131,14 @@ def check_balance(episodes: Sequence[EpisodeSummary]) -> list[Finding]:
 
 
 def check_range(
-    episodes: Sequence[EpisodeSummary], splits: Splits, full_speed: float | None
+    episodes: Sequence[EpisodeSummary], splits: Splits, full_speed: float | Limits | None
 ) -> list[Finding]:
     """Actions over full speed (m/s, rad/s), or of val beyond the magnitudes that train spans.
 
-    Up to 5 % over a limit is no finding, up to 25 % a note. An episode has one such finding, a
-    spoiling one first.
+    Up to 5 % over a limit is no finding, up to 25 % over full speed a note. Beyond training's
+    range, it takes a tenth of an episode's frames: one frame a little above the maximum is no
+    finding, and a few far above it are a note. An episode has one such finding, a spoiling one
+    first.
     """
     training = [e.actions for e in episodes if splits.get(e.id) == "train"]
     reach = np.max([np.abs(a).max(axis=0) for a in training], axis=0) if training else None
@@ -145,16 +151,19 @@ def check_range(
     return findings
 
 
-def _over_full_speed(episode: EpisodeSummary, full_speed: float) -> Finding | None:
-    largest = np.abs(episode.actions).max(axis=1)
-    frames = _exceeding(largest, full_speed, EXCESS_NOTED)
+def _over_full_speed(episode: EpisodeSummary, full_speed: float | Limits) -> Finding | None:
+    magnitudes = np.abs(episode.actions)
+    limits = np.broadcast_to(full_speed, 3)[: magnitudes.shape[1]]
+    frames = _exceeding(magnitudes, limits, EXCESS_NOTED)
     if not frames:
         return None
+    column = int((magnitudes / limits).max(axis=0).argmax())
     why = reason(
         "episode.over_full_speed",
-        speed=float(largest.max()), full_speed=full_speed, frames=list(frames),
+        speed=float(magnitudes[:, column].max()), full_speed=float(limits[column]),
+        frames=list(frames),
     )  # fmt: skip
-    spoils = bool(_exceeding(largest, full_speed, EXCESS_SPOILS))
+    spoils = bool(_exceeding(magnitudes, limits, EXCESS_SPOILS))
     return Finding(episode.source, why, "range", spoils, frames)
 
 
@@ -162,10 +171,12 @@ def _beyond_training(episode: EpisodeSummary, reach: np.ndarray | None) -> Findi
     if reach is None:
         return None
     frames = _exceeding(np.abs(episode.actions), reach, EXCESS_NOTED)
-    if not frames:
+    far = _exceeding(np.abs(episode.actions), reach, EXCESS_SPOILS)
+    if not far and len(frames) < FRAMES_BEYOND * len(episode.actions):
         return None
-    why = reason("episode.beyond_training", frames=list(frames))
-    spoils = bool(_exceeding(np.abs(episode.actions), reach, EXCESS_SPOILS))
+    share = len(frames) / len(episode.actions)
+    why = reason("episode.beyond_training", frames=list(frames), share=share)
+    spoils = len(far) >= FRAMES_BEYOND * len(episode.actions)
     return Finding(episode.source, why, "range", spoils, frames)
 
 

@@ -63,7 +63,7 @@ def check_folder(
     folder: Path,
     *,
     naming: Naming = LAB_NAMES,
-    full_speed: float | None = None,
+    full_speed: float | checks.Limits | None = None,
     strips: bool = False,
     follow_external: bool = False,
     jobs: int = 1,
@@ -71,7 +71,8 @@ def check_folder(
 ) -> CheckedFolder:
     """Check every episode of `folder` and the set as a whole, against its manifest if it has one.
 
-    `full_speed` in m/s (rad/s); `strips` adds small pictures for the contact sheet.
+    `full_speed` in m/s (rad/s), of all axes or of each; `strips` adds small pictures for the
+    contact sheet.
 
     Raises:
         UserError: the folder is missing or holds no episode.
@@ -90,7 +91,7 @@ def check_summaries(
     episodes: Sequence[EpisodeSummary],
     unread: Sequence[Finding],
     manifest: Manifest | None,
-    full_speed: float | None,
+    full_speed: float | checks.Limits | None,
 ) -> list[Finding]:
     """The findings of every check; checks of splits need a manifest."""
     consistent, findings = consistent_episodes(episodes)

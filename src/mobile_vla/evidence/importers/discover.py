@@ -97,11 +97,10 @@ def _checkpoint_folders(
         discovered.unread.append(reason("import.seen_accelerate", file=folder.as_posix()))
 
 
-NAMES = {
-    "train_config.json": "lerobot",
-    "trainer_state.json": "trainer_states",
-}
-"""Where a file of a name belongs."""
+NAMES = {"train_config.json": "lerobot", "trainer_state.json": "trainer_states"}
+FOLDER_NAMES = {"metrics.csv": "metrics", "hparams.yaml": "hparams"}
+KINDS = {".wandb": "wandb", **dict.fromkeys(DATABASES, "mlflow"), **dict.fromkeys(LOGS, "logs")}
+"""Where files of a name, of a name in a run folder, and of a suffix belong."""
 
 
 def _sort(discovered: Discovered, path: Path) -> None:
@@ -112,20 +111,14 @@ def _sort(discovered: Discovered, path: Path) -> None:
         getattr(discovered, NAMES[path.name]).append(path)
     elif kind == ".ckpt":
         _folder(discovered, path).checkpoints.append(path)
-    elif path.name == "metrics.csv":
-        _folder(discovered, path).metrics.append(path)
-    elif path.name == "hparams.yaml":
-        _folder(discovered, path).hparams.append(path)
+    elif path.name in FOLDER_NAMES:
+        getattr(_folder(discovered, path), FOLDER_NAMES[path.name]).append(path)
     elif path.name.startswith("events.out.tfevents."):
         _folder(discovered, path).events.append(path)
     elif path.name == "meta.yaml" and _contains(path, b"artifact_uri"):
         discovered.mlflow_runs.append(path)
-    elif kind == ".wandb":
-        discovered.wandb.append(path)
-    elif kind in DATABASES:
-        discovered.mlflow.append(path)
-    elif kind in LOGS:
-        discovered.logs.append(path)
+    elif kind in KINDS:
+        getattr(discovered, KINDS[kind]).append(path)
     elif kind == ".json":
         _sort_json(discovered, path)
 
@@ -152,11 +145,16 @@ def _folder(discovered: Discovered, path: Path) -> RunFiles:
 
 def run_folder(path: Path) -> Path:
     """RoboVLMs' `…/<date>/<exp>`, else the folder above `checkpoints`, else the file's own."""
-    path = Path(os.path.abspath(path))  # noqa: PTH100  # a link stays where it is
+    path = absolute(path)
     for parent in path.parents:
         if DATE.match(parent.parent.name):
             return parent
     return path.parent.parent if path.parent.name == "checkpoints" else path.parent
+
+
+def absolute(path: Path | str) -> Path:
+    """The absolute path; a link stays where it is."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def _contains(path: Path, text: bytes) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mobile_vla.evidence.importers.discover import absolute
 from mobile_vla.evidence.importers.formats.console_metrics import hugging_face_epoch
 from mobile_vla.evidence.importers.formats.metric_names import validation_loss
 from mobile_vla.evidence.importers.formats.unreadable import UnreadableFile
@@ -26,18 +26,14 @@ def trainer_folders(states: Iterable[Path]) -> dict[Path, list[Path]]:
     """The `trainer_state.json` files by run folder, the last written step last."""
     folders: dict[Path, list[Path]] = {}
     for state in states:
-        parent = _absolute(state).parent
+        parent = absolute(state).parent
         inside = parent.name.startswith("checkpoint-")
         folders.setdefault(parent.parent if inside else parent, []).append(state)
     return {folder: sorted(files, key=_order) for folder, files in folders.items()}
 
 
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100  # a link stays where it is
-
-
 def _order(path: Path) -> tuple[bool, int]:
-    name = _absolute(path).parent.name
+    name = absolute(path).parent.name
     step = STEP.search(name) if name.startswith("checkpoint-") else None
     return step is None, int(step[1]) if step else 0
 
@@ -55,7 +51,7 @@ def trainer_view(folder: Path, states: list[Path], files: Files) -> RunView:
     name = validation_loss(key for row in rows for key in row) or ""
     losses = [
         Loss(
-            epoch=_epoch(row.get("epoch")),
+            epoch=hugging_face_epoch(row.get("epoch")),
             step=_integer(row.get("step")),
             value=float(row[name]),
             evidence=files.at(path, f"log_history, step {row.get('step')}"),
@@ -64,7 +60,7 @@ def trainer_view(folder: Path, states: list[Path], files: Files) -> RunView:
         if isinstance(row.get(name), int | float)
     ]
     inside = [file.parent for file in states if _order(file)[0] is False]
-    views = [step_view(checkpoint, _absolute(checkpoint).name, files) for checkpoint in inside]
+    views = [step_view(checkpoint, absolute(checkpoint).name, files) for checkpoint in inside]
     steps, total = _integer(state.get("global_step")), _integer(state.get("max_steps"))
     settings = known_settings({key: state[key] for key in SETTINGS if key in state}, files.at(path))
     foreign = Foreign(
@@ -92,7 +88,7 @@ def history_view(path: Path, files: Files) -> RunView:
         for n, (epoch, row) in enumerate(rows)
         if isinstance(row.get(column), int | float)
     ]
-    folder = _absolute(path).parent
+    folder = absolute(path).parent
     epochs = [epoch for epoch, _ in rows if epoch is not None]
     return make_view(
         folder_name(folder), path, ("unknown", reason("import.history_only")), [files.at(path)],
@@ -137,7 +133,3 @@ def _json(path: Path) -> Any:
 def _integer(value: object) -> int | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
     return int(value) if is_number else None  # type: ignore[arg-type,call-overload]
-
-
-def _epoch(value: object) -> int | None:
-    return hugging_face_epoch(float(value)) if isinstance(value, int | float) else None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mobile_vla.evidence.importers.discover import VERSION, RunFiles
+from mobile_vla.evidence.importers.discover import VERSION, RunFiles, absolute
 from mobile_vla.evidence.importers.formats.run_log import RunLog
 from mobile_vla.evidence.importers.formats.tolerant_config import Settings
 from mobile_vla.evidence.importers.lightning_checkpoints import named_loss
@@ -87,7 +86,7 @@ def _stem_name(path: Path) -> str:
     """A log's name; its folder's where the log's own says nothing."""
     if path.stem.lower() not in GENERIC_NAMES:
         return path.stem
-    return folder_name(Path(os.path.abspath(path)).parent)  # noqa: PTH100
+    return folder_name(absolute(path).parent)
 
 
 def join_folder(folder: RunFiles, runs: list[RunSources]) -> None:
@@ -115,7 +114,7 @@ def _inside(run: RunSources, log: RunLog, folder: RunFiles) -> bool:
     """The log lies in the run's own folder, or right above its `version_N`."""
     if run.log_path is None:
         return False
-    parent = Path(os.path.abspath(run.log_path)).parent  # noqa: PTH100
+    parent = absolute(run.log_path).parent
     above = folder.folder.parent if VERSION.fullmatch(folder.folder.name) else folder.folder
     return folder.folder in (parent, *parent.parents) or parent == above
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from mobile_vla.evidence.importers.discover import absolute
 from mobile_vla.evidence.importers.formats.tolerant_config import Settings, read_json
 from mobile_vla.evidence.importers.run_builder import (
     Files,
@@ -22,7 +22,7 @@ def lerobot_folders(configs: list[Path]) -> dict[Path, list[Path]]:
     """The `train_config.json` files by run folder, in the order of their steps."""
     folders: dict[Path, list[Path]] = {}
     for config in configs:
-        parts = Path(os.path.abspath(config)).parts  # noqa: PTH100
+        parts = absolute(config).parts
         deep = len(parts) > 4 and parts[-2] == "pretrained_model" and parts[-4] == "checkpoints"
         folder = Path(*parts[:-4]) if deep else Path(*parts[:-1])
         folders.setdefault(folder, []).append(config)
@@ -38,7 +38,7 @@ def lerobot_view(folder: Path, configs: list[Path], files: Files) -> RunView:
     values, warning = read_json(config)
     settings = known_settings(values, files.at(config))
     folders = [path.parent for path in configs if not _linked(path)]
-    views = [step_view(path, _step_name(path), files) for path in folders]
+    views = [step_view(path, absolute(path).parent.name, files) for path in folders]
     total = integer(settings.get("steps"))
     steps = max((view.step for view in views if view.step is not None), default=None)
     notes = (
@@ -62,10 +62,6 @@ def run_name(values: Settings, folder: Path) -> str:
     job = str(values.get("job_name") or "")
     default = job == kind or (kind and job.endswith(f"_{kind}") and values.get("env"))
     return folder.name if not job or default else job
-
-
-def _step_name(folder: Path) -> str:
-    return Path(os.path.abspath(folder)).parent.name  # noqa: PTH100  # a link stays where it is
 
 
 def _linked(path: Path) -> bool:

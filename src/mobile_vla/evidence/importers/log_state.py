@@ -28,7 +28,7 @@ def _by_log(path: Path, log: RunLog, foreign: Foreign, files: Files) -> Verdict:
     if log.ending is None:
         return ("unknown", reason("import.log_silent", place=place)), [files.at(path)]
     quote = log.ending.quote
-    at = files.at(path, "" if quote.line is None else f"line {quote.line}")
+    at = files.line(path, quote.line)
     if log.ending.state == "finished":
         return _finished(quote.text, at, foreign)
     why = reason("import.log_ending", text=quote.text, place=place)

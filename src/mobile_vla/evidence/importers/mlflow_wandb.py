@@ -122,7 +122,7 @@ def _epoch(values: dict[str, Any]) -> int | None:
     epoch, fraction = values.get("epoch"), values.get("train/epoch")
     if isinstance(epoch, int | float) and abs(epoch) < 1e9:
         return int(epoch)
-    return hugging_face_epoch(float(fraction)) if isinstance(fraction, int | float) else None
+    return hugging_face_epoch(fraction)
 
 
 def _time(milliseconds: int | None) -> datetime | None:

@@ -143,17 +143,13 @@ class RunReader:
             settings=self.settings,
             bars=self._bars(),
             log_stamp=name_stamp(run.log_path.name) if run.log_path else None,
-            trained_at=self._place(log.trainable[0]) if log.trainable else None,
+            trained_at=self._at(log.trainable[0]) if log.trainable else None,
         )
-
-    def _place(self, line: int | None) -> Evidence:
-        path = self.run.log_path or Path()
-        return self.files.at(path, "" if line is None else f"line {line}")
 
     def _bars(self) -> list[EpochBar]:
         return [
             EpochBar(
-                epoch=epoch, seconds=row.seconds, values=row.values, evidence=self._place(row.line)
+                epoch=epoch, seconds=row.seconds, values=row.values, evidence=self._at(row.line)
             )
             for epoch, row in sorted(self.log.rows.items())
         ]  # fmt: skip
@@ -199,9 +195,7 @@ class RunReader:
                             evidence=self._at(line, "dataset.num_episodes"))  # fmt: skip
 
     def _at(self, line: int | None, key: str = "") -> Evidence:
-        place = "" if line is None else f"line {line}"
-        where = ", ".join(part for part in (place, key) if part)
-        return self.files.at(self.run.log_path or Path(), where)
+        return self.files.line(self.run.log_path or Path(), line, key)
 
     def _steps(self, foreign: Foreign, epochs: int | None) -> int | None:
         """Optimiser steps of so many epochs: batches over the accumulated ones, as Lightning."""

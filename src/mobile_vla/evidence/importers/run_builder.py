@@ -61,6 +61,11 @@ class Files:
                 self._hashes[path] = ""
         return Evidence(file=path.as_posix(), where=where, blake3=self._hashes[path])
 
+    def line(self, path: Path, number: int | None, key: str = "") -> Evidence:
+        """Evidence in a line, which is not known inside a huge log, and under a key."""
+        line = "" if number is None else f"line {number}"
+        return self.at(path, ", ".join(part for part in (line, key) if part))
+
 
 def known_settings(settings: Mapping[str, Any], at: Evidence) -> dict[str, Known]:
     """A configuration, flat, each value with its key."""

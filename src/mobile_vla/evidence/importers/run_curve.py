@@ -98,7 +98,7 @@ def log_losses(path: Path | None, log: RunLog, files: Files) -> list[Loss]:
     ordered = sorted(enumerate(log.val_losses), key=lambda pair: (pair[1].epoch or 0, pair[0]))
     return [
         Loss(epoch=logged.epoch, step=logged.step, value=logged.value,
-             evidence=files.at(path, "" if logged.line is None else f"line {logged.line}"))
+             evidence=files.line(path, logged.line))
         for _, logged in ordered
     ]  # fmt: skip
 

@@ -10,24 +10,15 @@ from typing import TypeVar
 
 import msgspec
 
-from mobile_vla.evidence.importers.discover import Discovered, walk
+from mobile_vla.evidence.importers.discover import Discovered, absolute, walk
 from mobile_vla.evidence.importers.formats.console_log import read_log
 from mobile_vla.evidence.importers.formats.run_log import RunLog
 from mobile_vla.evidence.importers.formats.tolerant_config import read_json
 from mobile_vla.evidence.importers.formats.unreadable import unreadable
 from mobile_vla.evidence.importers.hf_trainer import history_view, trainer_folders, trainer_view
-from mobile_vla.evidence.importers.join_files import (
-    RunSources,
-    join_config,
-    join_folder,
-    join_logs,
-)
+from mobile_vla.evidence.importers.join_files import RunSources, join_config, join_folder, join_logs
 from mobile_vla.evidence.importers.lerobot_runs import lerobot_folders, lerobot_view
-from mobile_vla.evidence.importers.mlflow_wandb import (
-    mlflow_folder_views,
-    mlflow_views,
-    wandb_view,
-)
+from mobile_vla.evidence.importers.mlflow_wandb import mlflow_folder_views, mlflow_views, wandb_view
 from mobile_vla.evidence.importers.name_conflicts import against_others
 from mobile_vla.evidence.importers.robovlms import RunReader
 from mobile_vla.evidence.importers.run_builder import Files
@@ -152,8 +143,7 @@ def _joined(views: list[RunView]) -> list[RunView]:
 def _lies_in(view: RunView, folders: dict[str, RunView]) -> bool:
     if view.path in folders or view.foreign is None or view.foreign.maker == "RoboVLMs":
         return False
-    parent = Path(os.path.abspath(view.path)).parent.as_posix()  # noqa: PTH100
-    owner = folders.get(parent)
+    owner = folders.get(absolute(view.path).parent.as_posix())
     return owner is not None and owner.foreign is not None and (
         view.foreign.maker == owner.foreign.maker and view.state in ("unknown", owner.state)
     )  # fmt: skip

@@ -15,9 +15,9 @@ import torch
 from mobile_vla.messages.errors import Faults, UserError
 from mobile_vla.policy.backbone import PARTS
 from mobile_vla.policy.checkpoints.load_vlm import (
-    expected_shapes,
     fit_keys,
     refuse_nan,
+    shapes_of,
     source_of,
     with_tied,
 )
@@ -65,7 +65,7 @@ def read_init(
         UserError: the file cannot be read safely, does not fit, is not finite, was trained by a
             model that computes otherwise, or `may_miss` names nothing.
     """
-    expected = expected_shapes(network)
+    expected = shapes_of(network.state_dict())
     _refuse_adapted(expected, path)
     width = network.get_input_embeddings().weight.shape[1]
     expected[ACTION_TOKEN] = (width,)
@@ -80,12 +80,7 @@ def read_init(
     faults.refuse()
     assert match is not None
     source = source_of(
-        "init",
-        checkpoint,
-        match,
-        note=merged.note,
-        may_miss=may_miss,
-        not_known=not_known or (),
+        "init", checkpoint, match, note=merged.note, may_miss=may_miss, not_known=not_known or ()
     )
     return InitialWeights({name: tensors[name] for name in match.loaded}, source)
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from mobile_vla.messages.record import Record
-from mobile_vla.policy.checkpoints.lora_checkpoint import DOWN
-from mobile_vla.policy.checkpoints.tensor_files import CheckpointTensors, is_finite, read_checkpoint
-from mobile_vla.policy.key_match import part_of, plain_names
-from mobile_vla.policy.lora import hash_tensors
+from mobile_vla.policy.checkpoints.stored_tensors import StoredTensor, hash_stored, read_stored
+from mobile_vla.policy.checkpoints.tensor_files import CheckpointTensors, read_checkpoint
+from mobile_vla.policy.key_match import DOWN, part_of, plain_names
 
 
 class TensorView(Record, frozen=True, kw_only=True):
@@ -91,7 +91,7 @@ def inspect_weights(path: Path) -> WeightsView:
     Raises:
         UserError: it cannot be read safely.
     """
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_checkpoint(path, read_stored)
     plain = plain_names(checkpoint.tensors)
     views = tuple(
         _view(name, plain[name], tensor) for name, tensor in sorted(checkpoint.tensors.items())
@@ -118,15 +118,11 @@ def inspect_weights(path: Path) -> WeightsView:
 
 def diff_weights(a: Path, b: Path) -> WeightsDiff:
     """Compare two checkpoints of any formats, name by plain name, value by value."""
-    left, right = _plain(read_checkpoint(a)), _plain(read_checkpoint(b))
+    left, right = (_plain(read_checkpoint(path, read_stored)) for path in (a, b))
     both = sorted(left.keys() & right.keys())
-    shapes = {
-        n: (tuple(left[n].shape), tuple(right[n].shape))
-        for n in both
-        if left[n].shape != right[n].shape
-    }
+    shapes = {n: (left[n].shape, right[n].shape) for n in both if left[n].shape != right[n].shape}
     alike = [name for name in both if name not in shapes]
-    types = {n: (_type(left[n]), _type(right[n])) for n in alike if left[n].dtype != right[n].dtype}
+    types = {n: (left[n].type, right[n].type) for n in alike if left[n].type != right[n].type}
     values = tuple(change for name in alike if (change := _change(name, left[name], right[name])))
     changed = {change.name for change in values}
     return WeightsDiff(
@@ -141,16 +137,16 @@ def diff_weights(a: Path, b: Path) -> WeightsDiff:
     )
 
 
-def _view(name: str, plain: str, tensor: torch.Tensor) -> TensorView:
+def _view(name: str, plain: str, tensor: StoredTensor) -> TensorView:
     return TensorView(
         name=name,
         plain=plain,
         part=part_of(plain),
-        shape=tuple(tensor.shape),
-        type=_type(tensor),
-        bytes=tensor.numel() * tensor.element_size(),
-        blake3=hash_tensors([("", tensor)]),
-        finite=is_finite(tensor),
+        shape=tensor.shape,
+        type=tensor.type,
+        bytes=tensor.data.nbytes,
+        blake3=hash_stored([("", tensor)]),
+        finite=tensor.is_finite(),
     )
 
 
@@ -173,26 +169,26 @@ def _part(checkpoint: CheckpointTensors, group: Mapping[str, TensorView]) -> Par
     tensors = {plain: checkpoint.tensors[view.name] for plain, view in group.items()}
     return PartView(
         tensors=len(group),
-        parameters=sum(tensor.numel() for tensor in tensors.values()),
+        parameters=sum(math.prod(tensor.shape) for tensor in tensors.values()),
         bytes=sum(view.bytes for view in group.values()),
         types=tuple(sorted({view.type for view in group.values()})),
-        blake3=hash_tensors(sorted(tensors.items())),
+        blake3=hash_stored(sorted(tensors.items())),
     )
 
 
-def _plain(checkpoint: CheckpointTensors) -> dict[str, torch.Tensor]:
+def _plain(checkpoint: CheckpointTensors) -> dict[str, StoredTensor]:
     names = plain_names(checkpoint.tensors)
     return {names[name]: tensor for name, tensor in checkpoint.tensors.items()}
 
 
-def _type(tensor: torch.Tensor) -> str:
-    return str(tensor.dtype).removeprefix("torch.")
-
-
-def _change(name: str, left: torch.Tensor, right: torch.Tensor) -> ValueChange | None:
+def _change(name: str, left: StoredTensor, right: StoredTensor) -> ValueChange | None:
     """The largest difference; NaN on both sides is equal, NaN on one side is infinitely far."""
-    a, b = left.double(), right.double()
-    if torch.equal(a, b) or bool(((a == b) | (a.isnan() & b.isnan())).all()):
+    if left.type == right.type and np.array_equal(left.data, right.data):
         return None
-    apart = torch.where(a == b, 0.0, (a - b).abs()).nan_to_num(nan=torch.inf)
+    wide = np.result_type(left.numbers(), right.numbers(), np.float64)  # complex stays complex
+    a, b = left.numbers().astype(wide), right.numbers().astype(wide)
+    equal = (a == b) | (np.isnan(a) & np.isnan(b))
+    if equal.all():
+        return None
+    apart = np.where(equal, 0.0, np.nan_to_num(np.abs(a - b), nan=np.inf))
     return ValueChange(name=name, part=part_of(name), largest=float(apart.max()))

@@ -8,16 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch import nn
 
 from mobile_vla.messages.errors import Faults, UserError
 from mobile_vla.policy.backbone import PARTS, Backbone
 from mobile_vla.policy.checkpoints.suggest_path import require_path
-from mobile_vla.policy.checkpoints.tensor_files import (
-    CheckpointTensors,
-    is_finite,
-    read_checkpoint,
-)
+from mobile_vla.policy.checkpoints.tensor_files import CheckpointTensors, is_finite, read_checkpoint
 from mobile_vla.policy.key_match import (
     NOT_WEIGHTS,
     KeyMatch,
@@ -89,7 +84,7 @@ def read_vlm(path: Path, *, dtype: torch.dtype = torch.float32) -> VlmWeights:
     match = None
     if checkpoint is not None:
         tensors = with_tied(checkpoint.tensors, empty)
-        match = faults.of(fit_keys, tensors, expected_shapes(empty), path, frozenset())
+        match = faults.of(fit_keys, tensors, shapes_of(empty.state_dict()), path, frozenset())
         faults.of(refuse_nan, checkpoint.tensors, path)
     faults.refuse()
     assert tokenizer is not None and checkpoint is not None and match is not None
@@ -127,12 +122,8 @@ def load_report(policy: Policy, sources: Sequence[LoadedSource]) -> LoadReport:
     )
 
 
-def expected_shapes(network: nn.Module) -> dict[str, Shape]:
-    """Every tensor's shape by the model's own name."""
-    return _shapes(network.state_dict())
-
-
-def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, Shape]:
+def shapes_of(tensors: Mapping[str, torch.Tensor]) -> dict[str, Shape]:
+    """Every tensor's shape by its name."""
     return {name: tuple(value.shape) for name, value in tensors.items()}
 
 
@@ -162,7 +153,7 @@ def fit_keys(
         UserError: a tensor of the model is missing or differs in shape, or a tensor of the file
             that the VLM computes with is left over.
     """
-    shapes = _shapes(tensors)
+    shapes = shapes_of(tensors)
     match = match_keys(expected, shapes)
     missing = [name for name in match.missing if name not in allowed]
     unused = [name for name in match.unexpected if not matches_any(name, NOT_WEIGHTS)]

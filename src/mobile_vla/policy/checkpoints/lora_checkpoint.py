@@ -13,10 +13,9 @@ import torch
 
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.checkpoints.tensor_files import CheckpointTensors
-from mobile_vla.policy.key_match import plain_names
+from mobile_vla.policy.key_match import DOWN, UP, plain_names
 from mobile_vla.policy.lora import ADAPTER, BASE
 
-DOWN, UP = ".lora_A.", ".lora_B."
 SCALE_KEY = "lora_alpha"
 STABLE_KEY = "use_rslora"
 OTHER_KEYS = ("use_dora", "alpha_pattern", "rank_pattern")

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from mobile_vla.policy.checkpoints.suggest_path import require_path
 from mobile_vla.policy.checkpoints.weight_file import read_file
-from mobile_vla.policy.checkpoints.weight_folders import read_folder
+from mobile_vla.policy.checkpoints.weight_folders import Read, read_folder
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class CheckpointTensors:
     path: Path
     format: str
     files: tuple[Path, ...]
-    tensors: dict[str, torch.Tensor]
+    tensors: dict[str, Any]
     other: Mapping[str, Any]
 
     @property
@@ -39,26 +40,29 @@ class CheckpointTensors:
     @cached_property
     def sha256(self) -> str:
         """sha256 of the file; of several shards, of their hexadecimal hashes in order of name."""
-        digests = [_sha256(file) for file in self.files]
-        return digests[0] if len(digests) == 1 else _text_sha256("".join(digests))
+        joined = "".join(_sha256(file) for file in self.files)
+        return joined if len(self.files) == 1 else hashlib.sha256(joined.encode()).hexdigest()
 
 
-def read_checkpoint(path: Path) -> CheckpointTensors:
+def read_checkpoint(path: Path, read: Read = read_file) -> CheckpointTensors:
     """A folder of weights, a safetensors file, or a torch file (`.pt`, `.pth`, `.ckpt`, `.bin`).
 
-    The content of a file decides what it is, not its name.
+    The content of a file decides what it is, not its name. `read`: reads one file; by default
+    its tensors are torch's.
 
     Raises:
         UserError: the path does not exist, is damaged, holds anything but tensors and plain
             values, or holds no tensors.
     """
     require_path(path)
-    files, content = read_folder(path) if path.is_dir() else ([path], read_file(path))
+    files, content = read_folder(path, read) if path.is_dir() else ([path], read(path))
     return CheckpointTensors(path, content.format, tuple(files), content.tensors, content.other)
 
 
 def is_finite(tensor: torch.Tensor) -> bool:
     """Whether no value is NaN or infinite; true for integers. float8 is widened first."""
+    import torch
+
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return True
     wide = tensor.float() if tensor.dtype.itemsize == 1 else tensor
@@ -68,7 +72,3 @@ def is_finite(tensor: torch.Tensor) -> bool:
 def _sha256(file: Path) -> str:
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _text_sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from mobile_vla.messages.errors import UserError
-from mobile_vla.policy.checkpoints.torch_files import FileContent, read_torch
+from mobile_vla.policy.checkpoints.torch_layout import FileContent
 
 HEAD_BYTES = 512
 LFS_POINTER = b"version https://git-lfs"
@@ -22,12 +22,23 @@ def read_file(path: Path) -> FileContent:
     Raises:
         UserError: the file is text, a Git LFS pointer or empty, is damaged, or holds no tensors.
     """
+    if is_safetensors(path):
+        return _read_safetensors(path)
+    from mobile_vla.policy.checkpoints.torch_files import read_torch
+
+    return read_torch(path)
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether a file is one of safetensors, by its first bytes; else it may be one of torch.
+
+    Raises:
+        UserError: the file is text, a Git LFS pointer or empty.
+    """
     with open(path, "rb") as file:
         head = file.read(HEAD_BYTES)
     _refuse_text(head, path)
-    if head[SAFETENSORS_HEADER : SAFETENSORS_HEADER + 1] == b"{":
-        return _read_safetensors(path)
-    return read_torch(path)
+    return head[SAFETENSORS_HEADER : SAFETENSORS_HEADER + 1] == b"{"
 
 
 def _refuse_text(head: bytes, path: Path) -> None:

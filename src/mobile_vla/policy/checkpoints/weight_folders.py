@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import torch
+from typing import Any, NamedTuple, TypeAlias
 
 from mobile_vla.messages.errors import UserError
-from mobile_vla.policy.checkpoints.torch_files import FileContent
-from mobile_vla.policy.checkpoints.weight_file import read_file
+from mobile_vla.policy.checkpoints.torch_layout import FileContent
 
 NAMES = ("model.safetensors", "pytorch_model.bin")
 """Weight files of a Hugging Face folder, in order of choice; an index beside lists shards."""
@@ -22,6 +19,8 @@ LEROBOT = "pretrained_model"
 DEEPSPEED = "*mp_rank_*_model_states.pt"
 SINGLE_FILES = {".ckpt", ".pt", ".pth", ".safetensors"}
 SHOWN = 3
+Read: TypeAlias = Callable[[Path], FileContent]
+"""Reads one weight file."""
 
 
 class FolderContent(NamedTuple):
@@ -31,15 +30,15 @@ class FolderContent(NamedTuple):
     content: FileContent
 
 
-def read_folder(folder: Path) -> FolderContent:
-    """The weights of a folder.
+def read_folder(folder: Path, read: Read) -> FolderContent:
+    """The weights of a folder, each file of them by `read`.
 
     Raises:
         UserError: the folder holds no weights that can be read, a file of it is damaged, or its
             index and its shards disagree.
     """
     for reader in (_huggingface, _adapter, _lerobot, _deepspeed):
-        if (content := reader(folder)) is not None:
+        if (content := reader(folder, read)) is not None:
             return content
     raise UserError(f"{folder} {_nothing_readable(folder)}")
 
@@ -69,12 +68,12 @@ def weight_files(folder: Path) -> list[Path]:
     return files
 
 
-def _huggingface(folder: Path) -> FolderContent | None:
+def _huggingface(folder: Path, read: Read) -> FolderContent | None:
     name = next((n for n in NAMES if (folder / n).is_file() or _index(folder, n).is_file()), None)
     if name is None:
         return None
     files = weight_files(folder)
-    by_file = {file.name: read_file(file).tensors for file in files}
+    by_file = {file.name: read(file).tensors for file in files}
     if _index(folder, name).is_file():
         _require_agreement(folder, name, by_file)
     tensors = {key: tensor for shard in by_file.values() for key, tensor in shard.items()}
@@ -101,9 +100,7 @@ def _weight_map(folder: Path, name: str) -> dict[str, str]:
     return entries
 
 
-def _require_agreement(
-    folder: Path, name: str, by_file: Mapping[str, Mapping[str, torch.Tensor]]
-) -> None:
+def _require_agreement(folder: Path, name: str, by_file: Mapping[str, Mapping[str, Any]]) -> None:
     entries, index = _weight_map(folder, name), _index(folder, name)
     lacking = sorted(tensor for tensor, shard in entries.items() if tensor not in by_file[shard])
     if lacking:
@@ -123,7 +120,7 @@ def _require_agreement(
         )
 
 
-def _adapter(folder: Path) -> FolderContent | None:
+def _adapter(folder: Path, read: Read) -> FolderContent | None:
     """A folder of peft: the adapters alone, with the scale that only its configuration knows."""
     file = next((folder / n for n in ADAPTERS if (folder / n).is_file()), None)
     if file is None:
@@ -133,23 +130,21 @@ def _adapter(folder: Path) -> FolderContent | None:
         raise UserError(f"{folder / ADAPTER_CONFIG} is damaged: copy the folder again.")
     kind, rank, alpha = (config.get(key) for key in ("peft_type", "r", "lora_alpha"))
     detail = f"{kind} r {rank}, alpha {alpha}" if config else f"without {ADAPTER_CONFIG}"
-    return FolderContent(
-        [file], FileContent(f"peft adapter, {detail}", read_file(file).tensors, config)
-    )
+    return FolderContent([file], FileContent(f"peft adapter, {detail}", read(file).tensors, config))
 
 
-def _lerobot(folder: Path) -> FolderContent | None:
+def _lerobot(folder: Path, read: Read) -> FolderContent | None:
     inner = folder / LEROBOT
-    return read_folder(inner) if inner.is_dir() and not inner.is_symlink() else None
+    return read_folder(inner, read) if inner.is_dir() and not inner.is_symlink() else None
 
 
-def _deepspeed(folder: Path) -> FolderContent | None:
+def _deepspeed(folder: Path, read: Read) -> FolderContent | None:
     """A DeepSpeed checkpoint whose one model file holds all tensors (ZeRO stages 0 to 2)."""
     files = sorted([*folder.glob(DEEPSPEED), *folder.glob(f"*/{DEEPSPEED}")])
     if not files:
         return None
-    content = read_file(files[0]) if len(files) == 1 else None
-    if content is None or any(tensor.numel() == 0 for tensor in content.tensors.values()):
+    content = read(files[0]) if len(files) == 1 else None
+    if content is None or any(0 in tensor.shape for tensor in content.tensors.values()):
         raise UserError(
             f"{folder} is a DeepSpeed checkpoint whose tensors are spread over several files: run "
             "its zero_to_fp32.py and give the file that it writes."

@@ -19,6 +19,7 @@ from mobile_vla.evidence.importers.formats.console_endings import (
     Quote,
 )
 from mobile_vla.evidence.importers.formats.console_metrics import (
+    UNITS,
     LightningBars,
     add_step,
     read_plain_bar,
@@ -42,8 +43,6 @@ ANY_BAR = re.compile(rb".*%\|[^|\n]{0,400}\|[^\[\n]{0,80}\[[^\]\n]{0,2000}\]", r
 LIKE_TRAINING = re.compile(rb"(?i)\b(?:epoch|step|iter\w*)\b.{0,120}\bloss\b")
 ESCAPE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 """Terminal sequences, such as those that move the cursor between two bars."""
-
-UNITS = {b"": 1, b"K": 1_000, b"M": 1_000_000, b"B": 1_000_000_000}
 
 
 def read_log(path: Path) -> list[RunLog]:
@@ -71,7 +70,6 @@ class _Reader:
         self.block: Block | None = None
 
     def finish(self) -> list[RunLog]:
-        """The runs of all lines."""
         self._flush()
         self._close()
         return self.runs

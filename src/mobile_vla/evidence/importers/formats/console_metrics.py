@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mobile_vla.evidence.importers.formats.console_endings import Position
-from mobile_vla.evidence.importers.formats.metric_names import validation_loss
+from mobile_vla.evidence.importers.formats.metric_names import number_of, validation_loss
 from mobile_vla.evidence.importers.formats.run_log import (
     EpochRow,
     LogLoss,
@@ -42,25 +42,30 @@ STAMP = re.compile(r"(20\d{6})[_-]?(\d{6})")
 UNITS = {b"": 1, b"K": 1_000, b"M": 1_000_000, b"B": 1_000_000_000}
 
 
-def hugging_face_epoch(epoch: float) -> int | None:
+def hugging_face_epoch(epoch: object) -> int | None:
     """The epoch, from 0, that ends or runs at Hugging Face's fraction: 1.0 ends epoch 0.
+
+    None where the fraction is no number, or out of range.
 
     >>> hugging_face_epoch(1.0), hugging_face_epoch(1.5), hugging_face_epoch(0.2)
     (0, 1, 0)
     """
-    if not math.isfinite(epoch) or not 0 <= epoch < 1e9:
+    if not isinstance(epoch, int | float) or not 0 <= epoch < 1e9:
         return None
     return max(0, math.ceil(epoch - 1e-6) - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One of Lightning's progress bars. `validated`: a validation ended right before it."""
+    """One of Lightning's progress bars.
+
+    `values`: by name, None where it is no number. `validated`: a validation ended right before it.
+    """
 
     epoch: int
     done: int
     of: int
-    postfix: dict[bytes, bytes]
+    values: dict[str, float | None]
     validated: bool
     seconds: float | None
 
@@ -84,15 +89,16 @@ class LightningBars:
         for match in BAR.finditer(line):
             ended = bool(validated and validated.start() < match.start())
             validated = None if ended else validated
-            yield Bar(int(match[1]), int(match[3]), int(match[4]),
-                      dict(POSTFIX.findall(match[5])), ended, _elapsed(match[5]))  # fmt: skip
+            values = {n.decode(): number_of(text) for n, text in POSTFIX.findall(match[5])}
+            epoch, done, of = int(match[1]), int(match[3]), int(match[4])
+            yield Bar(epoch, done, of, values, ended, _elapsed(match[5]))
         self._validated = self._validated or bool(validated)
 
     def add(self, number: int | None, bar: Bar) -> None:
         """Count a bar as progress of the run."""
         log = self.log
         log.progress = Progress(number, bar.epoch, bar.done, bar.of)
-        log.makers |= {"Lightning"} if b"v_num" in bar.postfix else set()
+        log.makers |= {"Lightning"} if "v_num" in bar.values else set()
         if bar.done >= bar.of:
             log.epochs.add(bar.epoch)
             self._metrics(number, bar)
@@ -110,16 +116,14 @@ class LightningBars:
         """Before validation, a bar still prints the validation values of the epoch before."""
         validated = bar.validated or self._validated or bar.position == self._place
         values = {
-            name.decode(): value
-            for name, text in bar.postfix.items()
-            if (value := number_of(text)) is not None
-            and (validated or not name.startswith(b"val_"))
+            name: value
+            for name, value in bar.values.items()
+            if value is not None and (validated or not name.startswith("val_"))
         }
         return EpochRow(number, bar.seconds, values)
 
     def _loss(self, number: int | None, bar: Bar, *, again: bool) -> None:
-        values = {name.decode(): value for name, value in bar.postfix.items()}
-        value = number_of(values.get(validation_loss(values) or ""))
+        value = bar.values.get(validation_loss(bar.values) or "")
         if value is None:
             return
         losses = self.log.val_losses
@@ -130,11 +134,10 @@ class LightningBars:
         losses.append(LogLoss(number, bar.epoch, None, value))
 
     def _metrics(self, number: int | None, bar: Bar) -> None:
-        values = {name.decode(): number_of(value) for name, value in bar.postfix.items()}
-        for name, value in values.items():
+        for name, value in bar.values.items():
             if "rmse" in name.lower() and value is not None:
                 beside = re.sub("(?i)rmse", "loss", name)
-                loss = values.get(beside)
+                loss = bar.values.get(beside)
                 pair = None if loss is None else (beside, loss)
                 self.log.metrics[name] = LogMetric(name, number, bar.epoch, value, pair)
 
@@ -304,13 +307,5 @@ def name_stamp(name: str) -> datetime | None:
     stamp = STAMP.search(name)
     try:
         return datetime.strptime(stamp[1] + stamp[2], "%Y%m%d%H%M%S") if stamp else None
-    except ValueError:
-        return None
-
-
-def number_of(text: bytes | str | None) -> float | None:
-    """A printed number, None where it is none."""
-    try:
-        return float(text) if text else None
     except ValueError:
         return None

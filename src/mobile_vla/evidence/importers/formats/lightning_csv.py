@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from mobile_vla.evidence.importers.formats.metric_names import validation_loss
+from mobile_vla.evidence.importers.formats.metric_names import number_of, validation_loss
 from mobile_vla.evidence.importers.formats.unreadable import UnreadableFile
 
 LIMIT = 256 * 1024
@@ -77,11 +77,11 @@ def _is_head(names: list[str], head: list[str]) -> bool:
 def _add_row(table: MetricTable, line: int, row: dict[str, str], delimiter: str) -> None:
     if delimiter == ";":
         row = {name: cell.replace(",", ".") for name, cell in row.items()}
-    epoch, step = as_integer(number(row.get("epoch"))), as_integer(number(row.get("step")))
+    epoch, step = (_integer(number_of(row.get(name))) for name in ("epoch", "step"))
     if epoch is not None:
         table.epochs = max(table.epochs or 0, epoch + 1)
     column = validation_loss(row)
-    loss = number(row[column]) if column else None
+    loss = number_of(row[column]) if column else None
     if loss is not None:
         table.rows.append((line, epoch, step, loss))
 
@@ -107,14 +107,5 @@ def read_hparams(path: Path) -> dict[str, Any]:
     return {str(key): inner for key, inner in value.items()}
 
 
-def number(cell: object) -> float | None:
-    """A cell's number, None where it holds none."""
-    try:
-        return float(cell) if isinstance(cell, str) and cell.strip() else None
-    except ValueError:
-        return None
-
-
-def as_integer(value: float | None) -> int | None:
-    """A number without its fraction, None where it is none or not finite."""
+def _integer(value: float | None) -> int | None:
     return int(value) if value is not None and math.isfinite(value) else None

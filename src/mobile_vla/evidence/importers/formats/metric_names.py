@@ -1,4 +1,4 @@
-"""Which metric is the validation loss, among the names that trainers give it."""
+"""Which metric is the validation loss, among the names that trainers give it; its number."""
 
 from __future__ import annotations
 
@@ -31,6 +31,14 @@ def of_validation(names: Iterable[str]) -> list[str]:
     ['val_action_mse']
     """
     return [name for name in names if set(_words(name)) & set(VALIDATION)]
+
+
+def number_of(text: bytes | str | None) -> float | None:
+    """A printed number, None where it is none."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
 
 
 def _words(name: str) -> list[str]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mobile_vla.evidence.importers.formats.inert_pickle import InertUnpickler, Storage, Tensor
 from mobile_vla.evidence.importers.formats.unreadable import failure
+from mobile_vla.inert_pickle import InertUnpickler, Storage, Tensor
 from mobile_vla.messages.reason import Reason, reason
 
 PICKLE_LIMIT = 64 * 1024 * 1024

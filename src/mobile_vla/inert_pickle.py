@@ -19,10 +19,12 @@ Storage = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor as the pickle describes it."""
+    """A tensor as the pickle describes it: a view of a storage, in elements of its type."""
 
     storage: Storage
     shape: tuple[int, ...]
+    offset: int = 0
+    strides: tuple[int, ...] = ()
 
 
 class InertUnpickler(pickle._Unpickler):
@@ -74,24 +76,18 @@ class _StandIn:
     def __new__(cls, *_: object, **__: object) -> _StandIn:
         return object.__new__(cls)
 
-    def __setstate__(self, state: object) -> None:
-        pass
-
-    def __setitem__(self, key: object, value: object) -> None:
-        pass
-
     def __call__(self, *_: object, **__: object) -> _StandIn:
         return self
 
-    def append(self, item: object) -> None:
-        """Stores nothing."""
+    def _ignore(self, *_: object) -> None:
+        pass
 
-    def extend(self, items: object) -> None:
-        """Stores nothing."""
-
-    def add(self, item: object) -> None:
-        """Stores nothing."""
+    __setstate__ = __setitem__ = append = extend = add = _ignore
 
 
-def _tensor(storage: Any, _offset: Any = 0, size: Any = (), *_: object) -> Tensor:
-    return Tensor(storage, tuple(int(n) for n in size))
+def _tensor(storage: Any, offset: Any = 0, size: Any = (), strides: Any = (), *_: object) -> Tensor:
+    return Tensor(storage, _integers(size), int(offset), _integers(strides))
+
+
+def _integers(numbers: Any) -> tuple[int, ...]:
+    return tuple(int(number) for number in numbers)

@@ -1,0 +1,139 @@
+"""Values with remarks, and clauses without a key, where every item is understood."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mobile_vla.claims.keys import (
+    Draft,
+    Key,
+    Outcome,
+    absence_in,
+    epoch_in,
+    grow_key,
+    is_silent,
+    not_read,
+    outside,
+    read_key,
+)
+from mobile_vla.claims.lexer import Item
+from mobile_vla.claims.lexicon import NUMERIC, Lexicon
+from mobile_vla.claims.structure import Line
+from mobile_vla.claims.values import measure, read_date, value_of
+
+BREAKS = frozenset(",;·→+|/、—–")
+SPOKEN = ("regime", "overfitting", "direction", "state")
+"""Quantities whose value in words tells what it is of: "failed", "no overfitting", "left only"."""
+
+
+def read_value(line: Line, items: Sequence[Item], key: Key, lexicon: Lexicon) -> Outcome:
+    """The value of a key, with remarks in brackets; for "Data" or "LoRA" clauses as well."""
+    outcome = value_of(line, items, key, lexicon)
+    if not outcome.drafts:
+        worded = {quantity.key for quantity in key.quantities} & {"direction", "regime"}
+        return clauses(line, items, lexicon, strict=False) if worded else outcome
+    drafts = list(outcome.drafts)
+    taken = {draft.quantity for draft in drafts}
+    for remark in outside(items)[1]:
+        remarked = clauses(line, remark, lexicon, strict=False).drafts
+        drafts += [draft for draft in remarked if draft.quantity not in taken]
+    return Outcome(drafts)
+
+
+def clauses(line: Line, items: Sequence[Item], lexicon: Lexicon, strict: bool = True) -> Outcome:
+    """What a text says that has no colon: each clause a value with its quantity.
+
+    `strict`: every clause must be understood, else nothing is read.
+    """
+    if absence := absence_in(items):
+        return not_read(absence, line)
+    drafts: list[Draft] = []
+    why = None
+    for part, remark in _clauses(items):
+        outcome = _clause(line, part, lexicon)
+        drafts += outcome.drafts
+        aside = remark and (not strict or (drafts and not any(item.number for item in part)))
+        why = why if aside else outcome.why or why
+    if why is not None and (strict or not drafts):
+        return Outcome((), why)
+    return Outcome(drafts)
+
+
+def _clauses(items: Sequence[Item]) -> Iterator[tuple[list[Item], bool]]:
+    """The clauses between commas, arrows, plus signs and brackets; whether each is in brackets."""
+    outer, remarks = outside(items)
+    for remark, entry in [(False, outer), *((True, entry) for entry in remarks)]:
+        part: list[Item] = []
+        for item in entry:
+            if item.kind == "symbol" and item.text in BREAKS:
+                yield part, remark
+                part = []
+            else:
+                part.append(item)
+        yield part, remark
+
+
+def _clause(line: Line, items: Sequence[Item], lexicon: Lexicon) -> Outcome:
+    """One clause: "val loss 0.013", "250 left episodes", "failed", "left only", "started 05-03"."""
+    content = [item for item in items
+               if not is_silent(item) or item.key("quantity") or item.key("split")]  # fmt: skip
+    if all(item.kind in ("mark", "name") for item in content):
+        return Outcome()
+    if any(item.number for item in content):
+        return _numbered(line, content, lexicon)
+    for name in SPOKEN:
+        kind = f"word:{lexicon.quantities[name].words}"
+        hits = [item for item in content if item.key(kind)]
+        others = [
+            item for item in content if item not in hits and item.kind not in ("mark", "name")
+        ]
+        clear = hits and (name != "direction" or _is_explicit(hits[0]))
+        several = len(hits) > 1 and name != "regime"
+        if clear and not several and all(name in item.keys("quantity") for item in others):
+            return Outcome([Draft(line, item.start, item.end, name, word=item.key(kind) or "")
+                            for item in hits])  # fmt: skip
+    return not_read("unknown_words", content[0].text)
+
+
+def _numbered(line: Line, content: list[Item], lexicon: Lexicon) -> Outcome:
+    epoch = epoch_in(content)
+    numbers = [item for item in content if item.number and item.number.base != epoch]
+    words = [
+        item for item in content
+        if item.number is None and item.kind not in ("mark", "name")
+        and item.key("assertion") is None and not (epoch is not None and item.key("epoch"))
+    ]  # fmt: skip
+    key = _clause_key(words, lexicon)
+    if key is None:
+        return not_read("no_quantity", line)
+    if len(numbers) != 1:
+        return not_read("several_values", line)
+    for quantity in key.quantities:
+        if quantity.type == "date" and numbers[0].number and numbers[0].number.date:
+            return read_date(line, numbers, quantity, lexicon)
+        draft = measure(line, numbers[0], quantity, lexicon) if quantity.type in NUMERIC else None
+        if draft is not None:
+            draft.epoch = epoch
+            return Outcome([key.fill(draft)])
+    return not_read("wrong_unit", line)
+
+
+def _clause_key(words: list[Item], lexicon: Lexicon) -> Key | None:
+    """The quantity beside a number: "val loss", "left episodes", a group alone ("250 left")."""
+    if len(words) == 1 and words[0].key("word:direction"):
+        return Key((lexicon.quantities["episodes"],), group=words[0].key("group") or "")
+    words = [item for item in words if item.key("word:direction") != "both"]
+    counted = [item for item in words if item.keys("after")]
+    if (key := read_key(words, lexicon)) is not None or len(counted) != 1:
+        return key
+    key = Key(tuple(lexicon.quantities[entry] for entry in counted[0].keys("after")))
+    for item in words:
+        if key is not None and item is not counted[0]:
+            key = grow_key(key, item, lexicon)
+    return key
+
+
+def _is_explicit(item: Item) -> bool:
+    """Whether a direction's words say how all of the data is: "left only", "left+right"."""
+    both = item.key("word:direction") == "both"
+    return both or len(item.text.split()) > 1 or item.text.endswith("만")

@@ -1,0 +1,155 @@
+"""`mvla serve`: answer robots with a trained policy."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobile_vla.cli.arguments import StudyOptions, add_study, runs
+from mobile_vla.cli.run_options import cores, setting
+from mobile_vla.cli.stop_signals import stop_signals
+from mobile_vla.messages.catalogue import phrase
+from mobile_vla.messages.errors import UserError, reason_of
+from mobile_vla.messages.formats import Language
+
+if TYPE_CHECKING:
+    from mobile_vla.serving.served_policy import ServedPolicy
+
+IDLE_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions(StudyOptions):
+    """The policy to serve, and how."""
+
+    policy: str
+    checkpoint: str
+    host: str
+    port: int
+    token_file: str | None
+    idle: float
+    refuse_resize: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mvla serve`."""
+    parser.add_argument("policy", help="a case, a run's folder, or a merged policy's folder")
+    parser.add_argument(
+        "--checkpoint", default="best", metavar="NAME",
+        help="best, latest, or a folder of checkpoints/ (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS",
+        help="address to listen on; any but loopback needs a token (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--port", type=_port, default=8000, metavar="N",
+        help="port, 0 for a free one (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--token-file", metavar="FILE",
+        help="file that holds the token which clients must send (default: none on loopback, "
+        "elsewhere a new one that is printed)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--idle", type=_idle, default=IDLE_SECONDS, metavar="S",
+        help="seconds without a request after which a history is dropped (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--refuse-resize", action="store_true",
+        help="refuse frames of another size than the policy's, in place of resizing them",
+    )  # fmt: skip
+    add_study(parser)
+    runs(parser, serve, ServeOptions, 'mvla serve "Case 3"', needs=("train", "serve"))
+
+
+def serve(options: ServeOptions) -> None:
+    """Load, warm up, listen; print a summary when stopped."""
+    from mobile_vla.serving.access import choose_token
+    from mobile_vla.serving.inference import InferenceCore
+    from mobile_vla.serving.served_policy import open_policy
+    from mobile_vla.serving.server import ServerOptions, bind, make_server
+
+    token = choose_token(options.host, _read_token(options.token_file))
+    with bind(options.host, options.port) as listener:
+        served = open_policy(policy_folder(options), options.checkpoint)
+        core = InferenceCore(served, idle=options.idle)
+        threads = core.warm_up(cores())
+        settings = ServerOptions(token=token, refuse_resize=options.refuse_resize)
+        _announce(served, listener.getsockname(), threads)
+        if token is not None and options.token_file is None:
+            print(phrase("serve.token", "en", token=token), flush=True)
+        with stop_signals():  # uvicorn stops at the first one, then raises it again
+            make_server(core, settings).run(sockets=[listener])
+    _print_summary(core.statistics.summary(), "en")
+
+
+def policy_folder(options: Any) -> Path:
+    """The folder that `options.policy` names: a path, or a case's representative run.
+
+    Raises:
+        UserError: it is no folder and no case, or the case has no run.
+    """
+    from mobile_vla.cli.select_run import book_of
+    from mobile_vla.study.command_line import quoted
+
+    path = Path(options.policy)
+    if path.is_dir():
+        return path
+    if path.exists() or len(path.parts) > 1:
+        raise UserError(phrase("serve.no_policy_folder", "en", path=options.policy))
+    chosen = setting(options)
+    view = book_of(chosen).case(options.policy).run
+    if view is None:
+        train = chosen.command(f"mvla train {quoted(options.policy)}")
+        raise UserError(f"{options.policy} has no run: train it with `{train}`.")
+    return chosen.workspace.path / view.path
+
+
+def _announce(served: ServedPolicy, address: Sequence[Any], threads: int) -> None:
+    host, port = address[:2]
+    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    case = served.facts.case
+    line = phrase("serve.ready", "en", case=case, address=shown, threads=threads, n=threads)
+    print(line, flush=True)
+
+
+def _print_summary(summary: dict[str, Any], language: Language) -> None:
+    errors = summary["errors"]
+    named = ", ".join(f"{code.partition('.')[2]} {number}" for code, number in errors.items())
+    total, requests = sum(errors.values()), summary["requests"]
+    details = f" ({named})" if named else ""
+    line = phrase("serve.summary", language, requests=requests, n=requests, errors=total,
+                  details=details)  # fmt: skip
+    print(line)
+    for part, shares in summary["latency_ms"].items():
+        print(f"  {part}: " + ", ".join(f"{name} {value} ms" for name, value in shares.items()))
+    sys.stdout.flush()
+
+
+def _read_token(file: str | None) -> str | None:
+    if file is None:
+        return os.environ.get("MVLA_TOKEN")
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read: {reason_of(error)}. Name a text file.") from error
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 65536:
+        raise argparse.ArgumentTypeError(f"{value} is no port: give 0 to 65535")
+    return value
+
+
+def _idle(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 86400:
+        raise argparse.ArgumentTypeError(f"{value} s is no time: give more than 0, at most a day")
+    return value

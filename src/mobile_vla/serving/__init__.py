@@ -1,0 +1,1 @@
+"""The policy server, and the robot's side of it."""

@@ -1,0 +1,396 @@
+"""The robot's side: deadman, limits, late answers, faults, rosbridge, and a drive."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import serve
+
+from mobile_vla.cli.main import main
+from mobile_vla.messages.errors import UserError
+from mobile_vla.serving.deadman import CommandSender, Deadman
+from mobile_vla.serving.drive import Driver, DriveSettings, check_base
+from mobile_vla.serving.policy_client import PolicyClient
+from mobile_vla.serving.rosbridge import RosbridgeRobot, RosTopics
+from mobile_vla.serving.velocity_limits import VelocityLimiter
+from mobile_vla.serving.wire import pack, unpack
+from serving_server import LEFT, RunningServer, noise
+from small_lab import until
+
+LIMIT = 0.1
+FRAME = noise(1)[0]
+
+
+def deadman(limit: float = LIMIT, **limits: float) -> Deadman:
+    return Deadman(limit, VelocityLimiter(2, limits.get("velocity", 1.0),
+                                          limits.get("acceleration", math.inf)))  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", [math.nan, math.inf, -math.inf, 0.0, -1.0, 5.1])
+def test_a_limit_that_is_no_limit_is_refused(limit: float) -> None:
+    with pytest.raises(UserError, match="give more than 0"):
+        deadman(limit)
+    if limit != 5.1:
+        for name in ("velocity", "acceleration"):
+            if not limit > 0:
+                with pytest.raises(UserError, match="limit is"):
+                    deadman(**{name: limit})
+
+
+def test_a_fresh_action_drives_until_the_limit_and_not_longer() -> None:
+    dead = deadman()
+    assert dead.fresh(np.array([0.5, 0.0]), 1, now=10.0)
+    assert dead.command(10.0 + LIMIT - 1e-6).velocity.tolist() == [0.5, 0.0]
+    stop = dead.command(10.0 + LIMIT)
+    assert stop.stop
+    assert not stop.velocity.any()
+    assert dead.stops == 1
+
+
+def test_late_repeated_and_broken_actions_are_not_taken() -> None:
+    dead = deadman()
+    assert dead.fresh(np.array([0.5, 0.0]), 5, now=0.0)
+    assert not dead.fresh(np.array([0.5, 0.0]), 5, now=0.09)
+    assert not dead.fresh(np.array([0.5, 0.0]), 4, now=0.09)
+    assert not dead.fresh(np.array([math.nan, 0.0]), 6, now=0.09)
+    assert not dead.fresh(np.array([math.inf, 0.0]), 7, now=0.09)
+    assert dead.command(LIMIT).stop
+
+
+def test_velocity_and_acceleration_are_limited_and_counted() -> None:
+    limiter = VelocityLimiter(2, 1.0, 2.0)
+    limiter.zero(0.0)
+    assert np.allclose(limiter.limit(np.array([3.0, -0.05]), 0.05), [0.1, -0.05])
+    assert np.allclose(limiter.limit(np.array([0.8, 0.0]), 0.1), [0.2, 0.0])
+    assert limiter.bound == {"velocity": 1, "acceleration": 2}
+    assert not limiter.zero(0.1).any()  # a stop is not delayed
+
+
+def test_commands_over_a_thousand_random_schedules() -> None:
+    """At each time the command is zero exactly where no action is younger than the limit."""
+    for seed in range(1000):
+        draw, dead = random.Random(seed), deadman()
+        now, number, taken_at = 0.0, 0, -math.inf
+        for _ in range(30):
+            now += draw.expovariate(20)
+            if draw.random() < 0.4:
+                number += draw.choice([-1, 0, 1, 1])
+                if dead.fresh(np.array([0.5, 0.1]), number, now):
+                    taken_at = now
+            assert dead.command(now).stop == (now - taken_at >= LIMIT)
+
+
+class RecordingRobot:
+    """Notes commands; can refuse, or take long."""
+
+    def __init__(self) -> None:
+        self.commands: list[tuple[float, np.ndarray]] = []
+        self.unreachable = self.silent = False
+        self.hold: threading.Event | None = None
+
+    def send(self, velocity: np.ndarray) -> bool:
+        if self.unreachable:
+            raise OSError("gone")
+        if self.hold is not None and velocity.any():
+            self.hold.wait(10)
+        self.commands.append((time.monotonic(), velocity.copy()))
+        return not self.silent
+
+    def close(self) -> None: ...
+
+    def zero_after(self, since: float) -> float | None:
+        """When the first zero came after a time, if nothing moved after it."""
+        zeros = None
+        for at, velocity in list(self.commands):
+            if at < since:
+                continue
+            if velocity.any():
+                zeros = None
+            elif zeros is None:
+                zeros = at
+        return zeros
+
+
+@contextmanager
+def sending(robot: RecordingRobot, limit: float = LIMIT) -> Iterator[CommandSender]:
+    sender = CommandSender(robot, deadman(limit))
+    sender.start()
+    try:
+        yield sender
+    finally:
+        robot.unreachable = robot.silent = False
+        sender.end()
+
+
+def test_a_stop_is_repeated_until_it_is_acknowledged() -> None:
+    robot = RecordingRobot()
+    robot.silent = True
+    with sending(robot) as sender:
+        sender.fresh(np.array([0.5, 0.0]), 1)
+        until(lambda: sum(not v.any() for _, v in list(robot.commands)[2:]) > 3, "repeated stops")
+        robot.silent = False
+        assert sender.end()
+    assert not robot.commands[-1][1].any()
+
+
+def test_a_stop_follows_a_motion_command_that_was_late() -> None:
+    robot = RecordingRobot()
+    with sending(robot) as sender:
+        robot.hold = threading.Event()
+        taken = time.monotonic()
+        sender.fresh(np.array([0.5, 0.0]), 1)
+        until(lambda: time.monotonic() > taken + 2 * LIMIT, "the limit")
+        robot.hold.set()
+        until(lambda: any(v.any() for _, v in robot.commands), "the late command")
+        until(lambda: not robot.commands[-1][1].any(), "a stop after it")
+
+
+def test_a_robot_that_was_away_is_stopped_when_it_is_back() -> None:
+    robot = RecordingRobot()
+    with sending(robot) as sender:
+        sender.fresh(np.array([0.5, 0.0]), 1)
+        until(lambda: any(v.any() for _, v in robot.commands), "motion")
+        robot.unreachable = True
+        until(lambda: sender.failed_sends > 3, "failed sends")
+        robot.unreachable = False
+        until(lambda: not robot.commands[-1][1].any(), "a stop")
+
+
+class FaultyServer:
+    """A policy server that can be silent, slow, or cut its connections."""
+
+    def __init__(self) -> None:
+        self.silent = False
+        self.delay = 0.0
+        self.clients: list[Any] = []
+
+    def handle(self, socket: Any) -> None:
+        self.clients.append(socket)
+        socket.send(pack({"observation_keys": {"sequence": ""}}))
+        try:
+            for message in socket:
+                values = unpack(message)
+                if self.delay:
+                    threading.Event().wait(self.delay)
+                if not self.silent:
+                    actions = np.full((4, 2), 0.3, np.float32)
+                    socket.send(pack({"actions": actions, "sequence": values["sequence"]}))
+        except ConnectionClosed:
+            return
+
+
+class FaultyCamera:
+    def __init__(self) -> None:
+        self.frozen = False
+
+    def read(self, timeout: float) -> np.ndarray | None:
+        return None if self.frozen else FRAME
+
+
+@contextmanager
+def faulty_server() -> Iterator[tuple[FaultyServer, PolicyClient]]:
+    faulty = FaultyServer()
+    with serve(faulty.handle, "127.0.0.1", 0, compression=None) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        client = PolicyClient(f"ws://127.0.0.1:{server.socket.getsockname()[1]}")
+        try:
+            yield faulty, client
+        finally:
+            client.close()
+            for socket in faulty.clients:
+                socket.close()
+            server.shutdown()
+            thread.join()
+
+
+FAULTS = ("killed", "stopped", "slowed", "cut", "camera frozen")
+
+
+def seconds_to_zero(fault: str, draw: random.Random) -> float:
+    """From the last action that the deadman took to the robot's zero, after one fault."""
+    robot, camera = RecordingRobot(), FaultyCamera()
+    taken: list[float] = []
+    with faulty_server() as (faulty, client), sending(robot) as sender:
+        accept = sender.fresh
+
+        def fresh(action: np.ndarray, number: int) -> bool:
+            taken.append(time.monotonic())
+            if not (accepted := accept(action, number)):
+                taken.pop()
+            return accepted
+
+        sender.fresh = fresh  # type: ignore[method-assign]
+        stop = threading.Event()
+        settings = DriveSettings(LEFT, 0.02, 0.05, 10_000)
+        driver = Driver(camera, client, sender, settings)
+        thread = threading.Thread(target=driver.run, args=(io.BytesIO(), stop))
+        thread.start()
+        steps = draw.randint(1, 6)
+        until(lambda: len(taken) >= steps, "some steps")
+        if fault in ("killed", "cut"):
+            for socket in faulty.clients:
+                socket.socket.shutdown(2) if fault == "cut" else socket.close()
+        faulty.silent |= fault == "stopped"
+        faulty.delay = 0.3 if fault == "slowed" else 0.0
+        camera.frozen = fault == "camera frozen"
+        zero = until(lambda: robot.zero_after(taken[-1]), "a stop")
+        stop.set()
+        thread.join()
+    return zero - taken[-1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_robot_stops_after_a_fault(seed: int) -> None:
+    seconds = seconds_to_zero(FAULTS[seed % len(FAULTS)], random.Random(seed))
+    assert seconds >= LIMIT - 0.001
+
+
+@pytest.mark.slow
+def test_two_hundred_faults_stop_within_the_limit_and_20_ms() -> None:
+    times = [seconds_to_zero(FAULTS[seed % 5], random.Random(seed)) for seed in range(200)]
+    late = [seconds for seconds in times if seconds > LIMIT + 0.02]
+    assert not late
+
+
+def test_a_late_answer_is_not_taken_for_a_new_one() -> None:
+    with faulty_server() as (faulty, client):
+        assert client.infer(FRAME, LEFT, 30) is not None
+        faulty.delay = 0.2
+        assert client.infer(FRAME, LEFT, 0.01) is None
+        faulty.delay = 0.0
+        assert client.infer(FRAME, LEFT, 30) is not None
+        assert client.late_answers == 1
+
+
+@contextmanager
+def small_rosbridge() -> Iterator[tuple[str, list[dict[str, Any]], list[Any]]]:
+    messages: list[dict[str, Any]] = []
+    sockets: list[Any] = []
+
+    def handle(socket: Any) -> None:
+        sockets.append(socket)
+        try:
+            for message in socket:
+                messages.append(json.loads(message))
+        except ConnectionClosed:
+            return
+
+    with serve(handle, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}", messages, sockets
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def image_message(second: int) -> str:
+    data = io.BytesIO()
+    Image.fromarray(FRAME).save(data, format="PNG")
+    header = {"stamp": {"sec": second, "nanosec": 0}}
+    content = {"header": header, "data": base64.b64encode(data.getvalue()).decode()}
+    return json.dumps({"op": "publish", "topic": "/camera/image/compressed", "msg": content})
+
+
+def odometry(speed: float) -> str:
+    twist = {"linear": {"x": speed, "y": 0.0}, "angular": {"z": 0.0}}
+    return json.dumps({"op": "publish", "topic": "/odom", "msg": {"twist": {"twist": twist}}})
+
+
+@pytest.mark.parametrize("stamped", [True, False])
+def test_rosbridge(stamped: bool) -> None:
+    with small_rosbridge() as (url, messages, sockets):
+        robot = RosbridgeRobot(url, RosTopics(stamped=stamped), ("linear_x", "linear_y"))
+        assert not robot.send(np.array([0.5, -0.25]))
+        until(lambda: len(messages) >= 4, "messages")
+        kinds = [(message["op"], message.get("type")) for message in messages[:3]]
+        twist = "geometry_msgs/msg/TwistStamped" if stamped else "geometry_msgs/msg/Twist"
+        assert kinds == [
+            ("advertise", twist), ("subscribe", "sensor_msgs/msg/CompressedImage"),
+            ("subscribe", "nav_msgs/msg/Odometry"),
+        ]  # fmt: skip
+        sent = messages[3]["msg"]
+        if stamped:
+            stamp = sent["header"]["stamp"]
+            assert abs(stamp["sec"] + stamp["nanosec"] / 1e9 - time.time()) < 60
+            sent = sent["twist"]
+        assert sent["linear"] == {"x": 0.5, "y": -0.25, "z": 0.0}
+        assert sent["angular"] == {"x": 0.0, "y": 0.0, "z": 0.0}
+        sockets[0].send("garbage")
+        sockets[0].send(image_message(1))
+        frame = robot.read(60)
+        assert frame is not None
+        assert (frame == FRAME).all()
+        sockets[0].send(image_message(1))  # the same stamp: the camera is frozen
+        sockets[0].send(odometry(0.3))
+        assert robot.read(0.05) is None
+        assert not robot.send(np.zeros(2))
+        sockets[0].send(odometry(0.0))
+        until(lambda: robot.send(np.zeros(2)), "an acknowledged stop")
+        robot.close()
+
+
+def test_a_sideways_policy_is_refused_on_a_differential_base() -> None:
+    metadata = {"case": "both_20", "action": {"names": ["linear_x", "linear_y"]}}
+    check_base(metadata, holonomic=True)
+    with pytest.raises(UserError, match="moves sideways"):
+        check_base(metadata, holonomic=False)
+
+
+def test_the_simulator_is_driven_and_logged(
+    policy_server: RunningServer, tmp_path: Path, capsys: Any
+) -> None:
+    url = f"ws://127.0.0.1:{policy_server.port}"
+    words = ["drive", url, "--steps", "3", "--workspace", str(tmp_path), "--timeout", "60"]
+    words += ["--deadman", "5"]
+    assert main(words) == 0
+    assert "3 of 3 steps" in capsys.readouterr().out
+    (log,) = (tmp_path / "drives" / "both_20").iterdir()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["type"] for line in lines] == ["begin", "step", "step", "step", "end"]
+    assert lines[0]["server"]["checkpoint_blake3"]
+    assert all(len(line["action"]) == 2 for line in lines[1:4])
+    assert lines[-1]["stop_acknowledged"]
+    assert lines[-1]["why"] == "max_steps"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--deadman", "nan"], "limit is nan s"),
+        (["--timeout", "-1"], "--timeout is -1.0 s"),
+        (["--velocity", "0"], "velocity limit is 0"),
+        (["--base", "differential"], "moves sideways"),
+        (["--robot", "ws://127.0.0.1:1"], "needs an instruction"),
+        (["--robot", "ws://127.0.0.1:1", "--instruction", "go"], "No rosbridge answers"),
+    ],
+)
+def test_bad_drives_are_sentences(
+    policy_server: RunningServer, words: list[str], sentence: str, capsys: Any, tmp_path: Path
+) -> None:
+    url = f"ws://127.0.0.1:{policy_server.port}"
+    assert main(["drive", url, "--workspace", str(tmp_path), *words]) == 2
+    printed = capsys.readouterr().err
+    assert sentence in printed
+    assert "Traceback" not in printed
+
+
+def test_no_server_is_a_sentence(capsys: Any) -> None:
+    assert main(["drive", "ws://127.0.0.1:1"]) == 2
+    assert "No policy server answers" in capsys.readouterr().err

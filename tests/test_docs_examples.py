@@ -1,0 +1,69 @@
+"""The examples of the documentation run to their end, and come out as the text says.
+
+A line `<!-- save: PATH -->` before a code block saves it, `<!-- run -->` runs it, in a new folder
+for each page and in the page's order.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+BLOCK = re.compile(r"<!-- (run|save: (\S+)) -->\n```\w+\n(.*?)```", re.DOTALL)
+
+
+def mvla(arguments: str, folder: Path) -> str:
+    """What a command of the shell prints, where `mvla` is this Python's."""
+    python = f'{sys.executable} -c "from mobile_vla.cli.main import main; exit(main())"'
+    script = f'set -e\nmvla() {{ {python} "$@"; }}\n{arguments}'
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=folder, capture_output=True, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def follow(page: str, folder: Path) -> str:
+    """Save and run the marked blocks of a page; what the commands printed."""
+    printed = ""
+    blocks = BLOCK.findall((DOCS / page).read_text())
+    assert blocks, page
+    for action, name, text in blocks:
+        if action == "run":
+            printed += mvla(text, folder)
+        else:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+    return printed
+
+
+def successes(case: dict[str, Any], side: str) -> int:
+    drives = case["run"]["rollouts"]["rollouts"]
+    return sum(drive["success"] for drive in drives if drive["direction"] == side)
+
+
+@pytest.mark.slow
+def test_the_example_study_drives_as_its_page_says(tmp_path: Path) -> None:
+    printed = follow("studies.md", tmp_path)
+    assert "effect of data balance: left_only vs balanced: valid" in printed
+    assert "suggestive at most" in printed
+    cases = json.loads(mvla("mvla status --json --full --study mine", tmp_path))
+    left_only, balanced = ({c["name"]: c for c in cases}[n] for n in ("left_only", "balanced"))
+    assert successes(left_only, "left") >= 7
+    assert successes(left_only, "right") <= 1
+    assert min(successes(balanced, side) for side in ("left", "right")) >= 6
+
+
+def test_every_page_marks_only_blocks_that_are_followed() -> None:
+    for page in DOCS.glob("*.md"):
+        text = page.read_text()
+        assert len(re.findall(r"<!-- (?:run|save: )", text)) == len(BLOCK.findall(text)), page.name
