@@ -234,10 +234,9 @@ def hash_file(path: Path) -> str:
 
 
 ADVICE = {
-    errno.ELOOP: "{path} is a link, and links are not followed when writing: "
+    errno.ELOOP: "{file} is a link, and links are not followed when writing: "
     "remove it and run the same command again.",
-    errno.ENOTEMPTY: "A folder of that name exists already and holds files ({path}): "
-    "choose a new folder.",
+    errno.ENOTEMPTY: "{path} exists already and holds files: choose a new folder.",
 }
 
 
@@ -253,7 +252,7 @@ def explain_os_error(error: OSError, path: Path) -> UserError:
             "free some space and run the same command again."
         )
     if error.errno in ADVICE:
-        return UserError(ADVICE[error.errno].format(path=error.filename or path))
+        return UserError(ADVICE[error.errno].format(path=path, file=error.filename or path))
     if isinstance(error, NotADirectoryError | FileExistsError):
         return UserError(f"{path} cannot be made below a file: choose a folder instead.")
     if isinstance(error, FileNotFoundError):
