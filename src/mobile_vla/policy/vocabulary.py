@@ -88,7 +88,7 @@ def nearest_words(text: str, vocabulary: Collection[str]) -> str:
     unknown = [word for word in words if word not in vocabulary]
     hints = []
     for word in unknown:
-        close = difflib.get_close_matches(word, sorted(vocabulary), n=3, cutoff=0.5)
+        close = difflib.get_close_matches(word, sorted(vocabulary), n=3, cutoff=0.7)
         hints.append(f'"{word}" (nearest: {", ".join(close)})' if close else f'"{word}"')
     return ", ".join(hints)
 
