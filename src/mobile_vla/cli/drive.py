@@ -148,7 +148,7 @@ def _robot(
 def _print_end(end: DriveEnd, path: Path) -> int:
     line = phrase(
         "serve.drive_end", "en", why=end.why, fresh=end.fresh, steps=end.steps,
-        stops=end.deadman_stops, n=end.deadman_stops, log=str(path),
+        stops=end.deadman_stops, log=str(path),
     )  # fmt: skip
     print(line)
     if not end.stop_acknowledged:

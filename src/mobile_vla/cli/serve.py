@@ -115,7 +115,7 @@ def _announce(served: ServedPolicy, address: Sequence[Any], threads: int) -> Non
     host, port = address[:2]
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     case = served.facts.case
-    line = phrase("serve.ready", "en", case=case, address=shown, threads=threads, n=threads)
+    line = phrase("serve.ready", "en", case=case, address=shown, threads=threads)
     print(line, flush=True)
 
 
@@ -124,7 +124,7 @@ def _print_summary(summary: dict[str, Any], language: Language) -> None:
     named = ", ".join(f"{code.partition('.')[2]} {number}" for code, number in errors.items())
     total, requests = sum(errors.values()), summary["requests"]
     details = f" ({named})" if named else ""
-    line = phrase("serve.summary", language, requests=requests, n=requests, errors=total,
+    line = phrase("serve.summary", language, requests=requests, errors=total,
                   details=details)  # fmt: skip
     print(line)
     for part, shares in summary["latency_ms"].items():
