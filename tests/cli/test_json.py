@@ -47,7 +47,8 @@ def test_every_command_has_an_example_and_json() -> None:
     for name, command in commands.items():
         assert f"example: {name}" in (command.epilog or ""), name
         answers = "--json" in command.format_help()
-        assert answers != (name == "mvla mcp"), f"{name}: a server alone has a protocol instead"
+        speaks_a_protocol = name in ("mvla mcp", "mvla serve")
+        assert answers != speaks_a_protocol, f"{name}: a server alone has a protocol instead"
 
 
 def test_a_refused_case_answers_too(lab: Lab) -> None:

@@ -6,12 +6,12 @@ import argparse
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobile_vla.cli.arguments import Options, add_workspace, count, runs
+from mobile_vla.cli.arguments import Options, add_json, add_workspace, count, runs
+from mobile_vla.cli.run_options import print_json
 from mobile_vla.cli.stop_signals import stop_signals
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 FIRST_SCENE = 9_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DriveOptions(Options):
     """The server, the robot and the limits."""
 
@@ -41,6 +40,7 @@ class DriveOptions(Options):
     steps: int
     twist: bool
     workspace: str | None
+    json: bool
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_workspace(parser, "the folder that drives/ is written to")
     example = "mvla drive ws://127.0.0.1:8000 --scene 9000001 --side right"
+    add_json(parser)
     runs(parser, drive, DriveOptions, example, needs=("sim", "serve"))
 
 
@@ -121,7 +122,11 @@ def drive(options: DriveOptions) -> int:
         end = record_drive(driver, path, header, stop, arrived)
     robot.close()
     client.close()
-    return _print_end(end, path)
+    if options.json:
+        print_json({"end": end, "log": path})
+    else:
+        _print_end(end, path)
+    return int(end.why == "server_lost" or not end.stop_acknowledged)
 
 
 def _robot(
@@ -145,7 +150,7 @@ def _robot(
     return RosbridgeRobot(options.robot, topics, names), options.instruction, lambda: False
 
 
-def _print_end(end: DriveEnd, path: Path) -> int:
+def _print_end(end: DriveEnd, path: Path) -> None:
     line = phrase(
         "serve.drive_end", "en", why=end.why, fresh=end.fresh, steps=end.steps,
         stops=end.deadman_stops, log=str(path),
@@ -153,4 +158,3 @@ def _print_end(end: DriveEnd, path: Path) -> int:
     print(line)
     if not end.stop_acknowledged:
         print(phrase("serve.drive_no_ack", "en"))
-    return int(end.why == "server_lost" or not end.stop_acknowledged)

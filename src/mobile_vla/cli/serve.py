@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 300.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions(StudyOptions):
     """The policy to serve, and how."""
 

@@ -25,6 +25,7 @@ from mobile_vla.runs.events import AnyEvent, Checkpoint, Exit, Line, decode_even
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.load_report import LoadReport
 from mobile_vla.runs.metrics_csv import read_column
+from mobile_vla.runs.outside_files import READ_FLAGS
 from mobile_vla.runs.results import Offline, Rollouts
 from mobile_vla.study.models import ResolvedCase
 from mobile_vla.study.plain_yaml import load_plain
@@ -35,8 +36,6 @@ HASH_LIMIT = 256 * 1024 * 1024
 EXCEPTION = re.compile(rb"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:: .*)?$")
 TRACEBACK = b"Traceback (most recent call last):"
 T = TypeVar("T")
-
-READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 T = TypeVar("T")
+READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def open_regular(path: Path | str) -> BinaryIO:
@@ -20,7 +21,7 @@ def open_regular(path: Path | str) -> BinaryIO:
 
     Raises: OSError where there is no such file, or (EINVAL) where it is no regular file.
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | os.O_CLOEXEC)
+    descriptor = os.open(path, READ_FLAGS)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
