@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -22,6 +23,8 @@ DRIVEN = frozenset({"success", "collisions", "instructed_side", "swap", "directi
 """Quantities that are counted over drives: beside their number, "drives" is no other subject."""
 PAIR = "train/val"
 """Split of a column that holds both counts."""
+PICTURES = frozenset({"So", "Mn", "Cf", "Sk"})
+"""Unicode categories of pictures, their variants and joiners; a mark is no symbol."""
 SILENT = frozenset("/&*:()[]\"'`.,|#=↓↑-–—_“”‘’!")
 
 
@@ -119,7 +122,8 @@ def absence_in(items: Iterable[Item]) -> str | None:
 def is_silent(item: Item) -> bool:
     """Whether an item adds nothing: punctuation, an ornament, a word such as "is"."""
     if item.kind == "symbol":
-        return item.text.rstrip("\ufe0f") in SILENT
+        text = item.text.rstrip("\ufe0f")
+        return text in SILENT or all(unicodedata.category(sign) in PICTURES for sign in text)
     return item.key("mark") == "ornament" or "filler" in item.senses
 
 

@@ -6,7 +6,6 @@ from fnmatch import fnmatchcase
 
 from mobile_vla.audit.judge.tolerance import agreement
 from mobile_vla.audit.judge.verdict import (
-    ClaimVerdict,
     Judged,
     as_is,
     number_of,
@@ -72,7 +71,11 @@ def glob_side(table: FactTable, split: str) -> str | None:
 
 
 def judge_direction(claim: Claim, table: FactTable) -> Judged:
-    """ "Right only": by counted directions, else by what the glob selects."""
+    """ "Right only": by counted directions, else by what the glob selects.
+
+    A glob that selects no direction takes all files there are, which may all be of one direction:
+    it proves nothing.
+    """
     fact = table.get(FactKey("direction", split=claim.split)) or table.get(
         FactKey("direction", split="train")
     )
@@ -86,10 +89,9 @@ def judge_direction(claim: Claim, table: FactTable) -> Judged:
     if glob is None:
         return unsupported(claim, "no_file_gives", quantity=claim.quantity)
     total = table.get(FactKey("episodes")) or table.get(FactKey("episodes", split="train"))
-    verdict: ClaimVerdict = "contradicted" if word in DIRECTIONS else "unsupported"
     value = as_is(total) if total is not None else "?"
     return verdict_by_fact(
-        claim, verdict, glob, "glob_takes_all", glob=str(glob.value), value=value
+        claim, "unsupported", glob, "glob_takes_all", glob=str(glob.value), value=value
     )
 
 
