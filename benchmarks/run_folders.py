@@ -20,7 +20,7 @@ from mobile_vla.runs.load_report import LoadedSource, LoadReport, Trainable
 from mobile_vla.runs.metrics_csv import MetricsFile
 from mobile_vla.runs.process import this_process
 from mobile_vla.study.case_file import write_case
-from mobile_vla.study.models import Counts, Recipe, ResolvedCase, Robot, WeightSource
+from mobile_vla.study.models import Counts, Recipe, ResolvedCase, RobotSettings, WeightSource
 
 EPOCHS, STEPS, EPISODES = 10, 50, 50
 
@@ -35,7 +35,7 @@ def write_template(path: Path, case: str, seed: int) -> None:
 def write_inputs(run: RunFolder, case: str, seed: int) -> None:
     """A run folder as it stands before the first event."""
     run.path.mkdir(parents=True)
-    robot = Robot(action=("linear_x", "linear_y"), step=0.4, full_speed=1.15)
+    robot = RobotSettings(action=("linear_x", "linear_y"), step=0.4, full_speed=1.15)
     resolved = ResolvedCase(
         study="many", profile="laptop", case=case, attempt=0,
         vlm=WeightSource(name="vlm", path="vlm"),

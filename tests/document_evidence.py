@@ -31,7 +31,7 @@ from mobile_vla.study.models import (
     Question,
     Recipe,
     ResolvedCase,
-    Robot,
+    RobotSettings,
     Text,
     WeightSource,
 )
@@ -211,7 +211,7 @@ def _resolved(case: str, data: Counts) -> ResolvedCase:
         study="left_right", profile="laptop", case=case, attempt=0, init=init, data=data,
         vlm=WeightSource(name="kosmos-2", path="package:kosmos2-tiny"), train_data="left_right",
         evaluation_data="left_right_eval", recipe=Recipe(lora=Lora(r=16, alpha=32, dropout=0.0)),
-        robot=Robot(action=("linear_x", "linear_y"), step=0.4, full_speed=1.15),
+        robot=RobotSettings(action=("linear_x", "linear_y"), step=0.4, full_speed=1.15),
     )  # fmt: skip
 
 

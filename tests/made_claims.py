@@ -8,7 +8,7 @@ from typing import Any
 
 from mobile_vla.analysis.comparison import ComparisonRequest, compare_pair
 from mobile_vla.analysis.model import Comparison
-from mobile_vla.audit.judge.context import Attempt, CaseRecord, Context, Records, claims_by_run
+from mobile_vla.audit.judge.context import CaseRecord, Context, Records, RunOfCase, claims_by_run
 from mobile_vla.claims.model import Claim, Place, Term
 from mobile_vla.evidence.fact_table import Fact, FactTable, fact
 from mobile_vla.evidence.model import CaseView, Evidence, Known, RunView
@@ -105,6 +105,6 @@ def speaking(made: Context, name: str = "a") -> FactTable:
     """The table of the run that stands for a case."""
     record: CaseRecord | None = made.records.get(name)
     assert record is not None
-    attempt: Attempt | None = record.speaking
+    attempt: RunOfCase | None = record.speaking
     assert attempt is not None
     return attempt.table

@@ -7,8 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "mobile_vla"
 VAGUE = frozenset(
     (
@@ -51,7 +49,6 @@ def test_bound_names_are_those_of_assignments_and_parameters() -> None:
     assert sorted(bound_names(ast.parse(code))) == ["given", "one", "rest", "told"]
 
 
-@pytest.mark.xfail(reason="modules are still being renamed", strict=False)
 def test_few_names_are_vague() -> None:
     counts: Counter[str] = Counter()
     vague_in: Counter[str] = Counter()
@@ -68,7 +65,6 @@ def test_no_module_is_longer_than_400_lines() -> None:
     assert not {path: count for path, count in lines.items() if count > LINES}
 
 
-@pytest.mark.xfail(reason="modules are still being renamed", strict=False)
 def test_a_public_class_name_stands_for_one_thing() -> None:
     files = class_names(modules())
     twice = {name: paths for name, paths in files.items() if len(paths) > 1}

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mobile_vla.analysis.design.estimability import tied_with
-from mobile_vla.analysis.design.row_reduction import Span
+from mobile_vla.analysis.design.row_reduction import RowSpan
 from mobile_vla.analysis.model import Design
 from mobile_vla.analysis.wording import FORBIDDEN
 from mobile_vla.analysis.wording_design import design_lines, fault_sentence
@@ -37,7 +37,7 @@ def answers(design: Design) -> dict[str, tuple[bool, list[str], list[str]]]:
 @settings(max_examples=200, deadline=None)
 def test_rank_and_membership_equal_numpys(rows: list[list[int]], goal: list[int]) -> None:
     rank = np.linalg.matrix_rank(np.array(rows))
-    span = Span(dense(rows))
+    span = RowSpan(dense(rows))
     assert span.rank == rank
     assert span.holds(dict(enumerate(goal))) == (
         np.linalg.matrix_rank(np.array([*rows, goal])) == rank
@@ -47,7 +47,7 @@ def test_rank_and_membership_equal_numpys(rows: list[list[int]], goal: list[int]
 @given(MATRIX)
 @settings(max_examples=200, deadline=None)
 def test_a_column_is_tied_exactly_where_the_rows_do_not_tell_it(rows: list[list[int]]) -> None:
-    span = Span(dense(rows))
+    span = RowSpan(dense(rows))
     tied = set().union(*span.tied())
     for column in range(5):
         seen = any(row[column] for row in rows)

@@ -160,8 +160,8 @@ def _factor_lines(comparison: Comparison) -> Iterator[str]:
 
     for factor in comparison.factors:
         if factor.relation != "held" and not factor.nuisance:
-            told = f"{factor.a or 'unknown'} → {factor.b or 'unknown'}"
-            yield f"    {term('factor', factor.name, 'en')} {factor.relation}: {told}"
+            levels = f"{factor.a or 'unknown'} → {factor.b or 'unknown'}"
+            yield f"    {term('factor', factor.name, 'en')} {factor.relation}: {levels}"
 
 
 def _settle_lines(comparison: Comparison, names: Mapping[str, str]) -> Iterator[str]:
@@ -170,8 +170,8 @@ def _settle_lines(comparison: Comparison, names: Mapping[str, str]) -> Iterator[
     for missing in comparison.would_settle:
         name = names.get(missing.case or "", missing.case)
         cost = f", about {missing.seconds:.0f} s" if missing.seconds else ""
-        told = ", ".join(f"{key} {value}" for key, value in missing.description.items())
-        yield f"  would settle it: {name or told}{cost}"
+        levels = ", ".join(f"{key} {value}" for key, value in missing.description.items())
+        yield f"  would settle it: {name or levels}{cost}"
         if comparison.confounds:
             yield f"    {separates(comparison.factor, comparison.confounds, 'en')}"
 

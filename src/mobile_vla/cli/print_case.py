@@ -67,8 +67,8 @@ def _block(title: str, lines: list[str]) -> list[str]:
 
 
 def _cited(text: str, at: Evidence) -> str:
-    told = " ".join(part for part in (at.file, at.where, at.blake3[:12]) if part)
-    return f"{text} ({told})" if text else told
+    place = " ".join(part for part in (at.file, at.where, at.blake3[:12]) if part)
+    return f"{text} ({place})" if text else place
 
 
 def _factors(run: RunView, names: tuple[str, ...]) -> Iterator[str]:
@@ -142,11 +142,11 @@ def _checkpoint(run: RunView, view: CheckpointView) -> str:
         for name, other in (("best", run.best), ("latest", run.latest))
         if other is not None and other.path == view.path
     ]
-    said = f" [{', '.join(marks)}]" if marks else ""
+    labels = f" [{', '.join(marks)}]" if marks else ""
     loss = f", validation loss {view.val_loss:.6g}" if view.val_loss is not None else ""
     step = "unknown" if view.step is None else view.step
     problem = sentence(view.problem, "en") if view.problem else "loads"
-    return f"{view.path}{said}: {_size(view.bytes)}, step {step}{loss}: {problem}"
+    return f"{view.path}{labels}: {_size(view.bytes)}, step {step}{loss}: {problem}"
 
 
 def _metrics(run: RunView) -> Iterator[str]:
@@ -170,10 +170,10 @@ def _metric(metric: Metric) -> str:
 
 
 def _rest(run: RunView) -> Iterator[str]:
-    told = (*CONFIGURATION, *WEIGHTS, *SETS, SETTING)
+    printed = (*CONFIGURATION, *WEIGHTS, *SETS, SETTING)
     more = [name for name in run.factors if name.startswith(SETTING)]
     for name, value in run.factors.items():
-        if not _among(name, told):
+        if not _among(name, printed):
             yield _known(name, value)
     if more:
         yield f"{len(more)} more settings of its program: `--json` lists them as {SETTING}KEY"

@@ -13,7 +13,7 @@ class ScanOptions(Options):
     """The folders to scan."""
 
     folder: Sequence[str]
-    whole: bool
+    complete: bool
     json: bool
 
 
@@ -21,8 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `mvla scan`."""
     parser.add_argument("folder", nargs="+", metavar="DIR", help="folders of runs, logs, configs")
     parser.add_argument(
-        "--whole", action="store_true", help="read every byte of checkpoints above 256 MB too"
-    )
+        "--whole",
+        dest="complete",
+        action="store_true",
+        help="read every byte of checkpoints above 256 MB too",
+    )  # fmt: skip
     add_json(parser)
     runs(parser, scan, ScanOptions, "mvla scan runs/ logs/ configs/")
 
@@ -32,7 +35,7 @@ def scan(options: ScanOptions) -> int:
     from mobile_vla.cli.run_options import print_json
     from mobile_vla.evidence.importers.scan_folders import scan as scan_folders
 
-    scanned = scan_folders([Path(folder) for folder in options.folder], whole=options.whole)
+    scanned = scan_folders([Path(folder) for folder in options.folder], complete=options.complete)
     if options.json:
         print_json(scanned)
     else:

@@ -39,8 +39,8 @@ def print_table(table: Sequence[Row], console: Console | None = None) -> None:
     console = wide(console)
     draw(console, table, _FIRST, "What really exists (data: training + validation episodes)")
     for row in table:
-        told = [row["why"]] if row["state"] not in ("finished", "planned") else []
-        for reason in [*told, *row["earlier"], *row["conflicts"]]:
+        reasons = [row["why"]] if row["state"] not in ("finished", "planned") else []
+        for reason in [*reasons, *row["earlier"], *row["conflicts"]]:
             console.print(f"{row['label'] or row['name']}: {reason}", markup=False, highlight=False)
     evaluated = [row for row in table if row["mae"] is not None or row["success_left"] is not None]
     if evaluated:

@@ -167,10 +167,10 @@ def _collect(running: dict[str, Job], book: Casebook, given_up: set[str]) -> Non
         if job.process.exitcode == 0:
             print(f"{label}: finished and evaluated", file=sys.stderr, flush=True)
             continue
-        own = [run for run in view.runs if run.resolved is not None]
-        why = own[-1].why if own else view.why
+        attempts = [run for run in view.runs if run.resolved is not None]
+        why = attempts[-1].why if attempts else view.why
         print(f"{label}: {sentence(why, 'en')}", file=sys.stderr, flush=True)
-        if len(own) >= view.attempts:
+        if len(attempts) >= view.attempts:
             given_up.add(name)
 
 

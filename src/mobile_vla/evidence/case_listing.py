@@ -19,9 +19,9 @@ from mobile_vla.evidence.group_runs import group_by_case
 from mobile_vla.evidence.model import CaseView, RunView
 from mobile_vla.evidence.run_view import view_run
 from mobile_vla.evidence.status_cache import (
+    CachedRun,
     Entry,
     Index,
-    Judged,
     checkpoint_names,
     decode_reason,
     light,
@@ -182,7 +182,7 @@ def _folders(runs: Path) -> list[Path]:
     return [runs / name for name in sorted(entry.name for entry in folders)]
 
 
-def _judge_all(base: Path, paths: Sequence[str], results: bool) -> Iterator[list[Judged]]:
+def _judge_all(base: Path, paths: Sequence[str], results: bool) -> Iterator[list[CachedRun]]:
     """Judge runs anew, piece by piece; many of them in one process a core."""
     if len(paths) < MANY or not can_fork():
         yield [_judged(base, path, results) for path in paths]
@@ -192,7 +192,7 @@ def _judge_all(base: Path, paths: Sequence[str], results: bool) -> Iterator[list
     cores = max(1, min(8, usable_cores()))
     size = max(32, min(512, len(paths) // (8 * cores)))
     pieces = [(base, paths[start : start + size], results) for start in range(0, len(paths), size)]
-    decode = msgspec.msgpack.Decoder(list[Judged]).decode
+    decode = msgspec.msgpack.Decoder(list[CachedRun]).decode
     with multiprocessing.get_context("fork").Pool(cores, end_with_parent) as pool:
         yield from map(decode, pool.imap_unordered(_piece, pieces))
 
@@ -202,7 +202,7 @@ def _piece(piece: tuple[Path, Sequence[str], bool]) -> bytes:
     return msgspec.msgpack.encode([_judged(base, path, results) for path in paths])
 
 
-def _judged(base: Path, path: str, results: bool) -> Judged:
+def _judged(base: Path, path: str, results: bool) -> CachedRun:
     folder = f"{base}/{path}"
     names = checkpoint_names(folder)
     shallow, full = shallow_signature(folder), whole_signature(folder, names)
@@ -210,4 +210,4 @@ def _judged(base: Path, path: str, results: bool) -> Judged:
     view = view_run(
         RunFolder(base / path), base, datetime.now(UTC), results=results, with_factors=False
     )
-    return Judged(light(view), names, shallow, full, evaluation)
+    return CachedRun(light(view), names, shallow, full, evaluation)

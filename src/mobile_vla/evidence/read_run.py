@@ -21,7 +21,7 @@ from mobile_vla.evidence.verify_checkpoint import linked, read_checkpoints, rela
 from mobile_vla.messages.errors import UserError, reason_of
 from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.runs.environment import Environment
-from mobile_vla.runs.events import AnyEvent, Checkpoint, Exit, Line, decode_events, skim_events
+from mobile_vla.runs.events import AnyEvent, Checkpoint, EventLine, Exit, decode_events, skim_events
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.load_report import LoadReport
 from mobile_vla.runs.metrics_csv import read_column
@@ -172,7 +172,7 @@ def read_run(folder: RunFolder, base: Path, *, results: bool = True, hashed: boo
     )
 
 
-def _good_lines(reader: _Reader, lines: list[Line]) -> list[tuple[int, AnyEvent]]:
+def _good_lines(reader: _Reader, lines: list[EventLine]) -> list[tuple[int, AnyEvent]]:
     good = []
     for line in lines:
         if line.event is None:

@@ -71,7 +71,7 @@ class Entry(NamedTuple):
 decode_reason = msgspec.msgpack.Decoder(Reason).decode
 
 
-class Judged(msgspec.Struct, frozen=True):
+class CachedRun(msgspec.Struct, frozen=True):
     """A run judged now: its light view, its checkpoints' names, its files' signatures before."""
 
     view: RunView
@@ -148,7 +148,7 @@ class Index:
                 self._resolved[key] = msgspec.msgpack.decode(content, type=ResolvedCase)
         return None if number is None else self._resolved[number]
 
-    def keep(self, judged: Sequence[Judged]) -> None:
+    def keep(self, judged: Sequence[CachedRun]) -> None:
         """Store settled runs."""
         with contextlib.suppress(sqlite3.Error):
             self.db.execute("BEGIN IMMEDIATE")
@@ -170,7 +170,7 @@ class Index:
         """Let go of the file."""
         self.db.close()
 
-    def _row(self, judged: Judged) -> Entry:
+    def _row(self, judged: CachedRun) -> Entry:
         view = judged.view
         started = view.started.isoformat() if view.started else None
         number = self._number(view.resolved)

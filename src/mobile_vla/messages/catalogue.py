@@ -48,8 +48,8 @@ def phrase(key: str, language: Language, **values: str | float) -> str:
 def term(kind: str, name: str, language: Language) -> str:
     """The word for a state, verdict, factor, metric, …; a name that has none keeps its own."""
     words = _catalogue(language)
-    if (found := words.get(f"{kind}.{name}")) is not None:
-        return found
+    if (word := words.get(f"{kind}.{name}")) is not None:
+        return word
     if kind == "factor" and name.startswith("recipe."):
         return f"{words['factor.recipe']} {name.removeprefix('recipe.')}"
     stem, _, dimension = name.partition("_")
@@ -100,7 +100,7 @@ def _show_list(kind: str, value: list[Any], language: Language) -> str:
     if kind in ("reasons", "items"):
         return ("; " if kind == "reasons" else ", ").join(sentence(x, language) for x in value)
     singular = {"factors": "factor", "directions": "direction", "counts": "count"}.get(kind, "text")
-    return listing([show(singular, one, language) for one in value], language)
+    return listing([show(singular, item, language) for item in value], language)
 
 
 def _show_number(kind: str, value: float, language: Language) -> str:
@@ -126,9 +126,9 @@ class _Shown:
             return capital(self.text)
         if spec in PAIRS:
             return with_particle(self.text, spec)
-        one, _, many = spec.partition("/")
+        singular, _, plural = spec.partition("/")
         counted = len(self.value) if isinstance(self.value, list) else self.value
-        return one if counted == 1 else many
+        return singular if counted == 1 else plural
 
 
 class _Filler(string.Formatter):

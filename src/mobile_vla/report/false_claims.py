@@ -11,14 +11,16 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.report.report_data import ReportView, WrongLine
 
 
-def wrong_lines(folder: Path, view: ReportView, own: Collection[Path]) -> tuple[WrongLine, ...]:
+def wrong_lines(folder: Path, view: ReportView, written: Collection[Path]) -> tuple[WrongLine, ...]:
     """What the Markdown below a folder says wrongly, by file and line.
 
-    `own`: reports of our own, which are not judged. Raises: UserError where `folder` is none.
+    `written`: reports that this project wrote, which are not judged.
+
+    Raises: UserError where `folder` is none.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder: name the one that holds the documents.")
-    ours = {report.resolve() for report in own}
+    ours = {report.resolve() for report in written}
     return wrong_in([path for path in sorted(folder.rglob("*.md")) if path.resolve() not in ours],
                     view)  # fmt: skip
 

@@ -51,8 +51,8 @@ def page_figures(view: ReportView, language: Language) -> dict[str, list[PageFig
     pictures = {"pictures": list(_pictures(view, language))}
     if not can_draw():
         return {"paths": [], "curves": [], "matrix": [], **pictures}
-    drawn = {"paths": _paths, "curves": _curves, "matrix": _matrix}
-    return {name: list(figures(view, language)) for name, figures in drawn.items()} | pictures
+    drawers = {"paths": _paths, "curves": _curves, "matrix": _matrix}
+    return {name: list(figures(view, language)) for name, figures in drawers.items()} | pictures
 
 
 def can_draw() -> bool:

@@ -165,7 +165,7 @@ class EventLog:
             os.fsync(descriptor)
 
 
-class Line(msgspec.Struct, frozen=True):
+class EventLine(msgspec.Struct, frozen=True):
     """A line of `events.jsonl`: its number from 1, and the event, or why it is none."""
 
     number: int
@@ -173,51 +173,51 @@ class Line(msgspec.Struct, frozen=True):
     problem: str | None = None
 
 
-def decode_events(data: bytes) -> list[Line]:
+def decode_events(data: bytes) -> list[EventLine]:
     """Every line that is not blank. A half-written or foreign one is a problem, not an error."""
     with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError, OverflowError):
         events = _decoder.decode_lines(data)
         if len(events) == data.count(b"\n") == data.count(b"\n{") + data.startswith(b"{"):
-            return [Line(number, event) for number, event in enumerate(events, 1)]
+            return [EventLine(number, event) for number, event in enumerate(events, 1)]
     return [_line(n, raw) for n, raw in enumerate(data.split(b"\n"), 1) if raw.strip()]
 
 
-def skim_events(path: Path) -> list[Line]:
+def skim_events(path: Path) -> list[EventLine]:
     """A file of any size in bounded memory: of heartbeats in a row only the last, few bad lines."""
-    found: list[Line] = []
+    lines: list[EventLine] = []
     beat: tuple[int, bytes] | None = None
     bad = 0
     for number, raw in _long_lines(path):
         if raw.startswith(HEARTBEAT):
             beat = (number, raw)
             continue
-        found += [_line(*beat)] if beat else []
+        lines += [_line(*beat)] if beat else []
         line, beat = _line(number, raw), None
         bad += line.event is None
         if line.event is not None or bad <= MOST_BAD:
-            found.append(line)
-    return found + ([_line(*beat)] if beat else [])
+            lines.append(line)
+    return lines + ([_line(*beat)] if beat else [])
 
 
 def _long_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Lines that are not blank with their numbers; of a line without end, its beginning."""
-    number, rest = 0, b""
+    number, tail = 0, b""
     with open(path, "rb") as file:
         while block := file.read(BLOCK):
-            *lines, last = (rest + block).split(b"\n")
-            rest = last[:LONGEST]
+            *lines, last = (tail + block).split(b"\n")
+            tail = last[:LONGEST]
             for number, raw in enumerate(lines, number + 1):  # noqa: B020
                 if raw.strip():
                     yield number, raw
-    if rest.strip():
-        yield number + 1, rest
+    if tail.strip():
+        yield number + 1, tail
 
 
-def _line(number: int, raw: bytes) -> Line:
+def _line(number: int, raw: bytes) -> EventLine:
     try:
-        return Line(number, _decoder.decode(raw))
+        return EventLine(number, _decoder.decode(raw))
     except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:
-        return Line(number, None, str(error))
+        return EventLine(number, None, str(error))
 
 
 def _end_of_broken_line(descriptor: int) -> bytes:

@@ -67,7 +67,7 @@ def table(report: LoadReport) -> str:
             lines.append(f"weights:   allowed to miss: {', '.join(source.may_miss)}")
         if source.not_known:
             lines.append(f"weights:   not known: {', '.join(source.not_known)}")
-    trained = (f"{part} {found.parameters:,}" for part, found in report.trainable.items())
+    trained = (f"{part} {tensors.parameters:,}" for part, tensors in report.trainable.items())
     lines.append(f"weights: frozen tensors have blake3 {report.tensors_hash[:12]}")
     return "\n".join([*lines, f"weights: parameters that train: {', '.join(trained)}"])
 
@@ -82,5 +82,5 @@ def _fates(source: LoadedSource, part: str) -> str:
         "not used": source.unexpected,
         "of another shape": source.mismatched,
     }
-    found = [f"{keys[part].count} {fate}" for fate, keys in others.items() if part in keys]
-    return ", ".join([f"{source.loaded.get(part, 0)} loaded", *found])
+    counts = [f"{keys[part].count} {fate}" for fate, keys in others.items() if part in keys]
+    return ", ".join([f"{source.loaded.get(part, 0)} loaded", *counts])

@@ -75,8 +75,8 @@ class MetricsFile:
                 f"{self.path} has no head with `epoch` and `step`, so the curves up to step {step} "
                 "are lost: put the file back, or train the case anew."
             )
-        kept = [lines[0]] + [line for line in lines[1:] if _step_of(line, len(columns)) <= step]
-        write_atomic(self.path, ("\r\n".join(kept) + "\r\n").encode())
+        rows = [lines[0]] + [line for line in lines[1:] if _step_of(line, len(columns)) <= step]
+        write_atomic(self.path, ("\r\n".join(rows) + "\r\n").encode())
         return columns
 
 
@@ -101,13 +101,13 @@ def read_column(data: bytes, name: str) -> list[tuple[int, float]]:
     header = lines[0].split(",") if lines else []
     if name not in header:
         raise ValueError(f"it has no column {name}")
-    index, found = header.index(name), []
+    index, values = header.index(name), []
     for number, line in enumerate(lines[1:], 2):
         cells = line.split(",", index + 1)
         value = _number(cells[index].strip('"')) if len(cells) > index else None
         if value is not None:
-            found.append((number, value))
-    return found
+            values.append((number, value))
+    return values
 
 
 def as_count(value: float | None) -> int | None:

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from mobile_vla.simulator.scene import Scene
-from mobile_vla.simulator.task import Outcome
+from mobile_vla.simulator.task import DriveOutcome
 from mobile_vla.simulator.world import Side
 
 
@@ -73,7 +73,7 @@ class SimulatedRobot:
             self._advance()
             return self._world.reached or self._world.collided
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> DriveOutcome:
         """How the drive stands."""
         return self._environment.outcome()
 

@@ -17,7 +17,7 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.simulator.instructions import Language, instruction
 from mobile_vla.simulator.scenarios import lab_text, read_scenario, scenario_scene
 from mobile_vla.simulator.scene import GOALS, Goal
-from mobile_vla.simulator.task import MAX_STEPS, DriveEnv, Outcome
+from mobile_vla.simulator.task import MAX_STEPS, DriveEnv, DriveOutcome
 from mobile_vla.simulator.world import FULL_SPEED, STEP_SECONDS, Side
 
 ENV_ID = "mobile_vla/LeftRight-v0"
@@ -126,7 +126,7 @@ class LeftRightEnv(gymnasium.Env[Observation, np.ndarray]):
     def _observation(self) -> Observation:
         return {"image": self._image.copy(), "instruction": self._text}
 
-    def _info(self, outcome: Outcome) -> dict[str, Any]:
+    def _info(self, outcome: DriveOutcome) -> dict[str, Any]:
         return {
             "scenario": self._scenario,
             "scene": self._drive.scene.seed if self._drive else math.nan,

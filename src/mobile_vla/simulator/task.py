@@ -23,7 +23,7 @@ def steps_of_drive(step_seconds: float) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DriveOutcome:
     """How a drive ended.
 
     success: the basket was reached, nothing was touched, and the box was passed on the side that
@@ -112,11 +112,11 @@ class DriveEnv:
         """Whether the drive is over."""
         return self.world.reached or self.world.collided or self._steps >= self.max_steps
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> DriveOutcome:
         """The state of the drive, or how it ended."""
         world = self.world
         clean = world.reached and not world.collided
-        return Outcome(
+        return DriveOutcome(
             success=clean and world.passed_side == self.direction,
             reached=world.reached,
             collision=world.collided,

@@ -42,7 +42,7 @@ class Lora(Record, frozen=True, kw_only=True):
     parts: tuple[Literal["vision", "projection", "text"], ...] = ("text",)
 
 
-class Head(Record, frozen=True, kw_only=True):
+class HeadSettings(Record, frozen=True, kw_only=True):
     """The action head over the action-token states of a window."""
 
     kind: Literal["lstm", "mlp"] = "lstm"
@@ -64,7 +64,7 @@ class Recipe(Record, frozen=True, kw_only=True):
     chunk: Positive = 10
     action_dim: Annotated[int, msgspec.Meta(ge=2, le=3)] = 2
     lora: Lora = Lora()
-    head: Head = Head()
+    head: HeadSettings = HeadSettings()
     learning_rate: Annotated[float, msgspec.Meta(gt=0)] = 1e-4
     weight_decay: NotNegative = 0.01
     warmup_steps: Natural = 0
@@ -168,7 +168,7 @@ class Question(Record, frozen=True, kw_only=True):
     fair_pair: tuple[str, str] | None = None
 
 
-class Robot(Record, frozen=True, kw_only=True, omit_defaults=True):
+class RobotSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
     """The robot's actions: the trained dimensions, seconds a step, full speed in m/s.
 
     `full_turn` is the full turning speed in rad/s; without it, `full_speed` limits turning too.
@@ -235,7 +235,7 @@ class Study(Record, frozen=True, kw_only=True):
 
     study: Name
     title: Text
-    robot: Robot
+    robot: RobotSettings
     data: Data
     base: dict[str, object] = {}
     nuisance: tuple[str, ...] = NUISANCE
@@ -288,7 +288,7 @@ class ResolvedCase(Record, frozen=True, kw_only=True):
     data: Counts
     train_data: str
     evaluation_data: str
-    robot: Robot
+    robot: RobotSettings
     recipe: Recipe
     record: Recording = Recording()
 

@@ -46,7 +46,7 @@ def begin_run(case: ResolvedCase, workspace: Workspace) -> RunFolder:
 
 
 @dataclass(slots=True)
-class Session:
+class TrainingSession:
     """One process's work on a run."""
 
     run: RunFolder
@@ -93,7 +93,7 @@ def train(
     keep_freed_memory()
     case = read_case(run.case_yaml)
     events = EventLog(run.events)
-    session = Session(run, case, workspace, events, resume, check_only, progress)
+    session = TrainingSession(run, case, workspace, events, resume, check_only, progress)
     with (
         sole_writer(run.path, f"training {case.case}"),
         console_to(run.console, also_terminal=terminal),
@@ -110,7 +110,7 @@ def train(
     return ended
 
 
-def _run_session(session: Session) -> Exit:
+def _run_session(session: TrainingSession) -> Exit:
     step = session.run.latest_step if session.resume else None
     session.events.append(Start(process=this_process(), argv=sys.argv, resumed_at_step=step))
     if session.resume:
@@ -122,7 +122,7 @@ def _run_session(session: Session) -> Exit:
     return _fit(session, checked)
 
 
-def _reconcile(session: Session) -> None:
+def _reconcile(session: TrainingSession) -> None:
     """Record the latest checkpoint where a kill came between its folder and its event."""
     from mobile_vla.training.run_checkpoints import unrecorded_checkpoint
 
@@ -131,7 +131,7 @@ def _reconcile(session: Session) -> None:
         session.events.append(event)
 
 
-def _preflight(session: Session) -> CheckedRun:
+def _preflight(session: TrainingSession) -> CheckedRun:
     """The run, once all checks have passed; what they found is recorded in any case."""
     checklist = Checklist([])
     try:
@@ -149,7 +149,7 @@ def _preflight(session: Session) -> CheckedRun:
     return checked
 
 
-def _all_checks(session: Session, checklist: Checklist) -> CheckedRun:
+def _all_checks(session: TrainingSession, checklist: Checklist) -> CheckedRun:
     run, case, workspace = session.run, session.case, session.workspace
     manifest = _check_episodes(session, checklist)
     paths_exist = check_paths(checklist, case)
@@ -164,7 +164,7 @@ def _all_checks(session: Session, checklist: Checklist) -> CheckedRun:
     )
 
 
-def _fit(session: Session, checked: CheckedRun) -> Exit:
+def _fit(session: TrainingSession, checked: CheckedRun) -> Exit:
     from mobile_vla.policy.lora import hash_base
     from mobile_vla.training.loop import epoch_steps, fit, total_steps
     from mobile_vla.training.run_checkpoints import prune
@@ -195,7 +195,7 @@ def _fit(session: Session, checked: CheckedRun) -> Exit:
     return Exit(outcome="finished", step=position.step, reason=reason)
 
 
-def _check_episodes(session: Session, checklist: Checklist) -> Manifest | None:
+def _check_episodes(session: TrainingSession, checklist: Checklist) -> Manifest | None:
     """The run's manifest, pinned; None where the episodes that the case asks for are not there."""
     pinned: list[Manifest] = []
 
@@ -211,7 +211,7 @@ def _check_episodes(session: Session, checklist: Checklist) -> Manifest | None:
     return pinned[0] if pinned else None
 
 
-def _pin(session: Session, manifest: Manifest) -> None:
+def _pin(session: TrainingSession, manifest: Manifest) -> None:
     """Write the manifest; a resumed run must find the one that it began with."""
     if not (session.resume and session.run.manifest.exists()):
         write_manifest(session.run.manifest, manifest)

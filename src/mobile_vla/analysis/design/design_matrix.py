@@ -24,7 +24,7 @@ Level = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class LevelTable:
     """Finished cases as rows of levels, by factor. `incomplete`: unknown factors by case."""
 
     rows: dict[str, Row]
@@ -37,7 +37,7 @@ class Table:
         return self.rows.get(case) or self.planned.get(case) or {}
 
 
-def tabulate(cases: Sequence[CaseView], nuisance: Sequence[str]) -> Table:
+def tabulate(cases: Sequence[CaseView], nuisance: Sequence[str]) -> LevelTable:
     """Rows of the finished cases. A case that the study does not plan may not add factors."""
     levels = {case.name: _told(case, nuisance) for case in cases if _finished(case)}
     planned_cases = {case.name for case in cases if case.planned} & levels.keys() or levels.keys()
@@ -56,7 +56,7 @@ def tabulate(cases: Sequence[CaseView], nuisance: Sequence[str]) -> Table:
         case.name: _planned(case, rows, nuisance) for case in cases if case.planned is not None
     }
     _count_nested(cases, rows)
-    return Table(rows, planned, tuple(sorted(names)), incomplete)
+    return LevelTable(rows, planned, tuple(sorted(names)), incomplete)
 
 
 def vectors(rows: Iterable[Row], base: Row) -> Iterator[dict[Level, int]]:

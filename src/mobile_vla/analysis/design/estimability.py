@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mobile_vla.analysis.design.design_matrix import (
+    LevelTable,
     Row,
-    Table,
     direct_pairs,
     levels_of,
     tabulate,
     vectors,
 )
 from mobile_vla.analysis.design.next_experiments import minimal_additional_cases
-from mobile_vla.analysis.design.row_reduction import Span
+from mobile_vla.analysis.design.row_reduction import RowSpan
 from mobile_vla.analysis.model import Answer, Design
 from mobile_vla.evidence.model import CaseView
 from mobile_vla.study.models import Question
@@ -42,7 +42,7 @@ def study_design(
         incomplete=table.incomplete,
         factors=varied,
         effects=1 + sum(len(values) - 1 for values in varied.values()),
-        rank=Span(vectors(table.rows.values(), {})).rank,
+        rank=RowSpan(vectors(table.rows.values(), {})).rank,
         answers=answers,
         further=further,
         smallest=smallest,
@@ -54,19 +54,19 @@ def tied_with(rows: Sequence[Row], base: Row, factor: str, level: str) -> list[s
 
     Empty where the rows tell it apart from all others (or never show it).
     """
-    span = Span(vectors(rows, base))
+    span = RowSpan(vectors(rows, base))
     groups = [group for group in span.tied() if (factor, level) in group]
     return sorted({name for group in groups for name, _ in group} - {factor, ""})
 
 
-def _answer(question: Question, table: Table) -> Answer:
+def _answer(question: Question, table: LevelTable) -> Answer:
     first, second = (table.row(case) for case in question.pair)
     factor = question.factor
     a, b = first.get(factor, "unknown"), second.get(factor, "unknown")
     rows = list(table.rows.values())
     levels = {row[factor] for row in rows}
     lacking = [level for level in (a, b) if level not in levels]
-    span = Span(vectors(rows, first))
+    span = RowSpan(vectors(rows, first))
     answered = not lacking and a != b and span.holds({(factor, b): 1})
     tied = [] if lacking or answered else tied_with(rows, first, factor, b)
     return Answer(

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from mobile_vla.analysis.control_runs import SHOWN, cost
 from mobile_vla.analysis.design.design_matrix import (
     Level,
+    LevelTable,
     Row,
-    Table,
     direct_pairs,
     levels_of,
     vectors,
 )
-from mobile_vla.analysis.design.row_reduction import Span
+from mobile_vla.analysis.design.row_reduction import RowSpan
 from mobile_vla.analysis.model import Answer, Missing
 from mobile_vla.evidence.model import CaseView
 from mobile_vla.messages.reason import Reason, reason
@@ -27,7 +27,7 @@ MOST_SETS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CandidateCase:
     """A case that might be run. `name`: the study plans it."""
 
     name: str | None
@@ -43,7 +43,7 @@ def minimal_additional_cases(
     cases: Sequence[CaseView],
     questions: Sequence[Question],
     answers: Sequence[Answer],
-    table: Table,
+    table: LevelTable,
     seconds_per_step: float | None,
 ) -> tuple[list[Missing], bool]:
     """The further cases, and whether no smaller set would do.
@@ -65,11 +65,11 @@ def minimal_additional_cases(
 
 
 def _candidates(
-    cases: Sequence[CaseView], questions: Sequence[tuple[Question, Answer]], table: Table
-) -> list[Candidate]:
+    cases: Sequence[CaseView], questions: Sequence[tuple[Question, Answer]], table: LevelTable
+) -> list[CandidateCase]:
     """Planned cases that have not finished, then each arm with the other's level."""
     cases_to_run = [
-        Candidate(case.name, table.planned[case.name])
+        CandidateCase(case.name, table.planned[case.name])
         for case in cases
         if case.name in table.planned and case.name not in table.rows
     ]
@@ -77,7 +77,7 @@ def _candidates(
         for case, level in zip(question.pair, (answer.b, answer.a), strict=True):
             row = table.row(case)
             if row:
-                cases_to_run.append(Candidate(None, row | {answer.factor: level}))
+                cases_to_run.append(CandidateCase(None, row | {answer.factor: level}))
     finished = list(table.rows.values())
     different = [
         candidate
@@ -93,8 +93,8 @@ def _candidates(
 
 
 def _search(
-    table: Table, candidates: Sequence[Candidate], answers: Sequence[Answer]
-) -> tuple[list[Candidate], bool]:
+    table: LevelTable, candidates: Sequence[CandidateCase], answers: Sequence[Answer]
+) -> tuple[list[CandidateCase], bool]:
     if not answers or not candidates:
         return [], True
     sums = _Sums(table, candidates, answers)
@@ -112,15 +112,15 @@ class _Sums:
     """The finished rows' span, the candidates' vectors, and the contrasts that they can reach."""
 
     def __init__(
-        self, table: Table, candidates: Sequence[Candidate], answers: Sequence[Answer]
+        self, table: LevelTable, candidates: Sequence[CandidateCase], answers: Sequence[Answer]
     ) -> None:
         rows = [*table.rows.values(), *(candidate.row for candidate in candidates)]
         listed = list(vectors(rows, {}))
         reference = {name: levels[0] for name, levels in levels_of(rows).items()}
-        self.span: Span[Level] = Span(listed[: len(table.rows)])
+        self.span: RowSpan[Level] = RowSpan(listed[: len(table.rows)])
         self.more = listed[len(table.rows) :]
         self.candidates = candidates
-        span = Span(listed)
+        span = RowSpan(listed)
         contrasts = [(answer, _contrast(answer, reference[answer.factor])) for answer in answers]
         self.answers = [answer for answer, goal in contrasts if span.holds(goal)]
         self.goals = [goal for _, goal in contrasts if span.holds(goal)]
@@ -135,7 +135,7 @@ class _Sums:
             grown.add(self.more[number])
         return all(grown.holds(goal) for goal in self.goals)
 
-    def without_idle(self) -> list[Candidate]:
+    def without_idle(self) -> list[CandidateCase]:
         """All candidates, less each that the others can do without, the last first."""
         chosen = list(range(len(self.candidates)))
         for number in reversed(range(len(self.candidates))):
@@ -151,7 +151,7 @@ def _contrast(answer: Answer, reference: str) -> dict[Level, int]:
 
 
 def _rank(
-    chosen: Sequence[Candidate], answers: Sequence[Answer], table: Table
+    chosen: Sequence[CandidateCase], answers: Sequence[Answer], table: LevelTable
 ) -> tuple[int, int, int]:
     indirect = sum(not _used(answer, chosen, table) for answer in answers)
     return (
@@ -161,7 +161,7 @@ def _rank(
     )
 
 
-def _used(answer: Answer, chosen: Sequence[Candidate], table: Table) -> set[str]:
+def _used(answer: Answer, chosen: Sequence[CandidateCase], table: LevelTable) -> set[str]:
     """Keys of the cases in pairs that would answer directly, finished and chosen together."""
     rows = table.rows | {
         _key(candidate, place): candidate.row for place, candidate in enumerate(chosen)
@@ -170,15 +170,15 @@ def _used(answer: Answer, chosen: Sequence[Candidate], table: Table) -> set[str]
     return {name for pair in pairs for name in pair}
 
 
-def _key(candidate: Candidate, place: int) -> str:
+def _key(candidate: CandidateCase, place: int) -> str:
     return candidate.name or f"\0{place}"
 
 
 def _missing(
-    candidate: Candidate,
-    chosen: Sequence[Candidate],
+    candidate: CandidateCase,
+    chosen: Sequence[CandidateCase],
     answers: Sequence[Answer],
-    table: Table,
+    table: LevelTable,
     seconds_per_step: float | None,
 ) -> Missing:
     key = _key(candidate, list(chosen).index(candidate))

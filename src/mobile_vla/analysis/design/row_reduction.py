@@ -14,7 +14,7 @@ Column = TypeVar("Column")
 Vector = Mapping[Column, int]
 
 
-class Span(Generic[Column]):
+class RowSpan(Generic[Column]):
     """The row space of vectors (column to value, zeros left out), in reduced row echelon form."""
 
     def __init__(self, vectors: Iterable[Vector[Column]] = ()) -> None:
@@ -27,9 +27,9 @@ class Span(Generic[Column]):
         """Its dimension."""
         return len(self._rows)
 
-    def copy(self) -> Span[Column]:
+    def copy(self) -> RowSpan[Column]:
         """A span that can be added to without this one changing."""
-        twin: Span[Column] = Span()
+        twin: RowSpan[Column] = RowSpan()
         twin._rows = dict(self._rows)
         return twin
 

@@ -6,7 +6,7 @@ import re
 
 from mobile_vla.analysis.comparison import NEVER_CONFOUND, pair_factors
 from mobile_vla.analysis.model import Factor
-from mobile_vla.audit.judge.context import Attempt, Context
+from mobile_vla.audit.judge.context import Context, RunOfCase
 from mobile_vla.evidence.fact_table import FactKey
 from mobile_vla.evidence.model import Evidence
 from mobile_vla.evidence.run_factors import DERIVED
@@ -17,7 +17,7 @@ LOSS_SETTING = re.compile(r"loss|huber|norm_(?:min|max)|normali|first_action")
 VALIDATION_SET = "validation_set"
 
 
-def loss_differences(a: Attempt, b: Attempt, *, validation: bool = True) -> list[str]:
+def loss_differences(a: RunOfCase, b: RunOfCase, *, validation: bool = True) -> list[str]:
     """Factors by which the losses of two runs are not of one definition or not of one set."""
     names = [
         factor for quantity, factor in DEFINING.items()
@@ -31,12 +31,12 @@ def loss_differences(a: Attempt, b: Attempt, *, validation: bool = True) -> list
     return list(dict.fromkeys(names))
 
 
-def _values_differ(a: Attempt, b: Attempt, quantity: str) -> bool:
+def _values_differ(a: RunOfCase, b: RunOfCase, quantity: str) -> bool:
     of_a, of_b = a.table.get(FactKey(quantity)), b.table.get(FactKey(quantity))
     return of_a is not None and of_b is not None and of_a.value != of_b.value
 
 
-def validation_sets_differ(a: Attempt, b: Attempt) -> bool:
+def validation_sets_differ(a: RunOfCase, b: RunOfCase) -> bool:
     """By content hashes; of runs that store none, by the number of episodes and the glob."""
     if a.run.validation_hashes and b.run.validation_hashes:
         return set(a.run.validation_hashes) != set(b.run.validation_hashes)
@@ -47,7 +47,7 @@ def validation_sets_differ(a: Attempt, b: Attempt) -> bool:
     return False
 
 
-def moved_factors(a: Attempt, b: Attempt, context: Context) -> list[Factor]:
+def moved_factors(a: RunOfCase, b: RunOfCase, context: Context) -> list[Factor]:
     """Every factor that moved between two runs and is no declared nuisance."""
     return [
         factor for factor in pair_factors(a.run, b.run, context.nuisance)
@@ -55,14 +55,14 @@ def moved_factors(a: Attempt, b: Attempt, context: Context) -> list[Factor]:
     ]  # fmt: skip
 
 
-def confounds(a: Attempt, b: Attempt, context: Context) -> list[str]:
+def confounds(a: RunOfCase, b: RunOfCase, context: Context) -> list[str]:
     """Names of what moved between two runs, those that follow from others last."""
     names = [factor.name for factor in moved_factors(a, b, context)]
     names = [name for name in names if name not in NEVER_CONFOUND]
     return sorted(names, key=lambda name: name in DERIVED)
 
 
-def sources_of(a: Attempt, b: Attempt, names: list[str]) -> list[Evidence]:
+def sources_of(a: RunOfCase, b: RunOfCase, names: list[str]) -> list[Evidence]:
     """Where the values of factors stand, of both runs."""
     places: list[Evidence] = []
     for name in names:

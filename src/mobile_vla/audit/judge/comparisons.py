@@ -10,7 +10,7 @@ from mobile_vla.audit.judge.comparability import (
     loss_differences,
     sources_of,
 )
-from mobile_vla.audit.judge.context import Attempt, Context
+from mobile_vla.audit.judge.context import Context, RunOfCase
 from mobile_vla.audit.judge.verdict import (
     ClaimVerdict,
     Judged,
@@ -51,7 +51,7 @@ def judge_comparison(claim: Claim, context: Context) -> Judged:
     return _by_values(claim, record.speaking, rivals)
 
 
-def _rivals(claim: Claim, context: Context) -> list[Attempt]:
+def _rivals(claim: Claim, context: Context) -> list[RunOfCase]:
     """The run named, else those of the page with the quantity, else all of the evidence."""
     if claim.other_run is not None:
         record = context.records.get(claim.other_run)
@@ -68,7 +68,7 @@ def _rivals(claim: Claim, context: Context) -> list[Attempt]:
     return [a for a in attempts if _value(claim, a.table, quantity) is not None]
 
 
-def _by_definition(claim: Claim, attempt: Attempt, rivals: Sequence[Attempt]) -> Judged | None:
+def _by_definition(claim: Claim, attempt: RunOfCase, rivals: Sequence[RunOfCase]) -> Judged | None:
     """A loss beside one of another definition or of another validation set shows nothing."""
     validation = claim.quantity != "train_loss"
     for rival in rivals:
@@ -83,7 +83,7 @@ def _by_definition(claim: Claim, attempt: Attempt, rivals: Sequence[Attempt]) ->
 
 
 def _by_casebook(
-    claim: Claim, attempt: Attempt, rivals: Sequence[Attempt], context: Context
+    claim: Claim, attempt: RunOfCase, rivals: Sequence[RunOfCase], context: Context
 ) -> Judged:
     """ "Better" where the comparison is valid and finds a difference in that direction."""
     for rival in rivals:
@@ -103,7 +103,7 @@ def _by_casebook(
     return judged
 
 
-def _by_effects(claim: Claim, comparison: Comparison, rival: Attempt) -> Judged:
+def _by_effects(claim: Claim, comparison: Comparison, rival: RunOfCase) -> Judged:
     effects = [effect for effect in comparison.effects if effect.finding == "difference"]
     at = [f.evidence_a for f in comparison.factors if f.evidence_a][:1]
     if not effects:
@@ -122,7 +122,7 @@ def _favours_first(effect: Effect) -> bool:
     return (effect.difference < 0) == higher
 
 
-def _by_values(claim: Claim, attempt: Attempt, rivals: Sequence[Attempt]) -> Judged:
+def _by_values(claim: Claim, attempt: RunOfCase, rivals: Sequence[RunOfCase]) -> Judged:
     """Lower, higher or N times: by the numbers, which are of one definition."""
     fact = _value(claim, attempt.table, claim.quantity)
     pairs = [(rival, _value(claim, rival.table, claim.quantity)) for rival in rivals]

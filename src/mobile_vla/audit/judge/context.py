@@ -18,7 +18,7 @@ Compare = Callable[[str, str, str | None], Comparison]
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class RunOfCase:
     """One run of a case with its facts."""
 
     run: RunView
@@ -30,11 +30,11 @@ class CaseRecord:
     """A case with its attempts, oldest first. `speaking` is the one that stands for the case."""
 
     view: CaseView
-    attempts: Sequence[Attempt]
-    speaking: Attempt | None
+    attempts: Sequence[RunOfCase]
+    speaking: RunOfCase | None
 
     @property
-    def others(self) -> list[Attempt]:
+    def others(self) -> list[RunOfCase]:
         """Every attempt but the one that stands for the case."""
         return [attempt for attempt in self.attempts if attempt is not self.speaking]
 
@@ -63,7 +63,7 @@ class Records:
         if name not in self._records:
             case, run = self._views[name]
             runs = case.runs if run is None else [run]
-            attempts = [Attempt(entry, self._table(entry)) for entry in runs]
+            attempts = [RunOfCase(entry, self._table(entry)) for entry in runs]
             chosen = run or case.run
             speaking = next((a for a in attempts if chosen and a.run.path == chosen.path), None)
             self._records[name] = CaseRecord(case, attempts, speaking)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mobile_vla.analysis.comparison import NEVER_CONFOUND, pair_factors
 from mobile_vla.analysis.model import Factor
 from mobile_vla.audit.judge.comparability import sources_of, validation_sets_differ
-from mobile_vla.audit.judge.context import Attempt, Context
+from mobile_vla.audit.judge.context import Context, RunOfCase
 from mobile_vla.audit.judge.verdict import Judged, unsupported, verdict_by_files
 from mobile_vla.claims.model import Claim
 from mobile_vla.evidence.fact_table import FactKey
@@ -49,7 +49,7 @@ def _factor(name: str, factors: dict[str, Factor]) -> str:
     return name if name in factors else f"recipe.{name}" if f"recipe.{name}" in factors else name
 
 
-def _counts_moved(a: Attempt, b: Attempt, moved: list[str]) -> list[str]:
+def _counts_moved(a: RunOfCase, b: RunOfCase, moved: list[str]) -> list[str]:
     """Validation sets and directions that are counted, where no factor names them."""
     names = (
         ["validation_set"] if validation_sets_differ(a, b) and "validation_set" not in moved else []
@@ -62,7 +62,7 @@ def _counts_moved(a: Attempt, b: Attempt, moved: list[str]) -> list[str]:
 
 
 def _only(
-    claim: Claim, pair: tuple[Attempt, Attempt], factors: dict[str, Factor], named: set[str],
+    claim: Claim, pair: tuple[RunOfCase, RunOfCase], factors: dict[str, Factor], named: set[str],
     moved: list[str],
 ) -> Judged:  # fmt: skip
     allowed = set(named) | NEVER_CONFOUND | {"validation_set"}
@@ -100,7 +100,7 @@ def _is_unknown(factors: dict[str, Factor], name: str) -> bool:
 
 
 def _each(
-    claim: Claim, pair: tuple[Attempt, Attempt], factors: dict[str, Factor], named: set[str],
+    claim: Claim, pair: tuple[RunOfCase, RunOfCase], factors: dict[str, Factor], named: set[str],
     moved: list[str], *, expected: bool,
 ) -> Judged:  # fmt: skip
     """Every factor named moved (`expected`), or none did; "the same" without any means all."""

@@ -6,7 +6,7 @@ import msgspec
 
 from mobile_vla.audit.judge.arithmetic import judge_arithmetic
 from mobile_vla.audit.judge.comparisons import judge_comparison
-from mobile_vla.audit.judge.context import Attempt, CaseRecord, Context
+from mobile_vla.audit.judge.context import CaseRecord, Context, RunOfCase
 from mobile_vla.audit.judge.correction import correction_of
 from mobile_vla.audit.judge.counts import (
     judge_count,
@@ -88,7 +88,7 @@ def _over_attempts(claim: Claim, record: CaseRecord, table: FactTable, context: 
     return judged
 
 
-def _stale(judged: Judged, attempt: Attempt) -> Judged:
+def _stale(judged: Judged, attempt: RunOfCase) -> Judged:
     why = reason("judge.true_of_attempt", run=attempt.run.path)
     return msgspec.structs.replace(judged, verdict="stale", reason=why)
 

@@ -42,8 +42,8 @@ class Scanned(Value, frozen=True, kw_only=True):
     unread: list[Reason] = []  # msgspec copies it
 
 
-def scan(folders: Sequence[Path], *, whole: bool = False) -> Scanned:
-    """Every run of another program below `folders`. `whole`: read large checkpoints completely.
+def scan(folders: Sequence[Path], *, complete: bool = False) -> Scanned:
+    """Every run of another program below `folders`. `complete`: read large checkpoints completely.
 
     Raises: UserError for a path that is no folder. Nothing in a folder can make it fail.
     """
@@ -52,7 +52,7 @@ def scan(folders: Sequence[Path], *, whole: bool = False) -> Scanned:
         if not os.path.isdir(folder):  # noqa: PTH112  # which never raises
             raise UserError(f"{folder} is no folder: name the one that holds the runs.")
         walk(folder, discovered)
-    runs = against_others(_Scanner(discovered, complete=whole).runs())
+    runs = against_others(_Scanner(discovered, complete=complete).runs())
     if not any(folder.is_absolute() for folder in folders):
         runs = [_relative(run) for run in runs]
     return Scanned(
