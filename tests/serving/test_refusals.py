@@ -92,8 +92,11 @@ def test_a_text_frame_and_a_huge_message(policy_server: RunningServer) -> None:
         with pytest.raises(ConnectionClosed) as closed:
             socket.send(b"\0" * ((16 << 20) + 1))
             socket.recv(timeout=60)
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == 1009
+        frame = closed.value.rcvd  # lost where the connection is reset before it is read
+        assert frame is None or frame.code == 1009
+    with policy_server.connect() as socket:
+        socket.recv()
+        assert ask(socket, FRAME)["actions"].shape == (4, 2)
 
 
 def picture(mode: str = "RGB", size: tuple[int, int] = (64, 64), kind: str = "PNG") -> str:
