@@ -9,7 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mobile_vla.audit.audit_document import audit_document, audit_text, gather_proof
+from mobile_vla.audit.audit_document import (
+    audit_document,
+    audit_text,
+    gather_proof,
+    with_disagreements,
+)
 from mobile_vla.audit.audit_messages import message
 from mobile_vla.audit.cite import cite
 from mobile_vla.audit.fix import diff_text, fix_document, write_page
@@ -162,3 +167,10 @@ def test_writing_keeps_mode_and_refuses_links_and_changed_files(proof, tmp_path)
     assert path.read_bytes() == result.data
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert list(Path(tmp_path).glob(".*")) == []
+
+
+def test_two_values_that_evidence_knows_both_do_not_disagree(proof):
+    page = "# vla_lora_20251203\n\n- episodes: 50\n- episodes: 40\n- seed: 123\n- seed: 7\n"
+    (audit,) = with_disagreements([audit_text(page, proof)])
+    assert [judged.verdict for judged in audit.claims][:2] == ["supported", "ambiguous"]
+    assert [(pair.first.value, pair.second.value) for pair in audit.disagreements] == [("123", "7")]

@@ -181,12 +181,23 @@ def audit_document(
 
 
 def with_disagreements(audits: Sequence[Audit]) -> list[Audit]:
-    """The audits, each with the values that an earlier place of it or of another page excludes."""
+    """The audits, each with the values that an earlier place of it or of another page excludes.
+
+    Two values that the evidence knows both are of two things, such as one split and both.
+    """
     pages = [(audit.document, [judged.claim for judged in audit.claims]) for audit in audits]
-    excluding = disagreements(pages)
+    evident = {
+        id(judged.claim)
+        for audit in audits
+        for judged in audit.claims
+        if judged.verdict in ("supported", "ambiguous")
+    }
+    excluding = [
+        pair for pair in disagreements(pages) if not {id(pair.first), id(pair.second)} <= evident
+    ]
     return [
         msgspec.structs.replace(
-            audit, disagreements=[one for one in excluding if one.second_page == audit.document]
+            audit, disagreements=[pair for pair in excluding if pair.second_page == audit.document]
         )
         for audit in audits
     ]
