@@ -44,6 +44,7 @@ run .venv-crosscheck/bin/python tests/analysis/test_crosscheck.py tests/analysis
 
 overlay trackers 'mlflow>=3,<4' 'wandb>=0.22,<1'
 run .venv-trackers/bin/python tests/training/test_curves.py -k 'mlflow or wandb'
+run .venv-trackers/bin/python tests/evidence/test_scan_clients.py -k 'mlflow or wandb'
 
 overlay vla-eval 'vla-eval>=0.8,<0.9'
 run .venv-vla-eval/bin/python tests/evaluation/test_vla_eval.py
