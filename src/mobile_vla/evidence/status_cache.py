@@ -303,8 +303,8 @@ def _stat(path: str) -> bytes:
 def _maker() -> str:
     """Which program judged, for whom, on which boot of which machine: another judges anew."""
     package = Path(__file__).parents[1]
-    rooms = ("evidence", "messages", "runs")
-    sources = [file for room in rooms for file in (package / room).glob("*.py")]
+    packages = ("evidence", "messages", "runs")
+    sources = [file for name in packages for file in (package / name).glob("*.py")]
     changed = max(source.stat().st_mtime_ns for source in sources)
     user = os.geteuid() if hasattr(os, "geteuid") else ""
     return f"{mobile_vla.__version__} {changed} {socket.gethostname()} {boot_id()} {user}"

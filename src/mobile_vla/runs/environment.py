@@ -59,8 +59,8 @@ def _hash_making() -> str:
 
     package = Path(__file__).resolve().parents[1]
     hasher = blake3()
-    for room in MAKING:
-        for file in sorted((package / room).rglob("*.py")):
+    for name in MAKING:
+        for file in sorted((package / name).rglob("*.py")):
             hasher.update(f"{file.relative_to(package).as_posix()}|".encode())
             hasher.update(file.read_bytes())
     return hasher.hexdigest()
