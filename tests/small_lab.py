@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 DEADLINE = 120.0
 POLL = 0.001
+POLLING = threading.Lock()
+"""Held while exit codes are asked for: a start polls all processes, and a code can be read once."""
 SIZE = (64, 64)
 STUDY = """
 study: small
@@ -108,13 +110,13 @@ class Started:
 
     def end(self) -> int:
         """Its exit status; minus the signal that killed it."""
-        self.process.join(DEADLINE)
-        assert self.process.exitcode is not None, "it did not end"
+        until(lambda: not self.running, "its end")
         return int(self.process.exitcode)
 
     @property
     def running(self) -> bool:
-        return bool(self.process.is_alive())
+        with POLLING:
+            return bool(self.process.is_alive())
 
     @property
     def stdout(self) -> str:
@@ -169,7 +171,8 @@ class Lab:
         folder = self.path / f"process-{len(self.started)}"
         folder.mkdir()
         process = self.context.Process(target=run_main, args=(list(arguments), folder))
-        process.start()
+        with POLLING:
+            process.start()
         self.started.append(Started(process, folder))
         return self.started[-1]
 

@@ -309,8 +309,9 @@ def test_the_openapi_document_lists_every_route(policy_server: RunningServer) ->
     assert operations == listed.keys() - {"GET /healthz", "GET /openapi.json"}
 
 
+FLOATS = st.floats(allow_subnormal=False)  # torch has processes take these for 0
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text()
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | FLOATS | st.text()
     | st.binary(),
     lambda inner: st.lists(inner) | st.dictionaries(
         st.sampled_from(["__ndarray__", b"__ndarray__", "__image__", "data", b"data", "dtype",
