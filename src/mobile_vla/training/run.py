@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.events import EventLog, Exit, Preflight, Start, skim_events
+from mobile_vla.runs.files import sweep_parts
 from mobile_vla.runs.folder import RunFolder, new_run
 from mobile_vla.runs.locks import sole_writer
 from mobile_vla.runs.process import this_process
@@ -99,6 +100,7 @@ def train(
         console_to(run.console, also_terminal=terminal),
         _stop_on_signals(session.stop),
     ):
+        sweep_parts(run.path)  # half-written files of a process that was killed
         try:
             ended = _run_session(session)
         except BaseException as error:
