@@ -13,12 +13,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from small_lab import until
 
 FRAMES, FPS = 12, 2
 FEATURES = {
@@ -138,8 +139,7 @@ class Day:
 def kill_after_a_checkpoint(day: Day, case: str) -> None:
     process = day.start("train", case)
     latest = f"workspace/runs/{case}/*/checkpoints/latest"
-    while not list(day.folder.glob(latest)) and process.poll() is None:
-        time.sleep(0.02)
+    until(lambda: list(day.folder.glob(latest)) or process.poll() is not None, "a checkpoint")
     process.send_signal(signal.SIGKILL)
     process.communicate()
 

@@ -19,15 +19,15 @@ from mobile_vla.runs.locks import sole_writer
 from small_lab import Lab, events_of, until
 
 WORKER = """
-import os, sys, time, multiprocessing
+import os, signal, sys, multiprocessing
 from mobile_vla.runs.process import end_with_parent
 def work(path):
     end_with_parent()
     open(path, "w").write(str(os.getpid()))
-    time.sleep(600)
+    signal.pause()
 if __name__ == "__main__":
     multiprocessing.get_context("fork").Process(target=work, args=(sys.argv[1],)).start()
-    time.sleep(600)
+    signal.pause()
 """
 
 
