@@ -59,7 +59,7 @@ def test_loss_and_gradients_are_those_of_the_windows_alone(here: Lab) -> None:
     training.module.train()
     rows = training.manifest.split("train")
     batches = [training.tensors.batch(rows[:2]), training.tensors.batch(rows[2:3])]
-    loss = loop._backward(training, batches)
+    loss, _ = loop._backward(training, batches)
     ours = gradients(training)
     reference = windowed_reference(training, 3)
     reference.backward()
@@ -195,7 +195,7 @@ def test_the_best_checkpoint_is_that_of_the_metric_named(
     here: Lab, monkeypatch: pytest.MonkeyPatch, metric: str
 ) -> None:
     scores = iter([Validation(0.9, 0.4), Validation(0.5, 0.6), Validation(0.7, 0.3)])
-    monkeypatch.setattr(loop, "validate", lambda *_: next(scores))
+    monkeypatch.setattr(loop, "validate", lambda *_, **__: next(scores))
     here.change("accumulate: 2", f"accumulate: 2\n  best_by: {metric}")
     training = here.training()
     fit(training, Position())

@@ -78,6 +78,7 @@ def planned_factors(case: ResolvedCase) -> dict[str, str]:
         "optimiser_steps": str(planned_steps(case)),
         "seed": str(case.recipe.seed),
         "robot": _robot(case),
+        "topology": topology(case),
         "profile": case.profile,
     }
     return factors
@@ -130,6 +131,7 @@ def _of_case(facts: Facts) -> FactorRows:
             yield name, value, facts.at(file, f"key {place}")
     yield "robot", _robot(case), facts.at(file, "key robot")
     yield "profile", case.profile, facts.at(file, "key profile")
+    yield "topology", topology(case), facts.at(file, "keys devices, nodes")
     yield "note", case.note or NONE, facts.at(file, "key note")
 
 
@@ -144,6 +146,11 @@ def _robot(case: ResolvedCase) -> str:
     robot = case.robot
     dimensions = ", ".join(robot.action[: case.recipe.action_dim])
     return f"{dimensions}; {robot.step:g} s a step; full speed {robot.full_speed:g}"
+
+
+def topology(case: ResolvedCase) -> str:
+    """How many processes train together: "1" or "2 × 4" (nodes by devices)."""
+    return f"{case.nodes} × {case.devices}" if case.nodes > 1 else str(case.devices)
 
 
 def _of_weights(facts: Facts) -> FactorRows:

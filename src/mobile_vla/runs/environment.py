@@ -47,7 +47,7 @@ def describe(*, device: str, threads: int) -> Environment:
         diff_blake2=hashlib.blake2b(diff).hexdigest()[:32] if diff else None,
         python=platform.python_version(),
         platform=platform.platform(),
-        packages=_versions(),
+        packages=packages(),
         device=device,
         cpus=os.cpu_count() or 1,
         threads=threads,
@@ -66,7 +66,8 @@ def _hash_making() -> str:
     return hasher.hexdigest()
 
 
-def _versions() -> dict[str, str]:
+def packages() -> dict[str, str]:
+    """Versions of the packages that decide what a run computes."""
     from importlib import metadata
 
     versions = {}

@@ -8,7 +8,7 @@ FACTORS = (
     "code", "data_amount", "device", "direction_balance", "episodes_left", "episodes_right",
     "episodes_straight", "epochs", "evaluation_scenes", "evaluation_set", "host",
     "initial_weights", "note", "optimiser_steps", "packages", "profile", "robot", "seed",
-    "training_episodes", "validation_set", "vlm", "wall_time", "weights_as_loaded",
+    "topology", "training_episodes", "validation_set", "vlm", "wall_time", "weights_as_loaded",
 )  # fmt: skip
 """Factors of our runs, without those of the recipe."""
 SETTING = "setting."

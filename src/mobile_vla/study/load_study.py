@@ -105,6 +105,8 @@ def resolve(study: Study, case: Case, profile_name: str, attempt: int, path: Pat
         robot=study.robot,
         recipe=recipe,
         record=profile.record,
+        devices=profile.devices,
+        nodes=profile.nodes,
     )
 
 

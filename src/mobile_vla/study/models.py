@@ -214,7 +214,11 @@ class Data(Record, frozen=True, kw_only=True):
 
 
 class Profile(Record, frozen=True, kw_only=True):
-    """Where the weights lie and how far the counts shrink on one kind of machine."""
+    """Where the weights lie and how far the counts shrink on one kind of machine.
+
+    `devices`: processes of a node that train a case together, each on a device of its own;
+    `nodes`: machines.
+    """
 
     note: Text
     vlms: dict[str, str]
@@ -224,6 +228,8 @@ class Profile(Record, frozen=True, kw_only=True):
     rollout_scenes: Natural
     recipe: dict[str, object] = {}
     record: Recording = Recording()
+    devices: Natural = 1
+    nodes: Natural = 1
 
 
 class Study(Record, frozen=True, kw_only=True):
@@ -291,6 +297,13 @@ class ResolvedCase(Record, frozen=True, kw_only=True):
     robot: RobotSettings
     recipe: Recipe
     record: Recording = Recording()
+    devices: Natural = 1
+    nodes: Natural = 1
+
+    @property
+    def ranks(self) -> int:
+        """Processes that train the case together."""
+        return self.devices * self.nodes
 
     @property
     def action_names(self) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ import math
 import time
 from collections.abc import Sequence
 
+import torch
+
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.memory import peak_bytes
@@ -51,20 +53,23 @@ def fit(training: Training, position: Position) -> Position:
     per_epoch = epoch_steps(recipe, training.manifest)
     total = recipe.epochs * per_epoch
     beaten = saved = time.monotonic()
-    while position.step < total and not training.stop.is_set():
+    world = training.world
+    stopped = world.any(training.stop.is_set())
+    while position.step < total and not stopped:
         training.module.train()  # validation leaves evaluation mode
         epoch, first = divmod(position.step, per_epoch)
         epoch_start = time.monotonic()
         order = epoch_groups(len(train), per_step, recipe.seed, epoch)[first:]
         groups = [[train[index] for index in group] for group in order]
-        for batches in prefetch(training.tensors, groups, recipe.batch, epoch):
+        for batches in prefetch(training.tensors, groups, recipe.batch, epoch, world):
             _step(training, position, batches, epoch, total)
-            if time.monotonic() - beaten > HEARTBEAT_SECONDS:
+            if training.events and time.monotonic() - beaten > HEARTBEAT_SECONDS:
                 training.events.append(Heartbeat(step=position.step, epoch=epoch))
                 beaten = time.monotonic()
-            if training.stop.is_set():
+            stopped = world.any(training.stop.is_set())
+            if stopped:
                 break
-            due = time.monotonic() - saved > training.checkpoint_seconds
+            due = world.any(time.monotonic() - saved > training.checkpoint_seconds)
             if due and position.step % per_epoch:
                 _save(training, position, epoch, None, best=False)
                 saved = time.monotonic()
@@ -84,7 +89,7 @@ def _step(
     rate = learning_rate(position.step, total, recipe.learning_rate, recipe.warmup_steps)
     for group in training.optimizer.param_groups:
         group["lr"] = rate
-    loss = _backward(training, step.batches)
+    loss, frames = _backward(training, step.batches)
     _require_finite("loss", loss, position.step + 1, step.episodes)
     norm = _clip(training)
     if recipe.precision != "16-mixed":  # whose scaler passes over a step that overflowed
@@ -94,13 +99,15 @@ def _step(
     position.step += 1
     position.epoch_losses.append(loss)
     seconds = time.monotonic() - start + step.waited
+    if training.metrics is None:
+        return
     training.metrics.append(
         epoch=epoch,
         step=position.step,
         train_loss=loss,
         learning_rate=rate,
         grad_norm=norm,
-        frames_per_second=sum(batch.frames for batch in step.batches) / seconds,
+        frames_per_second=frames / seconds,
         data_wait_share=step.waited / seconds,
         memory_mb=_memory_mb(),
     )
@@ -129,42 +136,50 @@ def _require_finite(
         )
 
 
-def _backward(training: Training, batches: Sequence[Batch]) -> float:
-    """Gradients of the mean loss over all batches, and that mean.
+def _backward(training: Training, batches: Sequence[Batch]) -> tuple[float, float]:
+    """Gradients of the mean loss over all ranks' batches, that mean, and how many frames.
 
     The weights follow from the masks alone, so each batch's sum is divided by the weight of all
-    before its backward pass: gradients keep the size that half precision can hold.
+    before its backward pass: gradients keep the size that half precision can hold. They are added
+    up over the ranks once, after the last batch.
     """
-    weight = sum(loss_weight(training.recipe, batch) for batch in batches)
+    world = training.world
+    counts = [sum(loss_weight(training.recipe, b) for b in batches), sum(b.frames for b in batches)]
+    weight, frames = world.total(torch.tensor(counts, dtype=torch.float64)).tolist()
     loss = 0.0
-    for batch in batches:
-        share = loss_sums(training.module, training.recipe, batch)[0] / weight
-        training.fabric.backward(share)
-        loss += float(share.detach())
-    return loss
+    with training.fabric.no_backward_sync(training.module, enabled=world.size > 1):
+        for batch in batches:
+            share = loss_sums(training.module, training.recipe, batch)[0] / weight
+            training.fabric.backward(share)
+            loss += float(share.detach())
+    world.sum_gradients(training.policy.trained_parameters())
+    return float(world.total(torch.tensor(loss, dtype=torch.float64))), frames
 
 
 def _end_epoch(training: Training, position: Position, epoch: int, seconds: float) -> None:
     episodes = training.manifest.split("val")
     validation = validate(
-        training.module, training.policy, training.recipe, training.tensors, episodes
-    )
+        training.module, training.policy, training.recipe, training.tensors, episodes,
+        world=training.world,
+    )  # fmt: skip
     for name, value in validation._asdict().items():
         _require_finite(name.replace("val_", "validation "), value, position.step, episodes)
-    training.metrics.append(epoch=epoch, step=position.step, **validation._asdict())
+    if training.metrics:
+        training.metrics.append(epoch=epoch, step=position.step, **validation._asdict())
     losses, position.epoch_losses = position.epoch_losses, []
     value = getattr(validation, training.recipe.best_by)
     best = value < position.best
     position.best = min(position.best, value)
-    training.events.append(
-        Epoch(
-            epoch=epoch,
-            step=position.step,
-            train_loss=sum(losses) / len(losses),
-            seconds=seconds,
-            **validation._asdict(),
+    if training.events:
+        training.events.append(
+            Epoch(
+                epoch=epoch,
+                step=position.step,
+                train_loss=sum(losses) / len(losses),
+                seconds=seconds,
+                **validation._asdict(),
+            )
         )
-    )
     _save(training, position, epoch, validation, best=best)
 
 
@@ -176,12 +191,15 @@ def _save(
     A full disk has no room for the events of the next steps either. The older checkpoints stay, and
     `--resume` continues from them once there is room.
     """
+    randoms = training.world.gather(random_state())
+    if training.events is None or training.metrics is None:  # rank 0 writes
+        return
     resume = {
         "step": position.step,
         "epoch_losses": position.epoch_losses,
         "best": position.best,
         "optimizer": training.optimizer.state_dict(),
-        "random": random_state(),
+        "random": randoms[0] if len(randoms) == 1 else {"ranks": randoms},
         "scaler": training.fabric.strategy.precision.state_dict(),
     }
     training.metrics.sync()

@@ -12,6 +12,7 @@ from mobile_vla.policy.loss import action_loss_sums, loss_weights
 from mobile_vla.policy.policy import Policy, Windows, unfold_windows
 from mobile_vla.study.models import Recipe
 from mobile_vla.training.data import Batch, EpisodeTensors
+from mobile_vla.training.world import ALONE, World
 
 
 class Validation(NamedTuple):
@@ -27,19 +28,24 @@ def validate(
     recipe: Recipe,
     tensors: EpisodeTensors,
     episodes: Sequence[ManifestEpisode],
+    *,
+    world: World = ALONE,
 ) -> Validation:
     """The training loss, and the first actions' error, on these episodes; no dropout.
+
+    Each rank scores its share of them; every rank returns the scores of all.
 
     `module` is `policy`, as Fabric wraps it where it trains.
     """
     module.eval()
     sums = torch.zeros(4, dtype=torch.float64)
+    mine = world.share(episodes)
     with torch.inference_mode():
-        for start in range(0, len(episodes), recipe.batch):
-            batch = tensors.batch(episodes[start : start + recipe.batch])
+        for start in range(0, len(mine), recipe.batch):
+            batch = tensors.batch(mine[start : start + recipe.batch])
             predicted = _predict(module, recipe, batch)
             sums += torch.stack([*_loss(recipe, predicted), *_mae(policy, predicted)]).cpu()
-    total, weight, error, count = sums.tolist()
+    total, weight, error, count = world.total(sums).tolist()
     return Validation(total / weight, error / count)
 
 

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mobile_vla.training.world import ALONE, World
+
 if TYPE_CHECKING:
     from mobile_vla.episodes.manifest import ManifestEpisode
     from mobile_vla.training.data import Batch, EpisodeTensors
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StepBatches:
-    """One optimiser step's episodes as batches; `waited`: seconds that the loop waited."""
+    """One optimiser step's episodes, and this rank's share of them as batches.
+
+    `waited`: seconds that the loop waited.
+    """
 
     episodes: Sequence[ManifestEpisode]
     batches: list[Batch]
@@ -23,7 +28,11 @@ class StepBatches:
 
 
 def prefetch(
-    tensors: EpisodeTensors, groups: Sequence[Sequence[ManifestEpisode]], size: int, epoch: int
+    tensors: EpisodeTensors,
+    groups: Sequence[Sequence[ManifestEpisode]],
+    size: int,
+    epoch: int,
+    world: World = ALONE,
 ) -> Iterator[StepBatches]:
     """Each group in turn, in batches of `size` episodes, as `epoch` shows them.
 
@@ -33,17 +42,18 @@ def prefetch(
     if not tensors.stored:
         for group in groups:
             start = time.monotonic()
-            yield StepBatches(
-                group, _batches(tensors, group, size, epoch), time.monotonic() - start
-            )
+            batches = _batches(tensors, world.share(group), size, epoch)
+            yield StepBatches(group, batches, time.monotonic() - start)
         return
+    shares = [world.share(group) for group in groups]
     with ThreadPoolExecutor(1, "batches") as pool:
-        coming = [pool.submit(_batches, tensors, group, size, epoch) for group in groups[:1]]
+        coming = [pool.submit(_batches, tensors, share, size, epoch) for share in shares[:1]]
         for number, group in enumerate(groups):
             start = time.monotonic()
             batches = coming.pop().result()
             coming += [
-                pool.submit(_batches, tensors, g, size, epoch) for g in groups[number + 1 :][:1]
+                pool.submit(_batches, tensors, share, size, epoch)
+                for share in shares[number + 1 :][:1]
             ]
             yield StepBatches(group, batches, time.monotonic() - start)
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -33,10 +31,12 @@ from mobile_vla.training.preflight import (
     check_paths,
     check_trackers,
 )
+from mobile_vla.training.stop_signals import stop_on_signals
 
 if TYPE_CHECKING:
     from mobile_vla.training.setup import CheckedRun
     from mobile_vla.training.train_state import Position, Progress
+    from mobile_vla.training.world import World
 
 
 def begin_run(case: ResolvedCase, workspace: Workspace) -> RunFolder:
@@ -98,7 +98,7 @@ def train(
     with (
         sole_writer(run.path, f"training {case.case}"),
         console_to(run.console, also_terminal=terminal),
-        _stop_on_signals(session.stop),
+        stop_on_signals(session.stop),
     ):
         sweep_parts(run.path)  # half-written files of a process that was killed
         try:
@@ -158,15 +158,26 @@ def _all_checks(session: TrainingSession, checklist: Checklist) -> CheckedRun:
     tracked = check_trackers(checklist, case)
     if not (tracked and all(paths_exist)) and not session.check_only:
         checklist.refuse()  # at once: torch and the other weights take their time
+    from mobile_vla.training.ranks import check_ranks
     from mobile_vla.training.setup import check_run
+    from mobile_vla.training.world import launch
 
     resume = session.continues_checkpoint
+    if case.ranks > 1 or launch().size > 1:
+        check_ranks(checklist, case, resume=resume)
     return check_run(
         run, case, manifest, workspace, checklist, paths_exist=paths_exist, resume=resume
     )
 
 
 def _fit(session: TrainingSession, checked: CheckedRun) -> Exit:
+    from mobile_vla.training.ranks import all_ranks
+
+    with all_ranks(checked, session.run, session.case, session.workspace, session.events) as joined:
+        return _fit_together(session, *joined)
+
+
+def _fit_together(session: TrainingSession, checked: CheckedRun, world: World) -> Exit:
     from mobile_vla.policy.lora import hash_base
     from mobile_vla.training.loop import epoch_steps, fit, total_steps
     from mobile_vla.training.run_checkpoints import prune
@@ -174,8 +185,10 @@ def _fit(session: TrainingSession, checked: CheckedRun) -> Exit:
 
     run, case, workspace = session.run, session.case, session.workspace
     training, position = assemble(
-        checked, run, case, workspace, session.events, stop=session.stop, progress=session.progress
-    )
+        checked, run, case, workspace, session.events,
+        stop=session.stop, progress=session.progress, world=world,
+    )  # fmt: skip
+    assert training.metrics is not None
     if session.continues_checkpoint:  # what a kill between the checkpoint and its pruning left
         prune(run, training.keep_epochs * epoch_steps(training.recipe, training.manifest))
     print(training.tensors.summary())
@@ -253,23 +266,3 @@ def _print(error: BaseException) -> None:
     sys.stderr.flush()
     with contextlib.suppress(OSError):  # a full disk must not hide the first fault
         os.write(LOG, "".join(lines).encode(errors="replace"))
-
-
-@contextlib.contextmanager
-def _stop_on_signals(stop: threading.Event) -> Iterator[None]:
-    """SIGTERM, and the first Ctrl-C, let the step end and a checkpoint be written."""
-
-    def ask(number: int, frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -142,6 +142,18 @@ def random_state() -> dict[str, Any]:
     return {"cpu": torch.get_rng_state(), "gpus": gpus}
 
 
+def restore_rank(state: dict[str, Any], rank: int, size: int) -> bool:
+    """Set the generators of this rank as a checkpoint holds them.
+
+    False, and nothing is set, where other than `size` ranks wrote it.
+    """
+    ranks = state.get("ranks", [state])
+    if len(ranks) != size:
+        return False
+    restore_random(ranks[rank])
+    return True
+
+
 def restore_random(state: dict[str, Any]) -> None:
     """Set the generators to a `random_state`."""
     torch.set_rng_state(state["cpu"])

@@ -35,8 +35,9 @@ from mobile_vla.training.preflight import (
     Refused,
     check_inputs,
 )
-from mobile_vla.training.run_checkpoints import POLICY, read_resume, restore_random
+from mobile_vla.training.run_checkpoints import POLICY, read_resume, restore_rank
 from mobile_vla.training.train_state import Model, Position, Progress, Training
+from mobile_vla.training.world import ALONE, World, launch
 
 ADAM_BETAS = (0.9, 0.999)
 
@@ -72,8 +73,8 @@ def check_run(
     """
     ready = check_inputs(checklist, case, manifest, workspace, paths_exist)
     assert manifest is not None
-    model = _model(checklist, case, ready)
-    position = _position(checklist, run, model) if resume else Position()
+    model = build_model(checklist, case, ready)
+    position = restore_position(checklist, run, model, case) if resume else Position()
     sources = ready.weights.sources
     del ready  # a VLM's file as it was read takes as much memory as the model
     if resume:
@@ -90,12 +91,15 @@ def assemble(
     run: RunFolder,
     case: ResolvedCase,
     workspace: Workspace,
-    events: EventLog,
+    events: EventLog | None,
     *,
     stop: threading.Event,
     progress: Progress,
+    world: World = ALONE,
 ) -> tuple[Training, Position]:
     """Store the frames, open the loggers, and collect everything the training loop needs.
+
+    Without `events` nothing is recorded: another rank of `world` writes the run folder.
 
     Raises:
         Refused: an instruction has a word that the VLM does not know.
@@ -111,6 +115,7 @@ def assemble(
     _require_words(model.policy, frames, manifest)
     features = Features(model.policy, frames, workspace.cache)
     resumed_at = position.step if checked.resume else None
+    recorded = events is not None
     training = Training(
         fabric=model.fabric,
         run=run,
@@ -123,22 +128,24 @@ def assemble(
         optimizer=model.optimizer,
         tensors=EpisodeTensors(model.policy, case.recipe, frames, features),
         events=events,
-        metrics=open_loggers(run, case, workspace, resumed_at=resumed_at),
+        metrics=open_loggers(run, case, workspace, resumed_at=resumed_at) if recorded else None,
         metadata={"case": case.case, "study": case.study, "manifest": manifest.hash},
         stop=stop,
         progress=progress,
+        world=world,
     )
     return training, position
 
 
-def _model(checklist: Checklist, case: ResolvedCase, ready: CheckedInputs) -> Model:
+def build_model(checklist: Checklist, case: ResolvedCase, ready: CheckedInputs) -> Model:
     """The policy on its device, with its optimiser."""
     torch.set_flush_denormal(True)
     built: list[Model] = []
 
     def build() -> CheckResult:
         policy = build_policy(case, ready.statistics, ready.weights)
-        fabric = Fabric(accelerator="auto", devices=1, precision=case.recipe.precision)
+        devices = [launch().local_rank] if torch.cuda.is_available() else 1
+        fabric = Fabric(accelerator="auto", devices=devices, precision=case.recipe.precision)
         fabric.to_device(policy)
         module, optimizer = fabric.setup(policy, _optimizer(policy, case))
         built.append(Model(fabric, policy, module, optimizer))
@@ -179,20 +186,26 @@ def _optimizer(policy: Policy, case: ResolvedCase) -> torch.optim.Optimizer:
     )
 
 
-def _position(checklist: Checklist, run: RunFolder, model: Model) -> Position:
+def restore_position(
+    checklist: Checklist, run: RunFolder, model: Model, case: ResolvedCase
+) -> Position:
     """Policy, optimiser, scaler, random state and position as the latest checkpoint left them."""
     restored: list[Position] = []
+    ranks = launch().size if launch().size > 1 else case.ranks
 
     def resume() -> CheckResult:
         folder, state = read_resume(run)
         require_base(model.policy.backbone, folder / POLICY)
         load_trained(model.policy, folder / POLICY)
         model.optimizer.load_state_dict(state["optimizer"])
-        restore_random(state["random"])
+        same = restore_rank(state["random"], launch().rank, ranks)
         model.fabric.strategy.precision.load_state_dict(state["scaler"])
         losses = list(state["epoch_losses"])
         restored.append(Position(step=state["step"], epoch_losses=losses, best=state["best"]))
-        return f"goes on from step {state['step']}", {}
+        if not same:  # order and step stay; only the draws of dropout differ
+            torch.manual_seed(hash((case.recipe.seed, state["step"], launch().rank)) % 2**63)
+        how = "" if same else f"; {ranks} ranks go on where others stopped, with other dropout"
+        return f"goes on from step {state['step']}{how}", {}
 
     checklist.run("checkpoint", resume)
     checklist.refuse()

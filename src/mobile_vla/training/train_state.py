@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning.fabric import Fabric
 
@@ -17,6 +17,9 @@ from mobile_vla.runs.folder import RunFolder
 from mobile_vla.study.models import Recipe
 from mobile_vla.training.data import EpisodeTensors
 from mobile_vla.training.loggers import MetricsLogger
+
+if TYPE_CHECKING:
+    from mobile_vla.training.world import World
 
 Progress = Callable[[int, int, str], None]
 
@@ -54,8 +57,9 @@ class Training:
     module: Any
     optimizer: Any
     tensors: EpisodeTensors
-    events: EventLog
-    metrics: MetricsLogger
+    events: EventLog | None
+    metrics: MetricsLogger | None
     metadata: dict[str, str]
+    world: World
     stop: threading.Event
     progress: Progress
