@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mobile_vla.claims.keys import (
     Draft,
+    METRICS,
     Key,
     Outcome,
     absence_in,
@@ -22,16 +23,19 @@ from mobile_vla.claims.structure import Line
 from mobile_vla.claims.values import measure, read_date, value_of
 
 BREAKS = frozenset(",;·→+|/、—–")
+CONJUNCTIONS = frozenset({"and", "but", "then", "while", "그리고"})
 SPOKEN = ("regime", "overfitting", "direction", "state")
 """Quantities whose value in words tells what it is of: "failed", "no overfitting", "left only"."""
+WORDED = frozenset({"direction", "regime", "vlm", "checkpoint", "checkpoint_file"})
+"""Quantities whose key may stand before clauses: "VLM: frozen, no LoRA"."""
 
 
 def read_value(line: Line, items: Sequence[Item], key: Key, lexicon: Lexicon) -> Outcome:
     """The value of a key, with remarks in brackets; for "Data" or "LoRA" clauses as well."""
     outcome = value_of(line, items, key, lexicon)
     if not outcome.drafts:
-        worded = {quantity.key for quantity in key.quantities} & {"direction", "regime"}
-        return clauses(line, items, lexicon, strict=False) if worded else outcome
+        worded = {quantity.key for quantity in key.quantities} & WORDED
+        return filled(clauses(line, items, lexicon, strict=False), key) if worded else outcome
     drafts = list(outcome.drafts)
     taken = {draft.quantity for draft in drafts}
     for remark in outside(items)[1]:
@@ -49,14 +53,35 @@ def clauses(line: Line, items: Sequence[Item], lexicon: Lexicon, strict: bool = 
         return not_read(absence, line)
     drafts: list[Draft] = []
     why = None
+    epochs = []
     for part, remark in _clauses(items):
+        if (epoch := _epoch_alone(part)) is not None:
+            epochs.append(epoch)
+            continue
         outcome = _clause(line, part, lexicon)
         drafts += outcome.drafts
         aside = remark and (not strict or (drafts and not any(item.number for item in part)))
         why = why if aside else outcome.why or why
     if why is not None and (strict or not drafts):
         return Outcome((), why)
-    return Outcome(drafts)
+    losses = [draft for draft in drafts if draft.quantity in METRICS]
+    if len(epochs) == len(losses) == 1 and losses[0].epoch is None:
+        losses[0].epoch = epochs[0]
+    return Outcome(drafts, why)
+
+
+def filled(outcome: Outcome, key: Key) -> Outcome:
+    """The drafts of clauses with what a key says of them: "Best checkpoint: val loss 0.02"."""
+    for draft in outcome.drafts:
+        if draft.quantity in METRICS and draft.epoch is None:
+            draft.qualifier = draft.qualifier or key.qualifier
+    return outcome
+
+
+def _epoch_alone(items: Sequence[Item]) -> int | None:
+    """The epoch of a clause that says nothing else: "epoch 8"."""
+    content = [item for item in items if not is_silent(item)]
+    return epoch_in(content) if len(content) == 2 else None
 
 
 def _clauses(items: Sequence[Item]) -> Iterator[tuple[list[Item], bool]]:
@@ -65,7 +90,10 @@ def _clauses(items: Sequence[Item]) -> Iterator[tuple[list[Item], bool]]:
     for remark, entry in [(False, outer), *((True, entry) for entry in remarks)]:
         part: list[Item] = []
         for item in entry:
-            if item.kind == "symbol" and item.text in BREAKS:
+            joins = item.text.lower() in CONJUNCTIONS and any(
+                entry.number or entry.key("word:state") for entry in part
+            )
+            if joins or (item.kind == "symbol" and item.text in BREAKS):
                 yield part, remark
                 part = []
             else:
@@ -76,7 +104,7 @@ def _clauses(items: Sequence[Item]) -> Iterator[tuple[list[Item], bool]]:
 def _clause(line: Line, items: Sequence[Item], lexicon: Lexicon) -> Outcome:
     """One clause: "val loss 0.013", "250 left episodes", "failed", "left only", "started 05-03"."""
     content = [item for item in items
-               if not is_silent(item) or item.key("quantity") or item.key("split")]  # fmt: skip
+               if not is_silent(item) or any(map(item.key, ("quantity", "split", "qualifier")))]  # fmt: skip
     if all(item.kind in ("mark", "name") for item in content):
         return Outcome()
     if any(item.number for item in content):
@@ -85,7 +113,8 @@ def _clause(line: Line, items: Sequence[Item], lexicon: Lexicon) -> Outcome:
         kind = f"word:{lexicon.quantities[name].words}"
         hits = [item for item in content if item.key(kind)]
         others = [
-            item for item in content if item not in hits and item.kind not in ("mark", "name")
+            item for item in content
+            if item not in hits and item.kind not in ("mark", "name") and not is_silent(item)
         ]
         clear = hits and (name != "direction" or _is_explicit(hits[0]))
         several = len(hits) > 1 and name != "regime"

@@ -66,6 +66,7 @@ class Key(NamedTuple):
     split: str = ""
     group: str = ""
     name: str | None = None
+    part: str = ""
 
     def merge(self, other: Key) -> Key:
         """Both keys as one; what `other` says goes first."""
@@ -74,7 +75,7 @@ class Key(NamedTuple):
         return Key(
             other.quantities or self.quantities, other.qualifier or self.qualifier,
             self.epoch if other.epoch is None else other.epoch, other.split or self.split,
-            other.group or self.group, other.name or self.name,
+            other.group or self.group, other.name or self.name, other.part or self.part,
         )  # fmt: skip
 
     def fill(self, draft: Draft) -> Draft:
@@ -138,6 +139,8 @@ def read_key(items: Sequence[Item], lexicon: Lexicon) -> Key | None:
         key, before = grown, item
     if not key.quantities and key.split == PAIR:
         return key._replace(quantities=(lexicon.quantities["episodes"],))
+    if not key.quantities and key.part:
+        return key._replace(quantities=(lexicon.quantities["part_trains"],), group=key.part)
     return key if key.quantities else None
 
 
@@ -154,6 +157,8 @@ def grow_key(key: Key, item: Item, lexicon: Lexicon) -> Key | None:
     for kind in ("qualifier", "split", "group"):
         if (value := item.key(kind)) is not None and not getattr(key, kind):
             return key._replace(**{kind: value})  # type: ignore[arg-type]
+    if (part := item.key("word:part")) is not None and not key.part and not key.quantities:
+        return key._replace(part=part)
     silent = (is_silent(item) and "assertion" not in item.senses) or item.text == "%"
     return key if silent or "epoch" in item.senses else None
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from mobile_vla.claims.clauses import clauses, read_value
+from mobile_vla.claims.clauses import clauses, filled, read_value
 from mobile_vla.claims.comparisons import read_arithmetic, read_comparison
-from mobile_vla.claims.keys import Draft, Outcome, is_silent, is_whole, not_read, outside, read_key
+from mobile_vla.claims.keys import Draft, Key, Outcome, is_silent, is_whole, not_read, outside, read_key
 from mobile_vla.claims.lexer import Item
 from mobile_vla.claims.page_names import PageNames
 from mobile_vla.claims.structure import Line
@@ -25,7 +25,12 @@ def read_line(line: Line, names: PageNames, owner: str | None) -> Outcome:
     items = names.items(line)
     if len(items) > 2 and items[0].number and items[1].text in (")", "."):  # "1) left only"
         items = items[2:]
-    outcomes = [_sentence(line, sentence, names, owner) for sentence in _sentences(line, items)]
+    outcomes = []
+    for sentence in _sentences(line, items):
+        named = {item.key("name") or "" for item in sentence if item.kind == "name"}
+        heads = {names.head_of(name) for name in named}
+        owner = (named.pop() if len(heads) == 1 else None) if heads else owner
+        outcomes.append(_sentence(line, sentence, names, owner))
     drafts = [draft for outcome in outcomes for draft in outcome.drafts]
     return Outcome(drafts, next((outcome.why for outcome in outcomes if outcome.why), None))
 
@@ -52,11 +57,11 @@ def _sentences(line: Line, items: Sequence[Item]) -> Iterator[list[Item]]:
 
 def _sentence(line: Line, items: list[Item], names: PageNames, owner: str | None) -> Outcome:
     unknown = [item for item in items if item.kind == "other"]
-    if len(unknown) > PROSE and _colon(line, items) is None:
+    named = {item.key("name") for item in items if item.kind == "name"}
+    if len(unknown) > PROSE * (1 + len(named)) and _colon(line, items) is None:
         return not_read("unknown_words", unknown[0].text)
     if compared := read_comparison(line, items, names):
         return Outcome([compared])
-    named = {item.key("name") for item in items if item.kind == "name"}
     if len(named) > 1:
         return not_read("several_runs", line)
     sums = read_arithmetic(line, items, names)
@@ -125,7 +130,9 @@ def _with_depth(items: Sequence[Item]) -> Iterator[tuple[Item, int]]:
 def _statement(line: Line, items: list[Item], names: PageNames) -> Outcome:
     colon = _colon(line, items)
     if colon is None:
-        return clauses(line, [item for item in items if item.kind != "name"], names.lexicon)
+        strict = not any(item.kind == "name" for item in items) or _may_be_of_another(items)
+        items = [item for item in items if item.kind != "name"]
+        return clauses(line, items, names.lexicon, strict)
     left, right = items[:colon], items[colon + 1 :]
     outer, remarks = outside(left)
     key = read_key([item for item in outer if item.kind != "mark"], names.lexicon)
@@ -137,9 +144,19 @@ def _statement(line: Line, items: list[Item], names: PageNames) -> Outcome:
         remarked = [clauses(line, remark, names.lexicon, strict=False) for remark in remarks]
         return Outcome([*inner.drafts, *(draft for entry in remarked for draft in entry.drafts)],
                        inner.why)  # fmt: skip
-    if any(item.key("topic") for item in outer) and all(item.key("topic") for item in words):
-        return clauses(line, right, names.lexicon, strict=False)
+    if words and all(item.key("topic") or item.key("qualifier") for item in words):
+        topic = Key(qualifier=next((q for item in words if (q := item.key("qualifier"))), ""))
+        return filled(clauses(line, right, names.lexicon, strict=False), topic)
     return not_read("unknown_key", line.text[left[0].start : left[-1].end])
+
+
+def _may_be_of_another(items: list[Item]) -> bool:
+    """Whether a sentence compares, or holds a capital word that may be a model's name."""
+    return any(
+        item.key("comparator") or item.key("versus")
+        or (number and item.kind == "other" and item.text[:1].isupper())
+        for number, item in enumerate(items)
+    )  # fmt: skip
 
 
 def _is_plain(remark: list[Item]) -> bool:

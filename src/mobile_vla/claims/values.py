@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from mobile_vla.claims.keys import (
@@ -19,7 +20,7 @@ from mobile_vla.claims.keys import (
 from mobile_vla.claims.lexer import Item
 from mobile_vla.claims.lexicon import NUMERIC, Lexicon, Quantity
 from mobile_vla.claims.model import Comparator
-from mobile_vla.claims.numbers import APPROXIMATE
+from mobile_vla.claims.numbers import APPROXIMATE, Number
 from mobile_vla.claims.structure import Line
 
 LIMITS: dict[str, Comparator] = {"<": "at_most", "≤": "at_most", ">": "at_least", "≥": "at_least"}
@@ -83,6 +84,8 @@ def _number(line: Line, items: Sequence[Item], quantity: Quantity, lexicon: Lexi
     limit = next((LIMITS[item.text] for item in items if item.text in LIMITS), None)
     groups = [group for item in items if (group := item.key("group"))]
     draft.comparator, draft.epoch = limit or draft.comparator, epoch
+    qualifiers = [name for item in items if (name := item.key("qualifier"))]
+    draft.qualifier = draft.qualifier or (qualifiers[0] if len(qualifiers) == 1 else "")
     draft.group = groups[0] if len(groups) == 1 else ""
     return Outcome([draft])
 
@@ -99,7 +102,11 @@ def _beside_number(item: Item, quantity: Quantity, lexicon: Lexicon) -> bool:
 def measure(line: Line, item: Item, quantity: Quantity, lexicon: Lexicon) -> Draft | None:
     """The draft of a number; None where its unit or size is not of the quantity."""
     number, kind = item.number, quantity.type
-    if number is None or number.date or (number.total is not None and kind != "rate"):
+    if number is None or number.date:
+        return None
+    if number.total is not None and quantity.key == "epochs":
+        return _progress(line, item, number)
+    if number.total is not None and kind != "rate":
         return None
     if kind == "rate":
         kind = "share" if number.unit in lexicon.units["share"] else "count"
@@ -119,6 +126,15 @@ def measure(line: Line, item: Item, quantity: Quantity, lexicon: Lexicon) -> Dra
         unit=UNITS.get(kind, ""), comparator="about" if number.approximate else "equal",
         terms=((line, item),) if number.total is not None else (),
     )  # fmt: skip
+
+
+def _progress(line: Line, item: Item, number: Number) -> Draft | None:
+    """Epochs done of those planned: "7/10"; the value is the first of the two."""
+    written = re.match(r"\d+(?=\s?/)", item.text)
+    if written is None:
+        return None
+    return Draft(line, item.start, item.start + written.end(), "epochs", number=number.base,
+                 step=1.0, qualifier="done")  # fmt: skip
 
 
 def _word(line: Line, items: Sequence[Item], quantity: Quantity, lexicon: Lexicon) -> Outcome:
