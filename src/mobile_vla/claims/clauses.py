@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from mobile_vla.claims.keys import (
     Draft,
     METRICS,
+    SPLIT,
     Key,
     Outcome,
     absence_in,
@@ -20,7 +21,7 @@ from mobile_vla.claims.keys import (
 from mobile_vla.claims.lexer import Item
 from mobile_vla.claims.lexicon import NUMERIC, Lexicon
 from mobile_vla.claims.structure import Line
-from mobile_vla.claims.values import measure, read_date, value_of
+from mobile_vla.claims.values import measure, parts_of, read_date, value_of
 
 BREAKS = frozenset(",;·→+|/、—–")
 CONJUNCTIONS = frozenset({"and", "but", "then", "while", "그리고"})
@@ -39,7 +40,10 @@ def read_value(line: Line, items: Sequence[Item], key: Key, lexicon: Lexicon) ->
     drafts = list(outcome.drafts)
     taken = {draft.quantity for draft in drafts}
     for remark in outside(items)[1]:
-        remarked = clauses(line, remark, lexicon, strict=False).drafts
+        counted = parts_of(line, remark, key, lexicon)
+        remarked = (counted or clauses(line, remark, lexicon, strict=False)).drafts
+        if counted is not None:
+            taken -= {draft.quantity for draft in remarked}
         drafts += [draft for draft in remarked if draft.quantity not in taken]
     return Outcome(drafts)
 
@@ -59,6 +63,8 @@ def clauses(line: Line, items: Sequence[Item], lexicon: Lexicon, strict: bool = 
             epochs.append(epoch)
             continue
         outcome = _clause(line, part, lexicon)
+        if not outcome.drafts and drafts:
+            outcome = _continued(line, part, drafts[-1], lexicon) or outcome
         drafts += outcome.drafts
         aside = remark and (not strict or (drafts and not any(item.number for item in part)))
         why = why if aside else outcome.why or why
@@ -68,6 +74,21 @@ def clauses(line: Line, items: Sequence[Item], lexicon: Lexicon, strict: bool = 
     if len(epochs) == len(losses) == 1 and losses[0].epoch is None:
         losses[0].epoch = epochs[0]
     return Outcome(drafts, why)
+
+
+def _continued(line: Line, items: Sequence[Item], last: Draft, lexicon: Lexicon) -> Outcome | None:
+    """A number with a split alone, of the quantity before it: "train loss 0.02, val 0.03"."""
+    content = [item for item in items if not is_silent(item) or item.key("split")]
+    numbers = [item for item in content if item.number]
+    splits = [split for item in content if (split := item.key("split"))]
+    if len(numbers) != 1 or len(splits) != 1 or len(content) != 2:
+        return None
+    name = {"train_loss": "val_loss"}.get(last.quantity, last.quantity)
+    if name not in SPLIT | {"val_loss"}:
+        return None
+    draft = measure(line, numbers[0], lexicon.quantities[name], lexicon)
+    key = Key(qualifier=last.qualifier, split=splits[0])
+    return Outcome([key.fill(draft)]) if draft is not None else None
 
 
 def filled(outcome: Outcome, key: Key) -> Outcome:
@@ -90,7 +111,7 @@ def _clauses(items: Sequence[Item]) -> Iterator[tuple[list[Item], bool]]:
     for remark, entry in [(False, outer), *((True, entry) for entry in remarks)]:
         part: list[Item] = []
         for item in entry:
-            joins = item.text.lower() in CONJUNCTIONS and any(
+            joins = (item.text.lower() in CONJUNCTIONS or item.text.endswith("지만")) and any(
                 entry.number or entry.key("word:state") for entry in part
             )
             if joins or (item.kind == "symbol" and item.text in BREAKS):
@@ -113,7 +134,8 @@ def _clause(line: Line, items: Sequence[Item], lexicon: Lexicon) -> Outcome:
         kind = f"word:{lexicon.quantities[name].words}"
         hits = [item for item in content if item.key(kind)]
         others = [
-            item for item in content
+            item
+            for item in content
             if item not in hits and item.kind not in ("mark", "name") and not is_silent(item)
         ]
         clear = hits and (name != "direction" or _is_explicit(hits[0]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -131,7 +131,7 @@ def is_silent(item: Item) -> bool:
 def read_key(items: Sequence[Item], lexicon: Lexicon) -> Key | None:
     """The quantity that a key calls; None where a word of it is unknown or it calls none or two."""
     key, before = Key(), None
-    for item in items:
+    for item in _spelt(items, lexicon):
         epoch = whole_number(item) if before is not None and before.key("epoch") else None
         grown = grow_key(key, item, lexicon) if epoch is None else key._replace(epoch=epoch)
         if grown is None:
@@ -142,6 +142,15 @@ def read_key(items: Sequence[Item], lexicon: Lexicon) -> Key | None:
     if not key.quantities and key.part:
         return key._replace(quantities=(lexicon.quantities["part_trains"],), group=key.part)
     return key if key.quantities else None
+
+
+def _spelt(items: Sequence[Item], lexicon: Lexicon) -> Iterator[Item]:
+    """The items of a key without marks, the words of an identifier ("max_epochs") one by one."""
+    for item in items:
+        if item.kind == "identifier":
+            yield from lexicon.lex(item.text.replace("_", " "), lexicon.no_names)
+        elif item.kind != "mark" or len(items) == 1:
+            yield item
 
 
 def grow_key(key: Key, item: Item, lexicon: Lexicon) -> Key | None:

@@ -7,7 +7,16 @@ from collections.abc import Iterator, Sequence
 
 from mobile_vla.claims.clauses import clauses, filled, read_value
 from mobile_vla.claims.comparisons import read_arithmetic, read_comparison
-from mobile_vla.claims.keys import Draft, Key, Outcome, is_silent, is_whole, not_read, outside, read_key
+from mobile_vla.claims.keys import (
+    Draft,
+    Key,
+    Outcome,
+    is_silent,
+    is_whole,
+    not_read,
+    outside,
+    read_key,
+)
 from mobile_vla.claims.lexer import Item
 from mobile_vla.claims.page_names import PageNames
 from mobile_vla.claims.structure import Line
@@ -15,6 +24,7 @@ from mobile_vla.claims.structure import Line
 COLON = re.compile("[:=：]")
 PROSE = 3
 """Words of a sentence that the lexicon does not know, above which it is prose."""
+PRONOUNS = frozenset({"it", "its"})
 NOT_ASSERTED = frozenset({"claim.denied", "claim.asked", "claim.planned", "claim.wished"})
 
 
@@ -41,6 +51,22 @@ def lead_name(line: Line, names: PageNames) -> str | None:
     named = {item.key("name") for item in outer if item.kind == "name"}
     others = [item for item in outer if item.kind not in ("name", "mark") and not is_silent(item)]
     return named.pop() if len(named) == 1 and not others else None
+
+
+def comment_name(line: Line, names: PageNames) -> str | None:
+    """The run that a comment in a block of settings names: "# L+R (Case A)"."""
+    if not line.text.lstrip().startswith(("#", "//")):
+        return None
+    named = list(dict.fromkeys(
+        item.key("name") or "" for item in names.items(line) if item.kind == "name"))  # fmt: skip
+    named = names.joined(named)
+    return named[0] if len(named) == 1 else None
+
+
+def begins_with_pronoun(line: Line, names: PageNames) -> bool:
+    """Whether a line goes on about the run before it: "It used no LoRA", "Mon: its loss …"."""
+    words = [item for item in names.items(line) if item.kind != "symbol" and not item.key("topic")]
+    return bool(words) and words[0].text.lower() in PRONOUNS
 
 
 def _sentences(line: Line, items: Sequence[Item]) -> Iterator[list[Item]]:
@@ -130,7 +156,7 @@ def _with_depth(items: Sequence[Item]) -> Iterator[tuple[Item, int]]:
 def _statement(line: Line, items: list[Item], names: PageNames) -> Outcome:
     colon = _colon(line, items)
     if colon is None:
-        strict = not any(item.kind == "name" for item in items) or _may_be_of_another(items)
+        strict = _may_be_of_another(items)
         items = [item for item in items if item.kind != "name"]
         return clauses(line, items, names.lexicon, strict)
     left, right = items[:colon], items[colon + 1 :]
@@ -147,6 +173,11 @@ def _statement(line: Line, items: list[Item], names: PageNames) -> Outcome:
     if words and all(item.key("topic") or item.key("qualifier") for item in words):
         topic = Key(qualifier=next((q for item in words if (q := item.key("qualifier"))), ""))
         return filled(clauses(line, right, names.lexicon, strict=False), topic)
+    if words and all(item.key("word:state") for item in words) and right:
+        state = clauses(line, [item for item in left if item.kind != "name"], names.lexicon)
+        cause = Draft(line, right[0].start, right[-1].end, "cause")
+        failed = words[0].key("word:state") == "failed" and state.drafts
+        return Outcome([*state.drafts, cause]) if failed else state
     return not_read("unknown_key", line.text[left[0].start : left[-1].end])
 
 
