@@ -88,7 +88,7 @@ class Figures:
             for truth in over:
                 if truth.fix is not None and judged.correction is not None:
                     self.offered += 1
-                    self.corrected += judged.correction.strip() == truth.fix.strip()
+                    self.corrected += truth.fix.strip() in _corrected(page, truth, judged)
 
     def _add_label(self, page: LabelledPage, truth: Truth, audit: Audit) -> None:
         over = [j for j in audit.claims if truth.covers(j.claim.place.start, j.claim.place.end)]
@@ -102,6 +102,14 @@ class Figures:
         if truth.verdict not in verdicts:
             text = page.data[truth.start : truth.end].decode("utf-8", "replace")
             self.missed.append((page.name, text, truth, next(iter(over), None)))
+
+
+def _corrected(page: LabelledPage, truth: Truth, judged: Judged) -> tuple[str, str]:
+    """The correction alone, and put into the label's text."""
+    correction = judged.correction or ""
+    start, end = judged.claim.place.start, judged.claim.place.end
+    text = page.data[truth.start : start] + correction.encode() + page.data[end : truth.end]
+    return correction.strip(), text.decode("utf-8", "replace").strip()
 
 
 def measure(folder: Path, proof: Proof) -> dict[str, Figures]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mobile_vla.claims.keys import (
-    Draft,
     METRICS,
     SPLIT,
+    Draft,
     Key,
     Outcome,
     absence_in,
@@ -27,6 +27,8 @@ BREAKS = frozenset(",;·→+|/、—–")
 CONJUNCTIONS = frozenset({"and", "but", "then", "while", "그리고"})
 SPOKEN = ("regime", "overfitting", "direction", "state")
 """Quantities whose value in words tells what it is of: "failed", "no overfitting", "left only"."""
+TELLING = ("quantity", "split", "qualifier")
+"""Senses for which a word counts that is silent otherwise."""
 WORDED = frozenset({"direction", "regime", "vlm", "checkpoint", "checkpoint_file"})
 """Quantities whose key may stand before clauses: "VLM: frozen, no LoRA"."""
 
@@ -36,7 +38,9 @@ def read_value(line: Line, items: Sequence[Item], key: Key, lexicon: Lexicon) ->
     outcome = value_of(line, items, key, lexicon)
     if not outcome.drafts:
         worded = {quantity.key for quantity in key.quantities} & WORDED
-        return filled(clauses(line, items, lexicon, strict=False), key) if worded else outcome
+        if worded:
+            return filled(clauses(line, items, lexicon, strict=False), key)
+        return _first_of_several(line, items, key, lexicon) or outcome
     drafts = list(outcome.drafts)
     taken = {draft.quantity for draft in drafts}
     for remark in outside(items)[1]:
@@ -45,6 +49,22 @@ def read_value(line: Line, items: Sequence[Item], key: Key, lexicon: Lexicon) ->
         if counted is not None:
             taken -= {draft.quantity for draft in remarked}
         drafts += [draft for draft in remarked if draft.quantity not in taken]
+    return Outcome(drafts)
+
+
+def _first_of_several(
+    line: Line, items: Sequence[Item], key: Key, lexicon: Lexicon
+) -> Outcome | None:
+    """The value of a key before a comma, and clauses after it: "200, validation 40"."""
+    cut = next((at for at, item in enumerate(items) if item.text in (",", ";")), None)
+    first = value_of(line, items[:cut], key, lexicon) if cut else Outcome()
+    if not first.drafts:
+        return None
+    drafts = list(first.drafts)
+    for part, _ in _clauses(items[cut:]):
+        drafts += (
+            _continued(line, part, drafts[-1], lexicon) or _clause(line, part, lexicon)
+        ).drafts
     return Outcome(drafts)
 
 
@@ -63,7 +83,7 @@ def clauses(line: Line, items: Sequence[Item], lexicon: Lexicon, strict: bool = 
             epochs.append(epoch)
             continue
         outcome = _clause(line, part, lexicon)
-        if not outcome.drafts and drafts:
+        if not outcome.drafts and drafts and not any(item.text == "+" for item in items):
             outcome = _continued(line, part, drafts[-1], lexicon) or outcome
         drafts += outcome.drafts
         aside = remark and (not strict or (drafts and not any(item.number for item in part)))
@@ -124,8 +144,7 @@ def _clauses(items: Sequence[Item]) -> Iterator[tuple[list[Item], bool]]:
 
 def _clause(line: Line, items: Sequence[Item], lexicon: Lexicon) -> Outcome:
     """One clause: "val loss 0.013", "250 left episodes", "failed", "left only", "started 05-03"."""
-    content = [item for item in items
-               if not is_silent(item) or any(map(item.key, ("quantity", "split", "qualifier")))]  # fmt: skip
+    content = [item for item in items if not is_silent(item) or any(map(item.key, TELLING))]
     if all(item.kind in ("mark", "name") for item in content):
         return Outcome()
     if any(item.number for item in content):
@@ -138,7 +157,8 @@ def _clause(line: Line, items: Sequence[Item], lexicon: Lexicon) -> Outcome:
             for item in content
             if item not in hits and item.kind not in ("mark", "name") and not is_silent(item)
         ]
-        clear = hits and (name != "direction" or _is_explicit(hits[0]))
+        answers = name == "overfitting" and any(item.key("word:answer") for item in hits)
+        clear = hits and not answers and (name != "direction" or _is_explicit(hits[0]))
         several = len(hits) > 1 and name != "regime"
         if clear and not several and all(name in item.keys("quantity") for item in others):
             return Outcome([Draft(line, item.start, item.end, name, word=item.key(kind) or "")

@@ -158,9 +158,8 @@ def grow_key(key: Key, item: Item, lexicon: Lexicon) -> Key | None:
     if item.kind == "name":
         return key._replace(name=item.key("name")) if key.name is None else None
     if quantities := item.keys("quantity"):
-        if key.quantities:
-            return None
-        return key._replace(quantities=tuple(lexicon.quantities[entry] for entry in quantities))
+        called = tuple(lexicon.quantities[entry] for entry in quantities)
+        return None if key.quantities else key._replace(quantities=called)
     if item.key("split") == "val" and key.split == "train" and not key.quantities:
         return key._replace(split=PAIR)
     for kind in ("qualifier", "split", "group"):
@@ -168,8 +167,12 @@ def grow_key(key: Key, item: Item, lexicon: Lexicon) -> Key | None:
             return key._replace(**{kind: value})  # type: ignore[arg-type]
     if (part := item.key("word:part")) is not None and not key.part and not key.quantities:
         return key._replace(part=part)
-    silent = (is_silent(item) and "assertion" not in item.senses) or item.text == "%"
-    return key if silent or "epoch" in item.senses else None
+    return key if _adds_nothing(item) else None
+
+
+def _adds_nothing(item: Item) -> bool:
+    silent = is_silent(item) and "assertion" not in item.senses
+    return silent or item.text == "%" or "epoch" in item.senses
 
 
 def whole_number(item: Item) -> int | None:

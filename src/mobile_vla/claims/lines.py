@@ -170,15 +170,25 @@ def _statement(line: Line, items: list[Item], names: PageNames) -> Outcome:
         remarked = [clauses(line, remark, names.lexicon, strict=False) for remark in remarks]
         return Outcome([*inner.drafts, *(draft for entry in remarked for draft in entry.drafts)],
                        inner.why)  # fmt: skip
-    if words and all(item.key("topic") or item.key("qualifier") for item in words):
+    outcome = _under_a_word(line, left, right, words, names) if words else None
+    return outcome or not_read("unknown_key", line.text[left[0].start : left[-1].end])
+
+
+def _under_a_word(
+    line: Line, left: list[Item], right: list[Item], words: list[Item], names: PageNames
+) -> Outcome | None:
+    """What stands under a day, a topic or a state: "Mon: done", "Last: …", "failed: …"."""
+    if all(item.key("topic") or item.key("qualifier") for item in words):
         topic = Key(qualifier=next((q for item in words if (q := item.key("qualifier"))), ""))
+        if _colon(line, right) is not None:
+            return _statement(line, right, names)
         return filled(clauses(line, right, names.lexicon, strict=False), topic)
-    if words and all(item.key("word:state") for item in words) and right:
-        state = clauses(line, [item for item in left if item.kind != "name"], names.lexicon)
-        cause = Draft(line, right[0].start, right[-1].end, "cause")
-        failed = words[0].key("word:state") == "failed" and state.drafts
-        return Outcome([*state.drafts, cause]) if failed else state
-    return not_read("unknown_key", line.text[left[0].start : left[-1].end])
+    if not right or any(item.key("word:state") is None for item in words):
+        return None
+    state = clauses(line, [item for item in left if item.kind != "name"], names.lexicon)
+    cause = Draft(line, right[0].start, right[-1].end, "cause")
+    failed = words[0].key("word:state") == "failed" and state.drafts
+    return Outcome([*state.drafts, cause]) if failed else state
 
 
 def _may_be_of_another(items: list[Item]) -> bool:
