@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from mobile_vla.claims.numbers import MONTHS, Number, read_number
+from mobile_vla.claims.numbers import MONTHS, WORDS, Number, read_number
 
 ATOM = re.compile(r"[A-Za-z]+|\d+|[가-힣]+|[^\W\d_]+|[^\s\w]\ufe0f?|_")
 JOINERS = frozenset("-_+/&")
@@ -18,7 +18,7 @@ FILE = re.compile(
 )
 PATH_SIGN = re.compile(r"[/*\\]|\w\.[a-zA-Z]")
 IDENTIFIER = re.compile(r"[A-Za-z0-9]\w*_[\w-]*\w|[A-Za-z]\w*(?:-\w+){2,}")
-NUMBER_SIGNS = frozenset("~≈∼약+-−–±.") | {"about", "around", "roughly", "approx"}
+NUMBER_SIGNS = frozenset("~≈∼약+-−–±.") | {"about", "around", "roughly", "approx", *WORDS}
 Senses = Mapping[str, tuple[str, ...]]
 """Meanings of a phrase: keys by kind ("quantity", "word:state", "qualifier", …)."""
 
