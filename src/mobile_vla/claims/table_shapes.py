@@ -53,7 +53,7 @@ def shape_of(table: Table, names: PageNames) -> Shape:
         naming = [0]
     columns = [key or _remarks(items) for key, items in zip(columns, head, strict=True)]
     keys = [None if number in naming else key for number, key in enumerate(columns)]
-    if not naming or not any(key is not None and key.quantities for key in keys):
+    if not naming or not any(keys):
         return Shape("")
     owners = [_row_owner(row, naming, head, names) for row in table.rows[1:]]
     return Shape("runs", keys, [Key()] * len(rows), [None] * len(keys), owners)
