@@ -9,14 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from mobile_vla.cli.main import main
 from mobile_vla.messages.errors import UserError
+from mobile_vla.policy.controller import Controller
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.serving.exports import export as export_module
+from mobile_vla.serving.exports.control_step import ControlStep
 from mobile_vla.serving.exports.export import ExportRequest, export_policy
 from mobile_vla.serving.exports.formats import BOUNDS
 from mobile_vla.serving.exports.stored_types import require_type
+from mobile_vla.serving.served_policy import ServedPolicy, open_policy
 from serving_server import LEFT, ask, noise, serving
 from small_lab import Lab
 
@@ -82,8 +86,6 @@ def test_an_export_that_changes_nothing_fails(
 
 @pytest.mark.slow
 def test_a_hugging_face_export_is_served(finished_lab: Lab, tmp_path: Path) -> None:
-    from mobile_vla.serving.served_policy import open_policy
-
     run = finished_lab.the_run("both_20")
     frames, answers = noise(2), []
     export_policy(ExportRequest(run, "best", "hf", "bf16", tmp_path / "out"))
@@ -92,6 +94,23 @@ def test_a_hugging_face_export_is_served(finished_lab: Lab, tmp_path: Path) -> N
             socket.recv()
             answers.append([ask(socket, frame, LEFT)["actions"] for frame in frames])
     assert np.abs(np.array(answers[0]) - np.array(answers[1])).max() < BOUNDS["bf16"]
+
+
+def test_the_exported_step_is_the_controllers(served: ServedPolicy) -> None:
+    controller = Controller(served.policy, 3)
+    controller.reset([LEFT])
+    step, ids = ControlStep(served.policy), served.policy.backbone.tokenize([LEFT]).ids
+    states: list[torch.Tensor] = []
+    for frame in noise(5):
+        history = torch.full((1, 2, served.policy.backbone.hidden_size), 9.0)
+        for place, state in enumerate(states):
+            history[:, place] = state
+        with torch.no_grad():
+            chunk, state = step(
+                torch.from_numpy(frame[None]), ids, history, torch.tensor([len(states)])
+            )
+        states = [*states, state[:, 0]][-2:]
+        assert np.abs(chunk.numpy() - controller.chunk(frame[None])).max() < 1e-6
 
 
 @pytest.mark.parametrize(

@@ -53,26 +53,6 @@ class Int8Linear(nn.Module):
         return nn.functional.linear(values, self.weight.to(values.dtype) * self.scale, self.bias)
 
 
-class Int8Embedding(nn.Module):
-    """An embedding table stored as int8 with a scale for each row."""
-
-    def __init__(self, table: nn.Embedding) -> None:
-        super().__init__()
-        weight = table.weight.detach()
-        scale = weight.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / 127
-        self.register_buffer("stored", (weight / scale).round().to(torch.int8))
-        self.register_buffer("scale", scale)
-
-    @property
-    def weight(self) -> torch.Tensor:
-        """The table in float32."""
-        return self.stored * self.scale
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Rows of the table."""
-        return self.stored[ids] * self.scale[ids]
-
-
 def quantise_linear(module: nn.Module) -> int:
     """Replace the linear layers below `module` by int8 ones; how many there were."""
     count = 0

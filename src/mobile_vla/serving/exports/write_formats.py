@@ -18,7 +18,6 @@ from mobile_vla.policy.policy import Policy
 from mobile_vla.serving.exports.control_step import ControlStep, quantise_linear
 from mobile_vla.serving.exports.formats import GRAPHS, ExportFormat, ExportType, PolicyDescription
 
-LONGEST_TEXT = 256
 SMALL = 1024
 """Numbers below which a tensor stays float32: biases and norms."""
 LARGEST_FILE = 1_500_000_000
@@ -150,7 +149,7 @@ def _example(description: PolicyDescription) -> tuple[torch.Tensor, ...]:
 
 def _shapes() -> tuple[dict[int, Any], ...]:
     """Only the prompt's length differs between calls."""
-    return {}, {1: torch.export.Dim("text", min=2, max=LONGEST_TEXT)}, {}, {}
+    return {}, {1: torch.export.Dim.AUTO}, {}, {}
 
 
 @contextmanager
