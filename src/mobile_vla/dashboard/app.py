@@ -109,8 +109,8 @@ class Dashboard:
         return run_page(self.book, self._now(), path, self.curves, language_of(request))
 
     def _compare(self, request: Request) -> Page:
-        fields = [request.query_params.get(name, "") for name in ("a", "b", "question")]
-        return compare_page(self._now(), *fields, language_of(request))
+        a, b, question = (request.query_params.get(name, "") for name in ("a", "b", "question"))
+        return compare_page(self._now(), a, b, question, language_of(request))
 
     def _document(self, request: Request) -> Page:
         token = self.form_token if self.options.write else ""

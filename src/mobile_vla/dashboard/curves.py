@@ -32,11 +32,12 @@ class Series:
     """
 
     def __init__(self) -> None:
-        self.level = 0
+        self.level = self.count = 0
         self.buckets: list[Bucket] = []
 
     def add(self, step: int, value: float) -> None:
         """Add a value; steps come in order."""
+        self.count += 1
         first = step >> self.level << self.level
         if self.buckets and self.buckets[-1][0] >= first:
             last = self.buckets[-1]
@@ -141,7 +142,7 @@ class Curves:
         """The curve as points of a drawing, None where there is nothing to draw."""
         with self._lock:
             series = self._reader(run).series
-            return draw({name: list(each.buckets) for name, each in series.items()}, language)
+            return draw(series, language)
 
     def _reader(self, run: str) -> CurveReader:
         reader = self._readers.pop(run, None) or CurveReader(self._workspace / run / "metrics.csv")
@@ -152,9 +153,9 @@ class Curves:
         return reader
 
 
-def draw(series: dict[str, list[Bucket]], language: Language) -> dict[str, Any] | None:
+def draw(series: dict[str, Series], language: Language) -> dict[str, Any] | None:
     """Both curves over a logarithmic axis, as SVG points; a table says the same in words."""
-    positive = {name: [b for b in buckets if b[1] > 0] for name, buckets in series.items()}
+    positive = {name: [b for b in curve.buckets if b[1] > 0] for name, curve in series.items()}
     values = [value for buckets in positive.values() for b in buckets for value in b[1:]]
     if not values:
         return None
@@ -177,8 +178,9 @@ def draw(series: dict[str, list[Bucket]], language: Language) -> dict[str, Any] 
         "points": [at(b[0], b[1]) for b in validation],
         "ticks": [(f"{10.0**power:g}", at(0, 10.0**power)[1]) for power in range(low, high + 1)],
         "steps": [(step, at(step, 10.0**low)[0]) for step in _ticks(int(last))],
-        "text": phrase("report.curve_text", language, train=len(train), val=len(validation),
-                       train_last=ends["train"], val_last=ends["val"]),
+        "text": phrase("report.curve_text", language, train=series["train_loss"].count,
+                       val=series["val_loss"].count, train_last=ends["train"],
+                       val_last=ends["val"]),
         "last": ends, "width": WIDTH, "height": HEIGHT, "left": LEFT,
     }  # fmt: skip
 

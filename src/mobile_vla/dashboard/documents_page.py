@@ -81,13 +81,13 @@ def marked_lines(data: bytes, audit: Audit, language: Language) -> Iterator[list
         end, pieces = position + len(line), list[Values]()
         while place < len(claims) and claims[place].claim.place.start < end:
             first = claims[place].claim.place
-            here = [claims[place]]
+            overlapping = [claims[place]]
             place += 1
             while place < len(claims) and claims[place].claim.place.start < first.end:
-                here.append(claims[place])
+                overlapping.append(claims[place])
                 place += 1
             pieces.append(_piece(data[position : first.start]))
-            pieces.append(_piece(data[first.start : first.end], here, language))
+            pieces.append(_piece(data[first.start : first.end], overlapping, language))
             position = max(position, first.end)
         pieces.append(_piece(data[position:end].rstrip(b"\r\n")))
         position = max(position, end)
@@ -95,10 +95,10 @@ def marked_lines(data: bytes, audit: Audit, language: Language) -> Iterator[list
 
 
 def _piece(text: bytes, judged: Sequence[Judged] = (), language: Language = "en") -> Values:
-    worst = min((each.verdict for each in judged), key=VERDICTS.index, default="")
+    worst = min((claim.verdict for claim in judged), key=VERDICTS.index, default="")
     return {
         "text": text.decode("utf-8", "replace"), "verdict": worst,
-        "claims": [_claim(each, language) for each in judged],
+        "claims": [_claim(claim, language) for claim in judged],
     }  # fmt: skip
 
 
@@ -123,7 +123,7 @@ def confirm_binding(
     offered = {
         (binding.name, choice)
         for binding in audit.bindings
-        for choice in (binding.run, *(each.run for each in binding.candidates))
+        for choice in (binding.run, *(candidate.run for candidate in binding.candidates))
         if choice
     }
     if (owner, run) not in offered:

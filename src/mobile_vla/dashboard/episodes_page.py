@@ -39,20 +39,20 @@ def episodes_page(
               "episodes": episodes[:MOST_ROWS]}  # fmt: skip
 
     def values() -> Values:
-        every = manifest.episodes if manifest else []
+        listed = manifest.episodes if manifest else []
         return {**answer, "filters": {key: filters.get(key, "") for key in ("group", "split", "q")},
-                "groups": sorted({each.direction for each in every}),
-                "splits": sorted({each.split for each in every}),
+                "groups": sorted({episode.direction for episode in listed}),
+                "splits": sorted({episode.split for episode in listed}),
                 "step": manifest.step if manifest else 0.0}  # fmt: skip
 
     return Page("episodes.html.j2", title, lambda: answer, values)
 
 
 def _filtered(manifest: Manifest, filters: Mapping[str, str]) -> Iterator[ManifestEpisode]:
-    wanted_group, split = filters.get("group"), filters.get("split")
+    group, split = filters.get("group"), filters.get("split")
     text = filters.get("q", "").casefold()
     for episode in manifest.episodes:
-        in_group = not wanted_group or episode.direction == wanted_group
+        in_group = not group or episode.direction == group
         if in_group and split in (None, "", episode.split) and text in episode.id.casefold():
             yield episode
 

@@ -83,8 +83,8 @@ class DashboardGuard:
         if self._token is None:
             return None
         fields = parse_qsl(scope["query_string"].decode("latin-1"))
-        given_token = dict(fields).get("token")
-        if given_token is not None and self._equal(given_token):
+        token = dict(fields).get("token")
+        if token is not None and self._equal(token):
             remaining = urlencode([field for field in fields if field[0] != "token"])
             answer = RedirectResponse(scope["path"] + ("?" + remaining if remaining else ""), 303)
             answer.set_cookie(COOKIE, self._token, httponly=True, samesite="strict")

@@ -127,12 +127,12 @@ class LiveBook:
         """A run's view; the one from before where its files are the same and it has ended."""
         path = str(folder.path)
         signature = whole_signature(path, checkpoint_names(path)) + results_signature(path)
-        known_run = self._read.get(path)
-        if known_run is None or known_run[0] != signature or not settled(known_run[1]):
-            known_run = signature, view_run(folder, base, now)
-        self._read[path] = known_run
+        cached_run = self._read.get(path)
+        if cached_run is None or cached_run[0] != signature or not settled(cached_run[1]):
+            cached_run = signature, view_run(folder, base, now)
+        self._read[path] = cached_run
         self._listed.add(path)
-        return known_run[1]
+        return cached_run[1]
 
     def _version(self, cases: list[CaseView]) -> str:
         digest = blake2b(digest_size=8)

@@ -41,9 +41,9 @@ class Page:
 
 def language_of(request: Request) -> Language:
     """From the address, else the cookie, else what the browser prefers."""
-    asked_for = request.query_params.get("lang") or request.cookies.get("lang")
+    chosen = request.query_params.get("lang") or request.cookies.get("lang")
     for language in LANGUAGES:
-        if asked_for == language:
+        if chosen == language:
             return language
     return "ko" if request.headers.get("accept-language", "").lower().startswith("ko") else "en"
 
@@ -84,11 +84,11 @@ def frame(request: Request) -> Values:
         "path": request.url.path,
         "theme": theme if theme in THEMES else "",
         "query": request.query_params.get("q", ""),
-        "here": partial(_here, request),
+        "changed": partial(_changed, request),
     }
 
 
-def _here(request: Request, **changes: str) -> str:
+def _changed(request: Request, **changes: str) -> str:
     """This address with some fields changed."""
     fields = {**dict(request.query_params), **changes}
     return "?" + urlencode(fields)

@@ -49,17 +49,23 @@
     if (again) { again = false; refresh(); }
   }
 
+  // Its section and its place there: the numbers in its summary change.
+  function nameOf(details) {
+    const section = details.closest("section") || main;
+    return section.id + " " + [...section.querySelectorAll("details")].indexOf(details);
+  }
+
   function replace(after) {
     const focus = main.contains(document.activeElement) ? place(document.activeElement) : null;
-    const open = [...main.querySelectorAll("details[open] > summary")].map((each) => each.textContent);
+    const open = [...main.querySelectorAll("details")].filter((each) => each.open).map(nameOf);
     const across = [...main.querySelectorAll(".scroll")].map((each) => each.scrollLeft);
     for (const plot of after.querySelectorAll("[data-curves]")) {
       const drawn = curves.get(plot.dataset.curves);
       if (drawn) plot.replaceWith(drawn.plot);
     }
     main.replaceChildren(...after.childNodes);
-    for (const summary of main.querySelectorAll("details > summary"))
-      if (open.includes(summary.textContent)) summary.parentElement.open = true;
+    for (const details of main.querySelectorAll("details"))
+      if (open.includes(nameOf(details))) details.open = true;
     main.querySelectorAll(".scroll").forEach((each, index) => { each.scrollLeft = across[index] || 0; });
     if (focus) at(focus)?.focus({ preventScroll: true });
     start(main);
