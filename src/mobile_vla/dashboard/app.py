@@ -33,7 +33,7 @@ from mobile_vla.dashboard.guard import DashboardGuard
 from mobile_vla.dashboard.live import events
 from mobile_vla.dashboard.live_book import LiveBook, Moment
 from mobile_vla.dashboard.openapi import openapi
-from mobile_vla.dashboard.page import Page, json_response, language_of, respond, templates
+from mobile_vla.dashboard.page import DashboardPage, json_response, language_of, respond, templates
 from mobile_vla.dashboard.report_page import report_page
 from mobile_vla.dashboard.run_page import case_page, run_page
 from mobile_vla.dashboard.search_page import search_page
@@ -44,7 +44,7 @@ from mobile_vla.messages.formats import Language
 
 STATIC = Path(__file__).parent / "static"
 STYLE = Path(__file__).parents[1] / "report" / "templates" / "page.css"
-Handler = Callable[[Request], Page]
+Handler = Callable[[Request], DashboardPage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,31 +98,31 @@ class Dashboard:
     def _now(self) -> Moment:
         return self.book.moment()
 
-    def _of_moment(self, page: Callable[[Moment, Language], Page]) -> Handler:
+    def _of_moment(self, page: Callable[[Moment, Language], DashboardPage]) -> Handler:
         return lambda request: page(self._now(), language_of(request))
 
-    def _case(self, request: Request) -> Page:
+    def _case(self, request: Request) -> DashboardPage:
         return case_page(self._now(), request.path_params["name"], language_of(request))
 
-    def _run(self, request: Request) -> Page:
+    def _run(self, request: Request) -> DashboardPage:
         path = request.path_params["path"]
         return run_page(self.book, self._now(), path, self.curves, language_of(request))
 
-    def _compare(self, request: Request) -> Page:
+    def _compare(self, request: Request) -> DashboardPage:
         a, b, question = (request.query_params.get(name, "") for name in ("a", "b", "question"))
         return compare_page(self._now(), a, b, question, language_of(request))
 
-    def _document(self, request: Request) -> Page:
+    def _document(self, request: Request) -> DashboardPage:
         token = self.form_token if self.options.write else ""
         return document_page(self.options.documents, self._now(), request.path_params["name"],
                              token, language_of(request))  # fmt: skip
 
-    def _episode(self, request: Request) -> Page:
+    def _episode(self, request: Request) -> DashboardPage:
         name, episode = request.path_params["name"], request.path_params["id"]
         frame = request.query_params.get("frame", "0")
         return episode_page(self.book.workspace, name, episode, frame, language_of(request))
 
-    def _search(self, request: Request) -> Page:
+    def _search(self, request: Request) -> DashboardPage:
         names = document_names(self.options.documents)
         return search_page(self._now(), names, request.query_params.get("q", ""),
                            language_of(request))  # fmt: skip
@@ -211,16 +211,18 @@ async def _style(request: Request) -> Response:
     return FileResponse(STYLE, media_type="text/css")
 
 
-def _api_page(handlers: Sequence[tuple[str, str, Handler]], request: Request) -> Page:
+def _api_page(handlers: Sequence[tuple[str, str, Handler]], request: Request) -> DashboardPage:
     rows = [(path, summary) for path, summary, _ in handlers]
     title = phrase("dashboard.api", language_of(request))
-    return Page("api.html.j2", title, lambda: openapi(rows), lambda: {"rows": rows})
+    return DashboardPage("api.html.j2", title, lambda: openapi(rows), lambda: {"rows": rows})
 
 
 def _problem(request: Request, sentences: Sequence[str], status: int) -> Response:
     title = phrase("dashboard.problem", language_of(request))
     answer = {"error": " ".join(sentences)}
-    page = Page("problem.html.j2", title, lambda: answer, lambda: {"sentences": sentences}, status)
+    page = DashboardPage(
+        "problem.html.j2", title, lambda: answer, lambda: {"sentences": sentences}, status
+    )
     return respond(request, page)
 
 

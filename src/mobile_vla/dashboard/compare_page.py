@@ -8,7 +8,7 @@ from mobile_vla.analysis.model import Comparison, Effect
 from mobile_vla.analysis.pairwise import MOST_CASES
 from mobile_vla.analysis.wording import factor_list
 from mobile_vla.dashboard.live_book import Moment
-from mobile_vla.dashboard.page import Page, Values
+from mobile_vla.dashboard.page import DashboardPage, Values
 from mobile_vla.dashboard.study_page import case_row
 from mobile_vla.evidence.model import CaseView
 from mobile_vla.messages.catalogue import level, phrase, term
@@ -20,7 +20,9 @@ MIDDLE, REACH = 200.0, 180.0
 """Where zero stands in the forest plot of 400 units, and how far it reaches to each side."""
 
 
-def compare_page(moment: Moment, a: str, b: str, question: str, language: Language) -> Page:
+def compare_page(
+    moment: Moment, a: str, b: str, question: str, language: Language
+) -> DashboardPage:
     """The choice of two cases, and their comparison where both are chosen.
 
     Raises: UserError for an unknown case or question, and for identical cases.
@@ -36,7 +38,7 @@ def compare_page(moment: Moment, a: str, b: str, question: str, language: Langua
         return {"choices": choices, "questions": questions, "a": a, "b": b,
                 "question": question, **shown}  # fmt: skip
 
-    return Page("compare.html.j2", title, lambda: pair, values)
+    return DashboardPage("compare.html.j2", title, lambda: pair, values)
 
 
 def _pair_values(moment: Moment, pair: Comparison, language: Language) -> Values:
@@ -76,7 +78,7 @@ def _forest_row(effect: Effect, reach: float, language: Language) -> Values:
     }  # fmt: skip
 
 
-def matrix_page(moment: Moment, language: Language) -> Page:
+def matrix_page(moment: Moment, language: Language) -> DashboardPage:
     """The verdict on every pair. Raises: UserError for fewer than two cases or too many."""
     title = phrase("report.matrix", language)
     planned = [case for case in moment.cases if case.planned] or moment.cases
@@ -92,7 +94,7 @@ def matrix_page(moment: Moment, language: Language) -> Page:
         ]
         return {"names": matrix.names, "labels": labels, "rows": rows}
 
-    return Page("matrix.html.j2", title, lambda: moment.conclusions.matrix, values)
+    return DashboardPage("matrix.html.j2", title, lambda: moment.conclusions.matrix, values)
 
 
 def _label(case: CaseView) -> str:

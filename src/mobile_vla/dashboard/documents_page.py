@@ -12,7 +12,7 @@ from mobile_vla.audit.fix import write_page
 from mobile_vla.audit.judge.verdict import VERDICTS, Judged
 from mobile_vla.dashboard.files_page import inside
 from mobile_vla.dashboard.live_book import Moment
-from mobile_vla.dashboard.page import Page, Values
+from mobile_vla.dashboard.page import DashboardPage, Values
 from mobile_vla.messages.catalogue import phrase, sentence, term
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.formats import Language
@@ -30,7 +30,7 @@ def document_names(folder: Path | None) -> list[str]:
     return [name for name, _ in zip(paths, range(MOST_DOCUMENTS), strict=False)]
 
 
-def documents_page(folder: Path | None, moment: Moment, language: Language) -> Page:
+def documents_page(folder: Path | None, moment: Moment, language: Language) -> DashboardPage:
     """Every document with its counts of verdicts."""
 
     def rows() -> list[Values]:
@@ -39,7 +39,7 @@ def documents_page(folder: Path | None, moment: Moment, language: Language) -> P
     def values() -> Values:
         return {"documents": rows(), "verdicts": VERDICTS, "is_named": folder is not None}
 
-    return Page("documents.html.j2", phrase("dashboard.documents", language), rows, values)
+    return DashboardPage("documents.html.j2", phrase("dashboard.documents", language), rows, values)
 
 
 def _row(folder: Path | None, name: str, moment: Moment, language: Language) -> Values:
@@ -52,7 +52,7 @@ def _row(folder: Path | None, name: str, moment: Moment, language: Language) -> 
 
 def document_page(
     folder: Path | None, moment: Moment, name: str, form_token: str, language: Language
-) -> Page:
+) -> DashboardPage:
     """One document. `form_token`: "" where bindings cannot be written.
 
     Raises: UserError where the document is not in the folder or cannot be read.
@@ -67,7 +67,7 @@ def document_page(
             "can_hold": can_hold, "unread": audit.unread[:200], "colours": COLOURS,
         }  # fmt: skip
 
-    return Page("document.html.j2", name, lambda: audit, values)
+    return DashboardPage("document.html.j2", name, lambda: audit, values)
 
 
 def marked_lines(data: bytes, audit: Audit, language: Language) -> Iterator[list[Values]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mobile_vla.dashboard.page import Page, Values
+from mobile_vla.dashboard.page import DashboardPage, Values
 from mobile_vla.episodes.manifest import MANIFEST_FILE, Manifest, ManifestEpisode, read_manifest
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
@@ -27,7 +27,7 @@ WIDTH, LANE = 640.0, 70.0
 
 def episodes_page(
     workspace: Path, name: str, filters: Mapping[str, str], language: Language
-) -> Page:
+) -> DashboardPage:
     """The data sets, and of one its episodes: `group`, `split` and `q` (in the id) filter them.
 
     Raises: UserError for a set without a manifest.
@@ -45,7 +45,7 @@ def episodes_page(
                 "splits": sorted({episode.split for episode in listed}),
                 "step": manifest.step if manifest else 0.0}  # fmt: skip
 
-    return Page("episodes.html.j2", title, lambda: answer, values)
+    return DashboardPage("episodes.html.j2", title, lambda: answer, values)
 
 
 def _filtered(manifest: Manifest, filters: Mapping[str, str]) -> Iterator[ManifestEpisode]:
@@ -65,7 +65,9 @@ def _sets(workspace: Path) -> list[str]:
     return [folder.name for folder in folders if (folder / MANIFEST_FILE).is_file()]
 
 
-def episode_page(workspace: Path, name: str, episode: str, frame: str, language: Language) -> Page:
+def episode_page(
+    workspace: Path, name: str, episode: str, frame: str, language: Language
+) -> DashboardPage:
     """One episode at a frame. Raises: UserError for an unknown or unreadable one."""
     recorded = _episode(workspace, name, episode, language)
     last = len(recorded) - 1
@@ -89,7 +91,7 @@ def episode_page(workspace: Path, name: str, episode: str, frame: str, language:
             "axes": axes,
         }  # fmt: skip
 
-    return Page("episode.html.j2", f"{name}: {episode}", data, values)
+    return DashboardPage("episode.html.j2", f"{name}: {episode}", data, values)
 
 
 def lane(velocities: np.ndarray, axis: str, unit: str) -> Values:

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from mobile_vla.dashboard.page import Page
+from mobile_vla.dashboard.page import DashboardPage
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError, reason_of
 from mobile_vla.messages.formats import Language, one_line
@@ -32,7 +32,7 @@ def inside(workspace: Path, name: str, language: Language) -> Path:
     return path
 
 
-def file_page(workspace: Path, name: str, language: Language) -> Page:
+def file_page(workspace: Path, name: str, language: Language) -> DashboardPage:
     """The end of a text file, with the numbers of its lines where it is shown from its start.
 
     Raises: UserError for what is outside the workspace, is no file, or cannot be read.
@@ -49,7 +49,9 @@ def file_page(workspace: Path, name: str, language: Language) -> Page:
     text = "" if is_binary else data.decode("utf-8", "replace")
     lines = [one_line(line)[:LONGEST_LINE] for line in text.splitlines()]
     answer = {"file": name, "bytes": size, "tail": len(data) < size, "lines": lines}
-    return Page("file.html.j2", name, lambda: answer, lambda: {**answer, "is_binary": is_binary})
+    return DashboardPage(
+        "file.html.j2", name, lambda: answer, lambda: {**answer, "is_binary": is_binary}
+    )
 
 
 def _tail(path: Path) -> tuple[bytes, int]:

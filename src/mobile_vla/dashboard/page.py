@@ -29,7 +29,7 @@ Values = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class DashboardPage:
     """`data` gives the JSON, `values` those of the template; only one of both is called."""
 
     template: str
@@ -57,7 +57,7 @@ def wants_json(request: Request) -> bool:
     return False
 
 
-def respond(request: Request, page: Page) -> Response:
+def respond(request: Request, page: DashboardPage) -> Response:
     """The page in the form and language that the request prefers."""
     if wants_json(request):
         return json_response(page.data(), page.status)

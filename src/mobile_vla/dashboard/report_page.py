@@ -6,14 +6,14 @@ import base64
 from dataclasses import replace
 
 from mobile_vla.dashboard.live_book import Moment
-from mobile_vla.dashboard.page import Page, Values
+from mobile_vla.dashboard.page import DashboardPage, Values
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.formats import Language
 from mobile_vla.report.page_data import page_data
 from mobile_vla.report.page_figures import PageFigure, page_figures
 
 
-def report_page(moment: Moment, language: Language) -> Page:
+def report_page(moment: Moment, language: Language) -> DashboardPage:
     """The five answers and the seven parts, with their figures."""
     view = moment.conclusions.report
 
@@ -23,7 +23,7 @@ def report_page(moment: Moment, language: Language) -> Page:
         return {"page": page_data(view, language), "figures": figures}
 
     title = phrase("report.report", language)
-    return Page("report_page.html.j2", title, lambda: page_data(view, language), values)
+    return DashboardPage("report_page.html.j2", title, lambda: page_data(view, language), values)
 
 
 def _as_picture(figure: PageFigure) -> PageFigure:

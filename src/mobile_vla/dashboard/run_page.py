@@ -7,7 +7,7 @@ from typing import Any
 
 from mobile_vla.dashboard.curves import Curves
 from mobile_vla.dashboard.live_book import LIVE, LiveBook, Moment
-from mobile_vla.dashboard.page import Page, Values
+from mobile_vla.dashboard.page import DashboardPage, Values
 from mobile_vla.dashboard.study_page import case_row, progress_row
 from mobile_vla.evidence.fact_table import Fact
 from mobile_vla.evidence.model import CaseView, RunView
@@ -28,7 +28,7 @@ MOST_FACTS = 400
 FATES = ("missing", "unexpected", "mismatched")
 
 
-def case_page(moment: Moment, name: str, language: Language) -> Page:
+def case_page(moment: Moment, name: str, language: Language) -> DashboardPage:
     """A case with its runs. Raises: UserError for an unknown case."""
     case = moment.book.case(name)
     title = f"{case.label}: {case.name}" if case.label else case.name
@@ -38,10 +38,12 @@ def case_page(moment: Moment, name: str, language: Language) -> Page:
         runs = [{**run_data(view, run, language), "started": run.started} for run in case.runs]
         return {"case": case_row(case, language), "runs": runs, "after": case.after}
 
-    return Page("case.html.j2", title, lambda: case, values)
+    return DashboardPage("case.html.j2", title, lambda: case, values)
 
 
-def run_page(book: LiveBook, moment: Moment, path: str, curves: Curves, language: Language) -> Page:
+def run_page(
+    book: LiveBook, moment: Moment, path: str, curves: Curves, language: Language
+) -> DashboardPage:
     """One run. Raises: UserError for an unknown path."""
     pair = moment.run(path)
     if pair is None:
@@ -54,7 +56,7 @@ def run_page(book: LiveBook, moment: Moment, path: str, curves: Curves, language
     def values() -> Values:
         return _values(book, moment, pair, curves, language)
 
-    return Page("run.html.j2", f"{case.label or case.name}: {run.path}", data, values)
+    return DashboardPage("run.html.j2", f"{case.label or case.name}: {run.path}", data, values)
 
 
 def _values(

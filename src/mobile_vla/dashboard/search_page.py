@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
 from mobile_vla.dashboard.live_book import Moment
-from mobile_vla.dashboard.page import Page, Values
+from mobile_vla.dashboard.page import DashboardPage, Values
 from mobile_vla.messages.catalogue import phrase, term
 from mobile_vla.messages.formats import Language
 from mobile_vla.report.report_data import in_language
@@ -14,14 +14,16 @@ from mobile_vla.report.report_data import in_language
 MOST = 100
 
 
-def search_page(moment: Moment, documents: Sequence[str], query: str, language: Language) -> Page:
+def search_page(
+    moment: Moment, documents: Sequence[str], query: str, language: Language
+) -> DashboardPage:
     """Every entry that holds all words of the query, in any order."""
     words = query.casefold().split()
     entries = _entries(moment, documents, language) if words else iter(())
     hits = [entry for entry in entries
             if all(word in entry["text"].casefold() for word in words)]  # fmt: skip
     answer = {"query": query, "total": len(hits), "hits": hits[:MOST]}
-    return Page("search.html.j2", phrase("dashboard.search", language), lambda: answer,
+    return DashboardPage("search.html.j2", phrase("dashboard.search", language), lambda: answer,
                 lambda: answer)  # fmt: skip
 
 

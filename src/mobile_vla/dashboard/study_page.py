@@ -8,7 +8,7 @@ from mobile_vla.analysis.headline_metrics import success
 from mobile_vla.analysis.model import PlanState
 from mobile_vla.analysis.wording import share_of
 from mobile_vla.dashboard.live_book import LIVE, Moment
-from mobile_vla.dashboard.page import Page, Values
+from mobile_vla.dashboard.page import DashboardPage, Values
 from mobile_vla.evidence.model import CaseView, RunView
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.formats import Language, duration, number
@@ -18,11 +18,11 @@ from mobile_vla.report.first_answers import answers
 from mobile_vla.report.report_data import in_language
 
 
-def study_page(moment: Moment, language: Language) -> Page:
+def study_page(moment: Moment, language: Language) -> DashboardPage:
     """The first page."""
     study = moment.book.study
     title = in_language(study.title, language) if study else phrase("dashboard.study", language)
-    return Page("study.html.j2", title, lambda: study_json(moment),
+    return DashboardPage("study.html.j2", title, lambda: study_json(moment),
                 lambda: _values(moment, language))  # fmt: skip
 
 
