@@ -13,6 +13,7 @@ EXTRAS = {
     "train": ("torch", "transformers", "peft", "lightning"),
     "serve": ("starlette", "uvicorn", "websockets", "msgpack", "prometheus_client"),
     "export": ("onnx", "onnxruntime", "onnxscript"),
+    "ui": ("starlette", "uvicorn"),
     "sim": ("mujoco", "gymnasium"),
     "lerobot": ("pyarrow", "pandas", "av"),
     "ros": ("rosbags",),

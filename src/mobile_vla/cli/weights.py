@@ -43,7 +43,7 @@ class MergeOptions(Options):
     json: bool
 
 
-class ExportOptions(Options):
+class PolicyExportOptions(Options):
     """The run whose policy is exported, how, and the folder to write."""
 
     run_folder: str
@@ -98,7 +98,7 @@ def _add_export(actions: Any) -> None:
     action.add_argument("--out", required=True, metavar="DIR", help="a new folder")
     add_json(action)
     example = "mvla weights export workspace/runs/CASE/RUN --format onnx --dtype int8 --out robot"
-    runs(action, export, ExportOptions, example, needs=("train",))
+    runs(action, export, PolicyExportOptions, example, needs=("train",))
 
 
 def inspect(options: InspectOptions) -> int:
@@ -153,7 +153,7 @@ def merge(options: MergeOptions) -> None:
     )
 
 
-def export(options: ExportOptions) -> None:
+def export(options: PolicyExportOptions) -> None:
     """Write an export and its report; exit 1 where it acts otherwise or stores another type."""
     from mobile_vla.cli.extras import require
     from mobile_vla.messages.catalogue import phrase
