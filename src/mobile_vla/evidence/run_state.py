@@ -52,12 +52,22 @@ def process_table(line: Timeline) -> dict[Process, Life]:
 
 def judge(facts: Facts, line: Timeline, lives: Mapping[Process, Life], now: datetime) -> Judgement:
     """The state of a run. Conflicts are added to the unreadable files, never resolved."""
-    judgement = _state(facts, line, lives, now)
+    judgement = _unless_broken(_state(facts, line, lives, now), facts)
     conflicts = [*facts.problems, *judgement.conflicts, *_clock(line, now), *_doubles(line, lives)]
     conflicts += _checkpoint_conflicts(facts, line) + _loss_conflicts(facts, line)
     return Judgement(
         judgement.state, judgement.why, judgement.evidence, list(dict.fromkeys(conflicts))
     )
+
+
+def _unless_broken(judgement: Judgement, facts: Facts) -> Judgement:
+    """A run whose files differ from what its events recorded of them is in no state but this."""
+    if not facts.breaks:
+        return judgement
+    first = facts.breaks[0]
+    why = reason("run.finished_but", cause=first) if judgement.state == "finished" else first
+    conflicts = [*judgement.conflicts, *facts.breaks]
+    return Judgement("unverified", why, [facts.at("events.jsonl"), *judgement.evidence], conflicts)
 
 
 def _state(facts: Facts, line: Timeline, lives: Mapping[Process, Life], now: datetime) -> Judgement:
