@@ -62,4 +62,4 @@ def test_an_orderly_end_leaves_nothing_set_aside(tmp_path: Path) -> None:
     log.append(Start(process=this_process(), argv=["mvla"]))
     assert len(list(tmp_path.iterdir())) == 2
     log.append(Exit(outcome="finished", step=1, reason="done"))
-    assert [path.name for path in tmp_path.iterdir()] == ["events.jsonl"]
+    assert {path.name for path in tmp_path.iterdir()} == {"events.jsonl", "events.head"}

@@ -104,6 +104,8 @@ class _Reader:
     def events(self) -> list[EventLine]:
         """The events; their chain is checked, and what they record of other files is kept."""
         lines = self.read("events.jsonl", self._chained, self._chained_file) or []
+        if "events.jsonl" not in self.hashes:
+            self.breaks += chain_breaks(self.chain, b"", self._head)
         self.record = recorded([(x.number, x.event) for x in lines if x.event is not None])
         return lines
 
@@ -117,6 +119,11 @@ class _Reader:
         if self.chain.broken is not None:
             self.breaks.append(reason("chain.broken", line=self.chain.broken))
         return skim_events(path)
+
+    @property
+    def has_head(self) -> bool:
+        """Whether `events.head` is there, or the events are broken without it."""
+        return self.chain.broken is not None or "events.head" in self.hashes
 
     def _head(self) -> bytes | None:
         return self.read("events.head", bytes)
@@ -212,6 +219,9 @@ def read_run(folder: RunFolder, base: Path, *, results: bool = True, hashed: boo
         links = {"best": facts.best, "latest": facts.latest}
         facts.breaks.extend(reader.record.missing(reader.hashes, results=results))
         facts.breaks.extend(link_breaks(links, written))
+        if facts.chained and written and not reader.has_head:
+            line = written[-1][0]
+            facts.breaks.append(reason("chain.file_missing", file="events.head", line=line))
     return facts
 
 
