@@ -129,7 +129,8 @@ def chain_breaks(
     if stored is None:
         return
     try:
-        fits = head_fits(msgspec.json.decode(stored, type=Head), data)
+        known = msgspec.json.decode(stored, type=Head)
+        fits = known.encoded() == stored and head_fits(known, data)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         fits = False
     if not fits:

@@ -9,6 +9,7 @@ checkpoint, exit or evaluation, so that a file cut after a line is noticed too.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import os
 import re
@@ -32,6 +33,10 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     bytes: int
     chain: str
+
+    def encoded(self) -> builtins.bytes:
+        """The file's only content for this head."""
+        return msgspec.json.encode(self) + b"\n"
 
 
 class ChainCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +83,7 @@ class Chain:
         """Write `events.head`; an older one stays where the disk is full, and is no less true."""
         head = Head(bytes=self._size, chain=self._last)
         with contextlib.suppress(UserError):
-            write_atomic(events.with_name("events.head"), msgspec.json.encode(head) + b"\n")
+            write_atomic(events.with_name("events.head"), head.encoded())
 
 
 def without_chains(data: bytes) -> bytes:
