@@ -215,7 +215,6 @@ def test_the_casebook_starts_without_heavy_imports() -> None:
         "numpy",
         "rich",
         "h5py",
-        "ruamel.yaml",
     }
     assert not heavy & set(done.stdout.split())
 

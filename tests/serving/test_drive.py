@@ -21,12 +21,14 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve
 
 from mobile_vla.cli.main import main
+from mobile_vla.episodes.formats.hdf5 import read_episode
 from mobile_vla.messages.errors import UserError
+from mobile_vla.serving.chunk_execution import ChunkExecution
 from mobile_vla.serving.deadman import CommandSender, Deadman
-from mobile_vla.serving.drive import Driver, DriveSettings, check_base
+from mobile_vla.serving.drive import Driver, DriveSettings, check_base, check_metadata
 from mobile_vla.serving.policy_client import PolicyClient
 from mobile_vla.serving.rosbridge import RosbridgeRobot, RosTopics
-from mobile_vla.serving.velocity_limits import VelocityLimiter
+from mobile_vla.serving.velocity_limits import VelocityLimiter, axis_limits
 from mobile_vla.serving.wire import pack, unpack
 from serving_server import LEFT, RunningServer, noise
 from small_lab import until
@@ -36,8 +38,7 @@ FRAME = noise(1)[0]
 
 
 def deadman(limit: float = LIMIT, **limits: float) -> Deadman:
-    return Deadman(limit, VelocityLimiter(2, limits.get("velocity", 1.0),
-                                          limits.get("acceleration", math.inf)))  # fmt: skip
+    return Deadman(limit, VelocityLimiter(axis_limits(2, **{"velocity": 1.0, **limits})))
 
 
 @pytest.mark.parametrize("limit", [math.nan, math.inf, -math.inf, 0.0, -1.0, 5.1])
@@ -45,7 +46,7 @@ def test_a_limit_that_is_no_limit_is_refused(limit: float) -> None:
     with pytest.raises(UserError, match="give more than 0"):
         deadman(limit)
     if limit != 5.1:
-        for name in ("velocity", "acceleration"):
+        for name in ("velocity", "acceleration", "jerk"):
             if not limit > 0:
                 with pytest.raises(UserError, match="limit is"):
                     deadman(**{name: limit})
@@ -72,12 +73,72 @@ def test_late_repeated_and_broken_actions_are_not_taken() -> None:
 
 
 def test_velocity_and_acceleration_are_limited_and_counted() -> None:
-    limiter = VelocityLimiter(2, 1.0, 2.0)
+    limiter = VelocityLimiter(axis_limits(2, 1.0, 2.0))
     limiter.zero(0.0)
     assert np.allclose(limiter.limit(np.array([3.0, -0.05]), 0.05), [0.1, -0.05])
     assert np.allclose(limiter.limit(np.array([0.8, 0.0]), 0.1), [0.2, 0.0])
-    assert limiter.bound == {"velocity": 1, "acceleration": 2}
+    assert limiter.bound == {"velocity": 1, "acceleration": 2, "jerk": 0}
+    assert limiter.axes_bound == {("velocity", 0): 1, ("acceleration", 0): 2}
     assert not limiter.zero(0.1).any()  # a stop is not delayed
+
+
+def test_jerk_is_limited_and_the_target_reached() -> None:
+    limiter = VelocityLimiter(axis_limits(2, 1.0, 4.0, 20.0))
+    limiter.zero(0.0)
+    step = 0.01
+    path = [limiter.limit(np.array([0.8, 0.0]), step * n)[0] for n in range(1, 200)]
+    speeds = np.array([0.0, 0.0, *path])
+    acceleration = np.diff(speeds) / step
+    assert np.abs(np.diff(acceleration) / step).max() < 20.0 * 1.01
+    assert np.abs(acceleration).max() < 4.0 * 1.01
+    assert abs(path[-1] - 0.8) < 1e-3
+    assert max(path) < 0.8 + 0.02
+    assert limiter.bound["jerk"] > 0
+    assert {axis for _, axis in limiter.axes_bound} == {0}
+
+
+def test_the_limits_of_the_robot_bind_below_those_of_the_command_line() -> None:
+    robot = {"velocity": [0.5, 2.0], "acceleration": [None, 1.0]}
+    limits = axis_limits(2, velocity=1.0, robot=robot)
+    assert limits.velocity.tolist() == [0.5, 1.0]
+    assert limits.acceleration.tolist() == [math.inf, 1.0]
+    assert limits.jerk.tolist() == [math.inf, math.inf]
+
+
+CHUNK = np.array([[0.1, 0.0], [0.2, 0.0], [0.3, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("mode", "due"), [("first", [0.1, 0.1, 0.1, 0.1]), ("chunk", [0.1, 0.2, 0.3, None])]
+)
+def test_a_chunk_is_executed_by_the_time_since_its_frame(mode: Any, due: list[Any]) -> None:
+    """An answer that took 0.05 s does not shift the path: its elements count from the frame."""
+    execution = ChunkExecution(mode, 0.1)
+    execution.add(CHUNK, 10.0)
+    velocities = [execution.velocity(10.05 + 0.1 * step) for step in range(4)]
+    assert [None if v is None else v[0] for v in velocities] == due
+
+
+def test_overlapping_chunks_are_averaged_with_the_oldest_weighing_most() -> None:
+    execution = ChunkExecution("ensemble", 0.1)
+    execution.add(CHUNK, 0.0)
+    execution.add(CHUNK + 0.3, 0.1)
+    weights = np.exp([-0.0, -0.01])
+    at = execution.velocity(0.15)
+    assert at is not None
+    assert at[0] == pytest.approx((0.2 * weights[0] + 0.4 * weights[1]) / weights.sum())
+    assert at[0] < 0.3
+    alone = execution.velocity(0.35)
+    assert alone is not None
+    assert alone[0] == pytest.approx(0.6)
+    assert execution.velocity(0.45) is None
+
+
+def test_a_chunk_that_is_over_stops_the_robot_before_the_limit() -> None:
+    dead = Deadman(1.0, VelocityLimiter(axis_limits(2)), ChunkExecution("chunk", 0.1))
+    dead.fresh(CHUNK, 1, now=5.05, seen_at=5.0)
+    assert dead.command(5.25).velocity.tolist() == [0.3, 0.0]
+    assert dead.command(5.31).stop
 
 
 def test_commands_over_a_thousand_random_schedules() -> None:
@@ -228,9 +289,9 @@ def seconds_to_zero(fault: str, draw: random.Random) -> float:
     with faulty_server() as (faulty, client), sending(robot) as sender:
         accept = sender.fresh
 
-        def fresh(action: np.ndarray, number: int) -> bool:
+        def fresh(actions: np.ndarray, number: int, seen_at: float | None = None) -> bool:
             taken.append(time.monotonic())
-            if not (accepted := accept(action, number)):
+            if not (accepted := accept(actions, number, seen_at)):
                 taken.pop()
             return accepted
 
@@ -361,13 +422,35 @@ def test_the_simulator_is_driven_and_logged(
     words += ["--deadman", "5"]
     assert main(words) == 0
     assert "3 of 3 steps" in capsys.readouterr().out
-    (log,) = (tmp_path / "drives" / "both_20").iterdir()
+    folder = tmp_path / "drives" / "both_20"
+    (log,) = folder.glob("*.jsonl")
+    (recorded,) = folder.glob("*.h5")
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["type"] for line in lines] == ["begin", "step", "step", "step", "end"]
     assert lines[0]["server"]["checkpoint_blake3"]
     assert all(len(line["action"]) == 2 for line in lines[1:4])
     assert lines[-1]["stop_acknowledged"]
     assert lines[-1]["why"] == "max_steps"
+    episode = read_episode(recorded)
+    sent = np.array([line["sent"] for line in lines[1:4]], np.float32)
+    assert (episode.actions == sent).all()
+    assert episode.actions.any()
+    assert episode.event_types == ("fresh",) * 3
+    assert len(episode) == lines[-1]["recorded"] == 3
+    assert episode.images.any()
+    assert episode.instruction == lines[0]["instruction"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"case": "../out"}, {"case": "a/b"}, {"action": {"names": ["gripper"]}}, {"action": {}},
+     {"step_seconds": 0}, {"step_seconds": math.nan}, {"limits": {"velocity": [1.0]}}],
+)  # fmt: skip
+def test_metadata_that_no_driver_can_use_is_refused(change: dict[str, Any]) -> None:
+    good = {"case": "both_20", "action": {"names": ["linear_x", "linear_y"]}, "step_seconds": 0.4}
+    check_metadata(good, "ws://robot")
+    with pytest.raises(UserError, match="what a driver must know"):
+        check_metadata({**good, **change}, "ws://robot")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mobile_vla.messages.errors import UserError
 from mobile_vla.study.load_study import load_study
 from mobile_vla.study.strict_yaml import read_yaml
+from mobile_vla.study.yaml_text import dump_yaml, load_yaml
 from small_lab import STUDY
 
 Place = tuple[str | int, ...]
@@ -34,9 +35,7 @@ PLACES: list[Place] = [
 
 
 def content() -> Any:
-    from ruamel.yaml import YAML
-
-    return YAML(typ="safe", pure=True).load(STUDY)
+    return load_yaml(STUDY)
 
 
 def at(study: Any, place: Place) -> Any:
@@ -46,14 +45,8 @@ def at(study: Any, place: Place) -> Any:
 
 
 def put(folder: Path, study: Any) -> Path:
-    from ruamel.yaml import YAML
-
     path = folder / "study.yaml"
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    with open(path, "w", encoding="utf-8") as file:
-        yaml.dump(study, file)
+    path.write_bytes(dump_yaml(study))
     return path
 
 
@@ -148,7 +141,8 @@ def test_a_key_that_stands_twice_names_its_line(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(STUDY.replace("window: 8", "window: 8\n  window: 9"))
     said = complaint(path)
-    assert 'duplicate key "window"' in said
+    assert "the key 'window' stands twice" in said
+    assert said.split(":")[2] == "3"
     assert path.read_text().splitlines()[int(said.split(":")[1]) - 1].strip() == "window: 9"
 
 

@@ -14,6 +14,7 @@ from mobile_vla.analysis.effects import adjust
 from mobile_vla.analysis.model import Comparison, Design, Plan
 from mobile_vla.analysis.pairwise import Matrix, verdict_matrix
 from mobile_vla.analysis.plan import complete_commands, make_plan
+from mobile_vla.evidence.drives import with_drives
 from mobile_vla.evidence.group_runs import group_by_case, of_profile
 from mobile_vla.evidence.model import CaseView, RunView, Survey
 from mobile_vla.evidence.run_factors import DERIVED, planned_factors
@@ -72,6 +73,7 @@ class Casebook:
         if study and runs and all(run.foreign and not study.case(run.case) for run in runs):
             study = None
         cases = group_by_case(runs, study, self.profile, self.study_path)
+        cases = with_drives(cases, self.workspace)
         return Survey(cases=cases, problems=problems)
 
     def _read(self) -> tuple[list[RunView], list[Reason]]:

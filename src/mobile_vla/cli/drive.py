@@ -17,9 +17,11 @@ from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
 
 if TYPE_CHECKING:
-    from mobile_vla.serving.drive import DriveEnd
+    from mobile_vla.runs.drive_log import DriveEnd
+    from mobile_vla.serving.chunk_execution import ExecutionMode
     from mobile_vla.serving.robots import SimulatedRobot
     from mobile_vla.serving.rosbridge import RosbridgeRobot
+    from mobile_vla.serving.velocity_limits import AxisLimits
 
 FIRST_SCENE = 9_000_000
 
@@ -37,6 +39,8 @@ class DriveOptions(Options):
     timeout: float
     velocity: float | None
     acceleration: float | None
+    jerk: float | None
+    execute: ExecutionMode
     steps: int
     twist: bool
     workspace: str | None
@@ -75,11 +79,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--velocity", type=float, metavar="V",
-        help="limit of each axis, m/s and rad/s (default: the policy's full speed)",
+        help="limit of each axis, m/s and rad/s (default: the full speed of the study's robot)",
     )  # fmt: skip
     parser.add_argument(
         "--acceleration", type=float, metavar="A",
-        help="limit of each axis, m/s² and rad/s² (default: none)",
+        help="limit of each axis, m/s² and rad/s² (default: that of the study's robot)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--jerk", type=float, metavar="J",
+        help="limit of each axis, m/s³ and rad/s³ (default: that of the study's robot)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--execute", choices=("first", "chunk", "ensemble"), default="first",
+        help="first: the first action until the next answer, as the evaluation drives; chunk: the "
+        "action for the time since the frame; ensemble: its mean over the chunks that reach so "
+        "far (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--steps", type=count, default=25, metavar="N",
@@ -96,28 +110,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def drive(options: DriveOptions) -> int:
     """Drive until the robot arrives, the steps are over or a signal comes; 1 for a bad end."""
-    from mobile_vla.runs.workspace import DEFAULT
+    from mobile_vla.runs.drive_log import DriveBegin
+    from mobile_vla.runs.workspace import DEFAULT, Workspace
+    from mobile_vla.serving.chunk_execution import ChunkExecution
     from mobile_vla.serving.deadman import CommandSender, Deadman, check_seconds
-    from mobile_vla.serving.drive import Driver, DriveSettings, check_base, log_path, record_drive
+    from mobile_vla.serving.drive import (
+        Driver,
+        DriveSettings,
+        check_base,
+        check_metadata,
+        record_drive,
+    )
+    from mobile_vla.serving.drive_recorder import DriveRecorder
     from mobile_vla.serving.policy_client import PolicyClient
     from mobile_vla.serving.velocity_limits import VelocityLimiter
 
     check_seconds("--timeout", options.timeout, 60.0)
     client = PolicyClient(options.server, os.environ.get("MVLA_TOKEN"))
     served = client.metadata
+    check_metadata(served, options.server)
     check_base(served, holonomic=options.base == "holonomic")
-    velocity = served["full_speed"] if options.velocity is None else options.velocity
-    acceleration = math.inf if options.acceleration is None else options.acceleration
-    limiter = VelocityLimiter(len(served["action"]["names"]), velocity, acceleration)
-    deadman = Deadman(options.deadman, limiter)
+    names = served["action"]["names"]
+    execution = ChunkExecution(options.execute, served["step_seconds"])
+    deadman = Deadman(options.deadman, VelocityLimiter(_limits(options, served)), execution)
     robot, instruction, arrived = _robot(options, served)
     settings = DriveSettings(instruction, served["step_seconds"], options.timeout, options.steps)
-    sender = CommandSender(robot, deadman)
-    driver = Driver(robot, client, sender, settings)
-    folder = Path(options.workspace or DEFAULT) / "drives" / served["case"]
-    path = log_path(folder, f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}")
-    header = {"type": "begin", "time": datetime.now(UTC), "server": served,
-              "instruction": instruction, "deadman": options.deadman}  # fmt: skip
+    recorder = DriveRecorder(instruction, served["step_seconds"], names)
+    driver = Driver(robot, client, CommandSender(robot, deadman), settings, recorder)
+    folder = Workspace(Path(options.workspace or DEFAULT)).drives / served["case"]
+    path = folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.jsonl"
+    header = DriveBegin(
+        time=datetime.now(UTC), server=served, instruction=instruction, deadman=options.deadman,
+        robot="simulator" if options.robot == "simulator" else "rosbridge", address=options.robot,
+    )  # fmt: skip
     with stop_signals() as stop:
         end = record_drive(driver, path, header, stop, arrived)
     robot.close()
@@ -127,6 +152,16 @@ def drive(options: DriveOptions) -> int:
     else:
         _print_end(end, path)
     return int(end.why == "server_lost" or not end.stop_acknowledged)
+
+
+def _limits(options: DriveOptions, served: dict[str, Any]) -> AxisLimits:
+    """The limits of the study's robot, lowered by those of the command line."""
+    from mobile_vla.serving.velocity_limits import KINDS, axis_limits
+
+    limits = {
+        name: math.inf if (value := getattr(options, name)) is None else value for name in KINDS
+    }
+    return axis_limits(len(served["action"]["names"]), robot=served.get("limits"), **limits)
 
 
 def _robot(
@@ -156,5 +191,8 @@ def _print_end(end: DriveEnd, path: Path) -> None:
         stops=end.deadman_stops, log=str(path),
     )  # fmt: skip
     print(line)
+    if any(end.limited.values()):
+        bound = ", ".join(f"{name} {count}" for name, count in end.limited.items() if count)
+        print(phrase("serve.drive_limited", "en", bound=bound))
     if not end.stop_acknowledged:
         print(phrase("serve.drive_no_ack", "en"))

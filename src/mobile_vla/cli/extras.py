@@ -11,7 +11,7 @@ from mobile_vla.messages.errors import UserError
 EXTRAS = {
     "data": ("h5py", "PIL"),
     "train": ("torch", "transformers", "peft", "lightning"),
-    "serve": ("starlette", "uvicorn", "websockets", "msgpack"),
+    "serve": ("starlette", "uvicorn", "websockets", "msgpack", "prometheus_client"),
     "sim": ("mujoco", "gymnasium"),
     "lerobot": ("pyarrow", "pandas", "av"),
     "ros": ("rosbags",),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mobile_vla.cli.status_table import data_text, foreign_data_told
+from mobile_vla.evidence.drives import drives_reason
 from mobile_vla.evidence.model import CaseView, CheckpointView, Evidence, Known, RunView
 from mobile_vla.evidence.run_factors import SETTING
 from mobile_vla.messages.catalogue import sentence
@@ -165,6 +166,9 @@ def _metrics(run: RunView) -> Iterator[str]:
         drives = run.rollouts.rollouts
         wins = sum(drive.success for drive in drives)
         yield f"rollouts: {wins} of {len(drives)} succeed in {run.rollouts.simulator}"
+    if run.drives is not None:
+        yield f"drives: {sentence(drives_reason(run.drives), 'en')}"
+        yield from (_cited("", log).strip() for log in run.drives.evidence)
 
 
 def _metric(metric: Metric) -> str:

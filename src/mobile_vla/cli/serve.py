@@ -125,6 +125,9 @@ def _print_summary(summary: dict[str, Any], language: Language) -> None:
     line = phrase("serve.summary", language, requests=requests, errors=total,
                   details=details)  # fmt: skip
     print(line)
+    if (share := summary["stale_share"]) is not None:
+        stale = f"{100 * share:.3g}"
+        print(phrase("serve.stale", language, answers=summary["answers"], stale=stale))
     for part, shares in summary["latency_ms"].items():
         print(f"  {part}: " + ", ".join(f"{name} {value} ms" for name, value in shares.items()))
     sys.stdout.flush()

@@ -122,6 +122,21 @@ class Foreign(Value, frozen=True, kw_only=True):
     trained_at: Evidence | None = None
 
 
+class RobotDrives(Value, frozen=True, kw_only=True):
+    """The recorded drives of a run's checkpoints, read from their logs.
+
+    `robots`: drives by kind of robot. `fresh` of `steps` had a fresh action of the policy.
+    `unfinished`: drives whose log does not say how they ended.
+    """
+
+    robots: dict[str, int]
+    steps: int
+    fresh: int
+    deadman_stops: int
+    unfinished: int
+    evidence: list[Evidence]
+
+
 class RunView(Value, frozen=True, kw_only=True):
     """One execution of a case, as its folder shows it. Unknown things are None.
 
@@ -161,6 +176,7 @@ class RunView(Value, frozen=True, kw_only=True):
     checkpoints: list[CheckpointView] = []
     foreign: Foreign | None = None
     chained: bool | None = None
+    drives: RobotDrives | None = None
 
     def __repr__(self) -> str:
         """One line; `msgspec.structs.asdict` gives all."""

@@ -36,7 +36,7 @@ from mobile_vla.runs.metrics_csv import read_column
 from mobile_vla.runs.outside_files import READ_FLAGS
 from mobile_vla.runs.results import Offline, Rollouts
 from mobile_vla.study.models import ResolvedCase
-from mobile_vla.study.plain_yaml import load_plain
+from mobile_vla.study.yaml_text import load_yaml
 
 CONSOLE_TAIL = 256 * 1024
 CASE_LIMIT = 64 * 1024
@@ -252,7 +252,7 @@ def _case(data: bytes) -> tuple[ResolvedCase, frozenset[str]]:
     if len(data) > CASE_LIMIT:
         raise ValueError("it is far too long for a resolved case")
     try:
-        content = load_plain(data)
+        content = load_yaml(data)
         return msgspec.convert(content, ResolvedCase), frozenset(key for key, _ in flat(content))
     except ValueError as error:
         raise ValueError(f"it is no resolved case: {error}") from error

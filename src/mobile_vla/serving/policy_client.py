@@ -69,11 +69,20 @@ class PolicyClient:
             except TimeoutError:
                 return None
             answer = unpack(_as_bytes(message))
+            if not isinstance(answer, dict):
+                raise RequestError("no_map", kind=type(answer).__name__)
             if answer.get(SEQUENCE) == self.number:
-                actions: np.ndarray = answer["actions"]
-                return actions
+                return _actions(answer)
             self.late_answers += 1
         return None
+
+
+def _actions(answer: dict[str, Any]) -> np.ndarray:
+    """The chunk (C, A) of an answer; anything else is refused."""
+    actions = answer.get("actions")
+    if not isinstance(actions, np.ndarray) or actions.ndim != 2 or not actions.size:
+        raise RequestError("no_array", key="actions", kind=type(actions).__name__)
+    return actions
 
 
 def _as_bytes(message: str | bytes) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import msgspec
@@ -11,21 +10,14 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.files import write_atomic
 from mobile_vla.runs.outside_files import read_regular
 from mobile_vla.study.models import ResolvedCase
-from mobile_vla.study.plain_yaml import load_plain
+from mobile_vla.study.yaml_text import dump_yaml, load_yaml
 
 MOST_BYTES = 4 << 20
 
 
 def write_case(path: Path, case: ResolvedCase) -> None:
     """Write the resolved case as block-style YAML."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    text = io.StringIO()
-    yaml.dump(msgspec.to_builtins(case), text)
-    write_atomic(path, text.getvalue().encode())
+    write_atomic(path, dump_yaml(msgspec.to_builtins(case)))
 
 
 def read_case(path: Path) -> ResolvedCase:
@@ -50,6 +42,6 @@ def parse_case(data: bytes) -> ResolvedCase:
         ValueError: the bytes are no YAML or no resolved case.
     """
     try:
-        return msgspec.convert(load_plain(data), ResolvedCase)
+        return msgspec.convert(load_yaml(data), ResolvedCase)
     except (OverflowError, RecursionError) as error:
         raise ValueError(str(error)) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import re
 from pathlib import Path
@@ -13,82 +12,34 @@ import msgspec
 from mobile_vla.messages.errors import UserError, reason_of
 from mobile_vla.runs.nearby import entries_below, existing_ancestor
 from mobile_vla.runs.outside_files import read_regular
-from mobile_vla.study.plain_yaml import DEPTH, load_plain
+from mobile_vla.study.yaml_text import YamlError, load_yaml
 
 Model = TypeVar("Model")
 MOST_BYTES = 4 << 20
-MOST_VALUES = 100_000
 UNKNOWN_FIELD = re.compile(r"unknown field `(?P<key>[^`]+)`(?: - at `(?P<path>[^`]+)`)?")
 AT = re.compile(r" - at `(?P<path>[^`]+)`")
 
 
 def read_yaml(path: Path) -> Any:
-    """The plain content of a YAML file; duplicate keys and syntax errors name their line.
-
-    The quick reader does where the file is plain; the slow one knows anchors, and complains better.
+    """The plain content of a YAML file; duplicate keys and syntax errors name line and column.
 
     Raises: UserError for anything that is no YAML of at most `MOST_BYTES`.
     """
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
     if path.is_dir():
         raise UserError(f"{path} is a folder: name the YAML file in it.")
     try:
-        data = read_regular(path, MOST_BYTES)
-        with contextlib.suppress(ValueError):
-            return load_plain(data)
-        return _load_any(data.decode("utf-8"))
+        return load_yaml(read_regular(path, MOST_BYTES).decode("utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"There is no file {path}: check the path{_beside(path)}.") from error
     except PermissionError as error:
         raise UserError(f"No permission to read {path}: change its mode or owner.") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 at byte {error.start}: save it as UTF-8.") from error
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        problem = str(error.problem).splitlines()[0]
-        raise UserError(f"{path}:{line}: not valid YAML ({problem}): mend that line.") from error
-    except YAMLError as error:
-        raise UserError(f"{path}: not valid YAML ({str(error).splitlines()[0]}).") from error
     except OSError as error:
         raise UserError(f"{path} cannot be read ({reason_of(error)}): check the path.") from error
-    except Exception as error:  # constructors of dates, numbers and tags raise what they like
-        why = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UserError(f"{path}: not valid YAML ({why}): correct the value.") from error
-
-
-def _load_any(text: str) -> Any:
-    """YAML with anchors, bounded in depth and in the values that its aliases repeat.
-
-    Raises: YAMLError, or whatever a constructor raises.
-    """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    depth, values = 0, 0
-    for event in YAML(typ="safe").parse(text):
-        kind = type(event).__name__
-        depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
-        values += kind in ("ScalarEvent", "AliasEvent")
-        if depth > DEPTH + 2 or values > MOST_VALUES:
-            raise YAMLError(f"it is nested more than {DEPTH} deep, or far too long")
-    content = YAML(typ="safe", pure=True).load(text)
-    if _count(content, MOST_VALUES) < 0:
-        raise YAMLError("its aliases repeat far too many values")
-    return content
-
-
-def _count(value: Any, left: int) -> int:
-    """`left` less the values in `value`; below 0 where there are more, even endlessly many."""
-    waiting = [value]
-    while waiting and left >= 0:
-        value = waiting.pop()
-        left -= 1
-        if isinstance(value, dict):
-            waiting += value.values()
-        elif isinstance(value, list | set | tuple):
-            waiting += value
-    return left
+    except YamlError as error:
+        place = f"{path}:{error.place}" if error.place else str(path)
+        raise UserError(f"{place}: not valid YAML ({error.problem}): correct it there.") from error
 
 
 def convert(value: Any, model: type[Model], path: Path, where: str = "") -> Model:

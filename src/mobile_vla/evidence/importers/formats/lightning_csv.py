@@ -11,10 +11,10 @@ from typing import Any, TextIO
 
 from mobile_vla.evidence.importers.formats.metric_names import number_of, validation_loss
 from mobile_vla.evidence.importers.formats.unreadable import UnreadableFile
+from mobile_vla.study.yaml_text import load_yaml
 
 LIMIT = 256 * 1024
 CSV_LIMIT = 256 * 1024 * 1024
-NESTING = 2000
 Row = tuple[int, int | None, int | None, float]
 
 
@@ -91,17 +91,14 @@ def read_hparams(path: Path) -> dict[str, Any]:
 
     Raises: OSError; UnreadableFile where it is no plain YAML mapping.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     with open(path, "rb") as file:
         text = file.read(LIMIT + 1)
-    if len(text) > LIMIT or sum(map(text.count, (b"[", b"{", b"- ", b"? "))) > NESTING:
-        raise UnreadableFile("too_deep")
+    if len(text) > LIMIT:
+        raise UnreadableFile("too_large")
     try:
-        value = YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, RecursionError, UnicodeDecodeError) as error:
-        raise UnreadableFile("no_plain_yaml", text=str(error).splitlines()[0]) from error
+        value = load_yaml(text)
+    except ValueError as error:
+        raise UnreadableFile("no_plain_yaml", text=str(error)) from error
     if not isinstance(value, dict):
         raise UnreadableFile("no_keys")
     return {str(key): inner for key, inner in value.items()}

@@ -9,10 +9,10 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mobile_vla.evidence.importers.formats.metric_names import validation_loss
 from mobile_vla.evidence.importers.formats.unreadable import UnreadableFile
+from mobile_vla.study.yaml_text import load_yaml
 
 TABLES = {"runs", "params", "metrics"}
 ROWS = 200_000
@@ -126,13 +126,10 @@ def read_mlflow_folder(meta: Path) -> MlflowRun | None:
 
 def _meta(path: Path) -> dict[str, str]:
     """Top-level `key: value` lines, every value as its text."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     try:
-        content: Any = YAML(typ="base", pure=True).load(_text(path))
-    except (YAMLError, RecursionError) as error:
-        raise UnreadableFile("no_plain_yaml", text=str(error).splitlines()[0]) from error
+        content = load_yaml(_text(path), scalars_as_text=True)
+    except ValueError as error:
+        raise UnreadableFile("no_plain_yaml", text=str(error)) from error
     if not isinstance(content, dict):
         raise UnreadableFile("no_keys")
     return {str(key): value for key, value in content.items() if isinstance(value, str)}
