@@ -101,14 +101,14 @@ def test_a_line_without_a_chain_is_a_break(data: bytes) -> None:
 
 
 def test_the_head_tells_of_lines_cut_off(tmp_path: Path, data: bytes) -> None:
-    from mobile_vla.runs.chain import Chain, Head
+    from mobile_vla.runs.chain import Chain, ChainHead
 
     chain = Chain()
     chain.extend(b'{"event":"x"}')
     chain.write_head(tmp_path / "events.jsonl")
     assert (tmp_path / "events.head").exists()
     last = without_chains(data).splitlines()[-1][:-1]
-    head = Head(bytes=len(data), chain=data.split(last + b',"chain":"')[1][:32].decode())
+    head = ChainHead(bytes=len(data), chain=data.split(last + b',"chain":"')[1][:32].decode())
     assert head_fits(head, data) and head_fits(head, data + b"{")
     assert not head_fits(head, data[: data.rfind(b"\n", 0, -1) + 1])
 

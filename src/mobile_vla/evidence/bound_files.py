@@ -15,7 +15,7 @@ from blake3 import blake3
 
 from mobile_vla.evidence.model import CheckpointView
 from mobile_vla.messages.reason import Reason, reason
-from mobile_vla.runs.chain import ChainCheck, Head, head_fits
+from mobile_vla.runs.chain import ChainCheck, ChainHead, head_fits
 from mobile_vla.runs.events import (
     AnyEvent,
     Checkpoint,
@@ -129,7 +129,7 @@ def chain_breaks(
     if stored is None:
         return
     try:
-        known = msgspec.json.decode(stored, type=Head)
+        known = msgspec.json.decode(stored, type=ChainHead)
         fits = known.encoded() == stored and head_fits(known, data)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         fits = False

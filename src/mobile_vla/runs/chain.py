@@ -28,7 +28,7 @@ START = b'{"event":"'
 BLOCK = 1 << 20
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ChainHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`events.head`: how long the events were, and the chain of their last line."""
 
     bytes: int
@@ -81,7 +81,7 @@ class Chain:
 
     def write_head(self, events: Path) -> None:
         """Write `events.head`; an older one stays where the disk is full, and is no less true."""
-        head = Head(bytes=self._size, chain=self._last)
+        head = ChainHead(bytes=self._size, chain=self._last)
         with contextlib.suppress(UserError):
             write_atomic(events.with_name("events.head"), head.encoded())
 
@@ -111,7 +111,7 @@ def check_chain_of_file(path: Path) -> ChainCheck:
         return _walk(iter(lambda: file.readline(BLOCK), b""))
 
 
-def head_fits(head: Head, data: bytes) -> bool:
+def head_fits(head: ChainHead, data: bytes) -> bool:
     """Whether the events begin with those that `events.head` knows."""
     ending = b',"chain":"%b"}\n' % head.chain.encode()
     return 0 < head.bytes <= len(data) and data[: head.bytes].endswith(ending)
