@@ -92,8 +92,9 @@ def _batch_ratio(served: Any, sessions: int = 4, repeats: int = 50) -> float:
 
 
 def _serve(pipe: Any) -> None:
+    from mobile_vla.listening import bind
     from mobile_vla.serving.inference import InferenceCore
-    from mobile_vla.serving.server import ServerOptions, bind, make_server
+    from mobile_vla.serving.server import ServerOptions, make_server
 
     core = InferenceCore(_served())
     core.warm_up(1)

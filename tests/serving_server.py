@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from websockets.sync.client import ClientConnection, connect
 
+from mobile_vla.listening import bind
 from mobile_vla.serving.inference import InferenceCore
 from mobile_vla.serving.served_policy import ServedPolicy
-from mobile_vla.serving.server import ServerOptions, bind, make_server
+from mobile_vla.serving.server import ServerOptions, make_server
 from mobile_vla.serving.wire import pack, unpack
 from small_lab import until
 

@@ -19,11 +19,11 @@ from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from mobile_vla.listening import bind, choose_token
 from mobile_vla.messages.errors import UserError
-from mobile_vla.serving.access import choose_token
 from mobile_vla.serving.request_error import RequestError
 from mobile_vla.serving.served_policy import ServedPolicy
-from mobile_vla.serving.server import ServerOptions, bind
+from mobile_vla.serving.server import ServerOptions
 from mobile_vla.serving.wire import MAX_ITEMS, pack, unpack
 from serving_server import LEFT, RunningServer, ask, noise, observation, serving
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "plan": "list what is done, running, to do and blocked, with the next commands",
     "audit": "check the claims of documents against the evidence, and correct them",
     "report": "write the study's page from the evidence",
+    "ui": "show the evidence in a browser",
     "mcp": "answer assistant programs from the evidence (an MCP server)",
     "episodes": "simulate, import, check, compare, export and draw demonstrations",
     "weights": "show what checkpoints hold, compare two, merge a policy's adapters",

@@ -11,6 +11,7 @@ from mobile_vla.evidence.drives import drives_reason
 from mobile_vla.evidence.model import CaseView, CheckpointView, Evidence, Known, RunView
 from mobile_vla.evidence.run_factors import SETTING
 from mobile_vla.messages.catalogue import sentence
+from mobile_vla.messages.reason import reason
 from mobile_vla.runs.metrics_csv import COLUMNS
 from mobile_vla.runs.results import Metric
 
@@ -37,6 +38,8 @@ def run_lines(run: RunView, base: Path) -> list[str]:
     """
     lines = _block("evidence", [_cited("", fact).strip() for fact in run.evidence])
     lines += _block("conflicts", [sentence(why, "en") for why in run.conflicts])
+    if run.chained is False:
+        lines.append(f"  {sentence(reason('chain.unchained'), 'en')}")
     lines += _block("configuration", list(_factors(run, CONFIGURATION)))
     lines += _block("data", list(_data(run)))
     lines += _block("weights", [*_factors(run, WEIGHTS), *_trained(run)])

@@ -143,7 +143,8 @@ class RunView(Value, frozen=True, kw_only=True):
     `path` and every file in `evidence` are relative to the workspace. `factors` holds what
     evidence tells: a name that is not there is unknown. `conflicts`: facts that contradict each
     other, and files that could not be read. `foreign`: of a run that another program made, whose
-    directions, hashes and evaluations are unknown.
+    directions, hashes and evaluations are unknown. `chained`: whether every event carries the hash
+    of those before it; False for runs of earlier versions, in which an edit may go unnoticed.
     """
 
     path: str
@@ -174,6 +175,7 @@ class RunView(Value, frozen=True, kw_only=True):
     factors: dict[str, Known] = {}
     checkpoints: list[CheckpointView] = []
     foreign: Foreign | None = None
+    chained: bool | None = None
     drives: RobotDrives | None = None
 
     def __repr__(self) -> str:
