@@ -80,6 +80,11 @@ def measure_pages(address: str, run: str) -> None:
         p95 = statistics.quantiles(times, n=20)[-1]
         print(f"{path}: p95 {1000 * p95:.0f} ms, median {1000 * statistics.median(times):.0f} ms, "
               f"{size / 1000:.0f} kB")  # fmt: skip
+    rested = []
+    for _ in range(5):
+        time.sleep(2.1)  # longer than a moment is taken for the present one
+        rested.append(seconds_of(address + "/"))
+    print(f"/ after a pause: median {1000 * statistics.median(rested):.0f} ms")
 
 
 def measure_live(
