@@ -316,6 +316,31 @@ def test_the_simulator_is_driven_and_logged(
     assert episode.instruction == lines[0]["instruction"]
 
 
+def test_a_bag_is_replayed_and_compared(
+    policy_server: RunningServer, tmp_path: Path, capsys: Any
+) -> None:
+    from recorded_bag import drive, write_bag
+
+    frames, commands = drive(1)
+    write_bag(tmp_path / "bag", frames, commands, text=LEFT)
+    url = f"ws://127.0.0.1:{policy_server.port}"
+    words = ["drive", url, "--robot", str(tmp_path / "bag"), "--timeout", "60", "--deadman", "5"]
+    assert main([*words, "--workspace", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "6 of 6 steps" in printed
+    assert "Mean difference" in printed
+    (log,) = (tmp_path / "drives" / "both_20").glob("*.jsonl")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert lines[0]["robot"] == "bag"
+    assert lines[-1]["why"] == "arrived"
+    recorded = np.array([line["recorded"] for line in lines[1:-1]])
+    assert np.allclose(recorded, [[0, 0], *[[1.15, 0]] * 1, *[[1.15, 1.15]] * 2, *[[1.15, 0]] * 2])
+    actions = np.array([line["action"] for line in lines[1:-1]])
+    assert np.allclose(lines[-1]["apart"], np.abs(actions - recorded).mean(0))
+    (episode,) = (tmp_path / "drives" / "both_20").glob("*.h5")
+    assert (read_episode(episode).images == frames).all()
+
+
 @pytest.mark.parametrize(
     "change",
     [{"case": "../out"}, {"case": "a/b"}, {"action": {"names": ["gripper"]}}, {"action": {}},
