@@ -12,6 +12,7 @@ EXTRAS = {
     "data": ("h5py", "PIL"),
     "train": ("torch", "transformers", "peft", "lightning"),
     "serve": ("starlette", "uvicorn", "websockets", "msgpack", "prometheus_client"),
+    "export": ("onnx", "onnxruntime", "onnxscript"),
     "ui": ("starlette", "uvicorn"),
     "sim": ("mujoco", "gymnasium"),
     "lerobot": ("pyarrow", "pandas", "av"),

@@ -55,6 +55,7 @@ def ui(options: UiOptions) -> None:
     with bind(options.host, options.port) as listener:
         chosen = DashboardOptions(options.host, token, documents, options.write)
         server = make_server(book, chosen)
+        listener.listen()  # who opens the printed address at once waits, and is not refused
         host = options.host if options.host not in ("0.0.0.0", "::") else "localhost"
         port = listener.getsockname()[1]
         address = f"http://{shown_address((host, port))}/" + (f"?token={token}" if token else "")
