@@ -63,6 +63,23 @@ def test_bins_hold_standstill_and_full_speed_exactly() -> None:
     assert float(head.error(logits, targets, 1.0)) < 1e-4
 
 
+def test_a_logit_that_is_not_finite_gives_no_action() -> None:
+    head = make_head("discrete", 8, hidden=8, layers=1, chunk=1, action_dim=2)
+    logits = head(torch.zeros(1, 1, 8)).detach()
+    logits[..., 0, 5] = torch.nan
+    assert head.actions(logits).isnan().tolist() == [[[[True, False]]]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_smooth_actions_carry_a_gradient_to_the_states(kind: str) -> None:
+    torch.manual_seed(0)
+    head = make_head(kind, 8, hidden=8, layers=1, chunk=2, action_dim=2)
+    states = torch.randn(1, 2, 8, requires_grad=True)
+    head.smooth_actions(head(states)).sum().backward()
+    assert states.grad is not None
+    assert float(states.grad.norm()) > 0
+
+
 def test_an_action_outside_the_bins_is_refused() -> None:
     head = make_head("discrete", 8, hidden=8, layers=1, chunk=1, action_dim=2)
     targets = torch.full((1, 1, 1, 2), 1.4)

@@ -35,8 +35,15 @@ class DiscreteHead(Head):
         return flat.unflatten(-1, (self.chunk, self.action_dim, -1))
 
     def actions(self, output: torch.Tensor) -> torch.Tensor:
-        """The centres (N, W, C, A) of the likeliest bins."""
-        return (output.argmax(-1) - BINS_A_SIDE) * BIN
+        """The centres (N, W, C, A) of the likeliest bins; NaN where a logit is not finite."""
+        not_finite = output.amax(-1) * 0
+        return (output.argmax(-1) - BINS_A_SIDE) * BIN + not_finite
+
+    def smooth_actions(self, output: torch.Tensor) -> torch.Tensor:
+        """The expected centres (N, W, C, A) under the logits."""
+        bins = torch.arange(-BINS_A_SIDE, BINS_A_SIDE + 1, device=output.device)
+        expected: torch.Tensor = output.softmax(-1) @ (bins * BIN).to(output.dtype)
+        return expected
 
     def error(self, output: torch.Tensor, targets: torch.Tensor, delta: float) -> torch.Tensor:
         """The mean cross-entropy of an action's dimensions; `delta` has no effect.

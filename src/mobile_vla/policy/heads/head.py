@@ -48,6 +48,10 @@ class Head(nn.Module, ABC):
         """The actions (N, W, C, A) that an output means; the same at every call."""
         return output
 
+    def smooth_actions(self, output: torch.Tensor) -> torch.Tensor:
+        """Actions (N, W, C, A) with a gradient; `actions` unless these have none."""
+        return self.actions(output)
+
     def error(self, output: torch.Tensor, targets: torch.Tensor, delta: float) -> torch.Tensor:
         """The loss of each action (N, W, C) against `targets` (N, W, C, A).
 
