@@ -63,3 +63,6 @@ environment lerobot-dataset torch==2.13.0 lerobot-dataset==0.4.4
 .venv-lerobot-dataset/bin/python -c 'import torchvision' 2>/dev/null ||
   .venv-lerobot-dataset/bin/pip install --no-deps torchvision
 run "$main/bin/python" tests/episodes/test_lerobot.py
+
+overlay seal in-toto-attestation==0.9.3
+run .venv-seal/bin/python tests/seal/test_seal_clients.py

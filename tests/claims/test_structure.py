@@ -169,6 +169,9 @@ def test_what_asserts_nothing_is_no_claim(text: str) -> None:
         ("The val loss of nav_left_20260503 is lower than baseline.", "comparison", "lower"),
         ("nav_left_20260503 is the best.", "comparison", "best"),
         ("The val loss of nav_left_20260503 is 3× lower than baseline.", "comparison", "times"),
+        ("The loss of nav_left_20260503 is 2x that of baseline.", "comparison", "times"),
+        ("nav_left_20260503의 손실은 baseline보다 2배 높음.", "comparison", "times"),
+        ("nav_left_20260503과 baseline은 학습률만 다르다.", "difference", "only_differs"),
         ("nav_left_20260503 vs baseline: only the data differs", "difference", "only_differs"),
         ("### nav_left_20260503 vs baseline: fair comparison", "comparison", "comparable"),
         ("- nav_left_20260503 vs baseline: 비교 불가", "comparison", "not_comparable"),
@@ -274,6 +277,8 @@ def test_the_epoch_of_a_checkpoint_stands_with_its_loss() -> None:
     [
         "baseline is smaller than OpenVLA, 7B params.",
         "baseline: yes, the 0.19 in the slides",
+        "baseline is more than five times better than run-3.",
+        "- baseline: val 96",
         "We saw baseline and run-3.\n\nIt reached a val loss of 0.19.",
     ],
 )

@@ -22,7 +22,7 @@ from mobile_vla.claims.page_names import PageNames
 from mobile_vla.claims.structure import Line
 
 COLON = re.compile("[:=：]")
-PROSE = 3
+PROSE = 6
 """Words of a sentence that the lexicon does not know, above which it is prose."""
 PRONOUNS = frozenset({"it", "its"})
 NOT_ASSERTED = frozenset({"claim.denied", "claim.asked", "claim.planned", "claim.wished"})
@@ -194,7 +194,7 @@ def _under_a_word(
 def _may_be_of_another(items: list[Item]) -> bool:
     """Whether a sentence compares, or holds a capital word that may be a model's name."""
     return any(
-        item.key("comparator") or item.key("versus")
+        (item.key("comparator") and not item.key("qualifier")) or item.key("versus")
         or (number and item.kind == "other" and item.text[:1].isupper())
         for number, item in enumerate(items)
     )  # fmt: skip
