@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.audit_evidence import make_proof
 from benchmarks.audit_sets import LabelledPage, Truth, pages_of
+from benchmarks.audit_stages import lines_of, stage_of
 from benchmarks.audit_time import report, timings
 from mobile_vla.audit.audit_document import (
     DECIDED,
@@ -50,6 +51,7 @@ class Figures:
     agreed: int = 0
     wrong: list[tuple[str, Judged]] = field(default_factory=list)
     missed: list[tuple[str, str, Truth, Judged | None]] = field(default_factory=list)
+    stages: list[tuple[Truth, str]] = field(default_factory=list)
 
     @property
     def precision(self) -> float:
@@ -86,11 +88,12 @@ class Figures:
             for truth in over:
                 if truth.fix is not None and judged.correction is not None:
                     self.offered += 1
-                    self.corrected += judged.correction.strip() == truth.fix.strip()
+                    self.corrected += truth.fix.strip() in _corrected(page, truth, judged)
 
     def _add_label(self, page: LabelledPage, truth: Truth, audit: Audit) -> None:
         over = [j for j in audit.claims if truth.covers(j.claim.place.start, j.claim.place.end)]
         verdicts = {judged.verdict for judged in over}
+        self.stages.append((truth, stage_of(page, truth, over, audit)))
         self.labels += 1
         self.agreed += truth.verdict in verdicts
         if truth.verdict == "contradicted":
@@ -99,6 +102,14 @@ class Figures:
         if truth.verdict not in verdicts:
             text = page.data[truth.start : truth.end].decode("utf-8", "replace")
             self.missed.append((page.name, text, truth, next(iter(over), None)))
+
+
+def _corrected(page: LabelledPage, truth: Truth, judged: Judged) -> tuple[str, str]:
+    """The correction alone, and put into the label's text."""
+    correction = judged.correction or ""
+    start, end = judged.claim.place.start, judged.claim.place.end
+    text = page.data[truth.start : start] + correction.encode() + page.data[end : truth.end]
+    return correction.strip(), text.decode("utf-8", "replace").strip()
 
 
 def measure(folder: Path, proof: Proof) -> dict[str, Figures]:
@@ -141,6 +152,9 @@ def print_figures(name: str, figures: dict[str, Figures], *, every: bool) -> Non
         )
     if not every:
         return
+    for way in WAYS[:2]:
+        print(f"  {way}, by kind and stage:")
+        print("\n".join(lines_of(figures[way].stages)))
     last = figures["proposals"]
     for page, text, truth, judged in last.missed:
         verdict = message(judged, "en") if judged else "not read"

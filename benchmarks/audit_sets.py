@@ -36,6 +36,7 @@ class Truth:
     verdict: str
     run: str = ""
     fix: str | None = None
+    quantity: str = ""
 
     def covers(self, start: int, end: int) -> bool:
         """Whether it shares a byte with a place."""
@@ -92,4 +93,5 @@ def placed(data: bytes, label: Label) -> Truth | None:
     place = (start + at, start + at + len(label.value.encode()))
     if at < 0:
         place = (start, start + len(lines[label.line - 1]))
-    return Truth(*place, "supported" if label.true else "contradicted", label.run, label.fix)
+    return Truth(*place, "supported" if label.true else "contradicted", label.run, label.fix,
+                 label.quantity)  # fmt: skip

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from mobile_vla.cli.main import main
+from mobile_vla.listening import bind
 from mobile_vla.serving.served_policy import ServedPolicy, open_policy
-from mobile_vla.serving.server import bind
 from mobile_vla.serving.wire import unpack
 from serving_server import LEFT, ask, noise, serving
 from small_lab import Lab, Started, until

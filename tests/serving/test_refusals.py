@@ -16,13 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from prometheus_client.parser import text_string_to_metric_families
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from mobile_vla.listening import bind, choose_token
 from mobile_vla.messages.errors import UserError
-from mobile_vla.serving.access import choose_token
 from mobile_vla.serving.request_error import RequestError
 from mobile_vla.serving.served_policy import ServedPolicy
-from mobile_vla.serving.server import ServerOptions, bind
+from mobile_vla.serving.server import ServerOptions
 from mobile_vla.serving.wire import MAX_ITEMS, pack, unpack
 from serving_server import LEFT, RunningServer, ask, noise, observation, serving
 
@@ -161,9 +162,22 @@ def test_errors_are_counted_by_code(served: ServedPolicy) -> None:
             socket.recv()
             ask(socket, FRAME)
         statistics = server.request("GET", "/statistics")[1]
+        status, text, headers = server.request("GET", "/metrics")
+    assert status == 200
+    assert headers["content-type"].startswith("text/plain; version=")
+    samples = {
+        sample.name + "".join(sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text) for sample in family.samples
+    }  # fmt: skip
+    assert samples["mvla_requests_total"] == 3
+    assert samples["mvla_errors_totalserve.not_json"] == 1
+    assert samples["mvla_latency_seconds_countmodel"] == 1
+    assert samples["mvla_stale_answers_total"] == statistics["stale_share"]
     assert statistics["requests"] == 3
     assert statistics["errors"] == {"serve.not_json": 1, "serve.not_msgpack": 1}
     assert statistics["latency_ms"].keys() == {"decode", "queue", "model", "encode"}
+    assert (statistics["answers"], statistics["refused"], statistics["failed"]) == (1, 2, 0)
+    assert statistics["stale_share"] in (0.0, 1.0)
 
 
 def test_frames_of_another_size_are_refused_where_that_is_asked(served: ServedPolicy) -> None:

@@ -22,7 +22,7 @@ from mobile_vla.training.run import Refused, begin_run, train
 from small_lab import Lab, events_of, furnish
 
 SHIPPED = Path(assets.__file__).parent
-EVIDENCE = {"case.yaml", "console.log", "events.jsonl", "manifest.json"}
+EVIDENCE = {"case.yaml", "console.log", "events.head", "events.jsonl", "manifest.json"}
 LOADED = frozenset({"load_report.json", "environment.json"})
 """What is written once weights are in order, though the run is refused for another fault."""
 NAME = "image_to_text_projection.dense.weight"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,18 +15,22 @@ from mobile_vla.analysis.effects import adjust
 from mobile_vla.analysis.model import Comparison, Design, Plan
 from mobile_vla.analysis.pairwise import Matrix, verdict_matrix
 from mobile_vla.analysis.plan import complete_commands, make_plan
+from mobile_vla.evidence.drives import with_drives
 from mobile_vla.evidence.group_runs import group_by_case, of_profile
 from mobile_vla.evidence.model import CaseView, RunView, Survey
 from mobile_vla.evidence.run_factors import DERIVED, planned_factors
 from mobile_vla.evidence.run_view import view_run
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.reason import Reason, reason
-from mobile_vla.runs.folder import find_runs
+from mobile_vla.runs.folder import RunFolder, find_runs
 from mobile_vla.runs.workspace import Workspace
 from mobile_vla.study.command_line import command_line
 from mobile_vla.study.load_study import DEFAULT_PROFILE
 from mobile_vla.study.models import NUISANCE, Question, Study
 from mobile_vla.study.strict_yaml import nearest
+
+ViewRun = Callable[[RunFolder, Path, datetime], RunView]
+"""Reads and judges one run of a workspace at a time."""
 
 
 class Casebook:
@@ -53,6 +58,16 @@ class Casebook:
         self.profile = profile or (next(iter(study.profiles), None) if study else None)
         self.study_path = study_path
         self.nuisance = study.nuisance if study else NUISANCE
+        self._moment: tuple[list[RunView], list[Reason]] | None = None
+
+    def at_one_moment(self, view: ViewRun = view_run) -> Casebook:
+        """The same casebook over the runs as they are now: all its answers are of one moment.
+
+        `view` reads a run; a caller that asks often gives one that reads only what changed.
+        """
+        frozen = copy(self)
+        frozen._moment = self._read(view)
+        return frozen
 
     def runs(self) -> list[RunView]:
         """Every run folder of the workspace, judged now, then every run that was scanned."""
@@ -72,12 +87,15 @@ class Casebook:
         if study and runs and all(run.foreign and not study.case(run.case) for run in runs):
             study = None
         cases = group_by_case(runs, study, self.profile, self.study_path)
+        cases = with_drives(cases, self.workspace)
         return Survey(cases=cases, problems=problems)
 
-    def _read(self) -> tuple[list[RunView], list[Reason]]:
+    def _read(self, view: ViewRun = view_run) -> tuple[list[RunView], list[Reason]]:
+        if self._moment is not None:
+            return self._moment
         now = datetime.now(UTC)
         folders = find_runs(Workspace(self.workspace).runs)
-        runs = [view_run(folder, self.workspace, now) for folder in folders]
+        runs = [view(folder, self.workspace, now) for folder in folders]
         if not self.evidence:
             return runs, []
         from mobile_vla.evidence.importers.scan_folders import scan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -66,6 +66,7 @@ class Key(NamedTuple):
     split: str = ""
     group: str = ""
     name: str | None = None
+    part: str = ""
 
     def merge(self, other: Key) -> Key:
         """Both keys as one; what `other` says goes first."""
@@ -74,7 +75,7 @@ class Key(NamedTuple):
         return Key(
             other.quantities or self.quantities, other.qualifier or self.qualifier,
             self.epoch if other.epoch is None else other.epoch, other.split or self.split,
-            other.group or self.group, other.name or self.name,
+            other.group or self.group, other.name or self.name, other.part or self.part,
         )  # fmt: skip
 
     def fill(self, draft: Draft) -> Draft:
@@ -130,7 +131,7 @@ def is_silent(item: Item) -> bool:
 def read_key(items: Sequence[Item], lexicon: Lexicon) -> Key | None:
     """The quantity that a key calls; None where a word of it is unknown or it calls none or two."""
     key, before = Key(), None
-    for item in items:
+    for item in _spelt(items, lexicon):
         epoch = whole_number(item) if before is not None and before.key("epoch") else None
         grown = grow_key(key, item, lexicon) if epoch is None else key._replace(epoch=epoch)
         if grown is None:
@@ -138,7 +139,18 @@ def read_key(items: Sequence[Item], lexicon: Lexicon) -> Key | None:
         key, before = grown, item
     if not key.quantities and key.split == PAIR:
         return key._replace(quantities=(lexicon.quantities["episodes"],))
+    if not key.quantities and key.part:
+        return key._replace(quantities=(lexicon.quantities["part_trains"],), group=key.part)
     return key if key.quantities else None
+
+
+def _spelt(items: Sequence[Item], lexicon: Lexicon) -> Iterator[Item]:
+    """The items of a key without marks, the words of an identifier ("max_epochs") one by one."""
+    for item in items:
+        if item.kind == "identifier":
+            yield from lexicon.lex(item.text.replace("_", " "), lexicon.no_names)
+        elif item.kind != "mark" or len(items) == 1:
+            yield item
 
 
 def grow_key(key: Key, item: Item, lexicon: Lexicon) -> Key | None:
@@ -146,16 +158,21 @@ def grow_key(key: Key, item: Item, lexicon: Lexicon) -> Key | None:
     if item.kind == "name":
         return key._replace(name=item.key("name")) if key.name is None else None
     if quantities := item.keys("quantity"):
-        if key.quantities:
-            return None
-        return key._replace(quantities=tuple(lexicon.quantities[entry] for entry in quantities))
+        called = tuple(lexicon.quantities[entry] for entry in quantities)
+        return None if key.quantities else key._replace(quantities=called)
     if item.key("split") == "val" and key.split == "train" and not key.quantities:
         return key._replace(split=PAIR)
     for kind in ("qualifier", "split", "group"):
         if (value := item.key(kind)) is not None and not getattr(key, kind):
             return key._replace(**{kind: value})  # type: ignore[arg-type]
-    silent = (is_silent(item) and "assertion" not in item.senses) or item.text == "%"
-    return key if silent or "epoch" in item.senses else None
+    if (part := item.key("word:part")) is not None and not key.part and not key.quantities:
+        return key._replace(part=part)
+    return key if _adds_nothing(item) else None
+
+
+def _adds_nothing(item: Item) -> bool:
+    silent = is_silent(item) and "assertion" not in item.senses
+    return silent or item.text == "%" or "epoch" in item.senses
 
 
 def whole_number(item: Item) -> int | None:

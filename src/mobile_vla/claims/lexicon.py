@@ -44,6 +44,7 @@ class Lexicon(Vocabulary):
         super().__init__()
         self.quantities: dict[str, Quantity] = {}
         self.labels: dict[str, str] = {}
+        self.no_names = Names()
         self.mark_words: dict[str, list[str]] = {}
 
     def add(self, table: Mapping[str, Any], source: str) -> None:

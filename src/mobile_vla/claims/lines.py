@@ -5,16 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from mobile_vla.claims.clauses import clauses, read_value
+from mobile_vla.claims.clauses import clauses, filled, read_value
 from mobile_vla.claims.comparisons import read_arithmetic, read_comparison
-from mobile_vla.claims.keys import Draft, Outcome, is_silent, is_whole, not_read, outside, read_key
+from mobile_vla.claims.keys import (
+    Draft,
+    Key,
+    Outcome,
+    is_silent,
+    is_whole,
+    not_read,
+    outside,
+    read_key,
+)
 from mobile_vla.claims.lexer import Item
 from mobile_vla.claims.page_names import PageNames
 from mobile_vla.claims.structure import Line
 
 COLON = re.compile("[:=：]")
-PROSE = 3
+PROSE = 6
 """Words of a sentence that the lexicon does not know, above which it is prose."""
+PRONOUNS = frozenset({"it", "its"})
 NOT_ASSERTED = frozenset({"claim.denied", "claim.asked", "claim.planned", "claim.wished"})
 
 
@@ -25,17 +35,42 @@ def read_line(line: Line, names: PageNames, owner: str | None) -> Outcome:
     items = names.items(line)
     if len(items) > 2 and items[0].number and items[1].text in (")", "."):  # "1) left only"
         items = items[2:]
-    outcomes = [_sentence(line, sentence, names, owner) for sentence in _sentences(line, items)]
+    outcomes = []
+    for sentence in _sentences(line, items):
+        named = {item.key("name") or "" for item in sentence if item.kind == "name"}
+        heads = {names.head_of(name) for name in named}
+        owner = (named.pop() if len(heads) == 1 else None) if heads else owner
+        outcomes.append(_sentence(line, sentence, names, owner))
     drafts = [draft for outcome in outcomes for draft in outcome.drafts]
     return Outcome(drafts, next((outcome.why for outcome in outcomes if outcome.why), None))
 
 
 def lead_name(line: Line, names: PageNames) -> str | None:
     """The run that a line introduces: "Case 1:", "**Case 1** (left)"."""
-    outer = outside(names.items(line))[0]
+    items = names.items(line)
+    if not any(item.kind == "name" for item in items):
+        return None
+    outer = outside(items)[0]
     named = {item.key("name") for item in outer if item.kind == "name"}
     others = [item for item in outer if item.kind not in ("name", "mark") and not is_silent(item)]
     return named.pop() if len(named) == 1 and not others else None
+
+
+def comment_name(line: Line, names: PageNames) -> str | None:
+    """The run that a comment in a block of settings names: "# L+R (Case A)"."""
+    if not line.text.lstrip().startswith(("#", "//")):
+        return None
+    named = list(dict.fromkeys(
+        item.key("name") or "" for item in names.items(line) if item.kind == "name"))  # fmt: skip
+    named = names.joined(named)
+    return named[0] if len(named) == 1 else None
+
+
+def begins_with_pronoun(line: Line, names: PageNames) -> bool:
+    """Whether a line goes on about the run before it: "It used no LoRA", "Mon: its loss …"."""
+    words = (item for item in names.items(line) if item.kind != "symbol" and not item.key("topic"))
+    first = next(words, None)
+    return first is not None and first.text.lower() in PRONOUNS
 
 
 def _sentences(line: Line, items: Sequence[Item]) -> Iterator[list[Item]]:
@@ -52,11 +87,11 @@ def _sentences(line: Line, items: Sequence[Item]) -> Iterator[list[Item]]:
 
 def _sentence(line: Line, items: list[Item], names: PageNames, owner: str | None) -> Outcome:
     unknown = [item for item in items if item.kind == "other"]
-    if len(unknown) > PROSE and _colon(line, items) is None:
+    named = {item.key("name") for item in items if item.kind == "name"}
+    if len(unknown) > PROSE * (1 + len(named)) and _colon(line, items) is None:
         return not_read("unknown_words", unknown[0].text)
     if compared := read_comparison(line, items, names):
         return Outcome([compared])
-    named = {item.key("name") for item in items if item.kind == "name"}
     if len(named) > 1:
         return not_read("several_runs", line)
     sums = read_arithmetic(line, items, names)
@@ -125,7 +160,9 @@ def _with_depth(items: Sequence[Item]) -> Iterator[tuple[Item, int]]:
 def _statement(line: Line, items: list[Item], names: PageNames) -> Outcome:
     colon = _colon(line, items)
     if colon is None:
-        return clauses(line, [item for item in items if item.kind != "name"], names.lexicon)
+        strict = _may_be_of_another(items)
+        items = [item for item in items if item.kind != "name"]
+        return clauses(line, items, names.lexicon, strict)
     left, right = items[:colon], items[colon + 1 :]
     outer, remarks = outside(left)
     key = read_key([item for item in outer if item.kind != "mark"], names.lexicon)
@@ -137,9 +174,34 @@ def _statement(line: Line, items: list[Item], names: PageNames) -> Outcome:
         remarked = [clauses(line, remark, names.lexicon, strict=False) for remark in remarks]
         return Outcome([*inner.drafts, *(draft for entry in remarked for draft in entry.drafts)],
                        inner.why)  # fmt: skip
-    if any(item.key("topic") for item in outer) and all(item.key("topic") for item in words):
-        return clauses(line, right, names.lexicon, strict=False)
-    return not_read("unknown_key", line.text[left[0].start : left[-1].end])
+    outcome = _under_a_word(line, left, right, words, names) if words else None
+    return outcome or not_read("unknown_key", line.text[left[0].start : left[-1].end])
+
+
+def _under_a_word(
+    line: Line, left: list[Item], right: list[Item], words: list[Item], names: PageNames
+) -> Outcome | None:
+    """What stands under a day, a topic or a state: "Mon: done", "Last: …", "failed: …"."""
+    if all(item.key("topic") or item.key("qualifier") for item in words):
+        topic = Key(qualifier=next((q for item in words if (q := item.key("qualifier"))), ""))
+        if _colon(line, right) is not None:
+            return _statement(line, right, names)
+        return filled(clauses(line, right, names.lexicon, strict=False), topic)
+    if not right or any(item.key("word:state") is None for item in words):
+        return None
+    state = clauses(line, [item for item in left if item.kind != "name"], names.lexicon)
+    cause = Draft(line, right[0].start, right[-1].end, "cause")
+    failed = words[0].key("word:state") == "failed" and state.drafts
+    return Outcome([*state.drafts, cause]) if failed else state
+
+
+def _may_be_of_another(items: list[Item]) -> bool:
+    """Whether a sentence compares, or holds a capital word that may be a model's name."""
+    return any(
+        (item.key("comparator") and not item.key("qualifier")) or item.key("versus")
+        or (number and item.kind == "other" and item.text[:1].isupper())
+        for number, item in enumerate(items)
+    )  # fmt: skip
 
 
 def _is_plain(remark: list[Item]) -> bool:

@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from typing import Literal
 
 import blake3
+from msgspec.structs import replace
 
 from mobile_vla.claims.binding import Binder, Bound, KnownRun
 from mobile_vla.claims.bindings_comment import aliases_in
-from mobile_vla.claims.keys import Draft, absence_in, not_read
+from mobile_vla.claims.keys import Draft, Outcome, absence_in, not_read
 from mobile_vla.claims.lexicon import LONGEST, Lexicon, standard
-from mobile_vla.claims.lines import lead_name, read_line
+from mobile_vla.claims.lines import begins_with_pronoun, comment_name, lead_name, read_line
 from mobile_vla.claims.model import Binding, Claim, HowSure, Reading, Term, Unread
 from mobile_vla.claims.page_names import BLOCKED, PageNames
 from mobile_vla.claims.structure import Line, Page, Section, Table, parse_page
@@ -82,9 +83,10 @@ def _read_blocks(page: Page, names: PageNames) -> tuple[list[Draft], list[tuple[
     }
     names.tie_declared()
     absences: dict[int, str | None] = {}
+    lines: dict[tuple[object, ...], Outcome] = {}
     drafts: list[Draft] = []
     unread: list[tuple[Line, Reason]] = []
-    lead: str | None = None
+    lead = commented = spoken = None
     for block in page.blocks:
         line = block if isinstance(block, Line) else block.rows[0][0]
         if line.kind == "heading":
@@ -92,6 +94,12 @@ def _read_blocks(page: Page, names: PageNames) -> tuple[list[Draft], list[tuple[
         elif line.kind == "text":
             lead = lead_name(line, names) or (lead if ":" in line.text else None)
         owner = _owner(block, line, names, lead)
+        if line.kind != "code":
+            commented, spoken = None, _spoken_of(line, names, spoken)
+            owner = spoken if begins_with_pronoun(line, names) and spoken else owner
+        else:
+            commented = comment_name(line, names) or commented
+            owner = commented or owner
         absence = _absence(block.section, names, absences) if line.kind != "heading" else None
         if absence is None and isinstance(block, Table):
             read, silent = read_table(block, shapes[id(block)], names, owner)
@@ -104,11 +112,36 @@ def _read_blocks(page: Page, names: PageNames) -> tuple[list[Draft], list[tuple[
             unread.append((line, reason("claim.line_too_long")))
             continue
         else:
-            outcome = read_line(line, names, owner)
+            outcome = _read_again(line, names, owner, lines)
         drafts += outcome.drafts
         if outcome.why is not None and not outcome.drafts and is_worth_telling(line, names):
             unread.append((line, outcome.why))
     return drafts, unread
+
+
+def _read_again(
+    line: Line, names: PageNames, owner: str | None, lines: dict[tuple[object, ...], Outcome]
+) -> Outcome:
+    """What a line states; lines of the same text about the same run are read once."""
+    key = line.text, owner, line.kind, line.quoted, line.done
+    if key not in lines:
+        lines[key] = read_line(line, names, owner)
+        return lines[key]
+    names.items(line)
+    drafts = [
+        replace(draft, line=line, terms=tuple((line, item) for _, item in draft.terms))
+        for draft in lines[key].drafts
+    ]
+    return Outcome(drafts, lines[key].why)
+
+
+def _spoken_of(line: Line, names: PageNames, before: str | None) -> str | None:
+    """The one run that the text up to a line speaks of, None after a heading or of several."""
+    if line.kind not in ("item", "text"):
+        return None
+    named = {names.head_of(item.key("name") or "") for item in names.items(line)
+             if item.kind == "name"}  # fmt: skip
+    return before if not named else named.pop() if len(named) == 1 else None
 
 
 def _absence(section: Section, names: PageNames, absences: dict[int, str | None]) -> str | None:

@@ -91,9 +91,23 @@ def _shares_of_counts(table: Table, names: PageNames) -> list[Draft]:
             shares += [(cell, item, term) for item in names.items(cell) if is_share(item, names)]
     if len(parts) < 2:
         return []
+    if totals and _amount(parts) != _amount(totals):  # a share of either may be right
+        shares = [entry for entry in shares if not _is_share_of(*entry[1:], parts)]
     drafts = [arithmetic(cell, item, "share", (term, *(totals or parts)), replaceable=True)
               for cell, item, term in shares]  # fmt: skip
     return drafts + [arithmetic(cell, item, "sum", parts) for cell, item in totals]
+
+
+def _is_share_of(share: Item, term: tuple[Line, Item], parts: list[tuple[Line, Item]]) -> bool:
+    """Whether a percentage is a count's share of the sum of the counts, as far as written."""
+    total, number = _amount(parts), share.number
+    if not total or number is None:
+        return False
+    return abs(100 * _amount([term]) / total - number.base) <= 0.5 * number.step
+
+
+def _amount(terms: list[tuple[Line, Item]]) -> float:
+    return sum(item.number.base for _, item in terms if item.number)
 
 
 def _columns(table: Table, kind: str, names: PageNames) -> list[int]:

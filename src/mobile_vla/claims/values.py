@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from mobile_vla.claims.keys import (
@@ -23,6 +24,7 @@ from mobile_vla.claims.numbers import APPROXIMATE
 from mobile_vla.claims.structure import Line
 
 LIMITS: dict[str, Comparator] = {"<": "at_most", "≤": "at_most", ">": "at_least", "≥": "at_least"}
+PROGRESS = re.compile(r"\d{1,4}\s?/\s?\d{1,4}")
 UNITS = {"share": "share", "size": "bytes", "duration": "s", "length": "m"}
 """Base unit of a kind of numbers."""
 
@@ -43,7 +45,27 @@ def value_of(line: Line, items: Sequence[Item], key: Key, lexicon: Lexicon) -> O
             key.fill(draft)
         if outcome.drafts:
             break
-    return outcome
+    return outcome if outcome.drafts else parts_of(line, outer, key, lexicon) or outcome
+
+
+def parts_of(line: Line, items: Sequence[Item], key: Key, lexicon: Lexicon) -> Outcome | None:
+    """ "384 train / 96 val": counts of the key, each with its split or direction beside it."""
+    counted = next((q for q in key.quantities if q.key in ("episodes", "frames")), None)
+    numbers = [item for item in items if item.number]
+    beside = [item for item in items if item.key("split") or item.key("group")]
+    if counted is None or not numbers or len(numbers) != len(beside):
+        return None
+    drafts = []
+    for item, part in zip(numbers, beside, strict=True):
+        draft = measure(line, item, counted, lexicon)
+        if draft is None:
+            return None
+        draft.split, draft.group = part.key("split") or "", part.key("group") or ""
+        drafts.append(key.fill(draft))
+    taken = {item.start for item in (*numbers, *beside)}
+    others = [item for item in items if item.start not in taken and not is_silent(item)]
+    return None if any(not _beside_number(item, counted, lexicon) and item.text != "+"
+                       for item in others) else Outcome(drafts)  # fmt: skip
 
 
 def _pair(line: Line, items: Sequence[Item], key: Key, lexicon: Lexicon) -> Outcome:
@@ -72,8 +94,12 @@ def _only(
 
 def _number(line: Line, items: Sequence[Item], quantity: Quantity, lexicon: Lexicon) -> Outcome:
     epoch = epoch_in(items)
-    values = [item for item in items
-              if item.number and not item.number.date and item.number.base != epoch]  # fmt: skip
+    progress = quantity.key == "epochs"  # "10/10" is no date here
+    values = [
+        item for item in items
+        if item.number and item.number.base != epoch
+        and (not item.number.date or (progress and PROGRESS.fullmatch(item.text)))
+    ]  # fmt: skip
     item = _only(line, items, values, lambda item: _beside_number(item, quantity, lexicon))
     if isinstance(item, Outcome):
         return item
@@ -83,6 +109,8 @@ def _number(line: Line, items: Sequence[Item], quantity: Quantity, lexicon: Lexi
     limit = next((LIMITS[item.text] for item in items if item.text in LIMITS), None)
     groups = [group for item in items if (group := item.key("group"))]
     draft.comparator, draft.epoch = limit or draft.comparator, epoch
+    qualifiers = [name for item in items if (name := item.key("qualifier"))]
+    draft.qualifier = draft.qualifier or (qualifiers[0] if len(qualifiers) == 1 else "")
     draft.group = groups[0] if len(groups) == 1 else ""
     return Outcome([draft])
 
@@ -99,7 +127,11 @@ def _beside_number(item: Item, quantity: Quantity, lexicon: Lexicon) -> bool:
 def measure(line: Line, item: Item, quantity: Quantity, lexicon: Lexicon) -> Draft | None:
     """The draft of a number; None where its unit or size is not of the quantity."""
     number, kind = item.number, quantity.type
-    if number is None or number.date or (number.total is not None and kind != "rate"):
+    if number is not None and quantity.key == "epochs" and PROGRESS.fullmatch(item.text):
+        return _progress(line, item)
+    if number is None or number.date:
+        return None
+    if number.total is not None and kind != "rate":
         return None
     if kind == "rate":
         kind = "share" if number.unit in lexicon.units["share"] else "count"
@@ -119,6 +151,13 @@ def measure(line: Line, item: Item, quantity: Quantity, lexicon: Lexicon) -> Dra
         unit=UNITS.get(kind, ""), comparator="about" if number.approximate else "equal",
         terms=((line, item),) if number.total is not None else (),
     )  # fmt: skip
+
+
+def _progress(line: Line, item: Item) -> Draft:
+    """Epochs done of those planned: "7/10"; the value is the first of the two."""
+    written = item.text.partition("/")[0].strip()
+    return Draft(line, item.start, item.start + len(written), "epochs", number=float(written),
+                 step=1.0, qualifier="done")  # fmt: skip
 
 
 def _word(line: Line, items: Sequence[Item], quantity: Quantity, lexicon: Lexicon) -> Outcome:

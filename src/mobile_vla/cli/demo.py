@@ -65,7 +65,8 @@ def demo(options: DemoOptions) -> int:
         print_json(judged)
     else:
         _tell(judged)
-        print(f"\nThis took {time.monotonic() - start:.0f} s.")
+        print(f"\nIn a browser: {chosen.command('mvla ui --open')}")
+        print(f"This took {time.monotonic() - start:.0f} s.")
     return failed
 
 

@@ -11,7 +11,9 @@ from mobile_vla.messages.errors import UserError
 EXTRAS = {
     "data": ("h5py", "PIL"),
     "train": ("torch", "transformers", "peft", "lightning"),
-    "serve": ("starlette", "uvicorn", "websockets", "msgpack"),
+    "serve": ("starlette", "uvicorn", "websockets", "msgpack", "prometheus_client"),
+    "export": ("onnx", "onnxruntime", "onnxscript"),
+    "ui": ("starlette", "uvicorn"),
     "sim": ("mujoco", "gymnasium"),
     "lerobot": ("pyarrow", "pandas", "av"),
     "ros": ("rosbags",),
@@ -20,6 +22,7 @@ EXTRAS = {
     "mlflow": ("mlflow",),
     "wandb": ("wandb",),
     "reader": ("openai",),
+    "seal": ("securesystemslib", "cryptography"),
 }
 """The packages that each extra of the distribution brings, by the name they are imported by."""
 

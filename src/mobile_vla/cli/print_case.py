@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mobile_vla.cli.status_table import data_text, foreign_data_told
+from mobile_vla.evidence.drives import drives_reason
 from mobile_vla.evidence.model import CaseView, CheckpointView, Evidence, Known, RunView
 from mobile_vla.evidence.run_factors import SETTING
 from mobile_vla.messages.catalogue import sentence
+from mobile_vla.messages.reason import reason
 from mobile_vla.runs.metrics_csv import COLUMNS
 from mobile_vla.runs.results import Metric
 
@@ -36,6 +38,8 @@ def run_lines(run: RunView, base: Path) -> list[str]:
     """
     lines = _block("evidence", [_cited("", fact).strip() for fact in run.evidence])
     lines += _block("conflicts", [sentence(why, "en") for why in run.conflicts])
+    if run.chained is False:
+        lines.append(f"  {sentence(reason('chain.unchained'), 'en')}")
     lines += _block("configuration", list(_factors(run, CONFIGURATION)))
     lines += _block("data", list(_data(run)))
     lines += _block("weights", [*_factors(run, WEIGHTS), *_trained(run)])
@@ -162,6 +166,9 @@ def _metrics(run: RunView) -> Iterator[str]:
         drives = run.rollouts.rollouts
         wins = sum(drive.success for drive in drives)
         yield f"rollouts: {wins} of {len(drives)} succeed in {run.rollouts.simulator}"
+    if run.drives is not None:
+        yield f"drives: {sentence(drives_reason(run.drives), 'en')}"
+        yield from (_cited("", log).strip() for log in run.drives.evidence)
 
 
 def _metric(metric: Metric) -> str:

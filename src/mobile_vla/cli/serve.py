@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobile_vla.cli.arguments import StudyOptions, add_study, runs
+from mobile_vla.cli.listen_options import add_listening, read_token, shown_address
 from mobile_vla.cli.run_options import cores, setting
 from mobile_vla.cli.stop_signals import stop_signals
 from mobile_vla.messages.catalogue import phrase
-from mobile_vla.messages.errors import UserError, reason_of
+from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.formats import Language
 
 if TYPE_CHECKING:
@@ -41,19 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint", default="best", metavar="NAME",
         help="best, latest, or a folder of checkpoints/ (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument(
-        "--host", default="127.0.0.1", metavar="ADDRESS",
-        help="address to listen on; any but loopback needs a token (default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--port", type=_port, default=8000, metavar="N",
-        help="port, 0 for a free one (default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--token-file", metavar="FILE",
-        help="file that holds the token which clients must send (default: none on loopback, "
-        "elsewhere a new one that is printed)",
-    )  # fmt: skip
+    add_listening(parser, 8000)
     parser.add_argument(
         "--idle", type=_idle, default=IDLE_SECONDS, metavar="S",
         help="seconds without a request after which a history is dropped (default: %(default)s)",
@@ -68,12 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def serve(options: ServeOptions) -> None:
     """Load, warm up, listen; print a summary when stopped."""
-    from mobile_vla.serving.access import choose_token
+    from mobile_vla.listening import bind, choose_token
     from mobile_vla.serving.inference import InferenceCore
     from mobile_vla.serving.served_policy import open_policy
-    from mobile_vla.serving.server import ServerOptions, bind, make_server
+    from mobile_vla.serving.server import ServerOptions, make_server
 
-    token = choose_token(options.host, _read_token(options.token_file))
+    token = choose_token(options.host, read_token(options.token_file))
     with bind(options.host, options.port) as listener:
         served = open_policy(policy_folder(options), options.checkpoint)
         core = InferenceCore(served, idle=options.idle)
@@ -110,9 +98,7 @@ def policy_folder(options: Any) -> Path:
 
 
 def _announce(served: ServedPolicy, address: Sequence[Any], threads: int) -> None:
-    host, port = address[:2]
-    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    case = served.facts.case
+    shown, case = shown_address(address), served.facts.case
     line = phrase("serve.ready", "en", case=case, address=shown, threads=threads)
     print(line, flush=True)
 
@@ -125,25 +111,12 @@ def _print_summary(summary: dict[str, Any], language: Language) -> None:
     line = phrase("serve.summary", language, requests=requests, errors=total,
                   details=details)  # fmt: skip
     print(line)
+    if (share := summary["stale_share"]) is not None:
+        stale = f"{100 * share:.3g}"
+        print(phrase("serve.stale", language, answers=summary["answers"], stale=stale))
     for part, shares in summary["latency_ms"].items():
         print(f"  {part}: " + ", ".join(f"{name} {value} ms" for name, value in shares.items()))
     sys.stdout.flush()
-
-
-def _read_token(file: str | None) -> str | None:
-    if file is None:
-        return os.environ.get("MVLA_TOKEN")
-    try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} cannot be read: {reason_of(error)}. Name a text file.") from error
-
-
-def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value < 65536:
-        raise argparse.ArgumentTypeError(f"{value} is no port: give 0 to 65535")
-    return value
 
 
 def _idle(text: str) -> float:

@@ -13,6 +13,7 @@ from mobile_vla.analysis.headline_metrics import (
     success,
     unbeaten_replays,
 )
+from mobile_vla.evidence.drives import drives_reason
 from mobile_vla.evidence.flatten import NONE
 from mobile_vla.evidence.model import CaseView, RunView
 from mobile_vla.messages.catalogue import sentence
@@ -40,7 +41,7 @@ def print_table(table: Sequence[Row], console: Console | None = None) -> None:
     draw(console, table, _FIRST, "What really exists (data: training + validation episodes)")
     for row in table:
         reasons = [row["why"]] if row["state"] not in ("finished", "planned") else []
-        for reason in [*reasons, *row["earlier"], *row["conflicts"]]:
+        for reason in [*reasons, *row["earlier"], *row["conflicts"], *row["drives"]]:
             console.print(f"{row['label'] or row['name']}: {reason}", markup=False, highlight=False)
     evaluated = [row for row in table if row["mae"] is not None or row["success_left"] is not None]
     if evaluated:
@@ -87,6 +88,7 @@ def _row(case: CaseView) -> Row:
             for run in _others(case)
         ],
         "conflicts": [sentence(why, "en") for why in run.conflicts] if run else [],
+        "drives": [sentence(drives_reason(run.drives), "en")] if run and run.drives else [],
         "success_left": success(rollouts, "left"),
         "success_right": success(rollouts, "right"),
         "mae": mean_error(offline),

@@ -1,4 +1,4 @@
-"""`mvla weights inspect`, `diff` and `merge`."""
+"""`mvla weights inspect`, `diff`, `merge` and `export`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mobile_vla.cli.arguments import Options, add_action, add_actions, add_json, runs
 from mobile_vla.cli.run_options import print_json
 
 if TYPE_CHECKING:
     from mobile_vla.policy.checkpoints.inspect_weights import WeightsDiff, WeightsView
+    from mobile_vla.serving.exports.formats import ExportFormat, ExportType
 
 SHOWN = 5
 NUMBERS = ("tensors", "parameters", "bytes")
@@ -42,6 +43,17 @@ class MergeOptions(Options):
     json: bool
 
 
+class PolicyExportOptions(Options):
+    """The run whose policy is exported, how, and the folder to write."""
+
+    run_folder: str
+    checkpoint: str
+    format: ExportFormat
+    dtype: ExportType
+    out: str
+    json: bool
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `mvla weights`."""
     actions = add_actions(parser)
@@ -64,6 +76,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(action)
     example = "mvla weights merge workspace/runs/CASE/RUN --out merged"
     runs(action, merge, MergeOptions, example, needs=("train",))
+    _add_export(actions)
+
+
+def _add_export(actions: Any) -> None:
+    summary = "write a run's policy for other programs, load it again and compare its actions"
+    action = add_action(actions, "export", summary)
+    action.add_argument("run_folder", metavar="RUN", help="a run's folder in its workspace")
+    action.add_argument(
+        "--format", choices=("hf", "onnx", "torch"), required=True,
+        help="a Hugging Face folder, an ONNX graph, or a graph of torch.export",
+    )  # fmt: skip
+    action.add_argument(
+        "--dtype", choices=("float32", "bf16", "int8"), default="float32",
+        help="type of the stored weights (default: %(default)s)",
+    )  # fmt: skip
+    action.add_argument(
+        "--checkpoint", default="best", metavar="NAME",
+        help="best, latest, or a folder of checkpoints/ (default: %(default)s)",
+    )  # fmt: skip
+    action.add_argument("--out", required=True, metavar="DIR", help="a new folder")
+    add_json(action)
+    example = "mvla weights export workspace/runs/CASE/RUN --format onnx --dtype int8 --out robot"
+    runs(action, export, PolicyExportOptions, example, needs=("train",))
 
 
 def inspect(options: InspectOptions) -> int:
@@ -116,6 +151,34 @@ def merge(options: MergeOptions) -> None:
         f"merged; read again, its actions are within {merged.apart:.1g} of full speed of those "
         "with adapters"
     )
+
+
+def export(options: PolicyExportOptions) -> None:
+    """Write an export and its report; exit 1 where it acts otherwise or stores another type."""
+    from mobile_vla.cli.extras import require
+    from mobile_vla.messages.catalogue import phrase
+    from mobile_vla.messages.formats import size
+    from mobile_vla.runs.folder import RunFolder
+    from mobile_vla.serving.exports.export import ExportRequest, export_policy
+
+    if options.format == "onnx":
+        require(["export"])
+    run = RunFolder(Path(options.run_folder))
+    report = export_policy(
+        ExportRequest(run, options.checkpoint, options.format, options.dtype, Path(options.out))
+    )
+    if options.json:
+        print_json(report)
+        return
+    line = phrase(
+        "export.result", "en", folder=options.out, type=report.type, format=report.format,
+        size=size(report.bytes), share=f"{100 * report.bytes / report.original_bytes:.0f}",
+        program=report.program, frames=report.frames, largest=f"{report.largest:.2g}",
+        bound=report.bound, step=f"{report.step_ms:.3g}",
+        original_step=f"{report.original_step_ms:.3g}", peak=size(report.peak_bytes),
+        original_peak=size(report.original_peak_bytes),
+    )  # fmt: skip
+    print(line)
 
 
 def _show(view: WeightsView) -> None:

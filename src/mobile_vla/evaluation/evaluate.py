@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from mobile_vla.runs.events import Evaluated, Evaluating, EventLog, file_hashes
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.locks import sole_writer
 from mobile_vla.runs.workspace import Workspace
@@ -36,5 +37,17 @@ def evaluate_run(
     keep_freed_memory()
     with sole_writer(run.evaluation, "evaluating"):
         trained = load_run(run, checkpoint)
+        events = EventLog(run.events)
+        folder = trained.results.relative_to(run.path).as_posix()
+        events.append(Evaluating(folder=folder))
         offline = evaluate_offline(trained, workspace)
-        return offline, evaluate_rollouts(trained, workspace, scenes, report, jobs)
+        rollouts = evaluate_rollouts(trained, workspace, scenes, report, jobs)
+        written = [f"{folder}/{path.name}" for path in sorted(trained.results.iterdir())]
+        files = file_hashes(run.path, [name for name in written if not _is_beside(name)])
+        events.append(Evaluated(folder=folder, checkpoint_blake3=trained.blake3, files=files))
+        return offline, rollouts
+
+
+def _is_beside(name: str) -> bool:
+    """Whether a file is a lock or half-written."""
+    return name.rpartition("/")[2].startswith(".")

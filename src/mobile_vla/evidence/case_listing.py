@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from mobile_vla.evidence.drives import with_drives
 from mobile_vla.evidence.group_runs import group_by_case
 from mobile_vla.evidence.model import CaseView, RunView
 from mobile_vla.evidence.run_view import view_run
@@ -58,16 +59,17 @@ def summary(
     collecting = gc.isenabled()
     gc.disable()  # values that all live: with many runs it would walk them over and over
     try:
-        return _Summary(workspace, index).cases(study, profile, study_path)
+        cases = _Summary(workspace, index).cases(study, profile, study_path)
     except UserError:
         raise
     except Exception:  # a damaged index may raise anything; the run folders are the truth
         index.discard()
-        return _Summary(workspace, index).cases(study, profile, study_path)
+        cases = _Summary(workspace, index).cases(study, profile, study_path)
     finally:
         index.close()
         if collecting:
             gc.enable()
+    return with_drives(cases, workspace)
 
 
 class _Summary:

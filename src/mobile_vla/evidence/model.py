@@ -122,13 +122,29 @@ class Foreign(Value, frozen=True, kw_only=True):
     trained_at: Evidence | None = None
 
 
+class RobotDrives(Value, frozen=True, kw_only=True):
+    """The recorded drives of a run's checkpoints, read from their logs.
+
+    `robots`: drives by kind of robot. `fresh` of `steps` had a fresh action of the policy.
+    `unfinished`: drives whose log does not say how they ended.
+    """
+
+    robots: dict[str, int]
+    steps: int
+    fresh: int
+    deadman_stops: int
+    unfinished: int
+    evidence: list[Evidence]
+
+
 class RunView(Value, frozen=True, kw_only=True):
     """One execution of a case, as its folder shows it. Unknown things are None.
 
     `path` and every file in `evidence` are relative to the workspace. `factors` holds what
     evidence tells: a name that is not there is unknown. `conflicts`: facts that contradict each
     other, and files that could not be read. `foreign`: of a run that another program made, whose
-    directions, hashes and evaluations are unknown.
+    directions, hashes and evaluations are unknown. `chained`: whether every event carries the hash
+    of those before it; False for runs of earlier versions, in which an edit may go unnoticed.
     """
 
     path: str
@@ -159,6 +175,8 @@ class RunView(Value, frozen=True, kw_only=True):
     factors: dict[str, Known] = {}
     checkpoints: list[CheckpointView] = []
     foreign: Foreign | None = None
+    chained: bool | None = None
+    drives: RobotDrives | None = None
 
     def __repr__(self) -> str:
         """One line; `msgspec.structs.asdict` gives all."""

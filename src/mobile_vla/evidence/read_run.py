@@ -15,11 +15,19 @@ import msgspec
 from blake3 import blake3
 
 from mobile_vla.episodes.manifest import Manifest, parse_manifest
+from mobile_vla.evidence.bound_files import (
+    AFTERWARDS,
+    Recorded,
+    chain_breaks,
+    link_breaks,
+    recorded,
+)
 from mobile_vla.evidence.flatten import flat
 from mobile_vla.evidence.model import CheckpointView, Evidence
 from mobile_vla.evidence.verify_checkpoint import linked, read_checkpoints, relative
 from mobile_vla.messages.errors import UserError, reason_of
 from mobile_vla.messages.reason import Reason, reason
+from mobile_vla.runs.chain import ChainCheck, check_chain, check_chain_of_file
 from mobile_vla.runs.environment import Environment
 from mobile_vla.runs.events import AnyEvent, Checkpoint, EventLine, Exit, decode_events, skim_events
 from mobile_vla.runs.folder import RunFolder
@@ -52,7 +60,9 @@ class Facts:
 
     `name`: of the folder, relative to the workspace. `case_keys`: those that `case.yaml` has, the
     others of `case` are defaults. `events`: (line number, event). `val_losses`:
-    (line, value) of `metrics.csv`. `hashes`: of the files that were read, by name.
+    (line, value) of `metrics.csv`. `hashes`: of the files that were read, by name. `breaks`: where
+    files differ from what the events recorded of them. `chained`: whether all events are chained,
+    None where there is none.
     """
 
     folder: RunFolder
@@ -72,6 +82,8 @@ class Facts:
     console: ConsoleError | None
     hashes: dict[str, str] = field(default_factory=dict)
     problems: list[Reason] = field(default_factory=list)
+    breaks: list[Reason] = field(default_factory=list)
+    chained: bool | None = None
 
     def at(self, file: str, where: str = "") -> Evidence:
         """Evidence in one of the run's files."""
@@ -86,6 +98,35 @@ class _Reader:
         self.hashed = hashed
         self.hashes: dict[str, str] = {}
         self.problems: list[Reason] = []
+        self.record, self.chain = Recorded(), ChainCheck(first=None)
+        self.breaks: list[Reason] = []
+
+    def events(self) -> list[EventLine]:
+        """The events; their chain is checked, and what they record of other files is kept."""
+        lines = self.read("events.jsonl", self._chained, self._chained_file) or []
+        if "events.jsonl" not in self.hashes:
+            self.breaks += chain_breaks(self.chain, b"", self._head)
+        self.record = recorded([(x.number, x.event) for x in lines if x.event is not None])
+        return lines
+
+    def _chained(self, data: bytes) -> list[EventLine]:
+        self.chain = check_chain(data)
+        self.breaks += chain_breaks(self.chain, data, self._head)
+        return decode_events(data)
+
+    def _chained_file(self, path: Path) -> list[EventLine]:
+        self.chain = check_chain_of_file(path)
+        if self.chain.broken is not None:
+            self.breaks.append(reason("chain.broken", line=self.chain.broken))
+        return skim_events(path)
+
+    @property
+    def has_head(self) -> bool:
+        """Whether `events.head` is there, or the events are broken without it."""
+        return self.chain.broken is not None or "events.head" in self.hashes
+
+    def _head(self) -> bytes | None:
+        return self.read("events.head", bytes)
 
     def read(
         self, file: str, how: Callable[[bytes], T], large: Callable[[Path], T] | None = None
@@ -98,6 +139,7 @@ class _Reader:
         try:
             data = self._bytes(path, file)
             if data is not None:
+                self.breaks += self.record.differences(file, data)
                 return how(data)
             if file not in self.hashes:
                 return None
@@ -146,12 +188,13 @@ def read_run(folder: RunFolder, base: Path, *, results: bool = True, hashed: boo
     `results`: its evaluation too, which no state rests on. `hashed`: to cite its files by hash.
     """
     reader = _Reader(folder, base, hashed=hashed)
-    events = _good_lines(reader, reader.read("events.jsonl", decode_events, skim_events) or [])
+    events = _good_lines(reader, reader.events())
     written = [(line, event) for line, event in events if isinstance(event, Checkpoint)]
     checkpoints = read_checkpoints(folder, written, reader.name)
+    events = [(line, event) for line, event in events if not isinstance(event, AFTERWARDS)]
     has_exit = bool(events) and isinstance(events[-1][1], Exit)
     case, keys = reader.read("case.yaml", _case) or (None, frozenset[str]())
-    return Facts(
+    facts = Facts(
         folder=folder,
         name=reader.name,
         case=case,
@@ -169,7 +212,17 @@ def read_run(folder: RunFolder, base: Path, *, results: bool = True, hashed: boo
         console=None if has_exit else _console_error(reader),
         hashes=reader.hashes,
         problems=reader.problems,
+        breaks=reader.breaks,
+        chained=reader.chain.first == 1 if events else None,
     )
+    if reader.record.exact:
+        links = {"best": facts.best, "latest": facts.latest}
+        facts.breaks.extend(reader.record.missing(reader.hashes, results=results))
+        facts.breaks.extend(link_breaks(links, written))
+        if facts.chained and written and not reader.has_head:
+            line = written[-1][0]
+            facts.breaks.append(reason("chain.file_missing", file="events.head", line=line))
+    return facts
 
 
 def _good_lines(reader: _Reader, lines: list[EventLine]) -> list[tuple[int, AnyEvent]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mobile_vla.evidence.model import Evidence, State
@@ -52,12 +52,22 @@ def process_table(line: Timeline) -> dict[Process, Life]:
 
 def judge(facts: Facts, line: Timeline, lives: Mapping[Process, Life], now: datetime) -> Judgement:
     """The state of a run. Conflicts are added to the unreadable files, never resolved."""
-    judgement = _state(facts, line, lives, now)
+    judgement = _unless_broken(_state(facts, line, lives, now), facts, line)
     conflicts = [*facts.problems, *judgement.conflicts, *_clock(line, now), *_doubles(line, lives)]
     conflicts += _checkpoint_conflicts(facts, line) + _loss_conflicts(facts, line)
     return Judgement(
         judgement.state, judgement.why, judgement.evidence, list(dict.fromkeys(conflicts))
     )
+
+
+def _unless_broken(judgement: Judgement, facts: Facts, line: Timeline) -> Judgement:
+    """A run whose files differ from what its events recorded of them is in no other state."""
+    conflicts = [*judgement.conflicts, *facts.breaks]
+    if not facts.breaks or not line.starts:
+        return replace(judgement, conflicts=conflicts)
+    first = facts.breaks[0]
+    why = reason("run.finished_but", cause=first) if judgement.state == "finished" else first
+    return Judgement("unverified", why, [facts.at("events.jsonl"), *judgement.evidence], conflicts)
 
 
 def _state(facts: Facts, line: Timeline, lives: Mapping[Process, Life], now: datetime) -> Judgement:

@@ -77,6 +77,7 @@ def _view(
         validation_hashes=[e.hash for e in episodes if e.split == "val"],
         factors=read_factors(facts, line) if with_factors else {},
         checkpoints=facts.checkpoints,
+        chained=facts.chained,
     )
 
 

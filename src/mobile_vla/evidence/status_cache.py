@@ -29,6 +29,7 @@ from mobile_vla.study.models import ResolvedCase
 
 FILES = (
     "events.jsonl",
+    "events.head",
     "case.yaml",
     "manifest.json",
     "load_report.json",

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from mobile_vla.runs.events import AnyEvent, Checkpoint, Epoch, Exit, Heartbeat, Preflight, Start
+from mobile_vla.runs.events import (
+    AnyEvent,
+    Checkpoint,
+    CheckpointFailed,
+    Epoch,
+    Exit,
+    Heartbeat,
+    Preflight,
+    Start,
+)
 
 Numbered = tuple[int, AnyEvent]
 
@@ -78,7 +87,7 @@ def timeline(events: list[Numbered]) -> Timeline:
         if isinstance(event, Start):
             starts.append((line, event))
             first, last_exit, steps = place, None, event.resumed_at_step
-        elif not isinstance(event, Preflight):
+        elif isinstance(event, Epoch | Checkpoint | CheckpointFailed | Exit):
             steps = event.step
         if isinstance(event, Epoch):
             epochs[event.epoch] = (line, event)

@@ -67,6 +67,11 @@ class Backbone(nn.Module, ABC):
         self.register_buffer("_mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("_std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
+    @property
+    def prompt(self) -> str:
+        """The text around an instruction, with `{instruction}` in its place."""
+        return self._prompt
+
     def preprocess(self, frames: torch.Tensor) -> torch.Tensor:
         """Frames (N, H, W, 3) uint8 RGB, H = W = image_size, to pixels (N, 3, H, W) float."""
         expected = (self.image_size, self.image_size, 3)

@@ -32,7 +32,7 @@ def case_data(view: ReportView, case: CaseView, place: int, language: Language) 
         "representative": _place(case),
         "date": f"{run.started.astimezone():%m-%d}" if run and run.started else None,
         "init": (resolved.init or resolved.vlm).name if resolved else None,
-        "data": _data(case, language),
+        "data": data_words(case, language),
         "resolved": resolved,
         "recipe": _recipe(resolved, language) if resolved else "",
         "run": run_data(view, run, language) if run else None,
@@ -121,7 +121,7 @@ def _place(case: CaseView) -> str:
     return f"{case.runs.index(case.run) + 1}/{len(case.runs)}"
 
 
-def _data(case: CaseView, language: Language) -> str:
+def data_words(case: CaseView, language: Language) -> str:
     """What the manifest holds; what is planned where there is no manifest yet."""
     counts = [case.run.train, case.run.validation] if case.run else []
     if total := _total(counts):

@@ -55,12 +55,18 @@ def report_html(view: ReportView, language: Language) -> str:
     return template.render(page=page_data(view, language), figures=figures, can_draw=can_draw())
 
 
-def environment(kind: Literal["md", "html"], language: Language) -> Environment:
-    """Templates whose every printed value is escaped for Markdown or for HTML."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def environment(
+    kind: Literal["md", "html"], language: Language, package: str = "mobile_vla.report"
+) -> Environment:
+    """Templates whose every printed value is escaped for Markdown or for HTML.
 
+    Those of `package` come first; the report's stand beside them.
+    """
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    packages = dict.fromkeys((package, "mobile_vla.report"))
     loaded = Environment(
-        loader=PackageLoader("mobile_vla.report", "templates"),
+        loader=ChoiceLoader([PackageLoader(name, "templates") for name in packages]),
         autoescape=True,
         finalize=_printed(escape) if kind == "md" else _clean,
         undefined=StrictUndefined,

@@ -15,8 +15,8 @@ from mobile_vla.report.report_data import ReportView
 from mobile_vla.runs.files import write_atomic
 
 
-def view_of(casebook: Casebook) -> ReportView:
-    """The casebook's answers of this moment.
+def view_of(casebook: Casebook, *, matrix: bool = True) -> ReportView:
+    """The casebook's answers of this moment; `matrix`: with the verdict on every pair.
 
     Raises: UserError if the casebook has no study, which holds the page's title and questions.
     """
@@ -34,7 +34,7 @@ def view_of(casebook: Casebook) -> ReportView:
         cases=casebook.cases(),
         comparisons=casebook.comparisons(),
         plan=casebook.printed_plan(),
-        matrix=casebook.matrix() if 2 <= len(study.cases) <= MOST_CASES else None,
+        matrix=casebook.matrix() if matrix and 2 <= len(study.cases) <= MOST_CASES else None,
         nuisance=casebook.nuisance,
     )
 

@@ -5,26 +5,40 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
-from mobile_vla.runs.files import explain_os_error, open_own
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+from mobile_vla.runs.chain import Chain, without_chains
+from mobile_vla.runs.files import explain_os_error, hash_file, open_own
 from mobile_vla.runs.process import Process
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
+class FileHash(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Size and blake3 of a file, or of its first `bytes` where it still grows."""
+
+    bytes: Count
+    blake3: str
+
+
 class Event(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="event"
 ):
-    """`time`: UTC, ISO 8601."""
+    """`time`: UTC, ISO 8601. `files`: files of the run as they stand at this event, by path."""
 
     time: Moment = msgspec.field(default_factory=lambda: datetime.now(UTC))
+    files: dict[str, FileHash] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Start(Event, frozen=True, kw_only=True, tag="start"):
@@ -107,7 +121,30 @@ class Exit(Event, frozen=True, kw_only=True, tag="exit"):
     pid: int | None = None
 
 
-AnyEvent = Start | Preflight | Heartbeat | Epoch | Checkpoint | CheckpointFailed | Exit
+class Evaluating(Event, frozen=True, kw_only=True, tag="evaluating"):
+    """An evaluation began, which replaces the files of `folder` (relative to the run folder)."""
+
+    folder: str
+
+
+class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated"):
+    """An evaluation of a checkpoint ended; `files` holds what it wrote to `folder`."""
+
+    folder: str
+    checkpoint_blake3: str
+
+
+AnyEvent = (
+    Start
+    | Preflight
+    | Heartbeat
+    | Epoch
+    | Checkpoint
+    | CheckpointFailed
+    | Exit
+    | Evaluating
+    | Evaluated
+)
 _decoder = msgspec.json.Decoder(AnyEvent)
 HEARTBEAT = b'{"event":"heartbeat"'
 RESERVE_BYTES = 64 << 10
@@ -118,12 +155,14 @@ class EventLog:
     """Appends events; each line is written whole and synced, heartbeats are not synced.
 
     From its start to its exit a run keeps `RESERVE_BYTES` set aside, so that on a disk filled to
-    the last byte there is room to say so.
+    the last byte there is room to say so. Each line carries the hash of all bytes before it and of
+    itself (`runs/chain.py`); where the system has file locks, writers take turns.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._reserve = path.with_name(".reserve")
+        self._chain = Chain()
 
     def append(self, event: AnyEvent) -> None:
         """Write one event as one line. Errors: `UserError` for a full disk and the like."""
@@ -134,9 +173,12 @@ class EventLog:
                 self._set_aside()
             descriptor = open_own(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
             try:
+                _lock(descriptor)
                 self._write(descriptor, event)
             finally:
                 os.close(descriptor)
+            if isinstance(event, Checkpoint | Exit | Evaluated):
+                self._chain.write_head(self.path)
             if isinstance(event, Exit):
                 self._reserve.unlink(missing_ok=True)
         except OSError as error:
@@ -152,7 +194,8 @@ class EventLog:
             os.close(descriptor)
 
     def _write(self, descriptor: int, event: AnyEvent) -> None:
-        line = _end_of_broken_line(descriptor) + msgspec.json.encode(event) + b"\n"
+        self._chain.catch_up(descriptor)
+        line = self._chain.extend(msgspec.json.encode(event))
         while line:
             try:
                 line = line[os.write(descriptor, line) :]
@@ -165,6 +208,15 @@ class EventLog:
             os.fsync(descriptor)
 
 
+def file_hashes(folder: Path, names: Iterable[str]) -> dict[str, FileHash]:
+    """Those of the named files below a run folder that are there, for an event's `files`."""
+    return {
+        name: FileHash(bytes=path.stat().st_size, blake3=hash_file(path))
+        for name in names
+        if (path := folder / name).is_file()
+    }
+
+
 class EventLine(msgspec.Struct, frozen=True):
     """A line of `events.jsonl`: its number from 1, and the event, or why it is none."""
 
@@ -175,6 +227,7 @@ class EventLine(msgspec.Struct, frozen=True):
 
 def decode_events(data: bytes) -> list[EventLine]:
     """Every line that is not blank. A half-written or foreign one is a problem, not an error."""
+    data = without_chains(data)
     with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError, OverflowError):
         events = _decoder.decode_lines(data)
         if len(events) == data.count(b"\n") == data.count(b"\n{") + data.startswith(b"{"):
@@ -215,15 +268,13 @@ def _long_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _line(number: int, raw: bytes) -> EventLine:
     try:
-        return EventLine(number, _decoder.decode(raw))
+        return EventLine(number, _decoder.decode(without_chains(raw)))
     except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:
         return EventLine(number, None, str(error))
 
 
-def _end_of_broken_line(descriptor: int) -> bytes:
-    """What ends the half line that a process killed in a write left, so the next stands alone."""
-    size = os.lseek(descriptor, 0, os.SEEK_END)
-    if not size:
-        return b""
-    os.lseek(descriptor, size - 1, os.SEEK_SET)
-    return b"" if os.read(descriptor, 1) == b"\n" else b"\n"
+def _lock(descriptor: int) -> None:
+    """Wait for another writer of the file; closing the descriptor lets the next one in."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):  # file systems without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)

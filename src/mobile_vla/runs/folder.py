@@ -5,7 +5,8 @@
     manifest.json        the exact episodes of training and validation
     load_report.json     which weights were loaded, which tensors train
     environment.json     code, packages, device
-    events.jsonl         start, preflight, heartbeat, epoch, checkpoint, exit
+    events.jsonl         start, preflight, heartbeat, epoch, checkpoint, exit, evaluated
+    events.head          how far the events went at the last checkpoint, exit or evaluation
     metrics.csv          one row an optimiser step, one a validation
     console.log          all that the process printed
     checkpoints/         latest, best -> step-000200/{policy.safetensors, resume.pt}

@@ -9,8 +9,10 @@ import os
 from pathlib import Path
 
 import msgspec
+from blake3 import blake3
 
 from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.events import FileHash
 from mobile_vla.runs.files import explain_os_error, open_own, write_atomic
 
 
@@ -45,22 +47,29 @@ class MetricsFile:
 
     def __init__(self, path: Path, *, keep_to_step: int | None = None) -> None:
         self.path = path
+        self._hasher, self._size = blake3(), 0
         if keep_to_step is None or not path.exists():
             self._columns = list(COLUMNS)
-            write_atomic(path, (",".join(COLUMNS) + "\r\n").encode())
+            self._replace((",".join(COLUMNS) + "\r\n").encode())
         else:
             self._columns = self._keep(keep_to_step)
 
     def append(self, **values: float) -> None:
         """Add one row; columns not given stay empty."""
-        row = io.StringIO(newline="")
-        csv.writer(row).writerow(_text(values.get(name)) for name in self._columns)
+        text = io.StringIO(newline="")
+        csv.writer(text).writerow(_text(values.get(name)) for name in self._columns)
+        row = text.getvalue().encode()
         try:
             descriptor = open_own(self.path, os.O_WRONLY | os.O_APPEND)
             with open(descriptor, "ab", buffering=0) as file:
-                file.write(row.getvalue().encode())
+                file.write(row)
         except OSError as error:
             raise explain_os_error(error, self.path) from error
+        self._count(row)
+
+    def written(self) -> FileHash:
+        """Size and hash of all that this object wrote or took over."""
+        return FileHash(bytes=self._size, blake3=self._hasher.hexdigest())
 
     def sync(self) -> None:
         """Force the rows to the disk."""
@@ -76,8 +85,16 @@ class MetricsFile:
                 "are lost: put the file back, or train the case anew."
             )
         rows = [lines[0]] + [line for line in lines[1:] if _step_of(line, len(columns)) <= step]
-        write_atomic(self.path, ("\r\n".join(rows) + "\r\n").encode())
+        self._replace(("\r\n".join(rows) + "\r\n").encode())
         return columns
+
+    def _replace(self, data: bytes) -> None:
+        write_atomic(self.path, data)
+        self._count(data)
+
+    def _count(self, data: bytes) -> None:
+        self._hasher.update(data)
+        self._size += len(data)
 
 
 def read_metrics(path: Path) -> dict[str, list[tuple[int, float]]]:

@@ -3,6 +3,7 @@
 <workspace>/
     data/<name>/       episodes and their manifest
     runs/<case>/<run>/ run folders
+    drives/<case>/     logs and episodes of drives, written by `mvla drive`
     cache/             frames and vision features, made again when missing
     report.md …        written by `mvla report`
 """
@@ -21,6 +22,7 @@ class Workspace:
         self.path = path
         self.runs = path / "runs"
         self.cache = path / "cache"
+        self.drives = path / "drives"
 
     def data(self, name: str) -> Path:
         """Folder of the data set called `name`."""

@@ -3,41 +3,15 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
-import secrets
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mobile_vla.messages.catalogue import phrase
-from mobile_vla.messages.errors import UserError
 from mobile_vla.serving.request_error import RequestError
 from mobile_vla.serving.rest import error_response
 
 OPEN_PATHS = ("/health", "/healthz")
 SCHEMES = (b"bearer ", b"api-key ")
-SHORTEST_TOKEN = 16
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address can only be reached from this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def choose_token(host: str, token: str | None) -> str | None:
-    """The token that clients must send: the one given, else a new one off loopback.
-
-    Raises:
-        UserError: the given token is too short to be one, or not ASCII.
-    """
-    if token is None:
-        return None if is_loopback(host) else secrets.token_urlsafe(32)
-    if len(token) < SHORTEST_TOKEN or not token.isascii() or token != token.strip():
-        raise UserError(phrase("serve.token_bad", "en", shortest=SHORTEST_TOKEN))
-    return token
 
 
 class AccessGuard:

@@ -16,6 +16,7 @@ import numpy as np
 
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
+from mobile_vla.serving.chunk_execution import ChunkExecution
 from mobile_vla.serving.robots import Robot
 from mobile_vla.serving.velocity_limits import VelocityLimiter
 
@@ -47,27 +48,36 @@ class VelocityCommand:
 class Deadman:
     """Which command is due at a time. Holds no clock and no thread."""
 
-    def __init__(self, limit: float, limiter: VelocityLimiter) -> None:
+    def __init__(
+        self, limit: float, limiter: VelocityLimiter, execution: ChunkExecution | None = None
+    ) -> None:
         self.limit = check_seconds("limit", limit, LONGEST_LIMIT)
         self.stops = 0
         self.limiter = limiter
-        self._target: np.ndarray | None = None
+        self._execution = execution or ChunkExecution()
+        self._moving = False
         self._fresh_at = -math.inf
         self._number = -1
 
-    def fresh(self, action: np.ndarray, number: int, now: float) -> bool:
-        """Take an action as the one to drive with; False for a late, repeated or broken one.
+    def fresh(
+        self, actions: np.ndarray, number: int, now: float, seen_at: float | None = None
+    ) -> bool:
+        """Take actions (A,) or (C, A) to drive with; False for late, repeated or broken ones.
 
-        `number`: that of the request which the action answers.
+        `number`: that of the request which they answer. `seen_at`: when its frame was seen.
         """
-        if number <= self._number or not np.isfinite(action).all():
+        if number <= self._number or not np.isfinite(actions).all():
             return False
-        self._target, self._number, self._fresh_at = np.asarray(action, float), number, now
+        self._execution.add(
+            np.atleast_2d(actions).astype(float), now if seen_at is None else seen_at
+        )
+        self._moving, self._number, self._fresh_at = True, number, now
         return True
 
     def stop(self) -> None:
         """Send zero from now on, until the next fresh action."""
-        self._fresh_at, self._target = -math.inf, None
+        self._fresh_at, self._moving = -math.inf, False
+        self._execution.clear()
 
     def deadline(self) -> float:
         """When the last action ceases to be fresh."""
@@ -75,10 +85,11 @@ class Deadman:
 
     def command(self, now: float) -> VelocityCommand:
         """The command that is due: the limited velocity of a fresh action, or zero."""
-        if self._target is not None and now < self.deadline():
-            return VelocityCommand(self.limiter.limit(self._target, now), stop=False)
-        self.stops += self._target is not None
-        self._target = None
+        target = self._execution.velocity(now) if now < self.deadline() else None
+        if target is not None:
+            return VelocityCommand(self.limiter.limit(target, now), stop=False)
+        self.stops += self._moving
+        self.stop()
         return VelocityCommand(self.limiter.zero(now), stop=True)
 
 
@@ -97,6 +108,8 @@ class CommandSender:
         self._version = 0
         self._ended = False
         self._stopped = False
+        self._travel: np.ndarray | float = 0.0
+        self._last, self._last_at = VelocityCommand(np.zeros(1), stop=True), clock()
         self.failed_sends = 0
         self._thread = threading.Thread(target=self._run, name="commands", daemon=True)
 
@@ -104,13 +117,19 @@ class CommandSender:
         """Begin to send; zero until the first fresh action."""
         self._thread.start()
 
-    def fresh(self, action: np.ndarray, number: int) -> bool:
-        """Pass a new action to the deadman; False where it is not taken."""
+    def fresh(self, actions: np.ndarray, number: int, seen_at: float | None = None) -> bool:
+        """Pass new actions to the deadman; False where they are not taken."""
         with self._changed:
-            accepted = not self._ended and self.deadman.fresh(action, number, self._clock())
+            now = self._clock()
+            accepted = not self._ended and self.deadman.fresh(actions, number, now, seen_at)
             self._version += 1
             self._changed.notify()
         return accepted
+
+    def travel(self) -> np.ndarray | float:
+        """The time integral of the velocities that were sent (A,), in m and rad."""
+        with self._changed:
+            return self._travel + self._last.velocity * (self._clock() - self._last_at)
 
     def end(self, seconds: float = 1.0) -> bool:
         """Stop the robot, and repeat it for at most `seconds`; whether it acknowledged."""
@@ -129,6 +148,9 @@ class CommandSender:
                 command = self.deadman.command(self._clock())
             acknowledged = self._send(command)
             with self._changed:
+                now = self._clock()
+                self._travel = self._travel + self._last.velocity * (now - self._last_at)
+                self._last, self._last_at = command, now
                 self._stopped = command.stop and acknowledged
                 if self._stopped and self._ended:
                     return

@@ -64,7 +64,8 @@ class InferenceCore:
     """
 
     def __init__(self, served: ServedPolicy, *, idle: float = 300.0, queue: int = QUEUE) -> None:
-        self.served, self.idle, self.statistics = served, idle, ServerStatistics()
+        self.served, self.idle = served, idle
+        self.statistics = ServerStatistics(served.facts.step_seconds)
         self.metadata = {**served.metadata, "idle_seconds": idle}
         self._queue = queue
         self._named: dict[str, Session] = {}
@@ -190,16 +191,18 @@ class InferenceCore:
 
 @contextmanager
 def counted(core: InferenceCore) -> Iterator[None]:
-    """Count a request, and its error by code."""
-    core.statistics.requests += 1
+    """Count a request, its answer and how long that took, or its error by code."""
+    statistics, begin = core.statistics, time.monotonic()
+    statistics.request()
     try:
         yield
     except RequestError as error:
-        core.statistics.errors[error.why.code] += 1
+        statistics.error(error.why.code)
         raise
     except Exception:
-        core.statistics.errors["serve.internal"] += 1
+        statistics.error("serve.internal")
         raise
+    statistics.answer(time.monotonic() - begin)
 
 
 def _measure_threads(served: ServedPolicy, cores: int, steps: int = 3) -> int:

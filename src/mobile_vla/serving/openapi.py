@@ -49,12 +49,21 @@ READ = {
     "/statistics": "counts, errors and latencies",
 }
 
+METRICS = "counts and latencies for Prometheus"
+
 
 def openapi() -> dict[str, Any]:
     """The document, as plain JSON."""
     reset = {"type": "object", "properties": {"session": SESSION}}
     paths: dict[str, Any] = {
         path: {"get": _operation(summary, {"type": "object"})} for path, summary in READ.items()
+    }
+    metrics = {"text/plain": {"schema": {"type": "string"}}}
+    paths["/metrics"] = {
+        "get": {
+            "summary": METRICS,
+            "responses": {"200": {"description": METRICS, "content": metrics}},
+        }
     }
     paths["/predict"] = {"post": _operation("the next velocities", PREDICTION, PREDICT)}
     paths["/reset"] = {"post": _operation("forget a session's frames", {"type": "object"}, reset)}

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -44,6 +45,7 @@ class RestEndpoints:
             ("GET", "/healthz", self.healthz),
             ("GET", "/model/info", self.model_info),
             ("GET", "/statistics", self.statistics),
+            ("GET", "/metrics", self.metrics),
             ("GET", "/openapi.json", self.document),
             ("POST", "/predict", self.predict),
             ("POST", "/reset", self.reset),
@@ -71,6 +73,10 @@ class RestEndpoints:
     async def statistics(self, request: Request) -> Response:
         """Counts, errors by code and latencies by part."""
         return JSONResponse(self._core.statistics.summary())
+
+    async def metrics(self, request: Request) -> Response:
+        """Counts and latencies for Prometheus."""
+        return Response(self._core.statistics.prometheus(), media_type=CONTENT_TYPE_LATEST)
 
     async def document(self, request: Request) -> Response:
         """This interface as OpenAPI."""

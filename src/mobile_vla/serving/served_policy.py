@@ -33,6 +33,7 @@ class ServingFacts(Record, frozen=True, kw_only=True):
     window: int
     step_seconds: float
     full_speed: float
+    limits: dict[str, list[float | None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def serving_facts(case: ResolvedCase) -> ServingFacts:
         window=case.recipe.window,
         step_seconds=case.robot.step,
         full_speed=case.robot.full_speed,
+        limits=case.robot.drive_limits,
     )
 
 
@@ -119,6 +121,7 @@ def _metadata(policy: Policy, facts: ServingFacts, source: dict[str, Any]) -> di
         "window": facts.window,
         "step_seconds": facts.step_seconds,
         "full_speed": facts.full_speed,
+        "limits": facts.limits or {"velocity": [facts.full_speed] * len(names)},
         "frame": {"size": [side, side], "type": "uint8", "channels": "RGB, last axis"},
         "cameras": [CAMERA],
     }

@@ -7,7 +7,6 @@ client takes a path in its address.
 from __future__ import annotations
 
 import resource
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -20,8 +19,6 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from mobile_vla.messages.catalogue import phrase
-from mobile_vla.messages.errors import UserError, reason_of
 from mobile_vla.serving.access import AccessGuard
 from mobile_vla.serving.inference import InferenceCore
 from mobile_vla.serving.openpi import OpenpiEndpoint
@@ -66,26 +63,9 @@ def build_app(core: InferenceCore, options: ServerOptions) -> Starlette:
     )
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A socket that is bound and does not listen yet; port 0 takes a free one.
-
-    Raises:
-        UserError: the port is in use, or the address is not this machine's.
-    """
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        bound = socket.socket(family, kind)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
-    except OSError as error:
-        why = reason_of(error)
-        raise UserError(phrase("serve.cannot_bind", "en", host=host, port=port, why=why)) from error
-    return bound
-
-
 def make_server(core: InferenceCore, options: ServerOptions) -> uvicorn.Server:
     """A server that `run(sockets=[…])` starts; no access log, no compression."""
-    _allow_many_connections()
+    allow_many_connections()
     config = uvicorn.Config(
         build_app(core, options),
         backlog=BACKLOG,
@@ -121,7 +101,7 @@ async def _internal_error(request: Request, error: Exception) -> Response:
     return error_response(RequestError("internal"), 500)
 
 
-def _allow_many_connections() -> None:
+def allow_many_connections() -> None:
     """Raise the limit of open files to what this process may have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:

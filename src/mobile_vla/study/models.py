@@ -43,9 +43,13 @@ class Lora(Record, frozen=True, kw_only=True):
 
 
 class HeadSettings(Record, frozen=True, kw_only=True):
-    """The action head over the action-token states of a window."""
+    """The action head over the action-token states of a window.
 
-    kind: Literal["lstm", "mlp"] = "lstm"
+    `lstm`, `mlp` (each frame alone), `gpt` (causal transformer), `discrete` (bins) or `flow` (flow
+    matching).
+    """
+
+    kind: Literal["lstm", "mlp", "gpt", "discrete", "flow"] = "lstm"
     hidden: Positive = 512
     layers: Positive = 4
 
@@ -172,17 +176,36 @@ class RobotSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
     """The robot's actions: the trained dimensions, seconds a step, full speed in m/s.
 
     `full_turn` is the full turning speed in rad/s; without it, `full_speed` limits turning too.
+    `acceleration` and `jerk` in m/s² and m/s³, `turn_acceleration` and `turn_jerk` in rad/s² and
+    rad/s³ limit what `mvla drive` sends; None is no limit.
     """
 
     action: tuple[Literal["linear_x", "linear_y", "angular_z"], ...]
     step: Annotated[float, msgspec.Meta(gt=0)]
     full_speed: Annotated[float, msgspec.Meta(gt=0)]
     full_turn: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    acceleration: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    turn_acceleration: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    jerk: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    turn_jerk: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
     @property
     def limits(self) -> tuple[float, float, float]:
         """Full speeds ahead, sideways (m/s) and turning (rad/s)."""
         return self.full_speed, self.full_speed, self.full_turn or self.full_speed
+
+    @property
+    def drive_limits(self) -> dict[str, list[float | None]]:
+        """Limits of velocity, acceleration and jerk, one of each axis of `action`."""
+        turning = {
+            "velocity": (self.full_speed, self.limits[2]),
+            "acceleration": (self.acceleration, self.turn_acceleration),
+            "jerk": (self.jerk, self.turn_jerk),
+        }
+        return {
+            kind: [values[name == "angular_z"] for name in self.action]
+            for kind, values in turning.items()
+        }
 
     @property
     def turns_to_steer(self) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.events import FileHash
 from mobile_vla.runs.files import write_json
 from mobile_vla.runs.metrics_csv import MetricsFile
 
@@ -57,6 +58,10 @@ class MetricsLogger:
         self.file.append(**values)
         curves = {name: float(value) for name, value in values.items() if name != "step"}
         self._each(lambda tracker: tracker.log_metrics(curves, step=int(values["step"])))
+
+    def bound_files(self) -> dict[str, FileHash]:
+        """`metrics.csv` as it was written so far, for an event's `files`."""
+        return {self.file.path.name: self.file.written()}
 
     def sync(self) -> None:
         """Force what was appended to the disk, as a checkpoint is about to rest on it."""

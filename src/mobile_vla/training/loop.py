@@ -11,13 +11,14 @@ import torch
 from mobile_vla.episodes.manifest import Manifest, ManifestEpisode
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.memory import peak_bytes
-from mobile_vla.runs.events import Checkpoint, CheckpointFailed, Epoch, Heartbeat
+from mobile_vla.runs.events import Checkpoint, CheckpointFailed, Epoch, Heartbeat, file_hashes
 from mobile_vla.study.models import Recipe
 from mobile_vla.training.data import Batch
 from mobile_vla.training.losses import Validation, loss_sums, loss_weight, validate
 from mobile_vla.training.prefetch import StepBatches, prefetch
 from mobile_vla.training.run_checkpoints import (
     POLICY,
+    RESUME,
     checkpoint_bytes,
     policy_hash,
     prune,
@@ -170,13 +171,14 @@ def _end_epoch(training: Training, position: Position, epoch: int, seconds: floa
     value = getattr(validation, training.recipe.best_by)
     best = value < position.best
     position.best = min(position.best, value)
-    if training.events:
+    if training.events and training.metrics:
         training.events.append(
             Epoch(
                 epoch=epoch,
                 step=position.step,
                 train_loss=sum(losses) / len(losses),
                 seconds=seconds,
+                files=training.metrics.bound_files(),
                 **validation._asdict(),
             )
         )
@@ -210,9 +212,10 @@ def _save(
     except UserError as error:
         training.events.append(CheckpointFailed(step=position.step, reason=str(error)))
         raise
+    inside = folder.relative_to(training.run.path).as_posix()
     training.events.append(
         Checkpoint(
-            path=f"{folder.relative_to(training.run.path)}/{POLICY}",
+            path=f"{inside}/{POLICY}",
             step=position.step,
             epoch=epoch,
             bytes=checkpoint_bytes(folder),
@@ -221,6 +224,7 @@ def _save(
             val_mae=validation.val_mae if validation else None,
             best=best,
             best_by=training.recipe.best_by,
+            files=file_hashes(training.run.path, [f"{inside}/{RESUME}"]),
         )
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
 from mobile_vla.messages.errors import UserError
-from mobile_vla.runs.events import EventLog, Exit, Preflight, Start, skim_events
+from mobile_vla.runs.events import EventLog, Exit, Preflight, Start, file_hashes, skim_events
 from mobile_vla.runs.files import sweep_parts
 from mobile_vla.runs.folder import RunFolder, new_run
 from mobile_vla.runs.locks import sole_writer
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from mobile_vla.training.setup import CheckedRun
     from mobile_vla.training.train_state import Position, Progress
     from mobile_vla.training.world import World
+
+
+INPUTS = ("case.yaml", "manifest.json", "load_report.json", "environment.json")
+"""Files of a run that stand when its preflight has passed."""
 
 
 def begin_run(case: ResolvedCase, workspace: Workspace) -> RunFolder:
@@ -147,7 +151,8 @@ def _preflight(session: TrainingSession) -> CheckedRun:
     for check in checklist.checks:
         print(f"preflight: {check.name}: {check.detail}")
     total = total_steps(case.recipe, checked.manifest)
-    session.events.append(Preflight(checks=checklist.checks, total_steps=total))
+    files = file_hashes(session.run.path, INPUTS)
+    session.events.append(Preflight(checks=checklist.checks, total_steps=total, files=files))
     return checked
 
 
@@ -207,7 +212,8 @@ def _fit_together(session: TrainingSession, checked: CheckedRun, world: World) -
     if hash_base(training.policy.backbone) != frozen:
         raise RuntimeError("frozen weights changed while training")
     reason = f"{position.step} of {total} steps; the frozen weights are unchanged"
-    return Exit(outcome="finished", step=position.step, reason=reason)
+    files = training.metrics.bound_files()
+    return Exit(outcome="finished", step=position.step, reason=reason, files=files)
 
 
 def _check_episodes(session: TrainingSession, checklist: Checklist) -> Manifest | None:

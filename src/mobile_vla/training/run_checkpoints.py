@@ -20,7 +20,7 @@ import torch
 from mobile_vla.messages.errors import UserError, reason_of
 from mobile_vla.policy.checkpoints.policy_checkpoint import read_info, save_policy
 from mobile_vla.policy.policy import Policy
-from mobile_vla.runs.events import AnyEvent, Checkpoint, Epoch
+from mobile_vla.runs.events import AnyEvent, Checkpoint, Epoch, file_hashes
 from mobile_vla.runs.files import (
     explain_os_error,
     folder_beside,
@@ -133,6 +133,7 @@ def unrecorded_checkpoint(run: RunFolder, events: Iterable[AnyEvent]) -> Checkpo
         best=run.best.exists() and run.best.resolve() == folder,
         best_by=read_case(run.case_yaml).recipe.best_by,
         reconciled=True,
+        files=file_hashes(run.path, [f"checkpoints/{folder.name}/{RESUME}"]),
     )
 
 

@@ -96,6 +96,8 @@ def epoch_bases(claim: Claim, table: FactTable, context: Context) -> tuple[int, 
     last = table.get(FactKey("epochs", "planned")) or table.get(FactKey("epochs", "done"))
     if last is not None and claim.epoch is not None and claim.epoch == number_of(last):
         return (1,)
+    if any(other.epoch == 0 for other in context.of_run(claim.run)):
+        return (0,)
     possible = set(BASES)
     for other in context.siblings:
         if other.run is None or _same_statement(claim, other):

@@ -59,7 +59,7 @@ def _number(claim: Claim, value: float) -> str | None:
 
 def _digits(claim: Claim, value: float, step: float, *, comma: bool) -> str:
     if claim.quantity in SETTINGS or value == round(value):
-        text = f"{value:.12g}"
+        text = re.sub(r"e([-+])0+(?=\d)", r"e\1", f"{value:.12g}")
     else:
         digits = max(0, -math.floor(math.log10(step) + 0.5)) if step > 0 else 6
         text = f"{value:.{digits}f}"

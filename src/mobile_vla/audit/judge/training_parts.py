@@ -37,6 +37,11 @@ def judge_regime(claim: Claim, table: FactTable, context: Context) -> Judged:
         return verdict_by_fact(claim, verdict, lora, "lora_on" if enabled else "lora_off")
     if word == "frozen" and lora and lora.value == "yes" and _mentions_lora(claim, context):
         return verdict_by_fact(claim, "supported", lora, "frozen_with_lora")
+    setting = table.get(FactKey("trained_part", group="backbone_setting"))
+    if setting is not None and claim.value.lower() in ("true", "false"):  # the setting's own words
+        holds = (setting.value == "no") == (word == "frozen")
+        code = "backbone_frozen" if setting.value == "no" else "backbone_trains"
+        return verdict_by_fact(claim, true_or_false(holds), setting, code)
     inside = table.get(FactKey("params", group="backbone"))
     if inside is not None:
         return _by_parameters(claim, word, inside, lora)

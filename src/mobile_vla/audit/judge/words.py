@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import msgspec
+
 from mobile_vla.audit.judge.context import CaseRecord
 from mobile_vla.audit.judge.verdict import (
     ClaimVerdict,
@@ -19,6 +21,8 @@ from mobile_vla.evidence.fact_table import FactKey, FactTable
 from mobile_vla.evidence.model import Evidence
 from mobile_vla.evidence.run_facts import causes_of
 
+NAMED_VALUES = re.compile(r"epoch=(?P<epoch>\d+)\D.*?loss=(?P<loss>\d\.\d+)")
+"""Epoch and loss in a checkpoint's file name, as PyTorch Lightning writes it."""
 ENDED = frozenset({"finished", "unverified", "failed", "killed"})
 BY_STATES: dict[tuple[str, str], ClaimVerdict] = {
     ("failed", "killed"): "supported",
@@ -109,8 +113,20 @@ def judge_checkpoint_file(claim: Claim, table: FactTable) -> Judged:
         if fact.value == name:
             return verdict_by_fact(claim, "supported", fact, "agrees")
     if not facts:
-        return unsupported(claim, "checkpoints_not_scanned")
+        return _by_name_of_file(claim, name, table)
     return verdict_by_fact(claim, "contradicted", facts[0], "no_such_file", value=as_is(facts[0]))
+
+
+def _by_name_of_file(claim: Claim, name: str, table: FactTable) -> Judged:
+    """A file that nothing lists: its name tells an epoch and a loss, which the log may exclude."""
+    match = NAMED_VALUES.search(name)
+    losses = [f for f in table.of("val_loss") if match and f.key.epoch == int(match["epoch"])]
+    if match is None or not losses:
+        return unsupported(claim, "checkpoints_not_scanned")
+    half = 0.5 * 10.0 ** -len(match["loss"].partition(".")[2]) * 1.000001
+    if any(abs(float(fact.value) - float(match["loss"])) <= half for fact in losses):
+        return unsupported(claim, "checkpoints_not_scanned")
+    return verdict_by_fact(claim, "contradicted", losses[0], "differs", value=as_is(losses[0]))
 
 
 def judge_date(claim: Claim, table: FactTable) -> Judged:
@@ -180,6 +196,15 @@ def _family(name: str) -> str | None:
 def _generation(name: str) -> str | None:
     match = re.search(r"kosmos[- _]?(\d)", name.lower())
     return match[1] if match else None
+
+
+def judge_start(claim: Claim, table: FactTable) -> Judged:
+    """When a run began, written with its day: another day excludes it, the same proves no hour."""
+    if claim.quantity == "started" and claim.word[:2] == "20":
+        judged = judge_date(msgspec.structs.replace(claim, word=claim.word[:10]), table)
+        if judged.verdict == "contradicted" or "T" not in claim.word:
+            return msgspec.structs.replace(judged, claim=claim)
+    return unsupported(claim, "no_file_gives", quantity=claim.quantity)
 
 
 JUDGES: dict[str, Callable[[Claim, FactTable], Judged]] = {

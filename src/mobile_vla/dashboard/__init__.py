@@ -1,0 +1,1 @@
+"""The dashboard: pages in a browser over the evidence of one workspace."""

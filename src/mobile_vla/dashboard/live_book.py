@@ -1,0 +1,145 @@
+"""The casebook of a workspace that a server asks often: only what changed is read again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+
+from mobile_vla.analysis.casebook import Casebook
+from mobile_vla.analysis.model import Comparison, Plan
+from mobile_vla.analysis.pairwise import Matrix
+from mobile_vla.audit.audit_document import Proof, gather_proof
+from mobile_vla.evidence.model import CaseView, RunView
+from mobile_vla.evidence.run_view import view_run
+from mobile_vla.evidence.status_cache import (
+    checkpoint_names,
+    results_signature,
+    settled,
+    whole_signature,
+)
+from mobile_vla.report.report_data import ReportView
+from mobile_vla.report.write_report import view_of
+from mobile_vla.runs.folder import RunFolder
+
+LIVE = ("queued", "running", "stalled")
+"""States that change without any file."""
+REFRESH_SECONDS = 2.0
+
+
+class Conclusions:
+    """What follows from the runs of one moment, worked out when it is first needed."""
+
+    def __init__(self, book: Casebook) -> None:
+        self.book = book
+
+    @cached_property
+    def comparisons(self) -> list[Comparison]:
+        """Every question of the study."""
+        return self.book.comparisons()
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Done, running, to do and blocked, with the design."""
+        return self.book.printed_plan()
+
+    @cached_property
+    def matrix(self) -> Matrix:
+        """The verdict on every pair."""
+        return self.book.matrix()
+
+    @cached_property
+    def report(self) -> ReportView:
+        """What the report is written from, without the matrix."""
+        return view_of(self.book, matrix=False)
+
+    @cached_property
+    def proof(self) -> Proof:
+        """What documents are held against."""
+        return gather_proof(self.book)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The workspace at one time. `version` changes with any state, and with any settled run."""
+
+    book: Casebook
+    cases: list[CaseView]
+    version: str
+    conclusions: Conclusions
+
+    def runs(self) -> list[RunView]:
+        """Every run of every case."""
+        return [run for case in self.cases for run in case.runs]
+
+    def run(self, path: str) -> tuple[CaseView, RunView] | None:
+        """A run by its path, with its case."""
+        for case in self.cases:
+            for run in case.runs:
+                if run.path == path:
+                    return case, run
+        return None
+
+    def case(self, name: str) -> CaseView | None:
+        """A case by name or label."""
+        return next((case for case in self.cases if name in (case.name, case.label)), None)
+
+
+class LiveBook:
+    """Gives the workspace's present moment, at most `REFRESH_SECONDS` old. Safe in threads."""
+
+    def __init__(self, book: Casebook, refresh: float = REFRESH_SECONDS) -> None:
+        self.book, self.refresh = book, refresh
+        self._read: dict[str, tuple[bytes, RunView]] = {}
+        self._listed: set[str] = set()
+        self._moment: Moment | None = None
+        self._time = 0.0
+        self._lock = threading.Lock()
+
+    @property
+    def workspace(self) -> Path:
+        """The folder that all paths are relative to."""
+        return self.book.workspace
+
+    def moment(self) -> Moment:
+        """The workspace now. Raises: UserError where the study is at odds with the runs."""
+        with self._lock:
+            if self._moment is None or time.monotonic() - self._time >= self.refresh:
+                self._moment = self._look(self._moment)
+                self._time = time.monotonic()
+            return self._moment
+
+    def _look(self, before: Moment | None) -> Moment:
+        self._listed = set()
+        book = self.book.at_one_moment(self._view)
+        self._read = {path: self._read[path] for path in self._listed}
+        cases = book.cases()
+        version = self._version(cases)
+        if before is not None and before.version == version:
+            return Moment(before.book, cases, version, before.conclusions)
+        return Moment(book, cases, version, Conclusions(book))
+
+    def _view(self, folder: RunFolder, base: Path, now: datetime) -> RunView:
+        """A run's view; the one from before where its files are the same and it has ended."""
+        path = str(folder.path)
+        signature = whole_signature(path, checkpoint_names(path)) + results_signature(path)
+        cached_run = self._read.get(path)
+        if cached_run is None or cached_run[0] != signature or not settled(cached_run[1]):
+            cached_run = signature, view_run(folder, base, now)
+        self._read[path] = cached_run
+        self._listed.add(path)
+        return cached_run[1]
+
+    def _version(self, cases: list[CaseView]) -> str:
+        digest = blake2b(digest_size=8)
+        for signature, run in self._read.values():
+            changing = run.state in LIVE
+            digest.update(f"{run.path}\n{run.state}\n{run.why.code}\n".encode())
+            digest.update(b"" if changing else signature)
+        for case in cases:
+            digest.update(f"{case.name}\n{case.state}\n{case.why.code}\n".encode())
+        return digest.hexdigest()

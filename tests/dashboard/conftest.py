@@ -1,0 +1,1 @@
+from dashboard_client import documents, study  # noqa: F401  # fixtures of this folder
