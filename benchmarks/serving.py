@@ -1,9 +1,11 @@
 """What a policy server adds to a control step in the same process, on loopback.
 
-    python -m benchmarks serving [--steps 500] [--side 224]
+    python -m benchmarks serving [--steps 500] [--side 224] [--requests 10000] [--faults 200]
 
 The shipped small VLM with an untrained head: the server runs in a process of its own, and served
-and local steps alternate. Ends with status 1 where p50 adds 2 ms or more, or p99 5 ms or more.
+and local steps alternate. Then its memory is held to that after a fifth of the requests and
+connections, and the robot's stop is timed after random faults. Ends with status 1 where p50 adds
+2 ms or more, p99 5 ms or more, memory grows by 5 % or more, or a stop comes late.
 """
 
 from __future__ import annotations
@@ -16,7 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.serving_faults import ALLOWED, LIMIT, late_stops
+from benchmarks.serving_load import memory_growth
+from mobile_vla.serving.server import allow_many_connections
+
 P50_MS, P99_MS = 2.0, 5.0
+MEMORY_GROWTH = 1.05
 TEXT = "go around the box on the left, to the basket"
 WINDOW = 8
 
@@ -26,16 +33,31 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks serving", description=__doc__)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--side", type=int, default=224, help="pixels on a side of the frames")
+    parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--connections", type=int, default=1000)
+    parser.add_argument("--faults", type=int, default=200)
     options = parser.parse_args(argv)
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     server = context.Process(target=_serve, args=(there,), daemon=True)
     server.start()
+    allow_many_connections()
     try:
-        return _compare(here.recv(), options.steps, options.side)
+        port = here.recv()
+        bad = _compare(port, options.steps, options.side)
+        assert server.pid is not None
+        growth = memory_growth(
+            port, server.pid, options.requests, options.connections, options.side
+        )
     finally:
         server.terminate()
         server.join()
+    print(f"memory after {options.requests} requests and {options.connections} connections: "
+          f"{growth:.3f} times that after a fifth of them")  # fmt: skip
+    late = late_stops(options.faults)
+    print(f"deadman: {options.faults - len(late)} of {options.faults} faults stopped the robot in "
+          f"{LIMIT} s and {1000 * ALLOWED:g} ms")  # fmt: skip
+    return int(bad or growth > MEMORY_GROWTH or bool(late))
 
 
 def _compare(port: int, steps: int, side: int) -> int:

@@ -65,3 +65,6 @@ if [ ! -e "$axe" ]; then
   tar -xzf .venv-axe/axe-core-4.14.1.tgz -C .venv-axe
 fi
 AXE=$PWD/$axe run "$main/bin/python" tests/dashboard/test_browser.py
+
+overlay seal in-toto-attestation==0.9.3
+run .venv-seal/bin/python tests/seal/test_seal_clients.py

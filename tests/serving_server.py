@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from websockets.sync.client import ClientConnection, connect
 
+from mobile_vla.episodes.frame_store import resize
 from mobile_vla.listening import bind
+from mobile_vla.policy.controller import Controller
 from mobile_vla.serving.inference import InferenceCore
 from mobile_vla.serving.served_policy import ServedPolicy
 from mobile_vla.serving.server import ServerOptions, make_server
@@ -84,3 +86,10 @@ def ask(socket: ClientConnection, *arguments: Any, **more: Any) -> Any:
 def noise(count: int, side: int = 64, seed: int = 0) -> np.ndarray:
     """Frames (count, side, side, 3) uint8."""
     return np.random.default_rng(seed).integers(0, 256, (count, side, side, 3), np.uint8)
+
+
+def in_process(served: ServedPolicy, frames: np.ndarray, text: str) -> np.ndarray:
+    """Chunks (T, C, A) of frames one after another."""
+    controller = Controller(served.policy, served.facts.window)
+    controller.reset([text])
+    return np.stack([controller.chunk(resize(frame, served.side)[None])[0] for frame in frames])

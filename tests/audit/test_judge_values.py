@@ -148,6 +148,16 @@ TABLE: list[tuple[list[Fact], str, str, dict[str, Any], str, str]] = [
     (FOUR_EPOCHS, "overfitting", "yes", {}, "supported", "losses_at_epoch"),
     ([FOUR_EPOCHS[3]], "overfitting", "no", {}, "unsupported", "no_pair_of_losses"),
     # settings, to the digits given
+    (FOUR_EPOCHS, "checkpoint_file", "epoch_epoch=09-val_loss=val_loss=0.027.ckpt", {},
+     "contradicted", "differs"),
+    (FOUR_EPOCHS, "checkpoint_file", "epoch_epoch=08-val_loss=val_loss=0.027.ckpt", {},
+     "unsupported", "checkpoints_not_scanned"),
+    (SET_UP, "started", "2025-12-03 10:00", {"word": "2025-12-03T10:00"}, "contradicted",
+     "differs"),
+    (SET_UP, "started", "2025-12-04 10:00", {"word": "2025-12-04T10:00"}, "unsupported",
+     "no_file_gives"),
+    (LORA, "regime", "true", {"word": "frozen"}, "supported", "backbone_frozen"),
+    (LORA, "regime", "false", {"word": "full"}, "contradicted", "backbone_frozen"),
     (SET_UP, "learning_rate", "2.3e-4", {}, "supported", "agrees"),
     (SET_UP, "learning_rate", "2.5e-4", {}, "contradicted", "differs"),
     (SET_UP, "weight_decay", "0.01", {}, "supported", "agrees"),
@@ -204,6 +214,22 @@ def test_another_value_of_the_page_fixes_from_where_it_counts():
     from_zero = claim("val_loss", "0.04", epoch=7)
     judged = verdict(one, FOUR_EPOCHS, [from_zero])
     assert (judged.verdict, judged.reason.code) == ("contradicted", "judge.value_of_other_epoch")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("episode_20251106_*_left_*.h5", "contradicted"),
+        ("episode_20251106_*_right_*.h5", "unsupported"),
+        ("episode_2024_*_left_*.h5", "unsupported"),
+        ("episode_20251106_*.h5", "unsupported"),
+    ],
+)
+def test_a_glob_takes_what_a_narrower_one_of_another_run_selects(pattern, expected):
+    narrower = (run_view("b"), [known("glob", pattern, split="train")])
+    made = context(GLOB, others={"b": narrower})
+    judged = judge(claim("direction", "right"), speaking(made), made)
+    assert (judged.verdict, judged.reason.code) == (expected, "judge.glob_takes_all")
 
 
 def test_the_claim_itself_does_not_fix_from_where_the_page_counts():

@@ -93,6 +93,33 @@ def test_sarif_places_a_result_at_the_value(proof):
     assert (result["level"], region["startLine"], region["byteLength"]) == ("error", 6, 5)
 
 
+def test_sarif_names_both_places_that_disagree(proof):
+    pages = [b"# vla_lora_20251203\n\n- dropout: 0.1\n",
+             "# vla_lora_20251203\n\n- 드롭아웃: 0.2\n".encode()]  # fmt: skip
+    audits = with_disagreements([
+        audit_document(data, f"{number}.md", proof) for number, data in enumerate(pages)
+    ])  # fmt: skip
+    results = sarif_log(list(zip(pages, audits, strict=True)))["runs"][0]["results"]
+    (result,) = [entry for entry in results if entry["ruleId"] == "disagreement"]
+    places = [
+        entry["physicalLocation"] for entry in (*result["locations"], *result["relatedLocations"])
+    ]
+    files = [place["artifactLocation"]["uri"].rpartition("/")[2] for place in places]
+    assert files == ["1.md", "0.md"]
+    assert [place["region"]["byteLength"] for place in places] == [3, 3]
+    assert "0.2" in result["message"]["text"]
+    assert "0.1" in result["message"]["text"]
+
+
+def test_a_korean_page_is_corrected_in_korean_and_twice_is_once(proof):
+    data = "# vla_lora_20251203\n\n- 상태: 실패\n- 시드: 7\n- 진행: 완료, 다음 주에 발표\n".encode()
+    _, result = fixed(data, proof)
+    assert "- 상태: 완료 ~~실패~~[^mvla-1]".encode() in result.data
+    assert "- 시드: 123 ~~7~~[^mvla-2]".encode() in result.data
+    assert "근거".encode() in result.data
+    assert fixed(result.data, proof)[1].data == result.data
+
+
 def test_a_number_is_cited_with_its_file(folder):
     cited = cite("vla_lora_20251203", "final val_loss", evidence=[str(folder)])
     assert (float(cited), cited.evidence.where) == (0.289, "line 12")

@@ -61,6 +61,17 @@ def test_a_table_with_an_epoch_a_row() -> None:
         ("## baseline\n\n- 소요 시간: 25분", "duration", 1500),
         ("## baseline\n\n- Checkpoint size: 6.9 GB", "size", 6.9e9),
         ("## baseline\n\n- Trainable params: 55.83M", "params", 55.83e6),
+        ("- Mon: baseline val loss 0.19", "val_loss", 0.19),
+        ("- 월: baseline 검증 손실 0.19", "val_loss", 0.19),
+        ("baseline went as we wanted it to, val loss 0.19.", "val_loss", 0.19),
+        ("We saw baseline.\n\nIt reached a val loss of 0.19.", "val_loss", 0.19),
+        ("baseline trained for ten epochs.", "epochs", 10),
+        ("## baseline\n\n- max_epochs: 10", "epochs", 10),
+        ("```\n# baseline\nseed: 7\n```", "seed", 7),
+        ("## baseline\n\n- Data: 250", "episodes", 250),
+        ("## baseline\n\n- 데이터: 250개", "episodes", 250),
+        ("| Run | Progress |\n| --- | --- |\n| baseline | 7/10 |", "epochs", 7),
+        ("| 실험 | 비고 |\n| --- | --- |\n| baseline | 검증 손실 0.19 |", "val_loss", 0.19),
     ],
 )
 def test_one_value(text: str, quantity: str, expected: float) -> None:
@@ -83,6 +94,11 @@ def test_one_value(text: str, quantity: str, expected: float) -> None:
         ("## baseline\n\n- LoRA: ❌", "regime", "no_lora"),
         ("## baseline\n\n- Episode pattern: `*right*.h5`", "glob", "*right*.h5"),
         ("## baseline\n\n- Data: right only", "direction", "right"),
+        ("## baseline\n\n- 데이터: 오른쪽 전용", "direction", "right"),
+        ("## baseline\n\n- Vision encoder: frozen", "trained_part", "no"),
+        ("## baseline\n\n- 비전 인코더: 동결", "trained_part", "no"),
+        ("## baseline\n\n- train_vision: true", "trained_part", "yes"),
+        ("baseline은 과적합이 전혀 없음.", "overfitting", "no"),
     ],
 )
 def test_one_word(text: str, quantity: str, word: str) -> None:
@@ -231,3 +247,35 @@ def test_a_label_beside_its_runs_name_owns_a_row():
     text = "| run | seed |\n| - | - |\n| Case 1: baseline | 7 |\n| Case 2 vs baseline | 8 |\n"
     claims = read(text).claims
     assert [(claim.value, claim.run) for claim in claims] == [("7", "baseline")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("- Train episodes: 384, val 96", [("train", 384), ("val", 96)]),
+        ("- 학습 에피소드: 384개, 검증 96개", [("train", 384), ("val", 96)]),
+        ("- Episodes: 384 train / 96 val", [("train", 384), ("val", 96)]),
+        ("- Data: 480 (train 384 / val 96)", [("", 480), ("train", 384), ("val", 96)]),
+    ],
+)
+def test_counts_of_a_key_with_their_splits(text: str, expected: list[tuple[str, int]]) -> None:
+    claims = read(f"## baseline\n\n{text}").claims
+    assert [(claim.split, claim.number) for claim in claims] == expected
+    assert {claim.quantity for claim in claims} == {"episodes"}
+
+
+def test_the_epoch_of_a_checkpoint_stands_with_its_loss() -> None:
+    claim = one("## baseline\n\n- Best checkpoint: epoch 8, val loss 0.19")
+    assert (claim.quantity, claim.epoch, claim.number) == ("val_loss", 8, 0.19)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "baseline is smaller than OpenVLA, 7B params.",
+        "baseline: yes, the 0.19 in the slides",
+        "We saw baseline and run-3.\n\nIt reached a val loss of 0.19.",
+    ],
+)
+def test_what_may_be_of_another_is_not_read(text: str) -> None:
+    assert read(text).claims == []

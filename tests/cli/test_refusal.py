@@ -48,7 +48,8 @@ def test_case_2_is_refused_on_its_path_alone(lab: Lab) -> None:
     run = lab.the_run("robovlms_10")
     written = {path for path in set(lab.path.rglob("*")) - before if path.is_file()}
     lock = run.path.with_name(f".{run.path.name}.lock")
-    assert written == {run.case_yaml, run.events, run.manifest, run.console, lock}
+    head = run.path / "events.head"
+    assert written == {run.case_yaml, run.events, head, run.manifest, run.console, lock}
     (ended,) = events_of(run.events, Exit)
     assert (ended.outcome, ended.step) == ("refused", 0)
     assert "mvla: " + ended.reason == said

@@ -18,17 +18,10 @@ from mobile_vla.serving.served_policy import ServedPolicy
 from mobile_vla.serving.wire import unpack
 from mobile_vla.simulator.scene import sample_scene
 from mobile_vla.simulator.task import DriveEnv
-from serving_server import LEFT, RIGHT, RunningServer, ask, noise
+from serving_server import LEFT, RIGHT, RunningServer, ask, in_process, noise
 from small_lab import SIZE, Lab
 
 CLOSE = 1e-6
-
-
-def in_process(served: ServedPolicy, frames: np.ndarray, text: str) -> np.ndarray:
-    """Chunks (T, C, A) of frames one after another."""
-    controller = Controller(served.policy, served.facts.window)
-    controller.reset([text])
-    return np.stack([controller.chunk(resize(frame, served.side)[None])[0] for frame in frames])
 
 
 def test_recorded_frames_get_the_same_actions(

@@ -3,55 +3,72 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import mobile_vla
+from mobile_vla.audit.across_pages import Disagreement
 from mobile_vla.audit.audit_document import Audit
 from mobile_vla.audit.audit_messages import message
-from mobile_vla.audit.judge.verdict import Judged
-from mobile_vla.messages.catalogue import term
+from mobile_vla.claims.model import Claim
+from mobile_vla.messages.catalogue import sentence, term
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {
     "contradicted": "error", "stale": "warning", "ambiguous": "warning", "unsupported": "note",
     "unbound": "note",
 }  # fmt: skip
+DISAGREEMENT = "disagreement"
 BOM = b"\xef\xbb\xbf"
 
 
 def sarif_log(pages: Sequence[tuple[bytes, Audit]]) -> dict[str, Any]:
-    """A SARIF log with one result for each claim that is not supported."""
+    """A SARIF log with a result for each claim that is not supported, and each disagreement."""
     rules = [
         {"id": verdict, "shortDescription": {"text": term("claim_verdict_meaning", verdict, "en")}}
-        for verdict in LEVELS
+        for verdict in (*LEVELS, DISAGREEMENT)
     ]
     driver = {"name": "mvla audit", "version": mobile_vla.__version__, "rules": rules}
     results = [
-        _result(data, audit, judged)
+        _result(judged.verdict, message(judged, audit.language),
+                _location(data, audit.document, judged.claim))
         for data, audit in pages for judged in audit.claims if judged.verdict in LEVELS
     ]  # fmt: skip
+    bytes_of = {audit.document: data for data, audit in pages}
+    results += [
+        _disagreement(pair, audit, bytes_of) for _, audit in pages for pair in audit.disagreements
+    ]
     run = {"tool": {"driver": driver}, "columnKind": "utf16CodeUnits", "results": results}
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _result(data: bytes, audit: Audit, judged: Judged) -> dict[str, Any]:
-    place = judged.claim.place
+def _result(rule: str, text: str, location: dict[str, Any]) -> dict[str, Any]:
+    level = LEVELS.get(rule, "warning")
+    return {"ruleId": rule, "level": level, "message": {"text": text}, "locations": [location]}
+
+
+def _disagreement(pair: Disagreement, audit: Audit, pages: Mapping[str, bytes]) -> dict[str, Any]:
+    """A place that an earlier one excludes, with the earlier one beside it."""
+    second, first = (
+        _location(pages[page], page, claim)
+        for page, claim in ((pair.second_page, pair.second), (pair.first_page, pair.first))
+    )
+    result = _result(DISAGREEMENT, sentence(pair.reason, audit.language), second)
+    return result | {"relatedLocations": [first]}
+
+
+def _location(data: bytes, document: str, claim: Claim) -> dict[str, Any]:
+    place = claim.place
     last = data.count(b"\n", 0, max(place.start, place.end - 1)) + 1
     region = {
         "startLine": place.line, "startColumn": _column(data, place.start),
         "endLine": last, "endColumn": _column(data, place.end),
         "byteOffset": place.start, "byteLength": place.end - place.start,
     }  # fmt: skip
-    location = {"artifactLocation": {"uri": _uri(Path(audit.document))}, "region": region}
-    return {
-        "ruleId": judged.verdict,
-        "level": LEVELS[judged.verdict],
-        "message": {"text": message(judged, audit.language)},
-        "locations": [{"physicalLocation": location}],
-    }
+    file = {"uri": _uri(Path(document))}
+    return {"physicalLocation": {"artifactLocation": file, "region": region}}
 
 
 def _column(data: bytes, place: int) -> int:

@@ -35,6 +35,8 @@ WORDED = frozenset({"direction", "regime", "vlm", "checkpoint", "checkpoint_file
 
 def read_value(line: Line, items: Sequence[Item], key: Key, lexicon: Lexicon) -> Outcome:
     """The value of a key, with remarks in brackets; for "Data" or "LoRA" clauses as well."""
+    if not key.quantities:
+        return clauses(line, items, lexicon, strict=False)
     outcome = value_of(line, items, key, lexicon)
     if not outcome.drafts:
         worded = {quantity.key for quantity in key.quantities} & WORDED

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from mobile_vla.claims.numbers import MONTHS, Number, read_number
+from mobile_vla.claims.numbers import MONTHS, WORDS, Number, read_number
 
 ATOM = re.compile(r"[A-Za-z]+|\d+|[가-힣]+|[^\W\d_]+|[^\s\w]\ufe0f?|_")
 JOINERS = frozenset("-_+/&")
@@ -18,7 +18,7 @@ FILE = re.compile(
 )
 PATH_SIGN = re.compile(r"[/*\\]|\w\.[a-zA-Z]")
 IDENTIFIER = re.compile(r"[A-Za-z0-9]\w*_[\w-]*\w|[A-Za-z]\w*(?:-\w+){2,}")
-NUMBER_SIGNS = frozenset("~≈∼약+-−–±.") | {"about", "around", "roughly", "approx"}
+NUMBER_SIGNS = frozenset("~≈∼약+-−–±.") | {"about", "around", "roughly", "approx", *WORDS}
 Senses = Mapping[str, tuple[str, ...]]
 """Meanings of a phrase: keys by kind ("quantity", "word:state", "qualifier", …)."""
 
@@ -73,11 +73,15 @@ class Phrases:
 
 
 class Names(Phrases):
-    """Names of runs, to be looked up at any place of a text. `lexed`: items by text."""
+    """Names of runs, to be looked up at any place of a text. `lexed`: items by text.
+
+    `plain`: words with which no name and no phrase begins.
+    """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         super().__init__()
         self.lexed: dict[str, list[Item]] = {}
+        self.plain: set[str] = set()
         for name in names:
             self.register(name)
 
@@ -90,6 +94,7 @@ class Names(Phrases):
         if atoms and atoms not in self.senses:
             self.add(name, "name", meaning or name)
             self.lexed.clear()
+            self.plain.clear()
         return self.senses[atoms]["name"][0] if atoms else name
 
 
@@ -125,18 +130,26 @@ class Lexer:
     def items(self) -> Iterator[Item]:
         """The text as items, in one pass."""
         place, word = 0, 0
-        phrases, names = self.lexicon.phrases, self.names
+        text, plain = self.text, self.names.plain
         for start, end, atom in self.atoms:
             if start >= place:
-                apart = atom.isalpha() and self.text[end : end + 1] in " ,"
-                number = atom in MONTHS or atom in NUMBER_SIGNS
-                if apart and not (number or self._reach(names, atom) or self._reach(phrases, atom)):
-                    item = Item("other", start, end, self.text[start:end])
+                apart = text[end : end + 1] in " ,"
+                if apart and (atom in plain or self._is_plain(atom)):
+                    item = Item("other", start, end, text[start:end])
                 else:
                     item = self._item(start, end, atom, word)
                 place = item.end
                 yield item
             word += atom not in JOINERS
+
+    def _is_plain(self, atom: str) -> bool:
+        """Whether no number, name or phrase begins with a word."""
+        if not atom.isalpha() or atom in MONTHS or atom in NUMBER_SIGNS:
+            return False
+        if self._reach(self.names, atom) or self._reach(self.lexicon.phrases, atom):
+            return False
+        self.names.plain.add(atom)
+        return True
 
     def _item(self, start: int, end: int, atom: str, word: int) -> Item:
         text = self.text

@@ -32,6 +32,10 @@ NAMED_DATE = re.compile(
 )
 BARE_DATE = re.compile(r"(?P<year>20(?:1[5-9]|2\d|3[0-5]))(?P<month>[01]\d)(?P<day>[0-3]\d)(?!\d)")
 """Eight digits that are a day of 2015 to 2035; with a unit after them they are a number."""
+WORDS = {word: value for value, word in enumerate(
+    ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), 2
+)}  # fmt: skip
+WORD = re.compile(rf"(?:{'|'.join(WORDS)})(?![\w-])", re.IGNORECASE)
 CLOCK = re.compile(
     r"(?P<hour>[01]?\d|2[0-3])(?::(?P<minute>[0-5]\d)(?::[0-5]\d)?(?![\d:])|시\s?(?P<minute_ko>[0-5]?\d)분)"
 )
@@ -87,9 +91,13 @@ def read_number(
     number = _date(text, start, unit_at) or _fraction(text, start)
     if number is None:
         match = NUMBER.match(text, start)
-        if match is None or text.startswith("_", match.end()):
+        word = WORD.match(text, start) if match is None else None
+        if word is not None:
+            match, number = word, Number(start, word.end(), float(WORDS[word[0].lower()]), 1.0)
+        elif match is None or text.startswith("_", match.end()):
             return None
-        number = _plain(match)
+        else:
+            number = _plain(match)
         unit, end = unit_at(text, match.end())
         number = _with_second_unit(text, number._replace(unit=unit, end=end), durations)
     finite = math.isfinite(number.base)

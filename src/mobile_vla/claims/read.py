@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from typing import Literal
 
 import blake3
+from msgspec.structs import replace
 
 from mobile_vla.claims.binding import Binder, Bound, KnownRun
 from mobile_vla.claims.bindings_comment import aliases_in
-from mobile_vla.claims.keys import Draft, absence_in, not_read
+from mobile_vla.claims.keys import Draft, Outcome, absence_in, not_read
 from mobile_vla.claims.lexicon import LONGEST, Lexicon, standard
 from mobile_vla.claims.lines import begins_with_pronoun, comment_name, lead_name, read_line
 from mobile_vla.claims.model import Binding, Claim, HowSure, Reading, Term, Unread
@@ -82,6 +83,7 @@ def _read_blocks(page: Page, names: PageNames) -> tuple[list[Draft], list[tuple[
     }
     names.tie_declared()
     absences: dict[int, str | None] = {}
+    lines: dict[tuple[object, ...], Outcome] = {}
     drafts: list[Draft] = []
     unread: list[tuple[Line, Reason]] = []
     lead = commented = spoken = None
@@ -110,11 +112,27 @@ def _read_blocks(page: Page, names: PageNames) -> tuple[list[Draft], list[tuple[
             unread.append((line, reason("claim.line_too_long")))
             continue
         else:
-            outcome = read_line(line, names, owner)
+            outcome = _read_again(line, names, owner, lines)
         drafts += outcome.drafts
         if outcome.why is not None and not outcome.drafts and is_worth_telling(line, names):
             unread.append((line, outcome.why))
     return drafts, unread
+
+
+def _read_again(
+    line: Line, names: PageNames, owner: str | None, lines: dict[tuple[object, ...], Outcome]
+) -> Outcome:
+    """What a line states; lines of the same text about the same run are read once."""
+    key = line.text, owner, line.kind, line.quoted, line.done
+    if key not in lines:
+        lines[key] = read_line(line, names, owner)
+        return lines[key]
+    names.items(line)
+    drafts = [
+        replace(draft, line=line, terms=tuple((line, item) for _, item in draft.terms))
+        for draft in lines[key].drafts
+    ]
+    return Outcome(drafts, lines[key].why)
 
 
 def _spoken_of(line: Line, names: PageNames, before: str | None) -> str | None:

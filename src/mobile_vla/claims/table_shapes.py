@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from mobile_vla.claims.keys import Key, read_key, whole_number
+from mobile_vla.claims.keys import Key, is_silent, read_key, whole_number
 from mobile_vla.claims.lexer import Item, atoms_of
 from mobile_vla.claims.page_names import BLOCKED, PageNames
 from mobile_vla.claims.structure import Line, Table
@@ -51,6 +51,7 @@ def shape_of(table: Table, names: PageNames) -> Shape:
         )
     if not naming and columns[0] is None and _are_names(head[0], first):
         naming = [0]
+    columns = [key or _remarks(items) for key, items in zip(columns, head, strict=True)]
     keys = [None if number in naming else key for number, key in enumerate(columns)]
     if not naming or not any(keys):
         return Shape("")
@@ -94,6 +95,12 @@ def _head_key(items: list[Item]) -> Key | None:
         if (value := item.key(kind))
     }
     return Key(**parts)  # type: ignore[arg-type]
+
+
+def _remarks(items: list[Item]) -> Key | None:
+    """The empty key of a column of remarks, whose cells name their quantities themselves."""
+    words = [item for item in items if not is_silent(item) and item.kind != "mark"]
+    return Key() if words and all(item.key("topic") for item in words) else None
 
 
 def _names_runs(items: list[Item]) -> bool:

@@ -17,9 +17,9 @@ from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
 
 if TYPE_CHECKING:
-    from mobile_vla.runs.drive_log import DriveEnd
+    from mobile_vla.runs.drive_log import DriveEnd, RobotKind
     from mobile_vla.serving.chunk_execution import ExecutionMode
-    from mobile_vla.serving.robots import SimulatedRobot
+    from mobile_vla.serving.robots import ReplayedRobot, SimulatedRobot
     from mobile_vla.serving.rosbridge import RosbridgeRobot
     from mobile_vla.serving.velocity_limits import AxisLimits
 
@@ -52,8 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("server", help="a policy server's address, such as ws://127.0.0.1:8000")
     parser.add_argument(
         "--robot", default="simulator", metavar="WHICH",
-        help="simulator, or the address of a rosbridge, such as ws://robot:9090 "
-        "(default: %(default)s)",
+        help="simulator, the address of a rosbridge, such as ws://robot:9090, or the path of a ROS "
+        "2 bag whose pictures are replayed (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--base", choices=("holonomic", "differential"), default="holonomic",
@@ -123,6 +123,7 @@ def drive(options: DriveOptions) -> int:
     )
     from mobile_vla.serving.drive_recorder import DriveRecorder
     from mobile_vla.serving.policy_client import PolicyClient
+    from mobile_vla.serving.robots import ReplayedRobot
     from mobile_vla.serving.velocity_limits import VelocityLimiter
 
     check_seconds("--timeout", options.timeout, 60.0)
@@ -136,12 +137,15 @@ def drive(options: DriveOptions) -> int:
     robot, instruction, arrived = _robot(options, served)
     settings = DriveSettings(instruction, served["step_seconds"], options.timeout, options.steps)
     recorder = DriveRecorder(instruction, served["step_seconds"], names)
-    driver = Driver(robot, client, CommandSender(robot, deadman), settings, recorder)
+    driver = Driver(
+        robot, client, CommandSender(robot, deadman), settings, recorder,
+        **({"recorded": robot.recorded} if isinstance(robot, ReplayedRobot) else {}),
+    )  # fmt: skip
     folder = Workspace(Path(options.workspace or DEFAULT)).drives / served["case"]
     path = folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.jsonl"
     header = DriveBegin(
         time=datetime.now(UTC), server=served, instruction=instruction, deadman=options.deadman,
-        robot="simulator" if options.robot == "simulator" else "rosbridge", address=options.robot,
+        robot=_kind(options.robot), address=options.robot,
     )  # fmt: skip
     with stop_signals() as stop:
         end = record_drive(driver, path, header, stop, arrived)
@@ -166,9 +170,12 @@ def _limits(options: DriveOptions, served: dict[str, Any]) -> AxisLimits:
 
 def _robot(
     options: DriveOptions, served: dict[str, Any]
-) -> tuple[SimulatedRobot | RosbridgeRobot, str, Callable[[], bool]]:
+) -> tuple[SimulatedRobot | RosbridgeRobot | ReplayedRobot, str, Callable[[], bool]]:
     """The robot, its instruction, and whether it has arrived."""
-    if options.robot == "simulator":
+    kind = _kind(options.robot)
+    if kind == "bag":
+        return _replayed(options, served)
+    if kind == "simulator":
         from mobile_vla.serving.robots import SimulatedRobot
         from mobile_vla.simulator.scene import sample_scene
 
@@ -185,6 +192,30 @@ def _robot(
     return RosbridgeRobot(options.robot, topics, names), options.instruction, lambda: False
 
 
+def _kind(robot: str) -> RobotKind:
+    """What the text of `--robot` names; an address is of a rosbridge."""
+    if robot == "simulator":
+        return "simulator"
+    return "bag" if Path(robot).exists() else "rosbridge"
+
+
+def _replayed(
+    options: DriveOptions, served: dict[str, Any]
+) -> tuple[ReplayedRobot, str, Callable[[], bool]]:
+    from mobile_vla.episodes.formats.import_source import RecordingOptions
+    from mobile_vla.episodes.formats.rosbag import BagSource
+    from mobile_vla.serving.robots import ReplayedRobot
+
+    recording = RecordingOptions(step=served["step_seconds"], instruction=options.instruction)
+    robot = ReplayedRobot(
+        BagSource(Path(options.robot), recording).read(), served["action"]["names"]
+    )
+    instruction = options.instruction or robot.instruction
+    if not instruction:
+        raise UserError(phrase("serve.no_instruction", "en"))
+    return robot, instruction, lambda: robot.arrived
+
+
 def _print_end(end: DriveEnd, path: Path) -> None:
     line = phrase(
         "serve.drive_end", "en", why=end.why, fresh=end.fresh, steps=end.steps,
@@ -194,5 +225,8 @@ def _print_end(end: DriveEnd, path: Path) -> None:
     if any(end.limited.values()):
         bound = ", ".join(f"{name} {count}" for name, count in end.limited.items() if count)
         print(phrase("serve.drive_limited", "en", bound=bound))
+    if end.apart is not None:
+        apart = ", ".join(f"{value:.3g}" for value in end.apart)
+        print(phrase("serve.drive_apart", "en", apart=apart))
     if not end.stop_acknowledged:
         print(phrase("serve.drive_no_ack", "en"))

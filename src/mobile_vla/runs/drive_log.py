@@ -31,7 +31,8 @@ class DriveBegin(Record, frozen=True, kw_only=True, tag="begin"):
 class DriveStep(Record, frozen=True, kw_only=True, tag="step"):
     """One control step. `seconds`: since the drive's begin; `action`: None where none was fresh.
 
-    `sent`: the mean of the velocities that the robot was sent during the step.
+    `sent`: the mean of the velocities that the robot was sent during the step. `recorded`: the
+    action that a replayed recording holds for the frame.
     """
 
     step: int
@@ -40,13 +41,14 @@ class DriveStep(Record, frozen=True, kw_only=True, tag="step"):
     latency_ms: float
     problem: str | None = None
     sent: list[float] = []
+    recorded: list[float] | None = None
 
 
 class DriveEnd(Record, frozen=True, kw_only=True, tag="end"):
     """How a drive ended. `problems` counts steps without a fresh action, by cause.
 
-    `limited`: commands that each limit changed, by its name and axis. `recorded`: frames in the
-    episode.
+    `limited`: commands that each limit changed, by its name. `recorded`: frames in the episode.
+    `apart`: mean difference of the actions from those of a replayed recording, of each axis.
     """
 
     why: str
@@ -57,6 +59,7 @@ class DriveEnd(Record, frozen=True, kw_only=True, tag="end"):
     limited: dict[str, int]
     stop_acknowledged: bool
     recorded: int = 0
+    apart: list[float] | None = None
 
 
 class DriveLog(msgspec.Struct, frozen=True):

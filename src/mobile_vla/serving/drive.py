@@ -84,7 +84,12 @@ class Driver:
         sender: CommandSender,
         settings: DriveSettings,
         recorder: DriveRecorder | None = None,
+        *,
+        recorded: Callable[[], np.ndarray | None] = lambda: None,
     ) -> None:
+        """`recorded`: the action that a replayed recording holds for the newest frame."""
+        self._recorded = recorded
+        self._apart: list[np.ndarray] = []
         self._camera, self._client = camera, client
         self.sender, self._settings = sender, settings
         self.recorder = recorder or DriveRecorder(settings.instruction, settings.step)
@@ -117,7 +122,9 @@ class Driver:
             seconds = max(time.monotonic() - since, 1e-6)
             sent = np.atleast_1d((self.sender.travel() - travel) / seconds)
             self.recorder.add(self._frame, sent, entry.problem or "fresh")
-            entry = msgspec.structs.replace(entry, sent=sent.tolist())
+            entry = msgspec.structs.replace(
+                entry, sent=sent.tolist(), recorded=self._compare(entry.action)
+            )
             log.write(msgspec.json.encode(entry) + b"\n")
             log.flush()
         return "max_steps"
@@ -134,7 +141,17 @@ class Driver:
             limited=dict(deadman.limiter.bound),
             stop_acknowledged=acknowledged,
             recorded=len(self.recorder),
+            apart=np.mean(self._apart, axis=0).tolist() if self._apart else None,
         )
+
+    def _compare(self, action: list[float] | None) -> list[float] | None:
+        """The recorded action of the step, whose difference from the policy's is noted."""
+        recorded = self._recorded()
+        if recorded is None:
+            return None
+        if action is not None:
+            self._apart.append(np.abs(np.array(action) - recorded))
+        return [float(part) for part in recorded]
 
     def _step(self, step: int, seconds: float) -> DriveStep:
         since = time.monotonic()

@@ -1,13 +1,16 @@
-"""What a robot and a camera are to the driver, and the simulator as both."""
+"""What a robot and a camera are to the driver; the simulator and a recording as both."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
+from mobile_vla.episodes.episode import Episode
+from mobile_vla.serving.drive_recorder import COLUMNS
 from mobile_vla.simulator.scene import Scene
 from mobile_vla.simulator.task import DriveOutcome
 from mobile_vla.simulator.world import Side
@@ -32,6 +35,46 @@ class Camera(Protocol):
 
     def read(self, timeout: float) -> np.ndarray | None:
         """A frame (H, W, 3) uint8 RGB that was not read before; None where none came in time."""
+
+
+class ReplayedRobot:
+    """A recorded episode as the camera, a frame a step; commands move nothing."""
+
+    def __init__(self, episode: Episode, names: Sequence[str]) -> None:
+        """`names`: the policy's action dimensions, whose recorded values are compared."""
+        self.instruction = episode.instruction
+        self._episode = episode
+        self._columns = [COLUMNS.index(name) for name in names]
+        self._next = 0
+
+    def send(self, velocity: np.ndarray) -> bool:
+        """Nothing moves, so every command counts as acknowledged."""
+        return True
+
+    def read(self, timeout: float) -> np.ndarray | None:
+        """The next frame; None behind the last."""
+        if self.arrived:
+            return None
+        self._next += 1
+        frame: np.ndarray = self._episode.images[self._next - 1]
+        return frame
+
+    def recorded(self) -> np.ndarray | None:
+        """The recorded action (A,) of the frame that was read last."""
+        if not self._next:
+            return None
+        action = np.zeros(len(COLUMNS))
+        row = self._episode.actions[self._next - 1]
+        action[: len(row)] = row
+        return action[self._columns]
+
+    @property
+    def arrived(self) -> bool:
+        """Whether all frames were read."""
+        return self._next >= len(self._episode)
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
 
 class SimulatedRobot:

@@ -65,7 +65,7 @@ def build_app(core: InferenceCore, options: ServerOptions) -> Starlette:
 
 def make_server(core: InferenceCore, options: ServerOptions) -> uvicorn.Server:
     """A server that `run(sockets=[…])` starts; no access log, no compression."""
-    _allow_many_connections()
+    allow_many_connections()
     config = uvicorn.Config(
         build_app(core, options),
         backlog=BACKLOG,
@@ -101,7 +101,7 @@ async def _internal_error(request: Request, error: Exception) -> Response:
     return error_response(RequestError("internal"), 500)
 
 
-def _allow_many_connections() -> None:
+def allow_many_connections() -> None:
     """Raise the limit of open files to what this process may have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+from mobile_vla.audit.judge.context import Context
 from mobile_vla.audit.judge.tolerance import agreement
 from mobile_vla.audit.judge.verdict import (
     Judged,
@@ -14,7 +15,7 @@ from mobile_vla.audit.judge.verdict import (
 )
 from mobile_vla.claims.model import Claim
 from mobile_vla.evidence.fact_table import Fact, FactKey, FactTable
-from mobile_vla.evidence.setup_facts import DIRECTIONS
+from mobile_vla.evidence.setup_facts import DIRECTIONS, glob_direction
 
 
 def judge_count(claim: Claim, table: FactTable) -> Judged:
@@ -70,11 +71,11 @@ def glob_side(table: FactTable, split: str) -> str | None:
     return None
 
 
-def judge_direction(claim: Claim, table: FactTable) -> Judged:
+def judge_direction(claim: Claim, table: FactTable, context: Context) -> Judged:
     """ "Right only": by counted directions, else by what the glob selects.
 
     A glob that selects no direction takes all files there are, which may all be of one direction:
-    it proves nothing.
+    it excludes "right only" where another run's glob selects left files among them.
     """
     fact = table.get(FactKey("direction", split=claim.split)) or table.get(
         FactKey("direction", split="train")
@@ -90,9 +91,22 @@ def judge_direction(claim: Claim, table: FactTable) -> Judged:
         return unsupported(claim, "no_file_gives", quantity=claim.quantity)
     total = table.get(FactKey("episodes")) or table.get(FactKey("episodes", split="train"))
     value = as_is(total) if total is not None else "?"
+    sides = _sides_within(str(glob.value), context)
+    excluded = word in DIRECTIONS and bool(sides - {word})
     return verdict_by_fact(
-        claim, "unsupported", glob, "glob_takes_all", glob=str(glob.value), value=value
-    )
+        claim, "contradicted" if excluded else "unsupported", glob, "glob_takes_all",
+        glob=str(glob.value), value=value,
+    )  # fmt: skip
+
+
+def _sides_within(glob: str, context: Context) -> set[str]:
+    """Directions that narrower globs of other runs select among the files of this one."""
+    sides = set()
+    for record in context.records.all():
+        for fact in record.speaking.table.of("glob") if record.speaking else ():
+            if fnmatchcase(str(fact.value).rpartition("/")[2], glob.rpartition("/")[2]):
+                sides.add(glob_direction(str(fact.value)))
+    return sides - {""}
 
 
 def judge_share(claim: Claim, table: FactTable) -> Judged:

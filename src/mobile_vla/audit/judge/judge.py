@@ -27,7 +27,7 @@ from mobile_vla.audit.judge.verdict import (
     unsupported,
     verdict_by_files,
 )
-from mobile_vla.audit.judge.words import JUDGES, judge_state
+from mobile_vla.audit.judge.words import JUDGES, judge_start, judge_state
 from mobile_vla.claims.model import Claim
 from mobile_vla.evidence.fact_table import FactTable
 from mobile_vla.evidence.planned_facts import planned_table
@@ -36,10 +36,12 @@ from mobile_vla.messages.reason import reason
 BOUND = ("exact", "confirmed", "safe")
 OF_COUNTS = {
     "episodes": judge_count, "frames": judge_count, "share": judge_share, "glob": judge_glob,
-    "direction": judge_direction, "overfitting": judge_overfitting,
+    "overfitting": judge_overfitting,
     "trained_part": judge_trained_part, **JUDGES,
 }  # fmt: skip
 """Judges that need a claim and a table alone, by quantity."""
+ON_PAGE = {"direction": judge_direction, "regime": judge_regime, "lora": judge_regime}
+"""Judges that look at other claims or runs too, by quantity."""
 
 
 def judge(claim: Claim, table: FactTable | None, context: Context) -> Judged:
@@ -97,10 +99,10 @@ def value_verdict(claim: Claim, table: FactTable, context: Context) -> Judged:
     """The verdict of one attempt's facts on a value."""
     if claim.quantity in OF_COUNTS:
         return OF_COUNTS[claim.quantity](claim, table)
-    if claim.quantity in ("regime", "lora"):
-        return judge_regime(claim, table, context)
+    if claim.quantity in ON_PAGE:
+        return ON_PAGE[claim.quantity](claim, table, context)
     if claim.quantity in SHARES or claim.quantity in MEANS:
         return judge_result(claim, table)
     if claim.number is None:
-        return unsupported(claim, "no_file_gives", quantity=claim.quantity)
+        return judge_start(claim, table)
     return judge_number(claim, table, context)

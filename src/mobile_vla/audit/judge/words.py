@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import msgspec
+
 from mobile_vla.audit.judge.context import CaseRecord
 from mobile_vla.audit.judge.verdict import (
     ClaimVerdict,
@@ -194,6 +196,15 @@ def _family(name: str) -> str | None:
 def _generation(name: str) -> str | None:
     match = re.search(r"kosmos[- _]?(\d)", name.lower())
     return match[1] if match else None
+
+
+def judge_start(claim: Claim, table: FactTable) -> Judged:
+    """When a run began, written with its day: another day excludes it, the same proves no time."""
+    if claim.quantity == "started" and claim.word[:2] == "20":
+        judged = judge_date(msgspec.structs.replace(claim, word=claim.word[:10]), table)
+        if judged.verdict == "contradicted":
+            return msgspec.structs.replace(judged, claim=claim)
+    return unsupported(claim, "no_file_gives", quantity=claim.quantity)
 
 
 JUDGES: dict[str, Callable[[Claim, FactTable], Judged]] = {

@@ -1,0 +1,1 @@
+"""Seals: signed statements of what a run's files are, and their verification."""
