@@ -66,6 +66,8 @@ def test_a_table_with_an_epoch_a_row() -> None:
         ("baseline went as we wanted it to, val loss 0.19.", "val_loss", 0.19),
         ("We saw baseline.\n\nIt reached a val loss of 0.19.", "val_loss", 0.19),
         ("baseline trained for ten epochs.", "epochs", 10),
+        ("baseline은 10 epoch을 모두 돌았다.", "epochs", 10),
+        ("가장 최근 것은 `baseline`이며 시드는 7입니다.", "seed", 7),
         ("## baseline\n\n- max_epochs: 10", "epochs", 10),
         ("```\n# baseline\nseed: 7\n```", "seed", 7),
         ("## baseline\n\n- Data: 250", "episodes", 250),

@@ -25,6 +25,8 @@ from mobile_vla.claims.values import measure, parts_of, read_date, value_of
 
 BREAKS = frozenset(",;·→+|/、—–")
 CONJUNCTIONS = frozenset({"and", "but", "then", "while", "그리고"})
+ENDINGS = frozenset({"이며", "이고", "이지만"})
+"""Korean endings that close a clause after a name or a number."""
 SPOKEN = ("regime", "overfitting", "direction", "state")
 """Quantities whose value in words tells what it is of: "failed", "no overfitting", "left only"."""
 TELLING = ("quantity", "split", "qualifier")
@@ -136,7 +138,7 @@ def _clauses(items: Sequence[Item]) -> Iterator[tuple[list[Item], bool]]:
             joins = (item.text.lower() in CONJUNCTIONS or item.text.endswith("지만")) and any(
                 entry.number or entry.key("word:state") for entry in part
             )
-            if joins or (item.kind == "symbol" and item.text in BREAKS):
+            if joins or item.text in ENDINGS or (item.kind == "symbol" and item.text in BREAKS):
                 yield part, remark
                 part = []
             else:

@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": "say whether two cases may be compared, and what the comparison shows",
     "plan": "list what is done, running, to do and blocked, with the next commands",
     "audit": "check the claims of documents against the evidence, and correct them",
+    "card": "write a model card of a finished run from its evidence",
     "seal": "sign what a run's files are (in-toto statement, DSSE envelope)",
     "verify": "check every byte of runs against their events and seals",
     "report": "write the study's page from the evidence",
