@@ -6,7 +6,7 @@ PIP := $(BIN)/pip install --constraint constraints.txt
 SYSTEM := PYTHON=$(PYTHON) .ci/system-packages venv egl
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow fuzz test-clients test-installs lint bench readme readme-check clean
+.PHONY: help demo test test-slow fuzz clients test-clients test-installs lint bench readme readme-check docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 15
@@ -40,6 +40,7 @@ FUZZ_MUTATIONS ?= 10000
 fuzz: .test-packages $(VENV)/.dev ## read FUZZ_MUTATIONS (10,000) damaged files of every kind
 	FUZZ_MUTATIONS=$(FUZZ_MUTATIONS) FUZZ_TIMEOUT=7200 $(BIN)/python -m pytest tests/fuzz
 
+clients: test-clients
 test-clients: .test-packages $(VENV)/.dev ## run the tests against other people's programs
 	VENV=$(VENV) PYTHON=$(PYTHON) tests/clients.sh
 
@@ -65,6 +66,13 @@ readme: $(VENV)/.installed ## make the README's generated parts again
 
 readme-check: $(VENV)/.installed ## fail where the README's generated parts are stale
 	$(BIN)/python docs/generate.py --check
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(PIP) --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs ## build the documentation site into build/site/html; a broken link fails
+	$(BIN)/python docs/build_site.py
 
 clean: ## remove the environments and caches; keep workspaces
 	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

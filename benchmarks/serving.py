@@ -131,7 +131,7 @@ def _served() -> Any:
     import torch
 
     from mobile_vla.policy.checkpoints.load_vlm import load_vlm
-    from mobile_vla.policy.head import Head
+    from mobile_vla.policy.heads import make_head
     from mobile_vla.policy.normalisation import ActionStatistics
     from mobile_vla.policy.policy import Policy
     from mobile_vla.serving.served_policy import ServedPolicy, ServingFacts
@@ -139,7 +139,7 @@ def _served() -> Any:
 
     backbone = load_vlm(SHIPPED / "kosmos2-tiny")[0]
     torch.manual_seed(0)
-    head = Head("lstm", backbone.hidden_size, hidden=128, layers=1, chunk=10, action_dim=2)
+    head = make_head("lstm", backbone.hidden_size, hidden=128, layers=1, chunk=10, action_dim=2)
     ones = (1.0, 1.0)
     statistics = ActionStatistics(
         names=("linear_x", "linear_y"), frames=1, mean=ones, std=ones, min=ones, max=ones,

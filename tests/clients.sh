@@ -52,6 +52,12 @@ run .venv-vla-eval/bin/python tests/evaluation/test_vla_eval.py
 environment openpi openpi-client==0.1.2 typing-extensions  # which it imports and does not name
 run .venv-vla-eval/bin/python tests/serving/test_clients.py
 
+overlay roslibpy 'roslibpy>=2,<3'
+run .venv-roslibpy/bin/python tests/serving/test_roslibpy.py
+
+overlay inspect-robots 'inspect-robots>=0.60,<0.61'
+run .venv-inspect-robots/bin/python tests/serving/test_inspect_robots.py
+
 environment lerobot lerobot-doctor==0.2.0 verdikt-eval==0.3.1
 environment lerobot-dataset torch==2.13.0 lerobot-dataset==0.4.4
 .venv-lerobot-dataset/bin/python -c 'import torchvision' 2>/dev/null ||

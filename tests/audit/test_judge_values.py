@@ -156,6 +156,7 @@ TABLE: list[tuple[list[Fact], str, str, dict[str, Any], str, str]] = [
      "differs"),
     (SET_UP, "started", "2025-12-04 10:00", {"word": "2025-12-04T10:00"}, "unsupported",
      "no_file_gives"),
+    (SET_UP, "started", "2025-12-04", {"word": "2025-12-04"}, "supported", "agrees"),
     (LORA, "regime", "true", {"word": "frozen"}, "supported", "backbone_frozen"),
     (LORA, "regime", "false", {"word": "full"}, "contradicted", "backbone_frozen"),
     (SET_UP, "learning_rate", "2.3e-4", {}, "supported", "agrees"),

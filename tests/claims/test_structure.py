@@ -66,6 +66,8 @@ def test_a_table_with_an_epoch_a_row() -> None:
         ("baseline went as we wanted it to, val loss 0.19.", "val_loss", 0.19),
         ("We saw baseline.\n\nIt reached a val loss of 0.19.", "val_loss", 0.19),
         ("baseline trained for ten epochs.", "epochs", 10),
+        ("baseline은 10 epoch을 모두 돌았다.", "epochs", 10),
+        ("가장 최근 것은 `baseline`이며 시드는 7입니다.", "seed", 7),
         ("## baseline\n\n- max_epochs: 10", "epochs", 10),
         ("```\n# baseline\nseed: 7\n```", "seed", 7),
         ("## baseline\n\n- Data: 250", "episodes", 250),
@@ -169,6 +171,9 @@ def test_what_asserts_nothing_is_no_claim(text: str) -> None:
         ("The val loss of nav_left_20260503 is lower than baseline.", "comparison", "lower"),
         ("nav_left_20260503 is the best.", "comparison", "best"),
         ("The val loss of nav_left_20260503 is 3× lower than baseline.", "comparison", "times"),
+        ("The loss of nav_left_20260503 is 2x that of baseline.", "comparison", "times"),
+        ("nav_left_20260503의 손실은 baseline보다 2배 높음.", "comparison", "times"),
+        ("nav_left_20260503과 baseline은 학습률만 다르다.", "difference", "only_differs"),
         ("nav_left_20260503 vs baseline: only the data differs", "difference", "only_differs"),
         ("### nav_left_20260503 vs baseline: fair comparison", "comparison", "comparable"),
         ("- nav_left_20260503 vs baseline: 비교 불가", "comparison", "not_comparable"),
@@ -274,6 +279,8 @@ def test_the_epoch_of_a_checkpoint_stands_with_its_loss() -> None:
     [
         "baseline is smaller than OpenVLA, 7B params.",
         "baseline: yes, the 0.19 in the slides",
+        "baseline is more than five times better than run-3.",
+        "- baseline: val 96",
         "We saw baseline and run-3.\n\nIt reached a val loss of 0.19.",
     ],
 )

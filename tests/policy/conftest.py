@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from mobile_vla.policy.head import Head
+from mobile_vla.policy.heads import make_head
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
 from mobile_vla.policy.normalisation import action_statistics
 from mobile_vla.policy.policy import Policy
@@ -42,6 +42,6 @@ def frames() -> np.ndarray:
 @pytest.fixture
 def policy(backbone: Kosmos2Backbone) -> Policy:
     torch.manual_seed(1)
-    head = Head("lstm", 64, hidden=32, layers=1, chunk=5, action_dim=2)
+    head = make_head("lstm", 64, hidden=32, layers=1, chunk=5, action_dim=2)
     speeds = np.array([[1.15, -1.15, 0.0], [0.0, 0.5, 0.0]], np.float32)
     return Policy(backbone, head, action_statistics([speeds])).eval()

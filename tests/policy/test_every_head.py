@@ -11,17 +11,20 @@ import torch
 
 from mobile_vla.policy.checkpoints.load_vlm import load_vlm
 from mobile_vla.policy.controller import Controller
-from mobile_vla.policy.head import Head
+from mobile_vla.policy.heads import make_head
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
 from mobile_vla.policy.lora import add_lora, hash_base
 from mobile_vla.policy.normalisation import ACTION_NAMES, action_statistics
 from mobile_vla.policy.policy import Policy
 
 LEFT = "go around the box on the left, to the basket"
+LAYERS = [("lstm", 2), ("mlp", 1), ("gpt", 2), ("discrete", 1), ("flow", 1)]
 SPEEDS = np.array([[1.15, -1.15, 0.3], [-0.2, 0.5, -0.7]], np.float32)
 
 
-@pytest.mark.parametrize(("kind", "layers"), [("lstm", 2), ("mlp", 1)])
+@pytest.mark.parametrize(
+    ("kind", "layers"), [("lstm", 2), ("mlp", 1), ("gpt", 2), ("discrete", 1), ("flow", 1)]
+)
 @pytest.mark.parametrize("dim", [2, 3])
 @pytest.mark.parametrize(("window", "chunk"), [(1, 1), (3, 7), (12, 2)])
 def test_the_closed_loop_is_the_training_forward(
@@ -29,14 +32,15 @@ def test_the_closed_loop_is_the_training_forward(
     backbone: Kosmos2Backbone, frames: np.ndarray,
 ) -> None:  # fmt: skip
     torch.manual_seed(1)
-    head = Head(kind, 64, hidden=16, layers=layers, chunk=chunk, action_dim=dim)
+    head = make_head(kind, 64, hidden=16, layers=layers, chunk=chunk, action_dim=dim)
     policy = Policy(backbone, head, action_statistics([SPEEDS], ACTION_NAMES[:dim])).eval()
     controller = Controller(policy, window)
     controller.reset([LEFT])
     driven = np.stack([controller.chunk(frame[None])[0] for frame in frames])
     with torch.no_grad():
         latents = policy.encode(torch.from_numpy(frames))
-        trained = policy.statistics.denormalise(policy([latents], [LEFT], window)[0])
+        actions = head.actions(policy([latents], [LEFT], window)[0])
+        trained = policy.statistics.denormalise(actions)
     assert trained.shape == (12 - window + 1, window, chunk, dim)
     ours = torch.from_numpy(driven[window - 1 :])
     torch.testing.assert_close(ours, trained[:, -1], rtol=0, atol=1e-5)
@@ -51,7 +55,7 @@ def test_a_half_precision_base_trains_in_full(
     backbone, _ = load_vlm(vlm_folder, dtype=dtype)
     whole, _ = load_vlm(vlm_folder)
     torch.manual_seed(1)
-    head = Head("lstm", 64, hidden=16, layers=1, chunk=2, action_dim=2)
+    head = make_head("lstm", 64, hidden=16, layers=1, chunk=2, action_dim=2)
     policy = Policy(backbone, head, action_statistics([SPEEDS]))
     with torch.no_grad():
         latents = policy.encode(torch.from_numpy(frames))

@@ -9,33 +9,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mobile_vla.messages.errors import UserError
-from mobile_vla.policy.head import Head
+from mobile_vla.policy.heads import make_head
 from mobile_vla.policy.loss import action_loss_sums, chunk_targets
 from mobile_vla.policy.normalisation import ACTION_NAMES, ActionStatistics, action_statistics
 
 
-@pytest.mark.parametrize(("kind", "layers"), [("lstm", 1), ("lstm", 3), ("mlp", 1)])
+@pytest.mark.parametrize(
+    ("kind", "layers"),
+    [("lstm", 1), ("lstm", 3), ("mlp", 1), ("gpt", 2), ("discrete", 1), ("flow", 1)],
+)
 @pytest.mark.parametrize("action_dim", [2, 3])
 def test_a_frame_sees_its_window_up_to_itself(kind: str, layers: int, action_dim: int) -> None:
     torch.manual_seed(0)
-    head = Head(kind, 8, hidden=16, layers=layers, chunk=4, action_dim=action_dim)
+    head = make_head(kind, 8, hidden=16, layers=layers, chunk=4, action_dim=action_dim)
     states = torch.randn(3, 6, 8)
-    whole = head(states)
+    whole = head.actions(head(states))
     assert whole.shape == (3, 6, 4, action_dim)
-    last = [head(states[:, : seen + 1])[:, -1] for seen in range(6)]
+    last = [head.actions(head(states[:, : seen + 1]))[:, -1] for seen in range(6)]
     torch.testing.assert_close(torch.stack(last, 1), whole, atol=1e-6, rtol=0)
 
 
 def test_recipe_head_has_the_recipes_size() -> None:
-    head = Head("lstm", 64, hidden=128, layers=1, chunk=10, action_dim=2)
+    head = make_head("lstm", 64, hidden=128, layers=1, chunk=10, action_dim=2)
     assert sum(p.numel() for p in head.parameters()) == 118_420
 
 
 def test_unknown_head_and_idle_option_are_refused() -> None:
     with pytest.raises(UserError, match="lstm"):
-        Head("gru", 8, hidden=4, layers=1, chunk=1, action_dim=2)
+        make_head("gru", 8, hidden=4, layers=1, chunk=1, action_dim=2)
     with pytest.raises(UserError, match="layers to 1"):
-        Head("mlp", 8, hidden=4, layers=2, chunk=1, action_dim=2)
+        make_head("mlp", 8, hidden=4, layers=2, chunk=1, action_dim=2)
 
 
 def test_chunk_targets_end_with_the_episode() -> None:

@@ -13,7 +13,7 @@ import torch
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.checkpoints.load_vlm import load_vlm
 from mobile_vla.policy.checkpoints.policy_checkpoint import load_policy, save_policy
-from mobile_vla.policy.head import Head
+from mobile_vla.policy.heads import make_head
 from mobile_vla.policy.instruction_gradient import instruction_effect
 from mobile_vla.policy.lora import add_lora, hash_base
 from mobile_vla.policy.normalisation import action_statistics
@@ -33,7 +33,7 @@ def smolvlm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def other(smolvlm: Path) -> Policy:
     torch.manual_seed(1)
-    head = Head("lstm", 32, hidden=16, layers=1, chunk=3, action_dim=2)
+    head = make_head("lstm", 32, hidden=16, layers=1, chunk=3, action_dim=2)
     return Policy(load_vlm(smolvlm)[0], head, action_statistics([np.ones((3, 2))])).eval()
 
 

@@ -12,7 +12,7 @@ import torch
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.assets import NAMES, asset_path
 from mobile_vla.policy.checkpoints.load_vlm import load_vlm
-from mobile_vla.policy.head import Head
+from mobile_vla.policy.heads import make_head
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
 from mobile_vla.policy.lora import hash_base
 from mobile_vla.policy.normalisation import action_statistics
@@ -199,7 +199,7 @@ def test_shipped_checkpoint_loads_onto_the_shipped_vlm() -> None:
     vision = backbone.network.vision_model.state_dict()
     before = {name: value.clone() for name, value in vision.items()}
     start = hash_base(backbone)
-    head = Head("lstm", 64, hidden=8, layers=1, chunk=2, action_dim=2)
+    head = make_head("lstm", 64, hidden=8, layers=1, chunk=2, action_dim=2)
     policy = Policy(backbone, head, action_statistics([np.ones((2, 2))]))
     source = load_init(policy, asset_path("robovlms-tiny"))
     assert not source.missing and source.unexpected["head"].count == 32

@@ -25,6 +25,8 @@ from mobile_vla.claims.values import measure, parts_of, read_date, value_of
 
 BREAKS = frozenset(",;·→+|/、—–")
 CONJUNCTIONS = frozenset({"and", "but", "then", "while", "그리고"})
+ENDINGS = frozenset({"이며", "이고", "이지만"})
+"""Korean endings that close a clause after a name or a number."""
 SPOKEN = ("regime", "overfitting", "direction", "state")
 """Quantities whose value in words tells what it is of: "failed", "no overfitting", "left only"."""
 TELLING = ("quantity", "split", "qualifier")
@@ -136,7 +138,7 @@ def _clauses(items: Sequence[Item]) -> Iterator[tuple[list[Item], bool]]:
             joins = (item.text.lower() in CONJUNCTIONS or item.text.endswith("지만")) and any(
                 entry.number or entry.key("word:state") for entry in part
             )
-            if joins or (item.kind == "symbol" and item.text in BREAKS):
+            if joins or item.text in ENDINGS or (item.kind == "symbol" and item.text in BREAKS):
                 yield part, remark
                 part = []
             else:
@@ -176,7 +178,7 @@ def _numbered(line: Line, content: list[Item], lexicon: Lexicon) -> Outcome:
         if item.number is None and item.kind not in ("mark", "name")
         and item.key("assertion") is None and not (epoch is not None and item.key("epoch"))
     ]  # fmt: skip
-    key = _clause_key(words, lexicon)
+    key = _clause_key(words, lexicon) or _loss_of_split(words, numbers, lexicon)
     if key is None:
         return not_read("no_quantity", line)
     if len(numbers) != 1:
@@ -204,6 +206,20 @@ def _clause_key(words: list[Item], lexicon: Lexicon) -> Key | None:
         if key is not None and item is not counted[0]:
             key = grow_key(key, item, lexicon)
     return key
+
+
+def _loss_of_split(words: list[Item], numbers: list[Item], lexicon: Lexicon) -> Key | None:
+    """The loss of a decimal number beside "val" or "train" alone: "best val 0.031"."""
+    splits = [split for item in words if (split := item.key("split"))]
+    others = [item for item in words if not item.key("split") and not item.key("qualifier")]
+    number = numbers[0].number if len(numbers) == 1 else None
+    if len(splits) != 1 or others or number is None or number.unit or number.total is not None:
+        return None
+    if number.date or number.base.is_integer():
+        return None
+    names = [name for item in words if (name := item.key("qualifier"))]
+    loss = (lexicon.quantities["val_loss"],)
+    return Key(loss, qualifier=names[0] if len(names) == 1 else "", split=splits[0])
 
 
 def _is_explicit(item: Item) -> bool:

@@ -80,6 +80,8 @@ def read_comparison(line: Line, items: Sequence[Item], names: PageNames) -> Draf
 
 def _of_quantity(draft: Draft, remainder: list[Item], names: PageNames) -> Draft | None:
     """A comparison of a quantity, such as "3× lower"."""
+    qualifiers = [item for item in remainder if item.key("qualifier")]
+    remainder = [item for item in remainder if item not in qualifiers]
     quantities = [item for item in remainder if item.key("quantity")]
     multiple = names.lexicon.units["multiple"]
     times = [item for item in remainder if item.number and item.number.unit in multiple]
@@ -88,6 +90,7 @@ def _of_quantity(draft: Draft, remainder: list[Item], names: PageNames) -> Draft
     if draft.other is None and draft.comparator not in SUPERLATIVES and not quantities:
         return None
     if quantities:
+        draft.qualifier = (qualifiers[0].key("qualifier") or "") if len(qualifiers) == 1 else ""
         draft.quantity = names.lexicon.quantities[quantities[0].key("quantity") or ""].key
     if times and times[0].number:
         ratio, step = times[0].number.base, times[0].number.step

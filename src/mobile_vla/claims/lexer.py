@@ -156,7 +156,8 @@ class Lexer:
         before = text[start - 1] if start else " "
         inside = before == "_" or before.isalnum()
         joiner = atom in JOINERS
-        name = None if inside or joiner else self._phrase(self.names, word, "name")
+        named = not inside and not joiner and self.names.reach.get(atom, 1)
+        name = self._phrase(self.names, word, "name") if named else None
         number = None
         if atom[0].isdigit() or atom in NUMBER_SIGNS or atom in MONTHS:
             number = None if inside and not "가" <= before <= "힣" else self._number(start)

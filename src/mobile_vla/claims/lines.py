@@ -22,7 +22,7 @@ from mobile_vla.claims.page_names import PageNames
 from mobile_vla.claims.structure import Line
 
 COLON = re.compile("[:=：]")
-PROSE = 3
+PROSE = 6
 """Words of a sentence that the lexicon does not know, above which it is prose."""
 PRONOUNS = frozenset({"it", "its"})
 NOT_ASSERTED = frozenset({"claim.denied", "claim.asked", "claim.planned", "claim.wished"})
@@ -47,7 +47,10 @@ def read_line(line: Line, names: PageNames, owner: str | None) -> Outcome:
 
 def lead_name(line: Line, names: PageNames) -> str | None:
     """The run that a line introduces: "Case 1:", "**Case 1** (left)"."""
-    outer = outside(names.items(line))[0]
+    items = names.items(line)
+    if not any(item.kind == "name" for item in items):
+        return None
+    outer = outside(items)[0]
     named = {item.key("name") for item in outer if item.kind == "name"}
     others = [item for item in outer if item.kind not in ("name", "mark") and not is_silent(item)]
     return named.pop() if len(named) == 1 and not others else None
@@ -65,8 +68,9 @@ def comment_name(line: Line, names: PageNames) -> str | None:
 
 def begins_with_pronoun(line: Line, names: PageNames) -> bool:
     """Whether a line goes on about the run before it: "It used no LoRA", "Mon: its loss …"."""
-    words = [item for item in names.items(line) if item.kind != "symbol" and not item.key("topic")]
-    return bool(words) and words[0].text.lower() in PRONOUNS
+    words = (item for item in names.items(line) if item.kind != "symbol" and not item.key("topic"))
+    first = next(words, None)
+    return first is not None and first.text.lower() in PRONOUNS
 
 
 def _sentences(line: Line, items: Sequence[Item]) -> Iterator[list[Item]]:
@@ -194,7 +198,7 @@ def _under_a_word(
 def _may_be_of_another(items: list[Item]) -> bool:
     """Whether a sentence compares, or holds a capital word that may be a model's name."""
     return any(
-        item.key("comparator") or item.key("versus")
+        (item.key("comparator") and not item.key("qualifier")) or item.key("versus")
         or (number and item.kind == "other" and item.text[:1].isupper())
         for number, item in enumerate(items)
     )  # fmt: skip

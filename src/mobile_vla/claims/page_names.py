@@ -120,7 +120,7 @@ class PageNames:
         """ "Case 1", "케이스 1" and "case1" are one name."""
         words = "|".join(sorted(map(re.escape, self.lexicon.labels), key=len, reverse=True))
         pattern = re.compile(
-            rf"(?<![\w-])((?i:{words}))[ #_-]{{0,2}}(\d{{1,3}}|[A-Z])(?![\w%]|[.,]\d)"
+            rf"(?<![\w-])((?i:{words}))[ #_-]{{0,2}}(\d{{1,3}}|[A-Z])(?![A-Za-z0-9_%]|[.,]\d)"
         )
         first: dict[tuple[str, str], str] = {}
         for line in self._lines():

@@ -40,8 +40,8 @@ def predict(
     """
     text = episode.instruction if instruction is None else instruction
     with torch.inference_mode():
-        actions, windows = policy([episode.latents], [text], window)
-        first = actions[..., 0, :]
+        output, windows = policy([episode.latents], [text], window)
+        first = policy.head.actions(output)[..., 0, :]
         early = first[0][windows.valid[0]]
         late = first[1:, -1]
         executed = policy.statistics.denormalise(torch.cat([early, late]))

@@ -49,7 +49,8 @@ def _first_actions(
     before = embeddings.requires_grad
     embeddings.requires_grad_(True)
     try:
-        actions, _ = policy([latents, latents], instructions, window)
+        output, _ = policy([latents, latents], instructions, window)
+        actions = policy.head.smooth_actions(output)
         (gradient,) = torch.autograd.grad(actions[..., 0, :].sum(), embeddings)
     finally:
         embeddings.requires_grad_(before)

@@ -41,5 +41,12 @@ def action_loss_sums(
     their quotient is the loss.
     """
     error = functional.huber_loss(predicted, targets, delta=delta, reduction="none").mean(-1)
+    return weighted_sums(error, mask, first_weight)
+
+
+def weighted_sums(
+    error: torch.Tensor, mask: torch.Tensor, first_weight: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weighted sum of each action's loss (…, C) and sum of weights; see `action_loss_sums`."""
     weights = loss_weights(mask, first_weight)
     return (error * weights).sum(), weights.sum()

@@ -10,7 +10,7 @@ from torch import nn
 
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.backbone import PARTS, Backbone, TextTokens
-from mobile_vla.policy.head import Head
+from mobile_vla.policy.heads.head import Head
 from mobile_vla.policy.key_match import part_of
 from mobile_vla.policy.lora import train_adapters
 from mobile_vla.policy.normalisation import ActionStatistics
@@ -104,16 +104,16 @@ class Policy(nn.Module):
     def forward(
         self, latents: Sequence[torch.Tensor], instructions: Sequence[str], window: int
     ) -> tuple[torch.Tensor, Windows]:
-        """Whole episodes, each frame through the decoder once, to every window's actions.
+        """Whole episodes, each frame through the decoder once, to the head's output a window.
 
-        `latents` (T, L, D) of each episode, T may differ. Returns normalised actions
-        (windows, W, C, A) and which frames they are for.
+        `latents` (T, L, D) of each episode, T may differ. Returns the output (windows, W, …),
+        which the head's `actions` and `error` read, and which frames it is for.
         """
         lengths = [len(episode) for episode in latents]
         states = self.states(torch.cat(list(latents)), self.prompts(instructions, lengths))
         windows = unfold_windows(lengths, window, states.device)
-        actions: torch.Tensor = self.head(windows.of(states))
-        return actions, windows
+        output: torch.Tensor = self.head(windows.of(states))
+        return output, windows
 
     def prompts(self, instructions: Sequence[str], lengths: Sequence[int]) -> TextTokens:
         """The tokenized prompt of each frame: episode i's instruction, `lengths[i]` times."""
@@ -126,5 +126,5 @@ class Policy(nn.Module):
 
     def predict(self, history: torch.Tensor) -> torch.Tensor:
         """States of the last frames (N, ≤ W, D) to the next actions (N, C, A), m/s and rad/s."""
-        normalised = self.head(history)[:, -1]
+        normalised = self.head.actions(self.head(history)[:, -1:])[:, 0]
         return self.statistics.denormalise(normalised)

@@ -11,7 +11,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError, reason_of
-from mobile_vla.serving.policy_input import IMAGE, PROMPT, SEQUENCE
+from mobile_vla.serving.policy_input import IMAGE, PROMPT, RESET, SEQUENCE
 from mobile_vla.serving.request_error import RequestError
 from mobile_vla.serving.wire import MAX_MESSAGE, pack, unpack
 
@@ -42,8 +42,12 @@ class PolicyClient:
         self.number = 0
         self.late_answers = 0
 
-    def infer(self, frame: np.ndarray, instruction: str, timeout: float) -> np.ndarray | None:
+    def infer(
+        self, frame: np.ndarray, instruction: str, timeout: float, *, reset: bool = False
+    ) -> np.ndarray | None:
         """The chunk (C, A) for a frame; None where no answer to it came in time.
+
+        `reset`: an episode begins with this frame.
 
         Raises:
             RequestError: the server refuses the request.
@@ -51,7 +55,7 @@ class PolicyClient:
         """
         self.number += 1
         end = time.monotonic() + timeout
-        request = {IMAGE: frame, PROMPT: instruction, SEQUENCE: self.number}
+        request = {IMAGE: frame, PROMPT: instruction, SEQUENCE: self.number, RESET: reset}
         try:
             self._socket.send(pack(request))
             return self._answer(end)

@@ -43,9 +43,13 @@ class Lora(Record, frozen=True, kw_only=True):
 
 
 class HeadSettings(Record, frozen=True, kw_only=True):
-    """The action head over the action-token states of a window."""
+    """The action head over the action-token states of a window.
 
-    kind: Literal["lstm", "mlp"] = "lstm"
+    `lstm`, `mlp` (each frame alone), `gpt` (causal transformer), `discrete` (bins) or `flow` (flow
+    matching).
+    """
+
+    kind: Literal["lstm", "mlp", "gpt", "discrete", "flow"] = "lstm"
     hidden: Positive = 512
     layers: Positive = 4
 

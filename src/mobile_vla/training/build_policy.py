@@ -102,7 +102,7 @@ def build_policy(case: ResolvedCase, statistics: ActionStatistics, weights: Weig
     """
     import torch
 
-    from mobile_vla.policy.head import Head
+    from mobile_vla.policy.heads import make_head
     from mobile_vla.policy.lora import add_lora
     from mobile_vla.policy.policy import Policy
 
@@ -110,7 +110,7 @@ def build_policy(case: ResolvedCase, statistics: ActionStatistics, weights: Weig
     backbone = weights.vlm.build()
     fit_threads(sum(parameter.numel() for parameter in backbone.network.parameters()))
     torch.manual_seed(recipe.seed)
-    head = Head(
+    head = make_head(
         recipe.head.kind,
         backbone.hidden_size,
         hidden=recipe.head.hidden,

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import torch
 
 from mobile_vla.episodes.manifest import ManifestEpisode
-from mobile_vla.policy.loss import action_loss_sums, loss_weights
+from mobile_vla.policy.heads.head import Head
+from mobile_vla.policy.loss import loss_weights, weighted_sums
 from mobile_vla.policy.policy import Policy, Windows, unfold_windows
 from mobile_vla.study.models import Recipe
 from mobile_vla.training.data import Batch, EpisodeTensors
@@ -38,22 +39,23 @@ def validate(
         for start in range(0, len(episodes), recipe.batch):
             batch = tensors.batch(episodes[start : start + recipe.batch])
             predicted = _predict(module, recipe, batch)
-            sums += torch.stack([*_loss(recipe, predicted), *_mae(policy, predicted)]).cpu()
+            loss = _loss(policy.head, recipe, predicted)
+            sums += torch.stack([*loss, *_mae(policy, predicted)]).cpu()
     total, weight, error, count = sums.tolist()
     return Validation(total / weight, error / count)
 
 
 class Predicted(NamedTuple):
-    """Every window's chunks (N, W, C, A), normalised, beside what was recorded, and where."""
+    """The head's output (N, W, …) beside the recorded chunks (N, W, C, A), and where they are."""
 
-    actions: torch.Tensor
+    output: torch.Tensor
     targets: torch.Tensor
     mask: torch.Tensor
 
 
 def _predict(module: Any, recipe: Recipe, batch: Batch) -> Predicted:
-    actions, windows = module(batch.latents, batch.instructions, recipe.window)
-    return Predicted(actions, windows.of(batch.targets), _mask(batch, windows))
+    output, windows = module(batch.latents, batch.instructions, recipe.window)
+    return Predicted(output, windows.of(batch.targets), _mask(batch, windows))
 
 
 def _mask(batch: Batch, windows: Windows) -> torch.Tensor:
@@ -63,19 +65,19 @@ def _mask(batch: Batch, windows: Windows) -> torch.Tensor:
 
 def loss_sums(module: Any, recipe: Recipe, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """A batch's weighted sum of losses and sum of weights; see `action_loss_sums`."""
-    return _loss(recipe, _predict(module, recipe, batch))
+    return _loss(module.head, recipe, _predict(module, recipe, batch))
 
 
-def _loss(recipe: Recipe, predicted: Predicted) -> tuple[torch.Tensor, torch.Tensor]:
-    return action_loss_sums(
-        *predicted, delta=recipe.huber_delta, first_weight=recipe.first_action_weight
-    )
+def _loss(head: Head, recipe: Recipe, predicted: Predicted) -> tuple[torch.Tensor, torch.Tensor]:
+    error = head.error(predicted.output, predicted.targets, recipe.huber_delta)
+    return weighted_sums(error, predicted.mask, recipe.first_action_weight)
 
 
 def _mae(policy: Policy, predicted: Predicted) -> tuple[torch.Tensor, torch.Tensor]:
     """Sum of the first actions' absolute errors, m/s and rad/s, and how many were summed."""
     mask, real = predicted.mask[..., 0], policy.statistics.denormalise
-    error = real(predicted.actions[..., 0, :]) - real(predicted.targets[..., 0, :])
+    actions = policy.head.actions(predicted.output)
+    error = real(actions[..., 0, :]) - real(predicted.targets[..., 0, :])
     chosen = error[mask].abs()
     return chosen.sum(), torch.tensor(chosen.numel(), device=chosen.device)
 

@@ -42,7 +42,8 @@ def judge_comparison(claim: Claim, context: Context) -> Judged:
     rivals = _rivals(claim, context)
     if not rivals:
         return verdict_by_files(claim, "ambiguous", [], "no_rival")
-    if claim.quantity in LOSSES or claim.comparator in ("better", "worse", "best"):
+    valued = claim.comparator in ("better", "worse", "best") or claim.word in ("better", "worse")
+    if claim.quantity in LOSSES or valued:
         judged = _by_definition(claim, record.speaking, rivals)
         if judged is not None:
             return judged
@@ -70,6 +71,8 @@ def _rivals(claim: Claim, context: Context) -> list[RunOfCase]:
 
 def _by_definition(claim: Claim, attempt: RunOfCase, rivals: Sequence[RunOfCase]) -> Judged | None:
     """A loss beside one of another definition or of another validation set shows nothing."""
+    if claim.comparator == "times" and claim.word in ("lower", "higher"):
+        return None  # a ratio of two numbers, whatever they measure
     validation = claim.quantity != "train_loss"
     for rival in rivals:
         names = loss_differences(attempt, rival, validation=validation)

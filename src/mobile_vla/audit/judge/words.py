@@ -199,10 +199,10 @@ def _generation(name: str) -> str | None:
 
 
 def judge_start(claim: Claim, table: FactTable) -> Judged:
-    """When a run began, written with its day: another day excludes it, the same proves no time."""
+    """When a run began, written with its day: another day excludes it, the same proves no hour."""
     if claim.quantity == "started" and claim.word[:2] == "20":
         judged = judge_date(msgspec.structs.replace(claim, word=claim.word[:10]), table)
-        if judged.verdict == "contradicted":
+        if judged.verdict == "contradicted" or "T" not in claim.word:
             return msgspec.structs.replace(judged, claim=claim)
     return unsupported(claim, "no_file_gives", quantity=claim.quantity)
 

@@ -81,5 +81,5 @@ def _actions(policy: Policy) -> torch.Tensor:
     with torch.inference_mode():
         text = TextTokens(ids, torch.ones_like(ids, dtype=torch.bool))
         states = policy.states(policy.encode(frames), text)
-        actions: torch.Tensor = policy.head(states.unsqueeze(0))
+        actions: torch.Tensor = policy.head.actions(policy.head(states.unsqueeze(0)))
     return actions

@@ -16,7 +16,7 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.record import Record
 from mobile_vla.policy.backbone import Backbone
 from mobile_vla.policy.checkpoints.suggest_path import require_path
-from mobile_vla.policy.head import Head
+from mobile_vla.policy.heads import make_head
 from mobile_vla.policy.lora import adapter_settings, adapter_state, add_lora, hash_base
 from mobile_vla.policy.normalisation import ActionStatistics
 from mobile_vla.policy.policy import Policy
@@ -32,7 +32,7 @@ class CheckpointInfo(Record, frozen=True, kw_only=True):
     """The header of a checkpoint.
 
     `base_hash`: blake3 of the frozen weights; `lora`: arguments of `add_lora`, None where no
-    adapters were placed; `head`: arguments of `Head`; `metadata`: the caller's (case, step).
+    adapters were placed; `head`: arguments of `make_head`; `metadata`: the caller's (case, step).
     """
 
     version: int = 1
@@ -92,7 +92,7 @@ def load_policy(path: Path, backbone: Backbone) -> Policy:
     require_base(backbone, path)
     if info.lora is not None:
         add_lora(backbone, **info.lora)
-    policy = Policy(backbone, Head(width=backbone.hidden_size, **info.head), info.statistics)
+    policy = Policy(backbone, make_head(width=backbone.hidden_size, **info.head), info.statistics)
     load_trained(policy, path)
     policy.eval()
     return policy

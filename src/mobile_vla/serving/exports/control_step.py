@@ -33,7 +33,8 @@ class ControlStep(nn.Module):
         state = decoded[:, -1:].to(policy.action_token.dtype)
         places = torch.arange(history.shape[1] + 1).view(1, -1, 1)
         states = torch.where(places == count, state, torch.cat([history, state], dim=1))
-        normalised = policy.head(states).index_select(1, count)[:, 0]
+        output = policy.head(states).index_select(1, count)
+        normalised = policy.head.actions(output)[:, 0]
         return policy.statistics.denormalise(normalised), state
 
 
