@@ -35,7 +35,7 @@ TOP_PAGES = {
 """Pages outside docs/, and what the site calls them."""
 
 NAVIGATION = {
-    "Start": ["index.md", "install.md", "tutorial.md", "tutorial.ko.md"],
+    "Start": ["index.md", "index.ko.md", "install.md", "tutorial.md", "tutorial.ko.md"],
     "How to": [
         "studies.md", "episodes.md", "weights.md", "gpu.md", "heads.md", "evaluation.md",
         "serving.md", "evidence.md", "audit.md", "dashboard.md",

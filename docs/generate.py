@@ -2,7 +2,7 @@
 
     python docs/generate.py                     make them again
     python docs/generate.py --check             exit 1 where they differ
-    python docs/generate.py --from workspace    first take the table and picture of a demo's runs
+    python docs/generate.py --from workspace    first take the table and pictures of a demo
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 """
@@ -17,10 +17,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from mobile_vla.analysis.casebook import Casebook
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -64,6 +69,31 @@ def take_demo(workspace: Path) -> None:
     if run is None or run.rollouts is None:
         raise SystemExit(f"{PICTURED} has no rollouts in {workspace}: run `mvla demo` first.")
     shutil.copyfile(workspace / run.path / run.rollouts.pictures[0], DEMO / "rollouts.png")
+    picture_dashboard(book)
+
+
+def picture_dashboard(book: Casebook) -> None:
+    """Take the picture of the dashboard's first page, in Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    from mobile_vla.dashboard.app import DashboardOptions
+    from mobile_vla.dashboard.server import make_server
+    from mobile_vla.listening import bind
+
+    with bind("127.0.0.1", 0) as listener, sync_playwright() as playwright:
+        listener.listen()
+        server = make_server(book, DashboardOptions())
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        chromium = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+        )
+        page = chromium.new_page(viewport={"width": 1200, "height": 1240})
+        page.goto(f"http://127.0.0.1:{listener.getsockname()[1]}/?lang=en&theme=light")
+        page.screenshot(path=DEMO / "dashboard.png")
+        chromium.close()
+        server.should_exit = True
+        thread.join()
 
 
 def table() -> str:

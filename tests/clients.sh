@@ -64,5 +64,13 @@ environment lerobot-dataset torch==2.13.0 lerobot-dataset==0.4.4
   .venv-lerobot-dataset/bin/pip install --no-deps torchvision
 run "$main/bin/python" tests/episodes/test_lerobot.py
 
+axe=.venv-axe/package/axe.min.js
+if [ ! -e "$axe" ]; then
+  mkdir -p .venv-axe
+  npm pack --silent --pack-destination .venv-axe axe-core@4.14.1
+  tar -xzf .venv-axe/axe-core-4.14.1.tgz -C .venv-axe
+fi
+AXE=$PWD/$axe run "$main/bin/python" tests/dashboard/test_browser.py
+
 overlay seal in-toto-attestation==0.9.3
 run .venv-seal/bin/python tests/seal/test_seal_clients.py

@@ -63,6 +63,19 @@ def test_the_example_study_drives_as_its_page_says(tmp_path: Path) -> None:
     assert min(successes(balanced, side) for side in ("left", "right")) >= 6
 
 
+@pytest.mark.slow
+def test_the_tutorial_drives_as_it_says(tmp_path: Path) -> None:
+    printed = follow("tutorial.md", tmp_path)
+    assert "effect of data balance: left_only vs balanced: valid" in printed
+    assert "suggestive at most" in printed
+    assert (tmp_path / "workspace" / "report.html").is_file()
+    cases = json.loads(mvla("mvla status --json --full", tmp_path))
+    left_only, balanced = ({c["name"]: c for c in cases}[n] for n in ("left_only", "balanced"))
+    assert successes(left_only, "left") >= 7
+    assert successes(left_only, "right") <= 1
+    assert min(successes(balanced, side) for side in ("left", "right")) >= 6
+
+
 def test_every_page_marks_only_blocks_that_are_followed() -> None:
     for page in DOCS.glob("*.md"):
         text = page.read_text()

@@ -62,3 +62,12 @@ def test_the_reference_has_every_key_of_a_study_with_its_limits(pages: Path) -> 
     assert "| `full_turn` | number > 0 or nothing | none |" in text
     assert "| `epochs` | whole number ≥ 1" in text
     assert "| `study` | text | required |" in text
+
+
+def test_the_korean_tutorial_has_the_commands_and_files_of_the_english() -> None:
+    block = re.compile(r"```\w+\n.*?```", re.DOTALL)
+    english, korean = (
+        block.findall((ROOT / "docs" / name).read_text())
+        for name in ("tutorial.md", "tutorial.ko.md")
+    )
+    assert english == korean

@@ -73,8 +73,11 @@ import wandb
 run = wandb.init(project="p", name="left-1", mode="offline", dir=out, config={"lr": 0.001})
 for step, loss in enumerate((0.5, 0.25)):
     run.log({"epoch": step, "val": {"loss": loss}})
-import time
-if how == "kill": time.sleep(3)  # its own process writes the file
+import pathlib, time
+def written():  # W&B's own process writes the file
+    return any(b"0.25" in file.read_bytes() for file in pathlib.Path(out).rglob("*.wandb"))
+deadline = time.monotonic() + 60
+while how == "kill" and not written() and time.monotonic() < deadline: time.sleep(0.05)
 if how != "none": end(how)
 """
 

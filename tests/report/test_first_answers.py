@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from document_evidence import view_of
 from mobile_vla.cli.brief import brief_case
@@ -25,6 +26,20 @@ def test_terminal_and_report_give_the_same_answers(tmp_path: Path, capsys: Any) 
     assert [line.partition(":")[0] for line in printed[:5]] == [
         "What exists", "What drives", "What compares", "What does not hold", "What is next",
     ]  # fmt: skip
+
+
+def test_many_driven_cases_are_counted_after_the_best(tmp_path: Path) -> None:
+    driven = next(c for c in view_of(tmp_path).cases if c.run and c.run.rollouts)
+    assert driven.run and driven.run.rollouts
+    drives = driven.run.rollouts.rollouts[:4]
+    cases = []
+    for successes in (0, 4, 1, 3, 2):
+        rollouts = [replace(d, success=i < successes) for i, d in enumerate(drives)]
+        run = replace(driven.run, rollouts=replace(driven.run.rollouts, rollouts=rollouts))
+        cases.append(replace(driven, name=f"case_{successes}", label=None, run=run))
+    answer = answers_of_cases(cases, "en")[1][1].split("; ")
+    assert [part.split()[0] for part in answer] == ["case_4", "case_3", "case_2", "…"]
+    assert answer[-1] == "… (+2)"
 
 
 def test_brief_cases_keep_states_and_headline_values(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import urllib.request
 from pathlib import Path
@@ -111,3 +112,55 @@ def test_bad_input_is_a_sentence(finished_lab: Lab, kind: str, tmp_path: Path, c
     printed = capsys.readouterr().err
     assert sentence in printed
     assert printed.count("mvla:") == 1
+
+
+def copied_run(lab: Lab, folder: Path) -> Path:
+    run = folder / "run"
+    shutil.copytree(lab.the_run("both_20").path, run, symlinks=True)
+    return run
+
+
+def test_a_run_without_a_checkpoint_is_a_sentence(
+    finished_lab: Lab, tmp_path: Path, capsys: Any
+) -> None:
+    run = copied_run(finished_lab, tmp_path)
+    shutil.rmtree(run / "checkpoints")
+    assert main(["serve", str(run), "--port", "0"]) == 2
+    assert "has no checkpoint" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_other_statistics_is_a_sentence(
+    finished_lab: Lab, tmp_path: Path, capsys: Any
+) -> None:
+    """Its actions have another dimension than the case's head predicts."""
+    from mobile_vla.policy.checkpoints.merge_lora import POLICY
+
+    run = copied_run(finished_lab, tmp_path)
+    file = (run / "checkpoints" / "best").resolve() / POLICY
+    data = file.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    (key,) = header["__metadata__"]
+    info = json.loads(header["__metadata__"][key])
+    for name, values in info["statistics"].items():
+        if isinstance(values, list):
+            info["statistics"][name] = [*values, "angular_z" if name == "names" else 1.0]
+    header["__metadata__"][key] = json.dumps(info)
+    text = json.dumps(header).encode()
+    file.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])
+    assert main(["serve", str(run), "--port", "0"]) == 2
+    printed = capsys.readouterr().err
+    assert "the statistics have 3" in printed
+    assert "Traceback" not in printed
+
+
+def test_two_servers_of_one_run_answer_alike(finished_lab: Lab) -> None:
+    run, frame = finished_lab.the_run("both_20").path, noise(1)[0]
+    with (
+        serving(open_policy(run)) as one, serving(open_policy(run)) as other,
+        one.connect() as first, other.connect() as second,
+    ):  # fmt: skip
+        for socket in (first, second):
+            socket.recv()
+        answers = [ask(socket, frame, LEFT)["actions"] for socket in (first, second)]
+    assert (answers[0] == answers[1]).all()

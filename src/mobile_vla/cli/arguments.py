@@ -58,7 +58,7 @@ def add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--study", metavar="STUDY",
         help="a study's name, folder or YAML file "
-        "(default: study.yaml in this folder, else left_right)",
+        "(default: that of `mvla study use`, else study.yaml in this folder, else left_right)",
     )  # fmt: skip
     parser.add_argument("--profile", metavar="NAME", help="the study's profile (default: laptop)")
     add_workspace(parser, "the folder of runs and data")

@@ -45,7 +45,7 @@ def _pair_values(moment: Moment, pair: Comparison, language: Language) -> Values
     sides = [moment.book.case(name) for name in (pair.a, pair.b)]
     return {
         "pair": {**comparison_data(moment.conclusions.report, pair, 1, language),
-                 "of_a_question": bool(pair.question or pair.factor)},
+                 "of_a_question": pair.question is not None},
         "sides": [case_row(side, language) for side in sides],
         "equal": [{"name": term("factor", factor.name, language),
                    "value": level(factor.a, language)}

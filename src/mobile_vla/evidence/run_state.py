@@ -190,8 +190,6 @@ def _exception_text(event: Exit) -> str:
     """As Python prints it; a `UserError` is a sentence that needs no class before it."""
     if event.exception in (None, "UserError", event.reason):
         return event.reason
-    if event.reason.startswith(f"{event.exception}:"):
-        return event.reason
     return f"{event.exception}: {event.reason}"
 
 

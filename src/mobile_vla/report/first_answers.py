@@ -15,6 +15,8 @@ STATES = ("finished", "unverified", "running", "stalled", "queued", "failed", "k
 """The order in which the first answer counts the cases."""
 MOST_NAMES = 12
 """Names that an answer lists before it counts the rest."""
+MOST_DRIVEN = 3
+"""Cases whose success the first answers name, those that succeed most."""
 Answer = tuple[str, str]
 """A heading and its answer."""
 
@@ -60,14 +62,20 @@ def _by_state(cases: Sequence[CaseView], language: Language) -> Iterator[str]:
 
 
 def _driven(cases: Sequence[CaseView], language: Language) -> Iterator[str]:
-    """Success of every case that was driven, over both instructions."""
+    """Success over both instructions: the best cases that were driven, and how many others."""
     from mobile_vla.analysis.wording import share_of
 
-    for case in cases:
-        rate = success(case.run.rollouts) if case.run and case.run.rollouts else None
-        if rate is not None:
-            share = share_of(rate, language)
-            yield phrase("report.drive_rate", language, case=_name(case), share=share)
+    driven = [
+        (case, rate)
+        for case in cases
+        if case.run and case.run.rollouts and (rate := success(case.run.rollouts)) is not None
+    ]
+    best = sorted(driven, key=lambda pair: -pair[1].k / pair[1].n)[:MOST_DRIVEN]
+    for case, rate in (pair for pair in driven if pair in best):
+        share = share_of(rate, language)
+        yield phrase("report.drive_rate", language, case=_name(case), share=share)
+    if len(driven) > len(best):
+        yield f"… (+{len(driven) - len(best)})"
 
 
 def _failing(

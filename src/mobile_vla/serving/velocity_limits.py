@@ -49,8 +49,8 @@ def axis_limits(
     """One limit for all axes, and below it the robot's own of each axis, where it has any."""
     values: dict[str, Any] = {}
     for name, limit in zip(KINDS, (velocity, acceleration, jerk), strict=True):
-        own = (robot or {}).get(name) or [None] * axes
-        of_robot = np.array([math.inf if value is None else value for value in own], float)
+        axis_values = (robot or {}).get(name) or [None] * axes
+        of_robot = np.array([math.inf if value is None else value for value in axis_values], float)
         values[name] = np.minimum(of_robot, limit)  # NaN stays NaN, and is refused
     return AxisLimits(**values)
 
@@ -102,9 +102,9 @@ class VelocityLimiter:
             return reached
         jerk = np.where(smooth, limits.jerk, 0.0)
         ending = np.sqrt(2 * jerk * np.abs(target - self._last))
-        wanted = np.clip((reached - self._last) / seconds, -ending, ending)
+        acceleration = np.clip((reached - self._last) / seconds, -ending, ending)
         change = jerk * seconds
-        possible = np.clip(wanted, self._acceleration - change, self._acceleration + change)
+        possible = np.clip(acceleration, self._acceleration - change, self._acceleration + change)
         velocity = self._last + possible * seconds
         return np.where(smooth, np.clip(velocity, -limits.velocity, limits.velocity), reached)
 

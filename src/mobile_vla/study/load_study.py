@@ -26,10 +26,19 @@ from mobile_vla.study.strict_yaml import convert, nearest, read_yaml
 
 DEFAULT_STUDY = "left_right"
 DEFAULT_PROFILE = "laptop"
+CHOSEN_STUDY = Path(".mvla-study")
+"""The file in which `mvla study use` keeps the default study of a folder."""
 
 
 def default_study() -> str:
-    """The study that is meant where none is named: `study.yaml` here, else the lab's."""
+    """The study that is meant where none is named.
+
+    That of `mvla study use` in this folder, else `study.yaml` here, else the lab's.
+    """
+    if CHOSEN_STUDY.is_file():
+        chosen = CHOSEN_STUDY.read_text(encoding="utf-8", errors="replace").strip()
+        if chosen:
+            return chosen
     return "study.yaml" if Path("study.yaml").is_file() else DEFAULT_STUDY
 
 
