@@ -47,7 +47,7 @@ def test_every_command_has_an_example_and_json() -> None:
     for name, command in commands.items():
         assert f"example: {name}" in (command.epilog or ""), name
         answers = "--json" in command.format_help()
-        speaks_a_protocol = name in ("mvla mcp", "mvla serve")
+        speaks_a_protocol = name in ("mvla mcp", "mvla serve", "mvla ui")
         assert answers != speaks_a_protocol, f"{name}: a server alone has a protocol instead"
 
 

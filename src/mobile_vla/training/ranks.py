@@ -33,11 +33,14 @@ from mobile_vla.training.compile_and_checkpointing import speed_up
 from mobile_vla.training.console import console_to
 from mobile_vla.training.preflight import Checklist, CheckResult, check_inputs, check_paths
 from mobile_vla.training.stop_signals import stop_on_signals
-from mobile_vla.training.world import ALONE, World, distribute, join, launch
+from mobile_vla.training.world import ALONE, World, join, launch
 
 if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
     from mobile_vla.study.models import ResolvedCase
     from mobile_vla.training.setup import CheckedRun
+    from mobile_vla.training.train_state import Model
 
 ENDING_SECONDS = 10.0
 PLACE_VARIABLES = (
@@ -153,7 +156,7 @@ def all_ranks(
         fabric = join(case.recipe.precision)
         here = Rank0(run.path, workspace.path, checked.resume, packages())
         fabric.broadcast(here)
-        model, world = distribute(checked.model, fabric)
+        model, world = _distribute(checked.model, fabric)
         yield replace(checked, model=model), world
     except RuntimeError as error:  # what a collective raises where its peer is gone
         if (lost := started.lost(ENDING_SECONDS)) is None:
@@ -166,6 +169,14 @@ def all_ranks(
 
 def _lost(lost: str, run: Path) -> str:
     return f"{lost}, so training stopped: see console.rank*.log in {run}, then resume the run."
+
+
+def _distribute(model: Model, fabric: Fabric) -> tuple[Model, World]:
+    """The model as all processes train it: every rank has rank 0's weights."""
+    fabric.strategy.precision.load_state_dict(model.fabric.strategy.precision.state_dict())
+    module, optimizer = fabric.setup(model.policy, model.optimizer.optimizer)
+    world = World(fabric.global_rank, fabric.world_size, fabric)
+    return replace(model, fabric=fabric, module=module, optimizer=optimizer), world
 
 
 def _start(run: RunFolder, case: ResolvedCase) -> LocalRanks:
@@ -258,7 +269,7 @@ def _train(run: RunFolder, workspace: Workspace, resume: bool, stop: threading.E
         position = Position()
         torch.manual_seed(hash((case.recipe.seed, launch().rank)) % 2**63)
     speed_up(model.policy.backbone.network, case.recipe)
-    model, world = distribute(model, join(case.recipe.precision))
+    model, world = _distribute(model, join(case.recipe.precision))
     training, position = assemble(
         CheckedRun(model, position, manifest, resume), run, case, workspace, None,
         stop=stop, progress=lambda done, total, note: None, world=world,

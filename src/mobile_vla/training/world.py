@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -13,8 +13,6 @@ from mobile_vla.messages.errors import UserError
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
-
-    from mobile_vla.training.train_state import Model
 
 T = TypeVar("T")
 
@@ -129,11 +127,3 @@ def join(precision: str) -> Fabric:
     )
     fabric.launch()
     return fabric
-
-
-def distribute(model: Model, fabric: Fabric) -> tuple[Model, World]:
-    """The model as all processes train it: every rank has rank 0's weights."""
-    fabric.strategy.precision.load_state_dict(model.fabric.strategy.precision.state_dict())
-    module, optimizer = fabric.setup(model.policy, model.optimizer.optimizer)
-    world = World(fabric.global_rank, fabric.world_size, fabric)
-    return replace(model, fabric=fabric, module=module, optimizer=optimizer), world
