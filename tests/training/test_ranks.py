@@ -18,8 +18,8 @@ from mobile_vla.runs.environment import packages
 from mobile_vla.runs.events import Checkpoint, Epoch, Exit
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.metrics_csv import read_metrics
+from mobile_vla.training.rank_group import RankGroup
 from mobile_vla.training.ranks import Rank0, require_same_node
-from mobile_vla.training.world import World
 from small_lab import Lab, events_of, furnish, require_same, until
 
 pytestmark = pytest.mark.slow
@@ -154,7 +154,7 @@ def test_more_ranks_than_episodes_a_step_are_refused(pair: Lab) -> None:
 @pytest.mark.parametrize("count", [0, 1, 4, 7])
 def test_each_item_is_one_rank_s(size: int, count: int) -> None:
     items = list(range(count))
-    shares = [item for rank in range(size) for item in World(rank, size).share(items)]
+    shares = [item for rank in range(size) for item in RankGroup(rank, size).share(items)]
     assert sorted(shares) == items
 
 

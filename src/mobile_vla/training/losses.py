@@ -13,7 +13,7 @@ from mobile_vla.policy.loss import loss_weights, weighted_sums
 from mobile_vla.policy.policy import Policy, Windows, unfold_windows
 from mobile_vla.study.models import Recipe
 from mobile_vla.training.data import Batch, EpisodeTensors
-from mobile_vla.training.world import ALONE, World
+from mobile_vla.training.rank_group import ALONE, RankGroup
 
 
 class Validation(NamedTuple):
@@ -30,7 +30,7 @@ def validate(
     tensors: EpisodeTensors,
     episodes: Sequence[ManifestEpisode],
     *,
-    world: World = ALONE,
+    world: RankGroup = ALONE,
 ) -> Validation:
     """The training loss, and the first actions' error, on these episodes; no dropout.
 

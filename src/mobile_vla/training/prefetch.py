@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mobile_vla.training.world import ALONE, World
+from mobile_vla.training.rank_group import ALONE, RankGroup
 
 if TYPE_CHECKING:
     from mobile_vla.episodes.manifest import ManifestEpisode
@@ -32,7 +32,7 @@ def prefetch(
     groups: Sequence[Sequence[ManifestEpisode]],
     size: int,
     epoch: int,
-    world: World = ALONE,
+    world: RankGroup = ALONE,
 ) -> Iterator[StepBatches]:
     """Each group in turn, in batches of `size` episodes, as `epoch` shows them.
 

@@ -32,8 +32,8 @@ from mobile_vla.study.case_file import read_case
 from mobile_vla.training.compile_and_checkpointing import speed_up
 from mobile_vla.training.console import console_to
 from mobile_vla.training.preflight import Checklist, CheckResult, check_inputs, check_paths
+from mobile_vla.training.rank_group import ALONE, RankGroup, join, launch
 from mobile_vla.training.stop_signals import stop_on_signals
-from mobile_vla.training.world import ALONE, World, join, launch
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -141,7 +141,7 @@ def all_ranks(
     case: ResolvedCase,
     workspace: Workspace,
     events: EventLog,
-) -> Iterator[tuple[CheckedRun, World]]:
+) -> Iterator[tuple[CheckedRun, RankGroup]]:
     """Rank 0 with the model as all ranks train it, while the block runs.
 
     Raises:
@@ -171,11 +171,11 @@ def _lost(lost: str, run: Path) -> str:
     return f"{lost}, so training stopped: see console.rank*.log in {run}, then resume the run."
 
 
-def _distribute(model: Model, fabric: Fabric) -> tuple[Model, World]:
+def _distribute(model: Model, fabric: Fabric) -> tuple[Model, RankGroup]:
     """The model as all processes train it: every rank has rank 0's weights."""
     fabric.strategy.precision.load_state_dict(model.fabric.strategy.precision.state_dict())
     module, optimizer = fabric.setup(model.policy, model.optimizer.optimizer)
-    world = World(fabric.global_rank, fabric.world_size, fabric)
+    world = RankGroup(fabric.global_rank, fabric.world_size, fabric)
     return replace(model, fabric=fabric, module=module, optimizer=optimizer), world
 
 

@@ -34,9 +34,9 @@ from mobile_vla.training.preflight import (
 from mobile_vla.training.stop_signals import stop_on_signals
 
 if TYPE_CHECKING:
+    from mobile_vla.training.rank_group import RankGroup
     from mobile_vla.training.setup import CheckedRun
     from mobile_vla.training.train_state import Position, Progress
-    from mobile_vla.training.world import World
 
 
 INPUTS = ("case.yaml", "manifest.json", "load_report.json", "environment.json")
@@ -163,9 +163,9 @@ def _all_checks(session: TrainingSession, checklist: Checklist) -> CheckedRun:
     tracked = check_trackers(checklist, case)
     if not (tracked and all(paths_exist)) and not session.check_only:
         checklist.refuse()  # at once: torch and the other weights take their time
+    from mobile_vla.training.rank_group import launch
     from mobile_vla.training.ranks import check_ranks
     from mobile_vla.training.setup import check_run
-    from mobile_vla.training.world import launch
 
     resume = session.continues_checkpoint
     if case.ranks > 1 or launch().size > 1:
@@ -182,7 +182,7 @@ def _fit(session: TrainingSession, checked: CheckedRun) -> Exit:
         return _fit_together(session, *joined)
 
 
-def _fit_together(session: TrainingSession, checked: CheckedRun, world: World) -> Exit:
+def _fit_together(session: TrainingSession, checked: CheckedRun, world: RankGroup) -> Exit:
     from mobile_vla.policy.lora import hash_base
     from mobile_vla.training.loop import epoch_steps, fit, total_steps
     from mobile_vla.training.run_checkpoints import prune

@@ -35,9 +35,9 @@ from mobile_vla.training.preflight import (
     Refused,
     check_inputs,
 )
+from mobile_vla.training.rank_group import ALONE, RankGroup, launch
 from mobile_vla.training.run_checkpoints import POLICY, read_resume, restore_rank
 from mobile_vla.training.train_state import Model, Position, Progress, Training
-from mobile_vla.training.world import ALONE, World, launch
 
 ADAM_BETAS = (0.9, 0.999)
 
@@ -95,7 +95,7 @@ def assemble(
     *,
     stop: threading.Event,
     progress: Progress,
-    world: World = ALONE,
+    world: RankGroup = ALONE,
 ) -> tuple[Training, Position]:
     """Store the frames, open the loggers, and collect everything the training loop needs.
 

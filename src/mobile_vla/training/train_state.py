@@ -19,7 +19,7 @@ from mobile_vla.training.data import EpisodeTensors
 from mobile_vla.training.loggers import MetricsLogger
 
 if TYPE_CHECKING:
-    from mobile_vla.training.world import World
+    from mobile_vla.training.rank_group import RankGroup
 
 Progress = Callable[[int, int, str], None]
 
@@ -60,6 +60,6 @@ class Training:
     events: EventLog | None
     metrics: MetricsLogger | None
     metadata: dict[str, str]
-    world: World
+    world: RankGroup
     stop: threading.Event
     progress: Progress

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class RankGroup:
     """Rank `rank` of `size` processes. One process alone adds nothing up and waits for nobody."""
 
     rank: int = 0
@@ -74,7 +74,7 @@ class World:
             parameter.grad = part.view_as(parameter) if count else None
 
 
-ALONE = World()
+ALONE = RankGroup()
 PLACES_BY_SLURM = ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_NNODES", "SLURM_LOCALID")
 
 
