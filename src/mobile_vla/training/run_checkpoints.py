@@ -83,7 +83,7 @@ def read_resume(run: RunFolder) -> tuple[Path, dict[str, Any]]:
     """
     folder = run.latest
     try:
-        state = torch.load(folder / RESUME, weights_only=True)
+        state = torch.load(folder / RESUME, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(
             f"{run.path} has no complete checkpoint to resume from: train the case anew."
@@ -156,10 +156,10 @@ def restore_rank(state: dict[str, Any], rank: int, size: int) -> bool:
 
 
 def restore_random(state: dict[str, Any]) -> None:
-    """Set the generators to a `random_state`."""
+    """Set the generators to a `random_state`; GPUs that this machine lacks are left out."""
     torch.set_rng_state(state["cpu"])
-    if torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["gpus"])
+    for device, gpu in zip(range(torch.cuda.device_count()), state["gpus"], strict=False):
+        torch.cuda.set_rng_state(gpu, device)
 
 
 def _point(link: Path, target: Path) -> None:
