@@ -133,7 +133,8 @@ def test_a_file_of_two_gigabytes_in_a_run_folder(maker: Maker, name: str) -> Non
     first, _, rest = path.read_bytes().partition(b"\n") if path.exists() else (b"", b"", b"")
     sparse(path, first + b"\n", told if name == "console.log" else b"\n" + rest)
     said = asked(maker.workspace)
-    assert said.startswith("failed" if name == "console.log" else "finished"), said
+    states = {"console.log": "failed", "events.jsonl": "unverified"}  # the chain breaks there
+    assert said.startswith(states.get(name, "finished")), said
     expected = {"console.log": "ValueError: at the end", "events.jsonl": "line 2 of"}
     assert expected.get(name, "it is too large") in said
 
