@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mobile_vla.cli.main import main
 from mobile_vla.messages.errors import UserError
 from mobile_vla.study.case_file import read_case, write_case
-from mobile_vla.study.factors import is_factor
+from mobile_vla.study.factors import QUESTIONS, is_factor
 from mobile_vla.study.load_study import case_of, find_study, load_study, profile_of, resolve
 from mobile_vla.study.models import Counts, Study
 from run_folders import Maker
@@ -42,6 +42,37 @@ def test_case_over_profile_over_base(path: Path) -> None:
     found = resolve(study, case_of(study, "Case 3", path), "laptop", 0, path).recipe
     assert (found.window, found.chunk, found.lora.r) == (3, 6, 2)
     assert (found.lora.alpha, found.lora.dropout, found.head.hidden) == (8, 0.1, 16)
+
+
+def asking(path: Path, factor: str) -> Study:
+    title = "title: {en: effect, ko: 효과}"
+    pair = "pair: [both_20, both_20]"
+    path.write_text(f"{STUDY}questions:\n  - {{name: q, {title}, factor: {factor}, {pair}}}\n")
+    return load_study(path)
+
+
+@pytest.mark.parametrize("factor", QUESTIONS)
+def test_a_question_may_ask_of_any_factor_that_a_study_varies(path: Path, factor: str) -> None:
+    study = asking(path, factor)
+    assert study.questions[0].factor == factor
+
+
+@pytest.mark.parametrize(
+    ("factor", "hint"),
+    [
+        ("recipe.lora.rank", "recipe.lora.r"),
+        ("recipe.lora", "recipe.lora"),
+        ("recipe.seed", "use seed"),
+        ("recipe.epochs", "use optimiser_steps"),
+        ("validation_set", ""),
+        ("ballance", ""),
+    ],
+)
+def test_a_question_of_no_factor_is_refused_with_a_name_that_is_one(
+    path: Path, factor: str, hint: str
+) -> None:
+    with pytest.raises(UserError, match=f"asks of '{factor}', which is no factor.*{hint}"):
+        asking(path, factor)
 
 
 def test_an_attempt_changes_its_path_and_seed_and_the_last_one_stays(path: Path) -> None:

@@ -48,8 +48,16 @@ IMPLIED: dict[str, frozenset[str]] = {
     "data_amount": EPISODES | {"epochs"},
     "vlm": frozenset({"weights_as_loaded"}),
     "initial_weights": frozenset({"weights_as_loaded"}),
+    "seed": frozenset({"weights_as_loaded"}),
+    "recipe.frozen_dtype": frozenset({"weights_as_loaded"}),
+    "recipe.batch": frozenset({"epochs"}),
+    "recipe.accumulate": frozenset({"epochs"}),
+    "optimiser_steps": frozenset({"epochs"}),
 }
-"""What necessarily moves with a factor. Epochs: they follow from the amount at equal steps."""
+"""What necessarily moves with a factor.
+
+Epochs follow from the amount and the batch at equal steps, and they set the optimiser steps.
+"""
 
 FactorRows = Iterator[tuple[str, str, Evidence]]
 TRAIN_SHARE = 0.8

@@ -10,13 +10,14 @@ from pathlib import Path
 import msgspec
 
 from mobile_vla.messages.errors import Faults, UserError
-from mobile_vla.study.factors import FACTORS, RECIPE, is_factor
+from mobile_vla.study.factors import ELSEWHERE, FACTORS, QUESTIONS, RECIPE, is_factor
 from mobile_vla.study.models import (
     ACTIONS,
     Case,
     Counts,
     InitialSource,
     Profile,
+    Question,
     Recipe,
     ResolvedCase,
     Study,
@@ -205,12 +206,24 @@ def _faults(study: Study) -> Iterator[str]:
     cycles = (_cycle(study, case) for case in study.cases)
     yield from islice(filter(None, cycles), 1)  # every case of a cycle has the same cycle
     for question in study.questions:
+        yield from _factor_faults(question)
         for name in (*question.pair, *(question.fair_pair or ())):
             if name not in names:
                 yield (
                     f"question {question.name} names {name!r}, which is no case: "
                     f"{nearest(name, names)}"
                 )
+
+
+def _factor_faults(question: Question) -> Iterator[str]:
+    if question.factor in QUESTIONS:
+        return
+    meant = ELSEWHERE.get(question.factor)
+    hint = f"use {meant}." if meant else nearest(question.factor, list(QUESTIONS))
+    yield (
+        f"question {question.name} asks of {question.factor!r}, which is no factor that a study "
+        f"varies by itself: {hint}"
+    )
 
 
 def _weight_faults(study: Study, case: Case) -> Iterator[str]:

@@ -163,11 +163,14 @@ class Case(Record, frozen=True, kw_only=True):
 
 
 class Question(Record, frozen=True, kw_only=True):
-    """An effect the study asks about: one factor, the pair its page compares, and a fair pair."""
+    """An effect the study asks about: one factor, the pair its page compares, and a fair pair.
+
+    `factor`: what `mvla compare` lists and a study can set, such as `recipe.head.kind` or `seed`.
+    """
 
     name: Name
     title: Text
-    factor: Literal["initial_weights", "direction_balance", "data_amount", "vlm"]
+    factor: str
     pair: tuple[str, str]
     fair_pair: tuple[str, str] | None = None
 

@@ -15,7 +15,7 @@ FOLLOWS = EPISODES | NEVER_CONFOUND | {"epochs", "weights_as_loaded"}
 
 NESTED = {
     "training_episodes": ("data_amount", "direction_balance"),
-    "weights_as_loaded": ("vlm", "initial_weights", "seed"),
+    "weights_as_loaded": ("vlm", "initial_weights", "seed", "recipe.frozen_dtype"),
 }
 """Factors that others fix as a rule; where they differ within one level of those, they count."""
 
