@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from mobile_vla.cli.print_results import print_driving
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
 from mobile_vla.evaluation import rollouts
@@ -19,6 +20,8 @@ from mobile_vla.evaluation.leakage import near_copies
 from mobile_vla.evaluation.offline import LoadedRun, _recorded, evaluate_offline, load_run
 from mobile_vla.evaluation.predictions import predict
 from mobile_vla.evaluation.rollouts import evaluate_rollouts
+from mobile_vla.evidence.model import Evidence
+from mobile_vla.evidence.result_facts import rollout_facts
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.controller import Controller
 from mobile_vla.runs.folder import RunFolder
@@ -64,6 +67,52 @@ def test_evaluated_again_it_says_the_same(trained: LoadedRun, lab: Lab) -> None:
         (9_000_000, "left"), (9_000_000, "right"), (9_000_001, "left"), (9_000_001, "right"),
     ]  # fmt: skip
     assert (trained.run.path / drives.pictures[0]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_replays_drive_the_scenes_of_the_policy(trained: LoadedRun, lab: Lab) -> None:
+    """The tapes of both sides part; the tape of all is the same under both instructions."""
+    result = evaluate_rollouts(trained, lab.workspace, 3)
+    scenes = [(drive.scene, drive.direction) for drive in result.rollouts]
+    assert [replay.name for replay in result.replays] == [
+        "replay_by_step", "replay_by_step_and_instruction"
+    ]  # fmt: skip
+    by_step, by_instruction = (replay.rollouts for replay in result.replays)
+    for drives in (by_step, by_instruction):
+        assert [(drive.scene, drive.direction) for drive in drives] == scenes
+        assert all(drive.path_length > 0.5 for drive in drives)
+    for left, right in zip(by_step[::2], by_step[1::2], strict=True):
+        assert left.path == right.path
+    for left, right in zip(by_instruction[::2], by_instruction[1::2], strict=True):
+        assert max(y for _, y in left.path) > max(y for _, y in right.path)
+    assert read_result(trained.run.rollouts, Rollouts).replays == result.replays
+
+
+def test_the_share_of_a_replay_is_a_fact_under_its_name(trained: LoadedRun, lab: Lab) -> None:
+    result = evaluate_rollouts(trained, lab.workspace, 3)
+    facts = rollout_facts(result, Evidence(file="rollouts.json"))
+    shares = {fact.key.group: fact.value for fact in facts if fact.key.quantity == "collisions"}
+    for series, drives in (("", result.rollouts), *((r.name, r.rollouts) for r in result.replays)):
+        assert shares[series] == sum(drive.collision for drive in drives) / 6
+        assert {f"{series} left".strip(), f"{series} right".strip()} <= shares.keys()
+
+
+def test_replays_stand_in_what_is_printed_and_reported(
+    finished_lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab = furnish(tmp_path / "reported", finished_lab.path, finished_lab.context)
+    shutil.copytree(finished_lab.workspace.runs, lab.workspace.runs, symlinks=True)
+    print_driving(read_result(lab.the_run("both_20").rollouts, Rollouts))
+    lines = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
+    assert lines[:6] == [
+        f'{name} under "{side}"'
+        for name in ("driven", "replay by step", "replay by step and instruction")
+        for side in ("left", "right")
+    ]
+    report = lab.run("report")
+    assert report.end() == 0, report.stderr
+    pages = [page.read_text() for page in lab.path.rglob("*.md")]
+    rows = [line for page in pages for line in page.splitlines() if "rollouts.json" in line]
+    assert any("replay by step and instruction" in row for row in rows), rows
 
 
 def test_interrupted_rollouts_go_on_and_repeat_no_scene(

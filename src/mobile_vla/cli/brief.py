@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from mobile_vla.evidence.model import CaseView, RunView
-from mobile_vla.runs.results import Offline, Rollouts, Scored
+from mobile_vla.runs.results import Offline, Scored
 
 
 def brief_case(case: CaseView) -> CaseView:
@@ -25,7 +25,7 @@ def brief_run(run: RunView) -> RunView:
         validation_hashes=[],
         factors={},
         offline=_brief_offline(run.offline) if run.offline else None,
-        rollouts=_brief_rollouts(run.rollouts) if run.rollouts else None,
+        rollouts=run.rollouts.without_paths() if run.rollouts else None,
     )
 
 
@@ -49,7 +49,3 @@ def _brief_offline(offline: Offline) -> Offline:
 
 def _brief_scored(scored: Scored) -> Scored:
     return replace(scored, episodes=[], by_direction={})
-
-
-def _brief_rollouts(rollouts: Rollouts) -> Rollouts:
-    return replace(rollouts, rollouts=[replace(drive, path=[]) for drive in rollouts.rollouts])

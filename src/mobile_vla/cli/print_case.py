@@ -10,7 +10,7 @@ from mobile_vla.cli.status_table import data_text, foreign_data_told
 from mobile_vla.evidence.drives import drives_reason
 from mobile_vla.evidence.model import CaseView, CheckpointView, Evidence, Known, RunView
 from mobile_vla.evidence.run_factors import SETTING
-from mobile_vla.messages.catalogue import sentence
+from mobile_vla.messages.catalogue import sentence, term
 from mobile_vla.messages.reason import reason
 from mobile_vla.runs.metrics_csv import COLUMNS
 from mobile_vla.runs.results import Metric
@@ -166,6 +166,10 @@ def _metrics(run: RunView) -> Iterator[str]:
         drives = run.rollouts.rollouts
         wins = sum(drive.success for drive in drives)
         yield f"rollouts: {wins} of {len(drives)} succeed in {run.rollouts.simulator}"
+        for replay in run.rollouts.replays:
+            wins = sum(drive.success for drive in replay.rollouts)
+            name = term("series", replay.name, "en")
+            yield f"{name}: {wins} of {len(replay.rollouts)} succeed on the same scenes"
     if run.drives is not None:
         yield f"drives: {sentence(drives_reason(run.drives), 'en')}"
         yield from (_cited("", log).strip() for log in run.drives.evidence)

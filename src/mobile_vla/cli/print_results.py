@@ -10,7 +10,7 @@ from mobile_vla.analysis.diagnostics import diagnose, name_of
 from mobile_vla.analysis.headline_metrics import Rate, rate, success
 from mobile_vla.cli.status_table import wide
 from mobile_vla.evidence.model import CaseView
-from mobile_vla.messages.catalogue import sentence
+from mobile_vla.messages.catalogue import sentence, term
 from mobile_vla.messages.reason import Reason
 from mobile_vla.runs.results import Hearing, Offline, Rollouts
 
@@ -66,7 +66,18 @@ def _share(value: float | None) -> str:
 
 
 def print_driving(rollouts: Rollouts) -> None:
-    """Success, side, collisions and length by instruction, with Wilson's 95 % intervals."""
+    """Success, side, collisions and length by instruction, with Wilson's 95 % intervals.
+
+    The policy first, then the replays of the training actions on the same scenes.
+    """
+    _print_drives("driven", rollouts)
+    for replay in rollouts.replays:
+        _print_drives(term("series", replay.name, "en"), rollouts.of_replay(replay))
+    for picture in rollouts.pictures:
+        print(f"picture: {picture}")
+
+
+def _print_drives(name: str, rollouts: Rollouts) -> None:
     for side in ("left", "right"):
         drives = [drive for drive in rollouts.rollouts if drive.direction == side]
         if not drives:
@@ -74,13 +85,11 @@ def print_driving(rollouts: Rollouts) -> None:
         n, lengths = len(drives), [drive.path_length for drive in drives]
         seconds = [drive.steps * rollouts.step_seconds for drive in drives]
         print(
-            f'driven under "{side}": {_rate(success(rollouts, side))} succeeded, '
+            f'{name} under "{side}": {_rate(success(rollouts, side))} succeeded, '
             f"{_rate(rate(sum(d.side == side for d in drives), n))} passed on that side, "
             f"{_rate(rate(sum(d.collision for d in drives), n))} collided; "
             f"{sum(lengths) / n:.2f} m and {sum(seconds) / n:.1f} s on average"
         )
-    for picture in rollouts.pictures:
-        print(f"picture: {picture}")
 
 
 def print_faults(faults: Iterable[Reason]) -> None:

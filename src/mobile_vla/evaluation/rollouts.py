@@ -16,6 +16,7 @@ from mobile_vla import __version__
 from mobile_vla.episodes.dataset import load_dataset
 from mobile_vla.episodes.frame_store import resize
 from mobile_vla.evaluation.offline import LoadedRun
+from mobile_vla.evaluation.replay_drives import drive_of, drive_replays
 from mobile_vla.evaluation.rollout_images import (
     Film,
     draw_gif,
@@ -72,7 +73,8 @@ def evaluate_rollouts(
     once, each in its process. A batch is logged when it ends, and an interrupted evaluation of the
     same checkpoint continues after it. The camera's pictures have the size of the recorded episodes
     and take the same way into the policy. A step is as long as the study's robot's, and the base as
-    fast. With 0 scenes, drives of the same checkpoint that are stored stay.
+    fast. With 0 scenes, drives of the same checkpoint that are stored stay. Replays of the training
+    actions drive the same scenes.
     """
     if scenes < 0:
         raise UserError(f"{scenes} scenes is less than none: give 0 or more.")
@@ -104,6 +106,7 @@ def evaluate_rollouts(
         out_of_world=not (workspace.data(trained.case.train_data) / SETTINGS_FILE).exists(),
         rollouts=list(log.drives),
         pictures=_pictures(trained, log.drives),
+        replays=drive_replays(trained, workspace, log.drives),
     )
     write_json(trained.results / trained.run.rollouts.name, result)
     log.close()
@@ -175,7 +178,7 @@ def _drive(trained: LoadedRun, size: tuple[int, int], seeds: Sequence[int]) -> S
     ]
     films = _control(trained, environments)
     rollouts = [
-        _rollout(seed, side, environment)
+        drive_of(seed, side, environment)
         for (seed, side), environment in zip(drives, environments, strict=True)
     ]
     endings = [ending_of(rollout) for rollout in rollouts]
@@ -231,20 +234,6 @@ def _pictures(trained: LoadedRun, rollouts: Sequence[Rollout]) -> list[str]:
     endings = dict.fromkeys(ending_of(rollout) for rollout in rollouts)
     names = [PICTURE, PATHS, *(GIF.format(ending) for ending in endings)]
     return [(folder / name).relative_to(trained.run.path).as_posix() for name in names]
-
-
-def _rollout(seed: int, side: Side, environment: DriveEnv) -> Rollout:
-    outcome = environment.outcome()
-    return Rollout(
-        scene=seed,
-        direction=side,
-        success=outcome.success,
-        collision=outcome.collision,
-        side=outcome.side,
-        path_length=outcome.path_length,
-        steps=outcome.steps,
-        path=outcome.path,
-    )
 
 
 def _recorded_size(trained: LoadedRun, workspace: Workspace) -> tuple[int, int]:

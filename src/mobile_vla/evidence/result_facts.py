@@ -20,15 +20,23 @@ DRIVES: dict[str, Callable[[Rollout], bool]] = {
 
 
 def rollout_facts(rollouts: Rollouts, source: Evidence) -> Iterator[Fact]:
-    """Shares of drives and mean path length in m, over all drives and by instruction."""
-    drives = rollouts.rollouts
-    groups: dict[str, list[Rollout]] = {"": list(drives)}
-    for drive in drives:
-        groups.setdefault(drive.direction, []).append(drive)
+    """Shares of drives and mean path length in m, over all drives and by instruction.
+
+    Those of a replay stand under its name.
+    """
     at = msgspec.structs.replace(source, where="key rollouts")
+    yield from _drives(rollouts.rollouts, at, "")
+    for replay in rollouts.replays:
+        at = msgspec.structs.replace(source, where=f"key replays, {replay.name}")
+        yield from _drives(replay.rollouts, at, replay.name)
+
+
+def _drives(drives: list[Rollout], at: Evidence, series: str) -> Iterator[Fact]:
+    """`series`: a replay's name, "" for the policy."""
+    groups: dict[str, list[Rollout]] = {series: drives} if drives else {}
+    for drive in drives:
+        groups.setdefault(f"{series} {drive.direction}".strip(), []).append(drive)
     for name, group in groups.items():
-        if not group:
-            continue
         for quantity, holds in DRIVES.items():
             share = sum(map(holds, group)) / len(group)
             yield fact(quantity, share, at, group=name, trials=len(group))

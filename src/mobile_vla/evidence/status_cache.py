@@ -24,7 +24,7 @@ from mobile_vla.evidence.model import RunView
 from mobile_vla.evidence.run_state import PASSING
 from mobile_vla.messages.reason import Reason
 from mobile_vla.runs.process import boot_id
-from mobile_vla.runs.results import Offline, Rollouts, Scored
+from mobile_vla.runs.results import Offline, Scored
 from mobile_vla.study.models import ResolvedCase
 
 FILES = (
@@ -266,7 +266,8 @@ def light(view: RunView) -> RunView:
     replace = msgspec.structs.replace
     return replace(
         view, evidence=[], train_hashes=[], validation_hashes=[], factors={}, checkpoints=[],
-        offline=_light_offline(view.offline), rollouts=_light_rollouts(view.rollouts),
+        offline=_light_offline(view.offline),
+        rollouts=view.rollouts and view.rollouts.without_paths(),
     )  # fmt: skip
 
 
@@ -284,13 +285,6 @@ def _light_offline(offline: Offline | None) -> Offline | None:
 
 def _light_scored(scored: Scored) -> Scored:
     return msgspec.structs.replace(scored, by_direction={}, episodes=[])
-
-
-def _light_rollouts(rollouts: Rollouts | None) -> Rollouts | None:
-    if rollouts is None:
-        return None
-    drives = [msgspec.structs.replace(drive, path=[]) for drive in rollouts.rollouts]
-    return msgspec.structs.replace(rollouts, rollouts=drives)
 
 
 def _stat(path: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mobile_vla.analysis.headline_metrics import beats_replay, rate, success, unbeaten_replays
@@ -65,16 +65,27 @@ def run_data(view: ReportView, run: RunView, language: Language) -> Values:
 
 
 def driving_rows(view: ReportView, language: Language) -> list[Values]:
-    """Success by instruction, side and collisions of every run that was driven."""
+    """Success by instruction, side and collisions of every run that was driven.
+
+    Below each run stand the replays of its training actions on the same scenes.
+    """
     return [
         {
-            "case": view.name(case.name),
-            "rates": [share_of(value, language) for value in _rates(case.run.rollouts)],
+            "case": ", ".join([view.name(case.name), *series]),
+            "rates": [share_of(value, language) for value in _rates(rollouts)],
             "cite": view.cite(case.run, "evaluation/rollouts.json"),
         }
         for case in view.cases
         if case.run is not None and case.run.rollouts is not None
+        for series, rollouts in _series(case.run.rollouts, language)
     ]
+
+
+def _series(rollouts: Rollouts, language: Language) -> Iterator[tuple[list[str], Rollouts]]:
+    """The policy's drives under no name, and each replay's under the words for it."""
+    yield [], rollouts
+    for replay in rollouts.replays:
+        yield [term("series", replay.name, language)], rollouts.of_replay(replay)
 
 
 def offline_table(view: ReportView, language: Language) -> Values:

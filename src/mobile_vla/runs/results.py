@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
+import msgspec
+
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.record import Record
 from mobile_vla.runs.outside_files import decode_json, read_regular
@@ -138,8 +140,18 @@ class Rollout(Record, frozen=True, kw_only=True):
     path: list[tuple[float, float]]
 
 
+class ReplayDrives(Record, frozen=True, kw_only=True):
+    """The drives of a replay of the training actions, by its name in `offline.json`."""
+
+    name: str
+    rollouts: list[Rollout]
+
+
 class Rollouts(Record, frozen=True, kw_only=True):
     """`rollouts.json`: paired scenes, each driven under both instructions.
+
+    `replays`: the same scenes and instructions, driven by replays of the training actions; empty
+    in files of earlier versions.
 
     `out_of_world`: the policy was trained on recordings, not in the simulator that it drives in,
     so its success there says little about the robot. `step_seconds`: length of a step.
@@ -154,6 +166,25 @@ class Rollouts(Record, frozen=True, kw_only=True):
     pictures: list[str] = []
     step_seconds: float = 0.4
     out_of_world: bool = False
+    replays: list[ReplayDrives] = []
+
+    def of_replay(self, replay: ReplayDrives) -> Rollouts:
+        """The same evaluation with a replay's drives in the policy's place."""
+        return msgspec.structs.replace(self, rollouts=replay.rollouts, replays=[], pictures=[])
+
+    def without_paths(self) -> Rollouts:
+        """The same drives without the positions on the way."""
+        replays = [
+            msgspec.structs.replace(replay, rollouts=_without_paths(replay.rollouts))
+            for replay in self.replays
+        ]
+        return msgspec.structs.replace(
+            self, rollouts=_without_paths(self.rollouts), replays=replays
+        )
+
+
+def _without_paths(drives: list[Rollout]) -> list[Rollout]:
+    return [msgspec.structs.replace(drive, path=[]) for drive in drives]
 
 
 MOST_BYTES = 256 << 20

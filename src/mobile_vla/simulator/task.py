@@ -91,6 +91,15 @@ class DriveEnv:
         Raises:
             UserError: the action is NaN or infinite.
         """
+        self.move(action)
+        return self.world.render(*self.image_size), self.done
+
+    def move(self, action: np.ndarray) -> None:
+        """Drive one step without a picture, for what does not look.
+
+        Raises:
+            UserError: the action is NaN or infinite.
+        """
         if not np.isfinite(action).all():
             raise UserError(
                 f"The policy gave the action {action} at step {self._steps}, which is no velocity: "
@@ -105,7 +114,6 @@ class DriveEnv:
             self.world.slip(*self._rng.normal(0, self.slip, 2))
         self._steps += 1
         self._path.append(self.world.pose[:2])
-        return self.world.render(*self.image_size), self.done
 
     @property
     def done(self) -> bool:
