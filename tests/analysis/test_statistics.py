@@ -74,6 +74,24 @@ def _multinomial(counts: tuple[int, ...], shares: tuple[float, ...]) -> float:
     return chance
 
 
+@pytest.mark.parametrize(
+    ("b", "a", "interval"),
+    [
+        ((56, 70), (48, 80), (0.0524, 0.3339)),
+        ((9, 10), (3, 10), (0.1705, 0.8090)),
+        ((6, 7), (2, 7), (0.0582, 0.8062)),
+        ((5, 56), (0, 29), (-0.0381, 0.1926)),
+        ((0, 10), (0, 20), (-0.1611, 0.2775)),
+        ((10, 10), (0, 10), (0.6075, 1.0)),
+    ],
+)
+def test_newcombe_of_published_rates(
+    b: tuple[int, int], a: tuple[int, int], interval: tuple[float, float]
+) -> None:
+    """Newcombe (1998), Statistics in Medicine 17, 873, table II, method 10."""
+    assert s.newcombe(*a, *b) == pytest.approx(interval, abs=1e-4)
+
+
 @given(COUNT, COUNT)
 @settings(max_examples=100, deadline=None)
 def test_mcnemar_is_the_exact_binomial(only_a: int, only_b: int) -> None:

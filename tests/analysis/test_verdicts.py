@@ -72,6 +72,20 @@ def test_time_taken_is_a_factor_only_where_a_study_says_so(
     assert maker.book().compare(**PAIR).confounds == confounds
 
 
+def test_runs_that_share_no_scene_are_measured_unpaired(maker: Maker) -> None:
+    maker.finish("left_10")
+    other = maker.finish("both_10")
+    old = msgspec.json.decode(other.folder.rollouts.read_bytes(), type=Rollouts)
+    moved = [msgspec.structs.replace(d, scene=d.scene + 1000, success=True) for d in old.rollouts]
+    write_json(other.folder.rollouts, msgspec.structs.replace(old, rollouts=moved))
+    declare(maker, "host", "wall_time", "note", "evaluation_scenes")
+    (effect,) = [e for e in maker.book().compare(**PAIR).effects if e.metric == "success"]
+    assert effect.method.code == "compare.method_rates_unpaired"
+    assert effect.b == 1.0
+    assert effect.low is not None and effect.high is not None
+    assert effect.low < effect.difference < effect.high
+
+
 def test_a_nuisance_that_is_no_factor_is_an_error_with_the_nearest(maker: Maker) -> None:
     declare(maker, "hots")
     with pytest.raises(UserError, match=r"'hots' is no factor.*host"):

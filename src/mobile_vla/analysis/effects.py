@@ -26,7 +26,8 @@ OUTCOMES = {
 class MetricTrials:
     """One metric of all runs of a pair, those of A first: `values` by run, then by trial.
 
-    Trials (episodes or scenes) stand in the same order in every run. `binary`: 0 or 1 each.
+    Trials (episodes or scenes) stand in the same order in every run, but where the runs share
+    none (`paired` is false). `binary`: 0 or 1 each.
     """
 
     metric: str
@@ -34,6 +35,7 @@ class MetricTrials:
     unit: str
     values: list[list[float]]
     binary: bool
+    paired: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,20 +141,28 @@ def _adjusted(effect: Effect, p_value: float, p_pairs: float) -> Effect:
 
 
 def _driven(results: Sequence[Rollouts]) -> list[MetricTrials]:
-    """Shares of drives over the scenes that all runs drove, both instructions and each."""
+    """Shares of drives over the scenes that all runs drove, both instructions and each.
+
+    Of two runs that share no scene, each is measured on its own.
+    """
     drives = [{(d.scene, d.direction): d for d in result.rollouts} for result in results]
-    keys = [key for key in drives[0] if all(key in run_drives for run_drives in drives)]
+    shared = [key for key in drives[0] if all(key in run_drives for run_drives in drives)]
+    paired = bool(shared) or len(results) > 2
     metrics = []
     for name, definition in OUTCOMES.items():
         for way in (None, "left", "right"):
-            chosen = [key for key in keys if way is None or key[1] == way]
             suffix = f", {way} instruction" if way else ", both instructions"
             values = [
-                [float(_outcome(run_drives[key], name)) for key in chosen] for run_drives in drives
+                [
+                    float(_outcome(of_run[key], name))
+                    for key in (shared if paired else of_run)
+                    if way in (None, key[1])
+                ]
+                for of_run in drives
             ]
-            metric = f"{name}_{way}" if way else name
-            metrics.append(MetricTrials(metric, definition + suffix, "1", values, binary=True))
-    return [trials for trials in metrics if trials.values[0]]
+            metric, text = f"{name}_{way}" if way else name, definition + suffix
+            metrics.append(MetricTrials(metric, text, "1", values, binary=True, paired=paired))
+    return [trials for trials in metrics if all(trials.values)]
 
 
 def _outcome(drive: Rollout, name: str) -> bool:
@@ -193,6 +203,11 @@ def _effect(trials: MetricTrials, seeds_a: int) -> Effect:
 
 
 def _rate_effect(trials: MetricTrials, a: Sequence[float], b: Sequence[float]) -> Effect:
+    if not trials.paired:
+        counts = round(sum(a)), len(a), round(sum(b)), len(b)
+        shown = Estimate(statistics.newcombe(*counts), statistics.fisher(*counts), None)
+        method = reason("compare.method_rates_unpaired", a=len(a), b=len(b))
+        return _built(trials, (_mean(a), _mean(b)), 1, method, shown)
     pairs = list(zip(a, b, strict=True))
     only_a, only_b = pairs.count((1.0, 0.0)), pairs.count((0.0, 1.0))
     both, neither = pairs.count((1.0, 1.0)), pairs.count((0.0, 0.0))
@@ -261,7 +276,7 @@ def _built(
         difference=means[1] - means[0],
         low=interval[0] if interval else None,
         high=interval[1] if interval else None,
-        n=len(trials.values[0]),
+        n=min(map(len, trials.values)),
         seeds=seeds,
         method=method,
         p_value=shown.p_value,

@@ -124,6 +124,23 @@ def newcombe_paired(both: int, only_a: int, only_b: int, neither: int) -> Interv
     return max(-1.0, rate_b - rate_a - below), min(1.0, rate_b - rate_a + above)
 
 
+def newcombe(hits_a: int, n_a: int, hits_b: int, n_b: int) -> Interval:
+    """95 % interval of rate B minus rate A of unpaired trials (Newcombe 1998, method 10)."""
+    rate_a, rate_b = hits_a / n_a, hits_b / n_b
+    low_a, high_a = wilson(hits_a, n_a)
+    low_b, high_b = wilson(hits_b, n_b)
+    below = math.hypot(rate_b - low_b, high_a - rate_a)
+    above = math.hypot(high_b - rate_b, rate_a - low_a)
+    return rate_b - rate_a - below, rate_b - rate_a + above
+
+
+def fisher(hits_a: int, n_a: int, hits_b: int, n_b: int) -> float:
+    """Two-sided exact Fisher p of two unpaired rates."""
+    from scipy.stats import fisher_exact
+
+    return float(fisher_exact([[hits_a, n_a - hits_a], [hits_b, n_b - hits_b]]).pvalue)
+
+
 def _correlation(both: int, only_a: int, only_b: int, neither: int) -> float:
     """phi of the paired table, towards 0 by half the number of pairs, as method 10 has it."""
     a, b = both + only_a, both + only_b
