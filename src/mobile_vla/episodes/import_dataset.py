@@ -288,7 +288,8 @@ def _remarks(episodes: list[EpisodeSummary], manifest: Manifest) -> list[Finding
 
 
 def _nothing_usable(findings: list[Finding]) -> UserError:
-    example = f", for example {findings[0].episode} {findings[0].what}" if findings else ""
+    first = findings[0] if findings else None
+    example = f", for example {first.episode or 'the data set'} {first.what}" if first else ""
     return UserError(
         f"No sound episode was found and {len(findings)} were left out{example}: "
         "mend what is wrong with them, or give another folder.",
