@@ -190,6 +190,14 @@ def test_older_tables_of_tasks_and_none_at_all(exported: Set) -> None:
         exported.bring()
 
 
+def test_a_finding_on_the_whole_set_is_no_episode_left_out(exported: Set) -> None:
+    (exported.folder / "meta" / "tasks.parquet").unlink()
+    exported.frames.write_bytes(exported.frames.read_bytes()[:-8])
+    sentence = r"No sound episode was found and 4 were left out, for example the data set \w"
+    with pytest.raises(UserError, match=sentence):
+        exported.bring()
+
+
 def test_an_instruction_for_a_set_that_has_none(exported: Set) -> None:
     (exported.folder / "meta" / "tasks.parquet").unlink()
     exported.edit(exported.rows, lambda rows: [row.pop("tasks") for row in rows] and None)

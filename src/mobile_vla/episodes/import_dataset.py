@@ -288,10 +288,12 @@ def _remarks(episodes: list[EpisodeSummary], manifest: Manifest) -> list[Finding
 
 
 def _nothing_usable(findings: list[Finding]) -> UserError:
-    first = findings[0] if findings else None
-    example = f", for example {first.episode or 'the data set'} {first.what}" if first else ""
+    left_out = len({finding.episode for finding in findings if finding.episode})
+    example = ""
+    if findings:
+        example = f", for example {findings[0].episode or 'the data set'} {findings[0].what}"
     return UserError(
-        f"No sound episode was found and {len(findings)} were left out{example}: "
+        f"No sound episode was found and {left_out} were left out{example}: "
         "mend what is wrong with them, or give another folder.",
         exit_code=1,
     )
