@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mobile_vla.evidence.importers.scan_folders import scan
 from mobile_vla.evidence.model import RunView
+from small_lab import until
 
 END = """
 import os, signal
@@ -73,25 +75,31 @@ import wandb
 run = wandb.init(project="p", name="left-1", mode="offline", dir=out, config={"lr": 0.001})
 for step, loss in enumerate((0.5, 0.25)):
     run.log({"epoch": step, "val": {"loss": loss}})
-import pathlib, time
-def written():  # W&B's own process writes the file
-    return any(b"0.25" in file.read_bytes() for file in pathlib.Path(out).rglob("*.wandb"))
-deadline = time.monotonic() + 60
-while how == "kill" and not written() and time.monotonic() < deadline: time.sleep(0.05)
+if how == "kill": signal.pause()  # W&B's own process writes the file: it is killed after that
 if how != "none": end(how)
 """
 
 
-def train(script: str, how: str, out: Path) -> None:
-    """Run a script that ends in the given way; its console is `out/train.log`."""
+def train(script: str, how: str, out: Path, written: Callable[[], bool] | None = None) -> None:
+    """Run a script that ends in the given way; its console is `out/train.log`.
+
+    `written`: a script to be killed waits, and is killed once this is true.
+    """
     out.mkdir()
     text = f"how, out = {how!r}, {str(out)!r}\n{END}\n{script}"
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     with open(out / "train.log", "wb") as log:
-        ended = subprocess.run([sys.executable, "-c", text], stdout=log, stderr=log, check=False,
-                               cwd=out, env=environment, timeout=240)  # fmt: skip
+        process = subprocess.Popen([sys.executable, "-c", text], stdout=log, stderr=log,
+                                   cwd=out, env=environment)  # fmt: skip
+        try:
+            if written is not None and how == "kill":
+                until(lambda: written() or process.poll() is not None, "the client's file")
+                process.kill()
+            ended = process.wait(timeout=240)
+        finally:
+            process.kill()  # where it neither wrote nor ended
     expected = {"none": 0, "raise": 1, "kill": -signal.SIGKILL}[how]
-    assert ended.returncode == expected, (out / "train.log").read_text()[-3000:]
+    assert ended == expected, (out / "train.log").read_text()[-3000:]
 
 
 ENDS = [("none", "finished"), ("raise", "failed"), ("kill", "unknown")]
@@ -154,7 +162,8 @@ def test_mlflow(tmp_path: Path, how: str, state: str) -> None:
 @pytest.mark.parametrize(("how", "state"), [("none", "unverified"), ("raise", "failed"),
                                             ("kill", "unknown")])  # fmt: skip
 def test_wandb_offline(tmp_path: Path, how: str, state: str) -> None:
-    train(WANDB, how, tmp_path / "w")
+    out = tmp_path / "w"
+    train(WANDB, how, out, lambda: any(b"0.25" in f.read_bytes() for f in out.rglob("*.wandb")))
     (run,) = made_by(tmp_path / "w", "W&B")
     assert run.state == state
     assert run.case == "left-1" or (how == "kill" and run.case.startswith("run-"))
