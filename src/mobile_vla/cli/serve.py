@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,8 +71,10 @@ def serve(options: ServeOptions) -> None:
         _announce(served, listener.getsockname(), threads)
         if token is not None and options.token_file is None:
             print(phrase("serve.token", "en", token=token), flush=True)
-        with stop_signals():  # uvicorn stops at the first one, then raises it again
-            make_server(core, settings).run(sockets=[listener])
+        server = make_server(core, settings)
+        # uvicorn stops at the first signal, then raises it again
+        with stop_signals(partial(setattr, server, "should_exit", True)):
+            server.run(sockets=[listener])
     _print_summary(core.statistics.summary(), "en")
 
 

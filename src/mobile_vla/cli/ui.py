@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from mobile_vla.cli.arguments import EvidenceOptions, add_evidence, runs
@@ -64,5 +65,5 @@ def ui(options: UiOptions) -> None:
             import webbrowser
 
             webbrowser.open(address)
-        with stop_signals():
+        with stop_signals(partial(setattr, server, "should_exit", True)):
             server.run(sockets=[listener])
