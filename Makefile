@@ -15,7 +15,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(SYSTEM)
 	@echo "Installing into $(VENV): some 2 GB, some minutes."
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[train,sim,figures]'
+	$(PIP) --editable '.[train,sim,ui]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed

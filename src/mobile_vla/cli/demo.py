@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mobile_vla.cli.arguments import StudyOptions, add_jobs, add_json, add_study, runs
+from mobile_vla.cli.extras import is_installed
 from mobile_vla.cli.run_options import (
     Setting,
     cores,
@@ -65,9 +66,15 @@ def demo(options: DemoOptions) -> int:
         print_json(judged)
     else:
         _tell(judged)
-        print(f"\nIn a browser: {chosen.command('mvla ui --open')}")
+        print(f"\n{browser_hint(chosen)}")
         print(f"This took {time.monotonic() - start:.0f} s.")
     return failed
+
+
+def browser_hint(chosen: Setting) -> str:
+    """How to look at the results in a browser, with what must be installed for it first."""
+    install = "" if is_installed("ui") else 'pip install "mobile-vla[ui]" && '
+    return f"In a browser: {install}{chosen.command('mvla ui --open')}"
 
 
 def simulate_study(chosen: Setting, jobs: int) -> None:

@@ -27,13 +27,18 @@ EXTRAS = {
 """The packages that each extra of the distribution brings, by the name they are imported by."""
 
 
+def is_installed(extra: str) -> bool:
+    """Whether all packages of an extra are there; none is imported."""
+    return all(map(find_spec, EXTRAS[extra]))
+
+
 def require(extras: Iterable[str]) -> None:
     """Check that the packages of some extras are installed, importing none of them.
 
     Raises:
         UserError: one is missing; the sentence says what to install.
     """
-    missing = [extra for extra in extras if not all(map(find_spec, EXTRAS[extra]))]
+    missing = [extra for extra in extras if not is_installed(extra)]
     if missing:
         absent = [name for extra in missing for name in EXTRAS[extra] if not find_spec(name)]
         raise UserError(not_installed(absent[0], missing))
