@@ -11,7 +11,7 @@ SYSTEM := PYTHON=$(PYTHON) .ci/system-packages venv egl
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 15
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt Makefile
 	@$(SYSTEM)
 	@echo "Installing into $(VENV): some 2 GB, some minutes."
 	$(PYTHON) -m venv $(VENV)
