@@ -124,23 +124,13 @@ paths = [{msgspec.json.encode(str(ROOT / "src")).decode()}]
 
 def commands() -> str:
     """Every command with its arguments, options and defaults, from the parsers."""
-    from mobile_vla.cli.main import parser
+    from mobile_vla.cli.main import commands_below, parser
 
     parts = ["# Commands\n\nEvery command, with what `--help` prints.\n"]
-    for command in leaves(parser()):
+    for command in commands_below(parser()):
         command.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=88)
         parts.append(f"## {command.prog}\n\n```text\n{command.format_help().strip()}\n```\n")
     return "\n".join(parts)
-
-
-def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """The parsers below one that have no commands of their own."""
-    groups = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
-    if not groups:
-        yield parser
-    for group in groups:
-        for child in group.choices.values():
-            yield from leaves(child)
 
 
 def study_keys() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mobile_vla import __version__
 from mobile_vla.cli.arguments import add_action
@@ -82,6 +82,16 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
         if only in (None, name):
             importlib.import_module(f"mobile_vla.cli.{name}").add_arguments(command)
     return root
+
+
+def commands_below(group: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parsers of all commands that can be run, without those that only group others."""
+    tables = [a for a in group._actions if isinstance(a, argparse._SubParsersAction)]
+    if not tables:
+        yield group
+    for table in tables:
+        for command in table.choices.values():
+            yield from commands_below(command)
 
 
 if __name__ == "__main__":
