@@ -30,8 +30,8 @@ COMMANDS = {
     "ui": "show the evidence in a browser",
     "mcp": "answer assistant programs from the evidence (an MCP server)",
     "episodes": "simulate, import, check, compare, export and draw demonstrations",
-    "study": "choose the study that commands use in this folder",
-    "weights": "show what checkpoints hold, compare two, merge a policy's adapters",
+    "study": "write a first study; choose the study that commands use in this folder",
+    "weights": "show what checkpoints hold, compare two, merge or export a policy",
     "vlm": "make the small VLMs again",
 }
 """Each command, which is a module of this package, with one line of what it does."""
