@@ -199,7 +199,7 @@ def _generation(name: str) -> str | None:
 
 def judge_start(claim: Claim, table: FactTable) -> Judged:
     """When a run began, written with its day: another day excludes it, the same proves no hour."""
-    if claim.quantity == "started" and claim.word[:2] == "20":
+    if claim.word[:2] == "20":  # a day with its year, not a time of day alone
         judged = judge_date(msgspec.structs.replace(claim, word=claim.word[:10]), table)
         if judged.verdict == "contradicted" or "T" not in claim.word:
             return msgspec.structs.replace(judged, claim=claim)
