@@ -3,7 +3,7 @@
     python docs/build_site.py                 into build/site
     python docs/build_site.py --out FOLDER    into another folder
 
-A page that `NAVIGATION` does not name stands under "More". References are written from the
+A page that `NAVIGATION` does not name is under "More". References are written from the
 parsers and the models of a study at every build, so they cannot be stale. The build is strict: a
 link to a page that does not exist fails it.
 """
@@ -37,14 +37,14 @@ TOP_PAGES = {
 NAVIGATION = {
     "Start": ["index.md", "index.ko.md", "install.md", "tutorial.md", "tutorial.ko.md"],
     "How to": [
-        "studies.md", "episodes.md", "weights.md", "gpu.md", "heads.md", "evaluation.md",
+        "studies.md", "episodes.md", "weights.md", "gpu.md", "evaluation.md",
         "serving.md", "evidence.md", "audit.md", "dashboard.md",
     ],
     "Understand": ["concepts.md", "faq.md", "runs.md", "architecture.md"],
     "Reference": ["reference/commands.md", "reference/study.md", "reference/api.md"],
     "Project": ["contributing.md", "changelog.md", "security.md", "licences.md"],
 }  # fmt: skip
-"""Sections and their pages, in order; a page that does not exist is left out."""
+"""Sections and their pages, in order."""
 
 API = (
     "mobile_vla.analysis.casebook", "mobile_vla.analysis.statistics", "mobile_vla.runs.folder",
@@ -59,8 +59,8 @@ def main() -> int:
     options.add_argument("--out", type=Path, default=ROOT / "build" / "site")
     chosen = options.parse_args()
     work = chosen.out.resolve()
-    shutil.rmtree(work, ignore_errors=True)
     pages = work / "pages"
+    shutil.rmtree(pages, ignore_errors=True)
     collect(pages)
     (work / "zensical.toml").write_text(configuration(pages), encoding="utf-8")
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
@@ -71,8 +71,7 @@ def collect(pages: Path) -> None:
     """Copy every page and picture to one folder, with links to where they lie there."""
     shutil.copytree(DOCS, pages, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     for source, name in TOP_PAGES.items():
-        if (ROOT / source).exists():
-            shutil.copyfile(ROOT / source, pages / name)
+        shutil.copyfile(ROOT / source, pages / name)
     for page in pages.rglob("*.md"):
         page.write_text(relinked(page.read_text(encoding="utf-8")), encoding="utf-8")
     reference = pages / "reference"
@@ -92,11 +91,16 @@ def relinked(text: str) -> str:
 
 
 def navigation(pages: Path) -> dict[str, list[str]]:
-    """`NAVIGATION` with the pages that exist; all others are under "More"."""
+    """`NAVIGATION`, and under "More" the pages that it does not name.
+
+    Raises:
+        SystemExit: `NAVIGATION` names a page that does not exist.
+    """
     present = {str(page.relative_to(pages)) for page in pages.rglob("*.md")}
-    sections = {title: [p for p in names if p in present] for title, names in NAVIGATION.items()}
-    listed = {name for names in sections.values() for name in names}
-    return {**sections, "More": sorted(present - listed)}
+    listed = {name for names in NAVIGATION.values() for name in names}
+    if absent := sorted(listed - present):
+        raise SystemExit(f"NAVIGATION names pages that do not exist: {', '.join(absent)}")
+    return {**NAVIGATION, "More": sorted(present - listed)}
 
 
 def configuration(pages: Path) -> str:
@@ -124,23 +128,13 @@ paths = [{msgspec.json.encode(str(ROOT / "src")).decode()}]
 
 def commands() -> str:
     """Every command with its arguments, options and defaults, from the parsers."""
-    from mobile_vla.cli.main import parser
+    from mobile_vla.cli.main import commands_below, parser
 
     parts = ["# Commands\n\nEvery command, with what `--help` prints.\n"]
-    for command in leaves(parser()):
+    for command in commands_below(parser()):
         command.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=88)
         parts.append(f"## {command.prog}\n\n```text\n{command.format_help().strip()}\n```\n")
     return "\n".join(parts)
-
-
-def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """The parsers below one that have no commands of their own."""
-    groups = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
-    if not groups:
-        yield parser
-    for group in groups:
-        for child in group.choices.values():
-            yield from leaves(child)
 
 
 def study_keys() -> str:

@@ -85,15 +85,17 @@ def picture_dashboard(book: Casebook) -> None:
         server = make_server(book, DashboardOptions())
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
-        )
-        page = chromium.new_page(viewport={"width": 1200, "height": 1240})
-        page.goto(f"http://127.0.0.1:{listener.getsockname()[1]}/?lang=en&theme=light")
-        page.screenshot(path=DEMO / "dashboard.png")
-        chromium.close()
-        server.should_exit = True
-        thread.join()
+        try:
+            chromium = playwright.chromium.launch(
+                executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+            )
+            page = chromium.new_page(viewport={"width": 1200, "height": 1240})
+            page.goto(f"http://127.0.0.1:{listener.getsockname()[1]}/?lang=en&theme=light")
+            page.screenshot(path=DEMO / "dashboard.png")
+            chromium.close()
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def table() -> str:

@@ -11,10 +11,13 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from mobile_vla.cli.main import parser
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"<!-- (run|save: (\S+)) -->\n```\w+\n(.*?)```", re.DOTALL)
@@ -74,6 +77,23 @@ def test_the_tutorial_drives_as_it_says(tmp_path: Path) -> None:
     assert successes(left_only, "left") >= 7
     assert successes(left_only, "right") <= 1
     assert min(successes(balanced, side) for side in ("left", "right")) >= 6
+
+
+def test_hooks_of_the_pages_take_the_files_that_pre_commit_appends() -> None:
+    found = 0
+    for page in DOCS.glob("*.md"):
+        for arguments in re.findall(r"args: \[(--evidence.*)\]", page.read_text()):
+            chosen = parser("audit").parse_args(["audit", *arguments.split(", "), "page.md"])
+            assert chosen.document == ["page.md"], page.name
+            found += 1
+    assert found
+
+
+def test_the_page_on_installing_lists_every_extra() -> None:
+    rows = re.findall(r"^\| (`.*?`) \|", (DOCS / "install.md").read_text(), re.MULTILINE)
+    listed = {name for row in rows for name in re.findall(r"`([\w-]+)`", row)}
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["project"]
+    assert listed == set(project["optional-dependencies"]) - {"dev", "docs", "crosscheck"}
 
 
 def test_every_page_marks_only_blocks_that_are_followed() -> None:

@@ -31,6 +31,24 @@ def test_every_page_is_in_the_navigation_exactly_once(pages: Path) -> None:
     (pages / "a_new_page.md").unlink()
 
 
+def test_a_page_of_the_navigation_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"tutorial\.md"):
+        build_site.navigation(tmp_path)
+
+
+def test_a_build_removes_nothing_but_its_own_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "old.md").write_text("# Old")
+    monkeypatch.setattr("sys.argv", ["build_site.py", "--out", str(tmp_path)])
+    monkeypatch.setattr(build_site.sys, "executable", "true")
+    assert build_site.main() == 0
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert not (tmp_path / "pages" / "old.md").exists()
+
+
 def test_every_link_between_pages_holds(pages: Path) -> None:
     broken = [
         f"{page.name}: {link}"
@@ -42,10 +60,10 @@ def test_every_link_between_pages_holds(pages: Path) -> None:
 
 
 def test_the_reference_has_every_command_and_option(pages: Path) -> None:
-    from mobile_vla.cli.main import parser
+    from mobile_vla.cli.main import commands_below, parser
 
     text = (pages / "reference" / "commands.md").read_text()
-    commands = list(build_site.leaves(parser()))
+    commands = list(commands_below(parser()))
     assert len(commands) > 20
     for command in commands:
         assert f"## {command.prog}\n" in text

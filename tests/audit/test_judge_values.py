@@ -152,6 +152,8 @@ TABLE: list[tuple[list[Fact], str, str, dict[str, Any], str, str]] = [
      "contradicted", "differs"),
     (FOUR_EPOCHS, "checkpoint_file", "epoch_epoch=08-val_loss=val_loss=0.027.ckpt", {},
      "unsupported", "checkpoints_not_scanned"),
+    (FOUR_EPOCHS, "checkpoint_file", "epoch=09-train_loss=0.027.ckpt", {},
+     "unsupported", "checkpoints_not_scanned"),
     (SET_UP, "started", "2025-12-03 10:00", {"word": "2025-12-03T10:00"}, "contradicted",
      "differs"),
     (SET_UP, "started", "2025-12-04 10:00", {"word": "2025-12-04T10:00"}, "unsupported",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +11,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import foreign_material as make
-from mobile_vla.cli.main import main, parser
+from mobile_vla.cli.main import commands_below, main, parser
 from mobile_vla.cli.run_options import json_only_stdout
 from mobile_vla.cli.schema import schema
 from mobile_vla.episodes.manifest import read_manifest
 from small_lab import Lab
-
-
-def leaves(found: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """Every command that can be run."""
-    groups = [a for a in found._actions if isinstance(a, argparse._SubParsersAction)]
-    if not groups:
-        yield found
-    for group in groups:
-        for below in group.choices.values():
-            yield from leaves(below)
 
 
 def valid(answer: Any, command: str) -> None:
@@ -42,7 +30,7 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
 
 
 def test_every_command_has_an_example_and_json() -> None:
-    commands = {command.prog: command for command in leaves(parser())}
+    commands = {command.prog: command for command in commands_below(parser())}
     assert len(commands) > 15
     for name, command in commands.items():
         assert f"example: {name}" in (command.epilog or ""), name

@@ -8,7 +8,6 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ import torch
 
 from mobile_vla.cli.arguments import EvidenceOptions
 from mobile_vla.cli.extras import EXTRAS
-from mobile_vla.cli.main import COMMANDS, main, parser
+from mobile_vla.cli.main import COMMANDS, commands_below, main, parser
 from mobile_vla.cli.open_book import places
 from mobile_vla.study.command_line import command_line
 from mobile_vla.study.load_study import find_study
@@ -48,17 +47,8 @@ def without(modules: tuple[str, ...], *arguments: str) -> subprocess.CompletedPr
     )  # fmt: skip
 
 
-def commands(found: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    groups = [a for a in found._actions if isinstance(a, argparse._SubParsersAction)]
-    if not groups:
-        yield found
-    for group in groups:
-        for below in group.choices.values():
-            yield from commands(below)
-
-
 def test_help_shows_every_default_and_says_what_each_argument_is() -> None:
-    for command in commands(parser()):
+    for command in commands_below(parser()):
         for action in command._actions:
             where = f"{command.prog} {action.dest}"
             assert action.help, where

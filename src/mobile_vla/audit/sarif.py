@@ -18,9 +18,8 @@ from mobile_vla.messages.catalogue import sentence, term
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {
     "contradicted": "error", "stale": "warning", "ambiguous": "warning", "unsupported": "note",
-    "unbound": "note",
+    "unbound": "note", "disagreement": "warning",
 }  # fmt: skip
-DISAGREEMENT = "disagreement"
 BOM = b"\xef\xbb\xbf"
 
 
@@ -28,7 +27,7 @@ def sarif_log(pages: Sequence[tuple[bytes, Audit]]) -> dict[str, Any]:
     """A SARIF log with a result for each claim that is not supported, and each disagreement."""
     rules = [
         {"id": verdict, "shortDescription": {"text": term("claim_verdict_meaning", verdict, "en")}}
-        for verdict in (*LEVELS, DISAGREEMENT)
+        for verdict in LEVELS
     ]
     driver = {"name": "mvla audit", "version": mobile_vla.__version__, "rules": rules}
     results = [
@@ -45,8 +44,12 @@ def sarif_log(pages: Sequence[tuple[bytes, Audit]]) -> dict[str, Any]:
 
 
 def _result(rule: str, text: str, location: dict[str, Any]) -> dict[str, Any]:
-    level = LEVELS.get(rule, "warning")
-    return {"ruleId": rule, "level": level, "message": {"text": text}, "locations": [location]}
+    return {
+        "ruleId": rule,
+        "level": LEVELS[rule],
+        "message": {"text": text},
+        "locations": [location],
+    }
 
 
 def _disagreement(pair: Disagreement, audit: Audit, pages: Mapping[str, bytes]) -> dict[str, Any]:
@@ -55,7 +58,7 @@ def _disagreement(pair: Disagreement, audit: Audit, pages: Mapping[str, bytes]) 
         _location(pages[page], page, claim)
         for page, claim in ((pair.second_page, pair.second), (pair.first_page, pair.first))
     )
-    result = _result(DISAGREEMENT, sentence(pair.reason, audit.language), second)
+    result = _result("disagreement", sentence(pair.reason, audit.language), second)
     return result | {"relatedLocations": [first]}
 
 

@@ -127,7 +127,7 @@ def _read_again(
     if key not in lines:
         lines[key] = read_line(line, names, owner)
         return lines[key]
-    names.items(line)
+    names.items(line)  # notes where this line writes its names
     drafts = [
         replace(draft, line=line, terms=tuple((line, item) for _, item in draft.terms))
         for draft in lines[key].drafts

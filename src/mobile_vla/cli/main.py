@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mobile_vla import __version__
 from mobile_vla.cli.arguments import add_action
@@ -30,8 +30,8 @@ COMMANDS = {
     "ui": "show the evidence in a browser",
     "mcp": "answer assistant programs from the evidence (an MCP server)",
     "episodes": "simulate, import, check, compare, export and draw demonstrations",
-    "study": "choose the study that commands use in this folder",
-    "weights": "show what checkpoints hold, compare two, merge a policy's adapters",
+    "study": "write a first study; choose the study that commands use in this folder",
+    "weights": "show what checkpoints hold, compare two, merge or export a policy",
     "vlm": "make the small VLMs again",
 }
 """Each command, which is a module of this package, with one line of what it does."""
@@ -82,6 +82,16 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
         if only in (None, name):
             importlib.import_module(f"mobile_vla.cli.{name}").add_arguments(command)
     return root
+
+
+def commands_below(group: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parsers of all commands that can be run, without those that only group others."""
+    tables = [a for a in group._actions if isinstance(a, argparse._SubParsersAction)]
+    if not tables:
+        yield group
+    for table in tables:
+        for command in table.choices.values():
+            yield from commands_below(command)
 
 
 if __name__ == "__main__":

@@ -103,6 +103,8 @@ def value_verdict(claim: Claim, table: FactTable, context: Context) -> Judged:
         return ON_PAGE[claim.quantity](claim, table, context)
     if claim.quantity in SHARES or claim.quantity in MEANS:
         return judge_result(claim, table)
-    if claim.number is None:
+    if claim.number is not None:
+        return judge_number(claim, table, context)
+    if claim.quantity == "started":
         return judge_start(claim, table)
-    return judge_number(claim, table, context)
+    return unsupported(claim, "no_file_gives", quantity=claim.quantity)

@@ -18,11 +18,10 @@ from mobile_vla.audit.judge.verdict import (
 )
 from mobile_vla.claims.model import Claim
 from mobile_vla.evidence.fact_table import FactKey, FactTable
+from mobile_vla.evidence.importers.lightning_checkpoints import named_loss
 from mobile_vla.evidence.model import Evidence
 from mobile_vla.evidence.run_facts import causes_of
 
-NAMED_VALUES = re.compile(r"epoch=(?P<epoch>\d+)\D.*?loss=(?P<loss>\d\.\d+)")
-"""Epoch and loss in a checkpoint's file name, as PyTorch Lightning writes it."""
 ENDED = frozenset({"finished", "unverified", "failed", "killed"})
 BY_STATES: dict[tuple[str, str], ClaimVerdict] = {
     ("failed", "killed"): "supported",
@@ -118,13 +117,13 @@ def judge_checkpoint_file(claim: Claim, table: FactTable) -> Judged:
 
 
 def _by_name_of_file(claim: Claim, name: str, table: FactTable) -> Judged:
-    """A file that nothing lists: its name tells an epoch and a loss, which the log may exclude."""
-    match = NAMED_VALUES.search(name)
-    losses = [f for f in table.of("val_loss") if match and f.key.epoch == int(match["epoch"])]
-    if match is None or not losses:
+    """A file that nothing lists: its name states an epoch and a loss that the log may exclude."""
+    epoch, stated = named_loss(name)
+    losses = [fact for fact in table.of("val_loss") if fact.key.epoch == epoch]
+    if epoch is None or stated is None or not losses:
         return unsupported(claim, "checkpoints_not_scanned")
-    half = 0.5 * 10.0 ** -len(match["loss"].partition(".")[2]) * 1.000001
-    if any(abs(float(fact.value) - float(match["loss"])) <= half for fact in losses):
+    half = 0.5 * 10.0 ** -len(stated.partition(".")[2]) * 1.000001
+    if any(abs(float(fact.value) - float(stated)) <= half for fact in losses):
         return unsupported(claim, "checkpoints_not_scanned")
     return verdict_by_fact(claim, "contradicted", losses[0], "differs", value=as_is(losses[0]))
 
@@ -200,7 +199,7 @@ def _generation(name: str) -> str | None:
 
 def judge_start(claim: Claim, table: FactTable) -> Judged:
     """When a run began, written with its day: another day excludes it, the same proves no hour."""
-    if claim.quantity == "started" and claim.word[:2] == "20":
+    if claim.word[:2] == "20":  # a day with its year, not a time of day alone
         judged = judge_date(msgspec.structs.replace(claim, word=claim.word[:10]), table)
         if judged.verdict == "contradicted" or "T" not in claim.word:
             return msgspec.structs.replace(judged, claim=claim)
