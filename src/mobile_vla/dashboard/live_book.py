@@ -10,6 +10,8 @@ from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
+import msgspec
+
 from mobile_vla.analysis.casebook import Casebook
 from mobile_vla.analysis.model import Comparison, Plan
 from mobile_vla.analysis.pairwise import Matrix
@@ -65,7 +67,10 @@ class Conclusions:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The workspace at one time. `version` changes with any state, and with any settled run."""
+    """The workspace at one time. `version` changes with any state, and with any settled run.
+
+    `conclusions` are of the first moment of this version: a step of a live run changes none.
+    """
 
     book: Casebook
     cases: list[CaseView]
@@ -83,10 +88,6 @@ class Moment:
                 if run.path == path:
                     return case, run
         return None
-
-    def case(self, name: str) -> CaseView | None:
-        """A case by name or label."""
-        return next((case for case in self.cases if name in (case.name, case.label)), None)
 
 
 class LiveBook:
@@ -120,7 +121,7 @@ class LiveBook:
         cases = book.cases()
         version = self._version(cases)
         if before is not None and before.version == version:
-            return Moment(before.book, cases, version, before.conclusions)
+            return Moment(book, cases, version, before.conclusions)
         return Moment(book, cases, version, Conclusions(book))
 
     def _view(self, folder: RunFolder, base: Path, now: datetime) -> RunView:
@@ -142,4 +143,9 @@ class LiveBook:
             digest.update(b"" if changing else signature)
         for case in cases:
             digest.update(f"{case.name}\n{case.state}\n{case.why.code}\n".encode())
+            for run in case.runs:
+                if run.state not in LIVE:
+                    # neither is in the run's folder, so no signature covers it
+                    outside = run if run.foreign else (run.drives, run.conflicts)
+                    digest.update(msgspec.msgpack.encode(outside))
         return digest.hexdigest()
