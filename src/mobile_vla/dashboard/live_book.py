@@ -15,7 +15,7 @@ import msgspec
 from mobile_vla.analysis.casebook import Casebook
 from mobile_vla.analysis.model import Comparison, Plan
 from mobile_vla.analysis.pairwise import Matrix
-from mobile_vla.audit.audit_document import Proof, gather_proof
+from mobile_vla.audit.audit_document import Audit, Proof, audit_document, gather_proof
 from mobile_vla.evidence.model import CaseView, RunView
 from mobile_vla.evidence.run_view import view_run
 from mobile_vla.evidence.status_cache import (
@@ -25,7 +25,7 @@ from mobile_vla.evidence.status_cache import (
     whole_signature,
 )
 from mobile_vla.report.report_data import ReportView
-from mobile_vla.report.write_report import view_of
+from mobile_vla.report.write_report import report_view
 from mobile_vla.runs.folder import RunFolder
 
 LIVE = ("queued", "running", "stalled")
@@ -38,6 +38,7 @@ class Conclusions:
 
     def __init__(self, book: Casebook) -> None:
         self.book = book
+        self._audits: dict[str, tuple[bytes, Audit]] = {}
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
@@ -57,12 +58,19 @@ class Conclusions:
     @cached_property
     def report(self) -> ReportView:
         """What the report is written from, without the matrix."""
-        return view_of(self.book, matrix=False)
+        return report_view(self.book, self.comparisons, self.plan)
 
     @cached_property
     def proof(self) -> Proof:
         """What documents are held against."""
         return gather_proof(self.book)
+
+    def audit(self, data: bytes, name: str) -> Audit:
+        """A document's claims with their verdicts; the audit from before where `data` is."""
+        before = self._audits.get(name)
+        if before is None or before[0] != data:
+            before = self._audits[name] = data, audit_document(data, name, self.proof)
+        return before[1]
 
 
 @dataclass(frozen=True, slots=True)
