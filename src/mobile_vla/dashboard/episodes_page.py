@@ -81,9 +81,7 @@ def episode_page(
     def values() -> Values:
         return {
             "set": name, "id": episode, "frame": shown, "last": last,
-            "instruction": recorded.instruction, "step": recorded.step,
-            "now": [(axis, number(float(recorded.actions[shown, place]), unit))
-                    for place, (axis, unit) in enumerate(axes)],
+            "instruction": recorded.instruction,
             "lanes": [lane(recorded.actions[:, place], axis, unit)
                       for place, (axis, unit) in enumerate(axes)],
             "at": WIDTH * shown / max(1, last), "width": WIDTH, "lane": LANE,
