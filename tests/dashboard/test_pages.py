@@ -159,6 +159,13 @@ def test_a_pipe_is_not_waited_for(study):
     assert client(study).get("/file/pipe").status_code == 400
 
 
+@pytest.mark.parametrize("address", ["/episodes/empty", "/episode/empty/a", "/frame/empty/0/a"])
+def test_a_data_folder_without_a_manifest_is_refused_with_the_next_step(study, address):
+    (study.workspace / "data" / "empty").mkdir(parents=True, exist_ok=True)
+    answer = client(study).get(address, headers=JSON)
+    assert answer.status_code == 400 and "mvla episodes import" in answer.json()["error"]
+
+
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8080", "", "127.0.0.1.evil.example"]
 )
@@ -227,10 +234,9 @@ def test_a_binding_is_written_only_from_the_form_of_the_page(study, documents):
 
 def test_claims_are_marked_where_they_stand(study, documents):
     text = client(study, documents=documents).get("/document/page.md?lang=en").text
-    line = next(line for line in text.splitlines() if 'id="L5"' in line)
-    lines = text[text.index('id="L5"') : text.index('id="L6"')]
-    assert line and "verdict-contradicted" in lines and "99" in lines
-    assert "→ 10" in lines and "verdict-supported" in text
+    line = text[text.index('id="L5"') : text.index('id="L6"')]
+    assert "verdict-contradicted" in line and "99" in line
+    assert "→ 10" in line and "verdict-supported" in text
 
 
 def test_a_workspace_that_vanishes_is_said_to_be_gone(study):
@@ -282,7 +288,7 @@ def test_the_openapi_document_names_every_page(study):
     assert document["openapi"] == "3.1.0"
     for address, item in document["paths"].items():
         names = set(re.findall(r"\{(\w+)\}", address))
-        assert {each["name"] for each in item["get"]["parameters"]} == names
+        assert {field["name"] for field in item["get"]["parameters"]} == names
     assert {"/", "/run/{path}", "/compare", "/matrix"} <= document["paths"].keys()
 
 

@@ -118,7 +118,8 @@ def episode_frame(
 
 def _episode(workspace: Path, name: str, episode: str, language: Language) -> Episode:
     folder = _folder(workspace, name, language)
-    stamp = (folder / MANIFEST_FILE).stat().st_mtime_ns if folder.is_dir() else 0
+    manifest = folder / MANIFEST_FILE
+    stamp = manifest.stat().st_mtime_ns if manifest.is_file() else 0
     return _decoded(folder, episode, stamp)
 
 
