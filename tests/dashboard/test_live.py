@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 
 from mobile_vla.dashboard.curves import MOST_BUCKETS, CurveReader, Series
@@ -72,10 +73,13 @@ def test_a_file_written_anew_and_a_row_half_written(tmp_path):
     assert reader.series["train_loss"].buckets[-2:] == [[5, 0.25, 0.25], [6, 0.5, 0.5]]
 
 
-def test_a_missing_or_damaged_file_gives_no_curve(tmp_path):
+def test_a_missing_or_damaged_file_or_a_pipe_gives_no_curve(tmp_path):
     path = tmp_path / "metrics.csv"
     reader = CurveReader(path)
     reader.read()
+    os.mkfifo(path)
+    reader.read()
+    path.unlink()
     path.write_bytes(b"step,train_loss\nnan,1\n2,inf\n-1,3\n4\n1e300,1\n\xff,\x00\n5,0.5\n")
     reader.read()
     assert reader.series["train_loss"].buckets == [[5, 0.5, 0.5]]
