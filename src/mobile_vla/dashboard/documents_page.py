@@ -24,8 +24,8 @@ def document_names(folder: Path | None) -> list[str]:
     """The Markdown files below a folder, relative to it; nothing where no folder is named."""
     if folder is None:
         return []
-    paths = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.md")))
-    return [name for name, _ in zip(paths, range(MOST_DOCUMENTS), strict=False)]
+    paths = sorted(folder.rglob("*.md"))[:MOST_DOCUMENTS]
+    return [path.relative_to(folder).as_posix() for path in paths]
 
 
 def documents_page(folder: Path | None, moment: Moment, language: Language) -> DashboardPage:

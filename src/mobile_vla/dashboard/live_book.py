@@ -81,9 +81,13 @@ class Moment:
     """
 
     book: Casebook
-    cases: list[CaseView]
     version: str
     conclusions: Conclusions
+
+    @property
+    def cases(self) -> list[CaseView]:
+        """Every case with its runs."""
+        return self.book.cases()
 
     def runs(self) -> list[RunView]:
         """Every run of every case."""
@@ -126,11 +130,10 @@ class LiveBook:
         self._listed = set()
         book = self.book.at_one_moment(self._view)
         self._read = {path: self._read[path] for path in self._listed}
-        cases = book.cases()
-        version = self._version(cases)
+        version = self._version(book.cases())
         if before is not None and before.version == version:
-            return Moment(book, cases, version, before.conclusions)
-        return Moment(book, cases, version, Conclusions(book))
+            return Moment(book, version, before.conclusions)
+        return Moment(book, version, Conclusions(book))
 
     def _view(self, folder: RunFolder, base: Path, now: datetime) -> RunView:
         """A run's view; the one from before where its files are the same and it has ended."""
