@@ -239,6 +239,30 @@ def test_claims_are_marked_where_they_stand(study, documents):
     assert "→ 10" in line and "verdict-supported" in text
 
 
+def test_a_document_is_audited_again_when_it_changes(study, documents):
+    web, page = client(study, documents=documents), documents / "page.md"
+    assert web.get("/document/page.md", headers=JSON).json()["claims"]
+    page.write_text(page.read_text().replace("| Case 1 | 99 |", "| Case 1 | 10 |"))
+    text = web.get("/document/page.md?lang=en").text
+    assert "verdict-supported" in text and "verdict-contradicted" not in text
+
+
+def test_a_document_too_large_is_refused_before_it_is_read(study, documents, monkeypatch):
+    from mobile_vla.dashboard import documents_page
+
+    with open(documents / "large.md", "wb") as file:
+        file.truncate(3 << 20)
+    web, read = client(study, documents=documents), []
+    audited = documents_page.read_page
+    monkeypatch.setattr(
+        documents_page, "read_page", lambda path: read.append(path.name) or audited(path)
+    )
+    answer = web.get("/document/large.md", headers=JSON)
+    assert answer.status_code == 400 and "larger than 2 MB" in answer.json()["error"]
+    assert "larger than 2 MB" in web.get("/documents?lang=en").text
+    assert read == ["page.md"]
+
+
 def test_a_workspace_that_vanishes_is_said_to_be_gone(study):
     web = client(study)
     assert web.get("/").status_code == 200

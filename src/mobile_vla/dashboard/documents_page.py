@@ -135,10 +135,10 @@ def _audited(
     folder: Path | None, name: str, moment: Moment, language: Language
 ) -> tuple[bytes, Audit]:
     path = _path(folder, name, language)
-    data = read_page(path)
-    if len(data) > MOST_BYTES:
+    if path.stat().st_size > MOST_BYTES:
         why = phrase("dashboard.too_large", language)
         raise UserError(phrase("dashboard.unreadable", language, path=name, why=why))
+    data = read_page(path)
     return data, moment.conclusions.audit(data, name)
 
 
