@@ -118,10 +118,8 @@ def test_by_keyboard_alone(study, documents, browser):
         page.wait_for_url("**/case/left_20")
         page.goto(f"{address}/document/page.md?lang=en")
         page.locator(".claim").first.focus()
-        assert (
-            "Case 1" in page.locator(".claim:focus .tip").inner_text()
-            or page.locator(".claim:focus .tip").is_visible()
-        )
+        tip = page.locator(".claim:focus > .tip")
+        assert tip.is_visible() and "the evidence gives 10" in tip.inner_text()
 
 
 def test_a_run_is_watched_until_it_is_killed(maker, browser):

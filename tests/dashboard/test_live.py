@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 
 from mobile_vla.dashboard.curves import MOST_BUCKETS, CurveReader, Series
 from mobile_vla.dashboard.live import events
 from mobile_vla.dashboard.live_book import LiveBook
+from mobile_vla.dashboard.run_page import case_page
 from mobile_vla.runs.events import Heartbeat
 from mobile_vla.runs.metrics_csv import MetricsFile
 from mobile_vla.runs.process import this_process
+from mobile_vla.runs.workspace import Workspace
 
 
 def applied(before: dict, news: dict) -> dict:
@@ -43,7 +46,7 @@ def test_a_cursor_gets_what_is_new_and_no_more(tmp_path):
             reader.read()
             news = reader.since(cursor)
             held, cursor = applied(held, news), news["cursor"]
-            assert held == {name: each.buckets for name, each in reader.series.items()}
+            assert held == {name: series.buckets for name, series in reader.series.items()}
     reader.read()
     silent = reader.since(cursor)
     assert all(len(silent[name]["buckets"]) <= 1 for name in held)
@@ -70,10 +73,13 @@ def test_a_file_written_anew_and_a_row_half_written(tmp_path):
     assert reader.series["train_loss"].buckets[-2:] == [[5, 0.25, 0.25], [6, 0.5, 0.5]]
 
 
-def test_a_missing_or_damaged_file_gives_no_curve(tmp_path):
+def test_a_missing_or_damaged_file_or_a_pipe_gives_no_curve(tmp_path):
     path = tmp_path / "metrics.csv"
     reader = CurveReader(path)
     reader.read()
+    os.mkfifo(path)
+    reader.read()
+    path.unlink()
     path.write_bytes(b"step,train_loss\nnan,1\n2,inf\n-1,3\n4\n1e300,1\n\xff,\x00\n5,0.5\n")
     reader.read()
     assert reader.series["train_loss"].buckets == [[5, 0.5, 0.5]]
@@ -131,3 +137,29 @@ def test_a_new_run_is_a_change(maker):
         yield
 
     assert [name for name, _ in read(LiveBook(maker.book(), refresh=0), actions())] == ["changed"]
+
+
+def test_a_case_is_of_the_present_moment_while_its_run_trains(maker):
+    run = maker.begin("left_10", process=this_process())
+    run.log(Heartbeat(step=3, epoch=0), seconds=3500)
+    live = LiveBook(maker.book(), refresh=0)
+    before = live.moment()
+    run.log(Heartbeat(step=9, epoch=0))
+    after = live.moment()
+    steps = [case_page(moment, "left_10", "en").data().run.steps for moment in (before, after)]
+    assert steps == [3, 9] and after.conclusions is before.conclusions
+
+
+def test_a_new_drive_is_a_change(maker):
+    maker.finish("left_10")
+    live = LiveBook(maker.book(), refresh=0)
+    before = live.moment()
+    assert live.moment().version == before.version
+    log = Workspace(maker.workspace).drives / "left_10" / "drive.jsonl"
+    log.parent.mkdir(parents=True)
+    log.write_text("no drive")
+    after = live.moment()
+    assert after.version != before.version and after.conclusions is not before.conclusions
+    cases = after.cases
+    log.unlink()
+    assert after.cases == cases

@@ -159,6 +159,13 @@ def test_a_pipe_is_not_waited_for(study):
     assert client(study).get("/file/pipe").status_code == 400
 
 
+@pytest.mark.parametrize("address", ["/episodes/empty", "/episode/empty/a", "/frame/empty/0/a"])
+def test_a_data_folder_without_a_manifest_is_refused_with_the_next_step(study, address):
+    (study.workspace / "data" / "empty").mkdir(parents=True, exist_ok=True)
+    answer = client(study).get(address, headers=JSON)
+    assert answer.status_code == 400 and "mvla episodes import" in answer.json()["error"]
+
+
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8080", "", "127.0.0.1.evil.example"]
 )
@@ -227,10 +234,33 @@ def test_a_binding_is_written_only_from_the_form_of_the_page(study, documents):
 
 def test_claims_are_marked_where_they_stand(study, documents):
     text = client(study, documents=documents).get("/document/page.md?lang=en").text
-    line = next(line for line in text.splitlines() if 'id="L5"' in line)
-    lines = text[text.index('id="L5"') : text.index('id="L6"')]
-    assert line and "verdict-contradicted" in lines and "99" in lines
-    assert "→ 10" in lines and "verdict-supported" in text
+    line = text[text.index('id="L5"') : text.index('id="L6"')]
+    assert "verdict-contradicted" in line and "99" in line
+    assert "→ 10" in line and "verdict-supported" in text
+
+
+def test_a_document_is_audited_again_when_it_changes(study, documents):
+    web, page = client(study, documents=documents), documents / "page.md"
+    assert web.get("/document/page.md", headers=JSON).json()["claims"]
+    page.write_text(page.read_text().replace("| Case 1 | 99 |", "| Case 1 | 10 |"))
+    text = web.get("/document/page.md?lang=en").text
+    assert "verdict-supported" in text and "verdict-contradicted" not in text
+
+
+def test_a_document_too_large_is_refused_before_it_is_read(study, documents, monkeypatch):
+    from mobile_vla.dashboard import documents_page
+
+    with open(documents / "large.md", "wb") as file:
+        file.truncate(3 << 20)
+    web, read = client(study, documents=documents), []
+    audited = documents_page.read_page
+    monkeypatch.setattr(
+        documents_page, "read_page", lambda path: read.append(path.name) or audited(path)
+    )
+    answer = web.get("/document/large.md", headers=JSON)
+    assert answer.status_code == 400 and "larger than 2 MB" in answer.json()["error"]
+    assert "larger than 2 MB" in web.get("/documents?lang=en").text
+    assert read == ["page.md"]
 
 
 def test_a_workspace_that_vanishes_is_said_to_be_gone(study):
@@ -282,7 +312,7 @@ def test_the_openapi_document_names_every_page(study):
     assert document["openapi"] == "3.1.0"
     for address, item in document["paths"].items():
         names = set(re.findall(r"\{(\w+)\}", address))
-        assert {each["name"] for each in item["get"]["parameters"]} == names
+        assert {field["name"] for field in item["get"]["parameters"]} == names
     assert {"/", "/run/{path}", "/compare", "/matrix"} <= document["paths"].keys()
 
 

@@ -59,14 +59,17 @@ class Casebook:
         self.study_path = study_path
         self.nuisance = study.nuisance if study else NUISANCE
         self._moment: tuple[list[RunView], list[Reason]] | None = None
+        self._survey: Survey | None = None
 
     def at_one_moment(self, view: ViewRun = view_run) -> Casebook:
-        """The same casebook over the runs as they are now: all its answers are of one moment.
+        """The same casebook over runs and drives as they are now: all answers are of one moment.
 
         `view` reads a run; a caller that asks often gives one that reads only what changed.
+        Raises: UserError where the study is at odds with the runs.
         """
         frozen = copy(self)
         frozen._moment = self._read(view)
+        frozen._survey = frozen.survey()
         return frozen
 
     def runs(self) -> list[RunView]:
@@ -82,6 +85,8 @@ class Casebook:
 
         A study of which nothing was run here is left out where only scanned runs are found.
         """
+        if self._survey is not None:
+            return self._survey
         runs, problems = self._read()
         study = self.study
         if study and runs and all(run.foreign and not study.case(run.case) for run in runs):

@@ -19,6 +19,11 @@ class Cell(Value, frozen=True, kw_only=True):
     factor: str | None
     confounds: list[str]
 
+    @property
+    def named(self) -> list[str]:
+        """The factors that a page names: the one that a valid pair shows, else the confounds."""
+        return [self.factor] if self.verdict == "valid" and self.factor else self.confounds
+
 
 class Matrix(Value, frozen=True, kw_only=True):
     """`cells[i][j]`: case i against case j; None on the diagonal and for identical cases."""

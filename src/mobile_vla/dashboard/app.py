@@ -33,7 +33,7 @@ from mobile_vla.dashboard.guard import DashboardGuard
 from mobile_vla.dashboard.live import events
 from mobile_vla.dashboard.live_book import LiveBook, Moment
 from mobile_vla.dashboard.openapi import openapi
-from mobile_vla.dashboard.page import DashboardPage, json_response, language_of, respond, templates
+from mobile_vla.dashboard.page import DashboardPage, json_response, language_of, respond
 from mobile_vla.dashboard.report_page import report_page
 from mobile_vla.dashboard.run_page import case_page, run_page
 from mobile_vla.dashboard.search_page import search_page
@@ -159,7 +159,7 @@ class Dashboard:
         async for piece in request.stream():
             body += piece
             if len(body) > 10_000:
-                raise HTTPException(413, phrase("dashboard.read_only", language))
+                raise HTTPException(413, phrase("dashboard.form_refused", language))
         fields = dict(parse_qsl(body.decode("utf-8", "replace")))
         sent = fields.get("form_token", "").encode()
         if not hmac.compare_digest(sent, self.form_token.encode()):
@@ -227,25 +227,18 @@ def _problem(request: Request, sentences: Sequence[str], status: int) -> Respons
 
 
 def _user_error(request: Request, error: Exception) -> Response:
-    faults = error.faults if isinstance(error, UserError) else (str(error),)
-    return _problem(request, faults, 404 if getattr(error, "exit_code", 2) == 1 else 400)
+    assert isinstance(error, UserError)
+    return _problem(request, error.faults, 404 if error.exit_code == 1 else 400)
 
 
 def _http_error(request: Request, error: Exception) -> Response:
-    status = getattr(error, "status_code", 500)
-    language = language_of(request)
-    text = phrase("dashboard.no_page", language, path=request.url.path)
-    return _problem(request, [text if status == 404 else str(getattr(error, "detail", ""))], status)
+    assert isinstance(error, HTTPException)
+    text = error.detail
+    if error.status_code == 404:
+        text = phrase("dashboard.no_page", language_of(request), path=request.url.path)
+    return _problem(request, [text], error.status_code)
 
 
 def _failure(request: Request, error: Exception) -> Response:
     """What nobody foresaw: a sentence in the browser, the traceback in the terminal."""
     return _problem(request, [phrase("dashboard.failed", language_of(request))], 500)
-
-
-def prepare() -> None:
-    """Compile the templates, so that the first page does not wait for it."""
-    for language in ("en", "ko"):
-        loaded = templates(language)
-        for name in loaded.list_templates(filter_func=lambda name: name.endswith(".html.j2")):
-            loaded.get_template(name)

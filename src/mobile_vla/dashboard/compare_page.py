@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from mobile_vla.analysis.model import Comparison, Effect
-from mobile_vla.analysis.pairwise import MOST_CASES
+from mobile_vla.analysis.pairwise import MOST_CASES, Cell
 from mobile_vla.analysis.wording import factor_list
 from mobile_vla.dashboard.live_book import Moment
 from mobile_vla.dashboard.page import DashboardPage, Values
@@ -101,12 +101,10 @@ def _label(case: CaseView) -> str:
     return case.label or case.name
 
 
-def _cell(cell: object, language: Language) -> Values:
-    verdict = getattr(cell, "verdict", "same")
-    if verdict == "same":
+def _cell(cell: Cell | None, language: Language) -> Values:
+    if cell is None:
         return {"verdict": "same", "word": phrase("report.matrix_same", language), "factors": ""}
-    factor, confounds = getattr(cell, "factor", None), getattr(cell, "confounds", [])
-    names = [factor] if verdict == "valid" and factor else confounds
-    more = f" + {len(names) - 2}" if len(names) > 2 else ""
-    factors = factor_list(names[:2], language) + more
-    return {"verdict": verdict, "word": term("verdict", verdict, language), "factors": factors}
+    more = f" + {len(cell.named) - 2}" if len(cell.named) > 2 else ""
+    factors = factor_list(cell.named[:2], language) + more
+    word = term("verdict", cell.verdict, language)
+    return {"verdict": cell.verdict, "word": word, "factors": factors}

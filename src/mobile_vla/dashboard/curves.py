@@ -13,6 +13,8 @@ from typing import Any
 
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.formats import Language, number
+from mobile_vla.runs.folder import RunFolder
+from mobile_vla.runs.outside_files import open_regular
 
 MOST_BUCKETS = 800
 MOST_CURVES = 64
@@ -75,7 +77,7 @@ class CurveReader:
     def read(self) -> None:
         """Read complete new rows; begin anew where the file was written anew."""
         try:
-            with open(self.path, "rb") as file:
+            with open_regular(self.path) as file:
                 status = os.fstat(file.fileno())
                 if status.st_ino != self.inode or status.st_size < self.offset:
                     self._restart(status.st_ino)
@@ -145,7 +147,9 @@ class Curves:
             return draw(series, language)
 
     def _reader(self, run: str) -> CurveReader:
-        reader = self._readers.pop(run, None) or CurveReader(self._workspace / run / "metrics.csv")
+        reader = self._readers.pop(run, None)
+        if reader is None:
+            reader = CurveReader(RunFolder(self._workspace / run).metrics)
         self._readers[run] = reader
         while len(self._readers) > MOST_CURVES:
             self._readers.popitem(last=False)

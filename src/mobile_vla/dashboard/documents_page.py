@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
-from mobile_vla.audit.audit_document import Audit, Proof, audit_document, read_page
+from mobile_vla.audit.audit_document import Audit, read_page
 from mobile_vla.audit.bind import can_hold, with_bindings
 from mobile_vla.audit.fix import write_page
 from mobile_vla.audit.judge.verdict import VERDICTS, Judged
@@ -19,15 +18,14 @@ from mobile_vla.messages.formats import Language
 
 MOST_DOCUMENTS = 500
 MOST_BYTES = 2 << 20
-COLOURS = {"supported": "good", "contradicted": "bad", "stale": "unsure", "ambiguous": "unsure"}
 
 
 def document_names(folder: Path | None) -> list[str]:
     """The Markdown files below a folder, relative to it; nothing where no folder is named."""
     if folder is None:
         return []
-    paths = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.md")))
-    return [name for name, _ in zip(paths, range(MOST_DOCUMENTS), strict=False)]
+    paths = sorted(folder.rglob("*.md"))[:MOST_DOCUMENTS]
+    return [path.relative_to(folder).as_posix() for path in paths]
 
 
 def documents_page(folder: Path | None, moment: Moment, language: Language) -> DashboardPage:
@@ -37,7 +35,7 @@ def documents_page(folder: Path | None, moment: Moment, language: Language) -> D
         return [_row(folder, name, moment, language) for name in document_names(folder)]
 
     def values() -> Values:
-        return {"documents": rows(), "verdicts": VERDICTS, "is_named": folder is not None}
+        return {"documents": rows(), "is_named": folder is not None}
 
     return DashboardPage("documents.html.j2", phrase("dashboard.documents", language), rows, values)
 
@@ -64,7 +62,7 @@ def document_page(
             "name": name, "lines": list(marked_lines(data, audit, language)),
             "counts": audit.counts(), "form_token": form_token,
             "bindings": [binding for binding in audit.bindings if binding.claims],
-            "can_hold": can_hold, "unread": audit.unread[:200], "colours": COLOURS,
+            "can_hold": can_hold, "unread": audit.unread[:200],
         }  # fmt: skip
 
     return DashboardPage("document.html.j2", name, lambda: audit, values)
@@ -137,16 +135,11 @@ def _audited(
     folder: Path | None, name: str, moment: Moment, language: Language
 ) -> tuple[bytes, Audit]:
     path = _path(folder, name, language)
-    data = read_page(path)
-    if len(data) > MOST_BYTES:
+    if path.stat().st_size > MOST_BYTES:
         why = phrase("dashboard.too_large", language)
         raise UserError(phrase("dashboard.unreadable", language, path=name, why=why))
-    return data, _audit(data, name, moment.conclusions.proof)
-
-
-@lru_cache(maxsize=128)
-def _audit(data: bytes, name: str, proof: Proof) -> Audit:
-    return audit_document(data, name, proof)
+    data = read_page(path)
+    return data, moment.conclusions.audit(data, name)
 
 
 def _path(folder: Path | None, name: str, language: Language) -> Path:

@@ -81,9 +81,7 @@ def episode_page(
     def values() -> Values:
         return {
             "set": name, "id": episode, "frame": shown, "last": last,
-            "instruction": recorded.instruction, "step": recorded.step,
-            "now": [(axis, number(float(recorded.actions[shown, place]), unit))
-                    for place, (axis, unit) in enumerate(axes)],
+            "instruction": recorded.instruction,
             "lanes": [lane(recorded.actions[:, place], axis, unit)
                       for place, (axis, unit) in enumerate(axes)],
             "at": WIDTH * shown / max(1, last), "width": WIDTH, "lane": LANE,
@@ -120,7 +118,8 @@ def episode_frame(
 
 def _episode(workspace: Path, name: str, episode: str, language: Language) -> Episode:
     folder = _folder(workspace, name, language)
-    stamp = (folder / MANIFEST_FILE).stat().st_mtime_ns if folder.is_dir() else 0
+    manifest = folder / MANIFEST_FILE
+    stamp = manifest.stat().st_mtime_ns if manifest.is_file() else 0
     return _decoded(folder, episode, stamp)
 
 

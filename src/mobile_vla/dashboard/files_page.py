@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 from mobile_vla.dashboard.page import DashboardPage
@@ -11,6 +10,7 @@ from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError, reason_of
 from mobile_vla.messages.formats import Language, one_line
 from mobile_vla.runs.contained_path import PathOutsideError, contained_path
+from mobile_vla.runs.outside_files import open_regular
 
 TAIL_BYTES = 128 << 10
 LONGEST_LINE = 2000
@@ -56,15 +56,13 @@ def file_page(workspace: Path, name: str, language: Language) -> DashboardPage:
 
 def _tail(path: Path) -> tuple[bytes, int]:
     """The last bytes of a regular file, from the start of a line, and the file's size."""
-    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError("it is no regular file")
-        file.seek(max(0, status.st_size - TAIL_BYTES))
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        file.seek(max(0, size - TAIL_BYTES))
         data = file.read(TAIL_BYTES)
-    if status.st_size > TAIL_BYTES:
+    if size > TAIL_BYTES:
         data = data[data.find(b"\n") + 1 :]
-    return data, status.st_size
+    return data, size
 
 
 def _no_file(name: str, language: Language) -> UserError:

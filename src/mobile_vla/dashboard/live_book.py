@@ -10,10 +10,12 @@ from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
+import msgspec
+
 from mobile_vla.analysis.casebook import Casebook
 from mobile_vla.analysis.model import Comparison, Plan
 from mobile_vla.analysis.pairwise import Matrix
-from mobile_vla.audit.audit_document import Proof, gather_proof
+from mobile_vla.audit.audit_document import Audit, Proof, audit_document, gather_proof
 from mobile_vla.evidence.model import CaseView, RunView
 from mobile_vla.evidence.run_view import view_run
 from mobile_vla.evidence.status_cache import (
@@ -23,7 +25,7 @@ from mobile_vla.evidence.status_cache import (
     whole_signature,
 )
 from mobile_vla.report.report_data import ReportView
-from mobile_vla.report.write_report import view_of
+from mobile_vla.report.write_report import report_view
 from mobile_vla.runs.folder import RunFolder
 
 LIVE = ("queued", "running", "stalled")
@@ -36,6 +38,7 @@ class Conclusions:
 
     def __init__(self, book: Casebook) -> None:
         self.book = book
+        self._audits: dict[str, tuple[bytes, Audit]] = {}
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
@@ -55,22 +58,36 @@ class Conclusions:
     @cached_property
     def report(self) -> ReportView:
         """What the report is written from, without the matrix."""
-        return view_of(self.book, matrix=False)
+        return report_view(self.book, self.comparisons, self.plan)
 
     @cached_property
     def proof(self) -> Proof:
         """What documents are held against."""
         return gather_proof(self.book)
 
+    def audit(self, data: bytes, name: str) -> Audit:
+        """A document's claims with their verdicts; the audit from before where `data` is."""
+        before = self._audits.get(name)
+        if before is None or before[0] != data:
+            before = self._audits[name] = data, audit_document(data, name, self.proof)
+        return before[1]
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The workspace at one time. `version` changes with any state, and with any settled run."""
+    """The workspace at one time. `version` changes with any state, and with any settled run.
+
+    `conclusions` are of the first moment of this version: a step of a live run changes none.
+    """
 
     book: Casebook
-    cases: list[CaseView]
     version: str
     conclusions: Conclusions
+
+    @property
+    def cases(self) -> list[CaseView]:
+        """Every case with its runs."""
+        return self.book.cases()
 
     def runs(self) -> list[RunView]:
         """Every run of every case."""
@@ -83,10 +100,6 @@ class Moment:
                 if run.path == path:
                     return case, run
         return None
-
-    def case(self, name: str) -> CaseView | None:
-        """A case by name or label."""
-        return next((case for case in self.cases if name in (case.name, case.label)), None)
 
 
 class LiveBook:
@@ -117,11 +130,10 @@ class LiveBook:
         self._listed = set()
         book = self.book.at_one_moment(self._view)
         self._read = {path: self._read[path] for path in self._listed}
-        cases = book.cases()
-        version = self._version(cases)
+        version = self._version(book.cases())
         if before is not None and before.version == version:
-            return Moment(before.book, cases, version, before.conclusions)
-        return Moment(book, cases, version, Conclusions(book))
+            return Moment(book, version, before.conclusions)
+        return Moment(book, version, Conclusions(book))
 
     def _view(self, folder: RunFolder, base: Path, now: datetime) -> RunView:
         """A run's view; the one from before where its files are the same and it has ended."""
@@ -142,4 +154,9 @@ class LiveBook:
             digest.update(b"" if changing else signature)
         for case in cases:
             digest.update(f"{case.name}\n{case.state}\n{case.why.code}\n".encode())
+            for run in case.runs:
+                if run.state not in LIVE:
+                    # neither is in the run's folder, so no signature covers it
+                    outside = run if run.foreign else (run.drives, run.conflicts)
+                    digest.update(msgspec.msgpack.encode(outside))
         return digest.hexdigest()

@@ -12,7 +12,7 @@ from mobile_vla.dashboard.study_page import case_row, progress_row
 from mobile_vla.evidence.fact_table import Fact
 from mobile_vla.evidence.model import CaseView, RunView
 from mobile_vla.evidence.run_facts import run_table
-from mobile_vla.figures import ENDINGS, ending_of
+from mobile_vla.figures import ending_of
 from mobile_vla.messages.catalogue import phrase, term
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.formats import Language, number
@@ -25,6 +25,7 @@ from mobile_vla.runs.results import Rollouts
 
 MOST_REPORT_BYTES = 64 << 20
 MOST_FACTS = 400
+MOST_DRIVES = 200
 FATES = ("missing", "unexpected", "mismatched")
 
 
@@ -75,6 +76,7 @@ def _values(
         "curve": curves.picture(run.path, language) if run.foreign is None else None,
         "curve_about": COLUMNS["train_loss"].definition,
         "validation_about": COLUMNS["val_loss"].definition,
+        "fates": FATES,
         "load_report": load_table(RunFolder(book.workspace / run.path), language),
         "facts": [_fact_row(fact, language) for fact in list(facts)[:MOST_FACTS]],
         "fact_count": len(facts),
@@ -126,16 +128,14 @@ def drives_table(rollouts: Rollouts, language: Language) -> Values:
     """Every drive as an outline from above, with how it ended."""
     return {
         "simulator": rollouts.simulator, "out_of_world": rollouts.out_of_world,
-        "step": rollouts.step_seconds,
         "drives": [
             {"scene": drive.scene, "direction": term("direction", drive.direction, language),
              "ending": ending_of(drive), "steps": drive.steps,
              "word": phrase(f"report.ending_{ending_of(drive)}", language),
              "length": number(drive.path_length, "m"), **_outline(drive.path)}
-            for drive in rollouts.rollouts[:200]
+            for drive in rollouts.rollouts[:MOST_DRIVES]
         ],
         "count": len(rollouts.rollouts),
-        "endings": [phrase(f"report.ending_{ending}", language) for ending in ENDINGS],
     }  # fmt: skip
 
 

@@ -61,7 +61,6 @@ def case_row(case: CaseView, language: Language) -> Values:
     return {
         "name": case.name,
         "label": case.label,
-        "role": case.role,
         "state": case.state,
         "why": case.why,
         "runs": len(case.runs),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from mobile_vla.analysis.model import Plan
@@ -12,7 +11,7 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.formats import Language
 from mobile_vla.messages.reason import reason
 from mobile_vla.report.case_data import case_data, driving_rows, offline_table
-from mobile_vla.report.render import environment
+from mobile_vla.report.render import environment, tidy_markdown
 from mobile_vla.report.report_data import ReportView
 from mobile_vla.study.models import Text
 
@@ -40,8 +39,7 @@ def model_card(run: RunView, base: Path, language: Language) -> str:
         offline=offline_table(view, language),
         definitions=_definitions(run, language),
     )
-    lines = (line.strip() for line in text.splitlines())
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+    return tidy_markdown(text)
 
 
 def _view_of(run: RunView, base: Path) -> ReportView:

@@ -102,11 +102,10 @@ def _cell(cell: Cell | None, language: Language) -> tuple[str, str]:
     """A verdict and its word, then the factor that a valid pair shows or those that moved."""
     if cell is None:
         return "same", phrase("report.matrix_same", language)
-    factors = [cell.factor] if cell.verdict == "valid" and cell.factor else cell.confounds
     lines = [term("verdict", cell.verdict, language)]
-    if factors:
-        more = f" + {len(factors) - 1}" if len(factors) > 1 else ""
-        lines.append(f"{term('factor', factors[0], language)}{more}")
+    if cell.named:
+        more = f" + {len(cell.named) - 1}" if len(cell.named) > 1 else ""
+        lines.append(f"{term('factor', cell.named[0], language)}{more}")
     return cell.verdict, "\n".join(lines)
 
 

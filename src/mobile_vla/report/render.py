@@ -40,7 +40,11 @@ TEXT_SIGNS = {"good": "✓", "bad": "✗", "busy": "…", "unsure": "⚠", "plai
 def report_markdown(view: ReportView, language: Language) -> str:
     """The lab's page from evidence. Unchanged evidence gives the same bytes."""
     template = environment("md", language).get_template("report.md.j2")
-    text = template.render(page=page_data(view, language), figures={})
+    return tidy_markdown(template.render(page=page_data(view, language), figures={}))
+
+
+def tidy_markdown(text: str) -> str:
+    """A rendered template without indents, and with at most one empty line in a row."""
     lines = (line.strip() for line in text.splitlines())
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from mobile_vla.analysis.casebook import Casebook
-from mobile_vla.analysis.pairwise import MOST_CASES
+from mobile_vla.analysis.model import Comparison, Plan
+from mobile_vla.analysis.pairwise import MOST_CASES, Matrix
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.formats import LANGUAGES, Language
 from mobile_vla.report.render import report_html, report_markdown
@@ -15,8 +16,17 @@ from mobile_vla.report.report_data import ReportView
 from mobile_vla.runs.files import write_atomic
 
 
-def view_of(casebook: Casebook, *, matrix: bool = True) -> ReportView:
-    """The casebook's answers of this moment; `matrix`: with the verdict on every pair.
+def view_of(casebook: Casebook) -> ReportView:
+    """The casebook's answers of this moment. Raises: UserError as `report_view`."""
+    count = len(casebook.study.cases) if casebook.study else 0
+    matrix = casebook.matrix() if 2 <= count <= MOST_CASES else None
+    return report_view(casebook, casebook.comparisons(), casebook.printed_plan(), matrix)
+
+
+def report_view(
+    casebook: Casebook, comparisons: list[Comparison], plan: Plan, matrix: Matrix | None = None
+) -> ReportView:
+    """What a report is written from, with these answers of the casebook.
 
     Raises: UserError if the casebook has no study, which holds the page's title and questions.
     """
@@ -32,9 +42,9 @@ def view_of(casebook: Casebook, *, matrix: bool = True) -> ReportView:
         profile=profile,
         note=study.profiles[profile].note,
         cases=casebook.cases(),
-        comparisons=casebook.comparisons(),
-        plan=casebook.printed_plan(),
-        matrix=casebook.matrix() if matrix and 2 <= len(study.cases) <= MOST_CASES else None,
+        comparisons=comparisons,
+        plan=plan,
+        matrix=matrix,
         nuisance=casebook.nuisance,
     )
 

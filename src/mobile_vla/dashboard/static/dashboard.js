@@ -57,16 +57,16 @@
 
   function replace(after) {
     const focus = main.contains(document.activeElement) ? place(document.activeElement) : null;
-    const open = [...main.querySelectorAll("details")].filter((each) => each.open).map(nameOf);
-    const across = [...main.querySelectorAll(".scroll")].map((each) => each.scrollLeft);
+    const open = [...main.querySelectorAll("details")].filter((details) => details.open).map(nameOf);
+    const across = [...main.querySelectorAll(".scroll")].map((table) => table.scrollLeft);
     for (const plot of after.querySelectorAll("[data-curves]")) {
-      const drawn = curves.get(plot.dataset.curves);
-      if (drawn) plot.replaceWith(drawn.plot);
+      const state = curves.get(plot.dataset.curves);
+      if (state) plot.replaceWith(state.plot);
     }
     main.replaceChildren(...after.childNodes);
     for (const details of main.querySelectorAll("details"))
       if (open.includes(nameOf(details))) details.open = true;
-    main.querySelectorAll(".scroll").forEach((each, index) => { each.scrollLeft = across[index] || 0; });
+    main.querySelectorAll(".scroll").forEach((table, index) => { table.scrollLeft = across[index] || 0; });
     if (focus) at(focus)?.focus({ preventScroll: true });
     start(main);
   }
@@ -109,9 +109,9 @@
   }
 
   function columns(state) {
-    const steps = [...new Set([...state.train, ...state.val].map((each) => each[0]))].sort((a, b) => a - b);
-    const train = new Map(state.train.map((each) => [each[0], each]));
-    const val = new Map(state.val.map((each) => [each[0], each[1]]));
+    const steps = [...new Set([...state.train, ...state.val].map((bucket) => bucket[0]))].sort((a, b) => a - b);
+    const train = new Map(state.train.map((bucket) => [bucket[0], bucket]));
+    const val = new Map(state.val.map((bucket) => [bucket[0], bucket[1]]));
     const positive = (value) => (value > 0 ? value : null);
     return [steps, steps.map((x) => (train.has(x) ? positive(train.get(x)[1]) : undefined)),
       steps.map((x) => (train.has(x) ? positive(train.get(x)[2]) : undefined)),
