@@ -49,10 +49,13 @@ def train(options: TrainOptions) -> int:
     if options.case is None:
         names = ", ".join(case.label or case.name for case in chosen.study.cases)
         raise UserError(f"Name a case to train, or --all; {chosen.path} has {names}.")
-    if os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) != "0":
-        from mobile_vla.training.ranks import follow
+    from mobile_vla.training.launch import launch
 
-        follow()
+    if launch().rank != 0:
+        if not options.check:  # rank 0 checks, and then waits for nobody
+            from mobile_vla.training.ranks import follow
+
+            follow()
         return 0
     from mobile_vla.cli.select_run import run_to_train
 

@@ -31,8 +31,9 @@ from mobile_vla.runs.workspace import Workspace
 from mobile_vla.study.case_file import read_case
 from mobile_vla.training.compile_and_checkpointing import speed_up
 from mobile_vla.training.console import console_to
+from mobile_vla.training.launch import launch
 from mobile_vla.training.preflight import Checklist, CheckResult, check_inputs, check_paths
-from mobile_vla.training.rank_group import ALONE, RankGroup, join, launch
+from mobile_vla.training.rank_group import ALONE, RankGroup, join
 from mobile_vla.training.stop_signals import stop_on_signals
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def check_ranks(checklist: Checklist, case: ResolvedCase, *, resume: bool) -> bo
                 f"{started.size} processes were started, and the profile has {case.nodes} × "
                 f"{case.devices}: set its devices and nodes, or start as many."
             )
-        size = started.size if started.size > 1 else case.ranks
+        size = started.ranks(case.ranks)
         if size > per_step:
             raise UserError(
                 f"{size} ranks share {per_step} episodes a step, so some would have none: use "
@@ -147,7 +148,7 @@ def all_ranks(
     Raises:
         RankLost: a rank that this process started ended before the run did.
     """
-    if launch().size == case.ranks == 1:
+    if launch().ranks(case.ranks) == 1:
         yield checked, ALONE
         return
     started = LocalRanks() if launch().size > 1 else _start(run, case)
