@@ -30,7 +30,7 @@ from mobile_vla.runs.process import end_with_parent
 from mobile_vla.runs.workspace import Workspace
 from mobile_vla.study.case_file import read_case
 from mobile_vla.training.compile_and_checkpointing import speed_up
-from mobile_vla.training.console import console_to
+from mobile_vla.training.console import LOG, console_to
 from mobile_vla.training.launch import launch
 from mobile_vla.training.preflight import Checklist, CheckResult, check_inputs, check_paths
 from mobile_vla.training.rank_group import ALONE, RankGroup, join
@@ -113,10 +113,12 @@ class LocalRanks:
         while not self.closed.wait(1.0):
             if (lost := self.lost()) and not self.closed.wait(GRACE_SECONDS):
                 reason = _lost(lost, events.path.parent)
-                events.append(
-                    Exit(outcome="exception", step=0, reason=reason, exception="RankLost")
-                )
-                os._exit(1)
+                ended = Exit(outcome="exception", step=0, reason=reason, exception="RankLost")
+                try:
+                    print(reason, file=sys.stderr)
+                    events.append(ended)
+                finally:  # a full disk must not keep the run waiting
+                    os._exit(1)
 
     def end(self) -> None:
         """Wait for all; those that do not end by themselves are killed."""
@@ -162,6 +164,8 @@ def all_ranks(
     except RuntimeError as error:  # what a collective raises where its peer is gone
         if (lost := started.lost(ENDING_SECONDS)) is None:
             raise
+        with contextlib.suppress(OSError):  # a fault of this rank's own must stay in the log
+            os.write(LOG, traceback.format_exc().encode(errors="replace"))
         raise RankLost(_lost(lost, run.path), exit_code=1) from error
     finally:
         _leave()
