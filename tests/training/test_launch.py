@@ -62,6 +62,15 @@ def test_another_rank_follows_where_rank_0_trains(
     assert len(calls) == followed
 
 
+def test_several_processes_do_not_train_all(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in TORCHRUN.items():
+        monkeypatch.setenv(name, value)
+    assert main(["train", "--all"]) == 2
+    assert "without torchrun or srun, or name a case" in capsys.readouterr().err
+
+
 def test_torch_is_not_needed_to_find_it() -> None:
     code = "import sys; import mobile_vla.training.launch; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
