@@ -57,6 +57,14 @@ def test_few_episodes_make_one_case_and_no_question(folder: Path) -> None:
     assert (study.questions, study.data.evaluation) == ((), "held_out")
 
 
+def test_names_that_yaml_would_read_as_numbers_or_words(folder: Path) -> None:
+    data = record(folder / "20261105", 2, 2)
+    assert main(["study", "new", "1e3", "--data", str(data), "--evaluation", "null"]) == 0
+    study = load_study(folder / "studies/1e3/study.yaml")
+    assert (study.study, study.title.en) == ("1e3", "1e3")
+    assert (study.data.train, study.data.evaluation) == ("20261105", "null")
+
+
 def test_a_robot_that_turns_gets_a_turning_speed(folder: Path) -> None:
     recordings = read_recordings(record(folder / "few", 2, 2))
     for episode in recordings.episodes:

@@ -22,9 +22,7 @@ LAYERS = [("lstm", 2), ("mlp", 1), ("gpt", 2), ("discrete", 1), ("flow", 1)]
 SPEEDS = np.array([[1.15, -1.15, 0.3], [-0.2, 0.5, -0.7]], np.float32)
 
 
-@pytest.mark.parametrize(
-    ("kind", "layers"), [("lstm", 2), ("mlp", 1), ("gpt", 2), ("discrete", 1), ("flow", 1)]
-)
+@pytest.mark.parametrize(("kind", "layers"), LAYERS)
 @pytest.mark.parametrize("dim", [2, 3])
 @pytest.mark.parametrize(("window", "chunk"), [(1, 1), (3, 7), (12, 2)])
 def test_the_closed_loop_is_the_training_forward(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.heads import make_head
-from mobile_vla.policy.loss import action_loss_sums, chunk_targets
+from mobile_vla.policy.loss import chunk_targets, weighted_sums
 from mobile_vla.policy.normalisation import ACTION_NAMES, ActionStatistics, action_statistics
 
 
@@ -48,11 +48,18 @@ def test_chunk_targets_end_with_the_episode() -> None:
     assert mask.tolist() == [[True, True], [True, True], [True, False]]
 
 
+def loss_sums(
+    predicted: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    head = make_head("mlp", 8, hidden=4, layers=1, chunk=1, action_dim=2)
+    return weighted_sums(head.error(predicted, targets, 0.1), mask, 3.0)
+
+
 def test_loss_is_the_weighted_huber_written_out() -> None:
     predicted = torch.tensor([[[0.05], [0.0], [9.0]]])
     targets = torch.tensor([[[0.0], [1.0], [0.0]]])
     mask = torch.tensor([[True, True, False]])
-    total, weight = action_loss_sums(predicted, targets, mask, delta=0.1, first_weight=3.0)
+    total, weight = loss_sums(predicted, targets, mask)
     first, second = 0.5 * 0.05**2, 0.1 * (1.0 - 0.05)
     assert float(total / weight) == pytest.approx((3 * first + second) / 4)
 
@@ -61,12 +68,9 @@ def test_loss_sums_add_up_over_batches() -> None:
     torch.manual_seed(0)
     predicted, targets = torch.randn(6, 4, 2), torch.randn(6, 4, 2)
     mask = torch.rand(6, 4) > 0.3
-    settings = {"delta": 0.1, "first_weight": 3.0}
-    whole, weight = action_loss_sums(predicted, targets, mask, **settings)
-    parts = [
-        action_loss_sums(predicted[s], targets[s], mask[s], **settings)
-        for s in (slice(0, 2), slice(2, 6))
-    ]
+    whole, weight = loss_sums(predicted, targets, mask)
+    halves = (slice(0, 2), slice(2, 6))
+    parts = [loss_sums(predicted[s], targets[s], mask[s]) for s in halves]
     total = sum(p[0] for p in parts) / sum(p[1] for p in parts)
     torch.testing.assert_close(total, whole / weight)
 

@@ -116,6 +116,8 @@ def test_any_further_key_is_refused_by_name(
         ("dropout: 0.1", "dropout: 1.0", "< 1"),
         ("step: 0.4", "step: 0", "> 0"),
         ("rollout_scenes: 2", "rollout_scenes: -1", ">= 0"),
+        ("rollout_scenes: 2", "rollout_scenes: 2\n    devices: 0", "Expected `int` >= 1"),
+        ("rollout_scenes: 2", "rollout_scenes: 2\n    nodes: 0", "Expected `int` >= 1"),
         ("name: left_10", "name: ../left", "matching regex"),
         ("data: {left: 10}}", "data: {left: -3}}", ">= 0"),
         ("  - {name: left_10, label: Case 1,", "  - {name: left_10, role: judge,", "Invalid enum"),

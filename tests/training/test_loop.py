@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional
 
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.lora import base_tensors, hash_base
-from mobile_vla.policy.loss import action_loss_sums, chunk_targets
+from mobile_vla.policy.loss import chunk_targets, weighted_sums
 from mobile_vla.runs.events import Checkpoint, Epoch
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.metrics_csv import read_metrics
@@ -36,10 +37,10 @@ def windowed_reference(training: Training, count: int) -> torch.Tensor:
         for start in range(len(batch.latents[0]) - recipe.window + 1):
             frames = slice(start, start + recipe.window)
             predicted, _ = policy([batch.latents[0][frames]], batch.instructions, recipe.window)
-            sums = action_loss_sums(
-                predicted, batch.targets[frames][None], batch.mask[frames][None],
-                delta=recipe.huber_delta, first_weight=recipe.first_action_weight,
-            )  # fmt: skip
+            error = functional.huber_loss(
+                predicted, batch.targets[frames][None], delta=recipe.huber_delta, reduction="none"
+            ).mean(-1)
+            sums = weighted_sums(error, batch.mask[frames][None], recipe.first_action_weight)
             total, weight = total + sums[0], weight + sums[1]
     return total / weight
 

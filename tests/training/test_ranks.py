@@ -99,6 +99,7 @@ def test_a_killed_rank_ends_the_run_by_its_name(pair: Lab) -> None:
     (ended,) = events_of(run.events, Exit)
     assert ended.exception == "RankLost"
     assert "console.rank*.log" in ended.reason
+    assert "RuntimeError" in run.console.read_text(), "what rank 0 met stays in the log"
 
 
 def test_no_rank_outlives_rank_0_and_a_resume_is_exact(pair: Lab) -> None:

@@ -4,32 +4,17 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+
+from mobile_vla.runs.signal_handler import signal_handler
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def stop_signals(stopped: Callable[[], None] = lambda: None) -> Iterator[threading.Event]:
-    """An event that either signal sets; the handlers before it are restored at the end.
-
-    Each signal calls `stopped` as well: a server that does not yet listen for signals stops too.
-
-    In another thread than the main one, where Python allows no handlers, nothing sets it.
-    """
+def stop_signals() -> Iterator[threading.Event]:
+    """An event that either signal sets; in another thread than the main one, nothing sets it."""
     stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    with signal_handler(lambda *_: stop.set(), NUMBERS):
         yield stop
-        return
-
-    def handle(*_: object) -> None:
-        stop.set()
-        stopped()
-
-    before = [signal.signal(number, handle) for number in NUMBERS]
-    try:
-        yield stop
-    finally:
-        for number, handler in zip(NUMBERS, before, strict=True):
-            signal.signal(number, handler)

@@ -11,6 +11,7 @@ from mobile_vla.cli.arguments import StudyOptions, add_jobs, add_json, add_study
 from mobile_vla.cli.run_options import Setting, json_only_stdout, print_json, progress, setting
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.folder import RunFolder
+from mobile_vla.training.launch import launch
 
 
 class TrainOptions(StudyOptions):
@@ -43,16 +44,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def train(options: TrainOptions) -> int:
     """Train a case, or with `--all` what the plan says is to do."""
-    chosen = setting(options)
+    chosen, place = setting(options), launch()
     if options.all:
+        if place.size > 1:
+            raise UserError(
+                "--all starts the processes of each case by itself: start it once, without "
+                "torchrun or srun, or name a case."
+            )
         return _train_all(chosen, options)
     if options.case is None:
         names = ", ".join(case.label or case.name for case in chosen.study.cases)
         raise UserError(f"Name a case to train, or --all; {chosen.path} has {names}.")
-    if os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) != "0":
-        from mobile_vla.training.ranks import follow
+    if place.rank != 0:
+        if not options.check:  # rank 0 checks, and then waits for nobody
+            from mobile_vla.training.ranks import follow
 
-        follow()
+            follow()
         return 0
     from mobile_vla.cli.select_run import run_to_train
 

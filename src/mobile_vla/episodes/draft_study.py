@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -121,7 +122,7 @@ def write_draft(path: Path, name: str, recordings: Recordings, evaluation: str |
 
 
 def draft(name: str, recordings: Recordings, evaluation: str | None = None) -> str:
-    """The text of the study file."""
+    """The text of the study file; names are quoted, as YAML would read some as numbers."""
     largest, counts = recordings.largest, recordings.counts
     action = _action(largest)
     train = recordings.folder.resolve().name
@@ -129,7 +130,7 @@ def draft(name: str, recordings: Recordings, evaluation: str | None = None) -> s
     turn = largest[2] if "angular_z" in action else 0.0
     simulated = (recordings.folder / SIMULATION).exists()
     return TEMPLATE.format(
-        name=name,
+        name=_quoted(name),
         folder=recordings.folder,
         usable=len(recordings.episodes),
         files=f"{recordings.files} files",
@@ -142,8 +143,8 @@ def draft(name: str, recordings: Recordings, evaluation: str | None = None) -> s
         action_dim=len(action),
         full_speed=_rounded_up(largest[:2].max()),
         full_turn=f", full_turn: {_rounded_up(turn):g}" if turn > STILL else "",
-        train=train,
-        evaluation=evaluation or f"{train}_eval",
+        train=_quoted(train),
+        evaluation=_quoted(evaluation or f"{train}_eval"),
         evaluation_counts=_listed(dict.fromkeys(counts, EVALUATION_EPISODES)),
         scenes=10 if simulated else 0,
         cases=_cases(counts),
@@ -191,3 +192,7 @@ def _rounded_up(value: float) -> float:
 
 def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{direction}: {count}" for direction, count in counts.items())
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)

@@ -42,12 +42,8 @@ def evaluate_run(
         events.append(Evaluating(folder=folder))
         offline = evaluate_offline(trained, workspace)
         rollouts = evaluate_rollouts(trained, workspace, scenes, report, jobs)
-        written = [f"{folder}/{path.name}" for path in sorted(trained.results.iterdir())]
-        files = file_hashes(run.path, [name for name in written if not _is_beside(name)])
+        names = sorted(path.name for path in trained.results.iterdir())
+        visible = [f"{folder}/{name}" for name in names if not name.startswith(".")]
+        files = file_hashes(run.path, visible)  # without locks and half-written files
         events.append(Evaluated(folder=folder, checkpoint_blake3=trained.blake3, files=files))
         return offline, rollouts
-
-
-def _is_beside(name: str) -> bool:
-    """Whether a file is a lock or half-written."""
-    return name.rpartition("/")[2].startswith(".")

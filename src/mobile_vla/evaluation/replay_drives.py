@@ -42,9 +42,10 @@ def drive_replays(
     if not drives:
         return []
     training = _training_actions(trained, workspace)
+    replays = {name: replay(training) for name, replay in REPLAYS.items()}
     return [
-        ReplayDrives(name=name, rollouts=[_drive(trained, replay(training), d) for d in drives])
-        for name, replay in REPLAYS.items()
+        ReplayDrives(name=name, rollouts=[_drive(trained, replay, drive) for drive in drives])
+        for name, replay in replays.items()
     ]
 
 
@@ -74,8 +75,7 @@ def _training_actions(trained: LoadedRun, workspace: Workspace) -> list[Recorded
         _episode(
             episode.direction, select_columns(frames.actions(episode.id), policy.statistics.names)
         )
-        for episode in read_manifest(trained.run.manifest).episodes
-        if episode.split == "train"
+        for episode in read_manifest(trained.run.manifest).split("train")
     ]
 
 

@@ -1,9 +1,8 @@
-"""The training loss: Huber over all frames of a window and all steps of their chunks."""
+"""The training loss: weighted over all frames of a window and all steps of their chunks."""
 
 from __future__ import annotations
 
 import torch
-from torch.nn import functional
 
 
 def chunk_targets(actions: torch.Tensor, chunk: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -26,27 +25,13 @@ def loss_weights(mask: torch.Tensor, first_weight: float) -> torch.Tensor:
     return weights
 
 
-def action_loss_sums(
-    predicted: torch.Tensor,
-    targets: torch.Tensor,
-    mask: torch.Tensor,
-    *,
-    delta: float,
-    first_weight: float,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weighted sum of Huber losses and sum of weights, two scalars.
-
-    `predicted` and `targets` (…, C, A) normalised, `mask` (…, C). The chunk's first action, the
-    one that is executed, weighs `first_weight`, the others 1. Sums add over batches and devices;
-    their quotient is the loss.
-    """
-    error = functional.huber_loss(predicted, targets, delta=delta, reduction="none").mean(-1)
-    return weighted_sums(error, mask, first_weight)
-
-
 def weighted_sums(
     error: torch.Tensor, mask: torch.Tensor, first_weight: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weighted sum of each action's loss (…, C) and sum of weights; see `action_loss_sums`."""
+    """Weighted sum of the actions' losses and sum of weights, two scalars.
+
+    `error` and `mask` (…, C). The chunk's first action, the one that is executed, weighs
+    `first_weight`, the others 1. Sums add over batches and devices; their quotient is the loss.
+    """
     weights = loss_weights(mask, first_weight)
     return (error * weights).sum(), weights.sum()

@@ -254,8 +254,8 @@ class Profile(Record, frozen=True, kw_only=True):
     rollout_scenes: Natural
     recipe: dict[str, object] = {}
     record: Recording = Recording()
-    devices: Natural = 1
-    nodes: Natural = 1
+    devices: Positive = 1
+    nodes: Positive = 1
 
 
 class Study(Record, frozen=True, kw_only=True):
@@ -323,8 +323,8 @@ class ResolvedCase(Record, frozen=True, kw_only=True):
     robot: RobotSettings
     recipe: Recipe
     record: Recording = Recording()
-    devices: Natural = 1
-    nodes: Natural = 1
+    devices: Positive = 1
+    nodes: Positive = 1
 
     @property
     def ranks(self) -> int:

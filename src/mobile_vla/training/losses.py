@@ -70,7 +70,7 @@ def _mask(batch: Batch, windows: Windows) -> torch.Tensor:
 
 
 def loss_sums(module: Any, recipe: Recipe, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    """A batch's weighted sum of losses and sum of weights; see `action_loss_sums`."""
+    """A batch's weighted sum of losses and sum of weights; see `weighted_sums`."""
     return _loss(module.head, recipe, _predict(module, recipe, batch))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from mobile_vla.messages.errors import UserError
+from mobile_vla.training.launch import launch
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -75,38 +75,6 @@ class RankGroup:
 
 
 ALONE = RankGroup()
-PLACES_BY_SLURM = ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_NNODES", "SLURM_LOCALID")
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """What a launcher (torchrun, srun) says of this process; alone without one."""
-
-    rank: int = 0
-    size: int = 1
-    nodes: int = 1
-    local_rank: int = 0
-
-
-def launch() -> Launch:
-    """This process's place by torchrun's or SLURM's variables.
-
-    Raises: UserError where one of them is no number.
-    """
-    if "RANK" in os.environ:
-        size, local = _number("WORLD_SIZE"), max(1, _number("LOCAL_WORLD_SIZE"))
-        return Launch(_number("RANK"), size, size // local, _number("LOCAL_RANK"))
-    if "SLURM_STEP_ID" in os.environ:  # a batch script outside a step has the others as well
-        return Launch(*map(_number, PLACES_BY_SLURM))
-    return Launch()
-
-
-def _number(name: str) -> int:
-    try:
-        return int(os.environ.get(name, "1"))
-    except ValueError:
-        value = os.environ[name]
-        raise UserError(f"The variable {name} is {value!r}, not a number: unset it.") from None
 
 
 def join(precision: str) -> Fabric:

@@ -30,9 +30,10 @@ from mobile_vla.runs.process import end_with_parent
 from mobile_vla.runs.workspace import Workspace
 from mobile_vla.study.case_file import read_case
 from mobile_vla.training.compile_and_checkpointing import speed_up
-from mobile_vla.training.console import console_to
+from mobile_vla.training.console import LOG, console_to
+from mobile_vla.training.launch import launch
 from mobile_vla.training.preflight import Checklist, CheckResult, check_inputs, check_paths
-from mobile_vla.training.rank_group import ALONE, RankGroup, join, launch
+from mobile_vla.training.rank_group import ALONE, RankGroup, join
 from mobile_vla.training.stop_signals import stop_on_signals
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def check_ranks(checklist: Checklist, case: ResolvedCase, *, resume: bool) -> bo
                 f"{started.size} processes were started, and the profile has {case.nodes} × "
                 f"{case.devices}: set its devices and nodes, or start as many."
             )
-        size = started.size if started.size > 1 else case.ranks
+        size = started.ranks(case.ranks)
         if size > per_step:
             raise UserError(
                 f"{size} ranks share {per_step} episodes a step, so some would have none: use "
@@ -112,10 +113,12 @@ class LocalRanks:
         while not self.closed.wait(1.0):
             if (lost := self.lost()) and not self.closed.wait(GRACE_SECONDS):
                 reason = _lost(lost, events.path.parent)
-                events.append(
-                    Exit(outcome="exception", step=0, reason=reason, exception="RankLost")
-                )
-                os._exit(1)
+                ended = Exit(outcome="exception", step=0, reason=reason, exception="RankLost")
+                try:
+                    print(reason, file=sys.stderr)
+                    events.append(ended)
+                finally:  # a full disk must not keep the run waiting
+                    os._exit(1)
 
     def end(self) -> None:
         """Wait for all; those that do not end by themselves are killed."""
@@ -147,7 +150,7 @@ def all_ranks(
     Raises:
         RankLost: a rank that this process started ended before the run did.
     """
-    if launch().size == case.ranks == 1:
+    if launch().ranks(case.ranks) == 1:
         yield checked, ALONE
         return
     started = LocalRanks() if launch().size > 1 else _start(run, case)
@@ -161,6 +164,8 @@ def all_ranks(
     except RuntimeError as error:  # what a collective raises where its peer is gone
         if (lost := started.lost(ENDING_SECONDS)) is None:
             raise
+        with contextlib.suppress(OSError):  # a fault of this rank's own must stay in the log
+            os.write(LOG, traceback.format_exc().encode(errors="replace"))
         raise RankLost(_lost(lost, run.path), exit_code=1) from error
     finally:
         _leave()

@@ -23,6 +23,7 @@ from mobile_vla.study.case_file import read_case, write_case
 from mobile_vla.study.models import ResolvedCase
 from mobile_vla.training.console import LOG, console_to
 from mobile_vla.training.data import case_manifest
+from mobile_vla.training.launch import launch
 from mobile_vla.training.malloc import keep_freed_memory
 from mobile_vla.training.preflight import (
     Checklist,
@@ -163,12 +164,11 @@ def _all_checks(session: TrainingSession, checklist: Checklist) -> CheckedRun:
     tracked = check_trackers(checklist, case)
     if not (tracked and all(paths_exist)) and not session.check_only:
         checklist.refuse()  # at once: torch and the other weights take their time
-    from mobile_vla.training.rank_group import launch
     from mobile_vla.training.ranks import check_ranks
     from mobile_vla.training.setup import check_run
 
     resume = session.continues_checkpoint
-    if case.ranks > 1 or launch().size > 1:
+    if launch().ranks(case.ranks) > 1:
         check_ranks(checklist, case, resume=resume)
     return check_run(
         run, case, manifest, workspace, checklist, paths_exist=paths_exist, resume=resume

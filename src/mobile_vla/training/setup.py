@@ -27,6 +27,7 @@ from mobile_vla.training.compile_and_checkpointing import speed_up
 from mobile_vla.training.data import EpisodeTensors, open_case_frames
 from mobile_vla.training.dry_run import DryRun
 from mobile_vla.training.feature_store import Features
+from mobile_vla.training.launch import launch
 from mobile_vla.training.loggers import open_loggers
 from mobile_vla.training.preflight import (
     CheckedInputs,
@@ -35,7 +36,7 @@ from mobile_vla.training.preflight import (
     Refused,
     check_inputs,
 )
-from mobile_vla.training.rank_group import ALONE, RankGroup, launch
+from mobile_vla.training.rank_group import ALONE, RankGroup
 from mobile_vla.training.run_checkpoints import POLICY, read_resume, restore_rank
 from mobile_vla.training.train_state import Model, Position, Progress, Training
 
@@ -191,7 +192,7 @@ def restore_position(
 ) -> Position:
     """Policy, optimiser, scaler, random state and position as the latest checkpoint left them."""
     restored: list[Position] = []
-    ranks = launch().size if launch().size > 1 else case.ranks
+    ranks = launch().ranks(case.ranks)
 
     def resume() -> CheckResult:
         folder, state = read_resume(run)
