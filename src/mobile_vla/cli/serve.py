@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobile_vla.cli.arguments import StudyOptions, add_study, runs
 from mobile_vla.cli.listen_options import add_listening, read_token, shown_address
 from mobile_vla.cli.run_options import cores, setting
-from mobile_vla.cli.stop_signals import stop_signals
+from mobile_vla.cli.stop_signals import run_server
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.formats import Language
@@ -71,10 +70,7 @@ def serve(options: ServeOptions) -> None:
         _announce(served, listener.getsockname(), threads)
         if token is not None and options.token_file is None:
             print(phrase("serve.token", "en", token=token), flush=True)
-        server = make_server(core, settings)
-        # uvicorn stops at the first signal, then raises it again
-        with stop_signals(partial(setattr, server, "should_exit", True)):
-            server.run(sockets=[listener])
+        run_server(make_server(core, settings), listener)
     _print_summary(core.statistics.summary(), "en")
 
 

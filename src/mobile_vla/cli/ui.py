@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
 from pathlib import Path
 
 from mobile_vla.cli.arguments import EvidenceOptions, add_evidence, runs
@@ -42,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def ui(options: UiOptions) -> None:
     """Listen, print the address, and answer until stopped."""
     from mobile_vla.cli.open_book import scanning_book
-    from mobile_vla.cli.stop_signals import stop_signals
+    from mobile_vla.cli.stop_signals import run_server
     from mobile_vla.dashboard.app import DashboardOptions
     from mobile_vla.dashboard.server import make_server
     from mobile_vla.listening import bind, choose_token
@@ -65,5 +64,4 @@ def ui(options: UiOptions) -> None:
             import webbrowser
 
             webbrowser.open(address)
-        with stop_signals(partial(setattr, server, "should_exit", True)):
-            server.run(sockets=[listener])
+        run_server(server, listener)
