@@ -36,7 +36,7 @@ from mobile_vla.episodes.formats.hdf5 import read_episode
 from mobile_vla.messages.errors import UserError
 from mobile_vla.serving.chunk_execution import ChunkExecution
 from mobile_vla.serving.deadman import Deadman
-from mobile_vla.serving.drive import check_base, check_metadata
+from mobile_vla.serving.drive import check_base, check_metadata, record_drive
 from mobile_vla.serving.rosbridge import RosbridgeRobot, RosTopics
 from mobile_vla.serving.velocity_limits import VelocityLimiter, axis_limits
 from serving_server import LEFT, RunningServer
@@ -314,6 +314,16 @@ def test_the_simulator_is_driven_and_logged(
     assert len(episode) == lines[-1]["recorded"] == 3
     assert episode.images.any()
     assert episode.instruction == lines[0]["instruction"]
+
+
+def test_a_log_is_not_written_through_a_link(tmp_path: Path) -> None:
+    outside, link = tmp_path / "outside", tmp_path / "log.jsonl"
+    outside.write_text("kept")
+    link.symlink_to(outside)
+    unused: Any = None
+    with pytest.raises(UserError, match=r"log\.jsonl"):
+        record_drive(unused, link, unused, threading.Event(), lambda: True)
+    assert outside.read_text() == "kept"
 
 
 def test_a_bag_is_replayed_and_compared(

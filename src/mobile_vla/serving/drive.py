@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
@@ -16,7 +17,7 @@ import numpy as np
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.drive_log import DriveBegin, DriveEnd, DriveStep
-from mobile_vla.runs.files import explain_os_error
+from mobile_vla.runs.files import explain_os_error, open_own
 from mobile_vla.serving.deadman import CommandSender
 from mobile_vla.serving.drive_recorder import DriveRecorder
 from mobile_vla.serving.policy_client import PolicyClient
@@ -199,7 +200,7 @@ def record_drive(
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as log:
+        with open(open_own(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as log:
             log.write(msgspec.json.encode(header) + b"\n")
             driver.sender.start()
             try:
