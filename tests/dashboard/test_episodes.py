@@ -50,7 +50,7 @@ def test_an_episode_shows_its_frames_and_velocities(recorded):
     last = len(episode) - 1
     for frame, shown in (("3", 3), ("99999", last), ("-1", 0), ("x", 0), ("", 0)):
         page = web.get(f"{address}?frame={frame}&lang=en").text
-        assert f'data-frame="{shown}"' in page and episode.instruction in page
+        assert f'src="/frame/small/{shown}/' in page and episode.instruction in page
     picture = web.get(f"/frame/small/3/{quote(episode.id)}").content
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(picture))), episode.images[3])
     assert web.get(f"/frame/small/9999/{quote(episode.id)}").status_code == 404
