@@ -22,6 +22,7 @@ EXTRAS = {
     "mlflow": ("mlflow",),
     "wandb": ("wandb",),
     "reader": ("openai",),
+    "ray": ("ray",),
     "seal": ("securesystemslib", "cryptography"),
 }
 """The packages that each extra of the distribution brings, by the name they are imported by."""
