@@ -23,6 +23,7 @@ EXTRAS = {
     "wandb": ("wandb",),
     "reader": ("openai",),
     "ray": ("ray",),
+    "slurm": ("submitit",),
     "seal": ("securesystemslib", "cryptography"),
 }
 """The packages that each extra of the distribution brings, by the name they are imported by."""

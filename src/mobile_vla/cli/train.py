@@ -34,8 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the latest checkpoint")
     parser.add_argument("--check", action="store_true", help="stop after the checks before a run")
     parser.add_argument(
-        "--on", choices=("local", "ray"), default="local",
-        help="with --all: this machine, or the Ray cluster at RAY_ADDRESS (default: local)",
+        "--on", choices=("local", "ray", "slurm"), default="local",
+        help="with --all: this machine, the Ray cluster at RAY_ADDRESS, or this machine's SLURM, "
+        "whose jobs go on when the command has ended (default: local)",
     )  # fmt: skip
     add_jobs(parser, "with --all: cases trained at once (default: 1; all on a cluster)")
     parser.add_argument(
@@ -75,22 +76,34 @@ def train(options: TrainOptions) -> int:
 def _train_all(chosen: Setting, options: TrainOptions) -> int:
     from mobile_vla.cli.extras import require
     from mobile_vla.cli.select_run import book_of
-    from mobile_vla.cli.train_queue import train_all, train_here
 
     require(("sim",))  # each trained case is evaluated, and driven
     with json_only_stdout(options.json):
-        if options.on == "ray":
-            require(("ray",))
-            from mobile_vla.cluster.ray_cluster import RayCluster
-
-            devices = chosen.profile.devices
-            with RayCluster(chosen.workspace.path, devices) as cluster:
-                failed = train_all(chosen, cluster, options.jobs or len(chosen.study.cases))
-        else:
-            failed = train_here(chosen, options.jobs or 1)
+        failed = _run_all(chosen, options.on, options.jobs)
     if options.json:
         print_json(book_of(chosen).cases())
     return failed
+
+
+def _run_all(chosen: Setting, engine: str, jobs: int | None) -> int:
+    from mobile_vla.cli.extras import require
+    from mobile_vla.cli.train_queue import train_all, train_here
+
+    if engine == "local":
+        return train_here(chosen, jobs or 1)
+    require((engine,))
+    workspace, devices = chosen.workspace.path, chosen.profile.devices
+    at_once = jobs or len(chosen.study.cases)
+    if engine == "ray":
+        from mobile_vla.cluster.ray_cluster import RayCluster
+
+        with RayCluster(workspace, devices) as cluster:
+            return train_all(chosen, cluster, at_once)
+    from mobile_vla.cli.slurm_queue import submit_all
+    from mobile_vla.cluster.slurm import Slurm
+
+    submit_all(chosen, Slurm(workspace, devices, at_once))
+    return 0
 
 
 def _train(run: RunFolder, chosen: Setting, options: TrainOptions) -> int:

@@ -20,9 +20,6 @@ from mobile_vla.evidence.model import CaseView
 from mobile_vla.messages.catalogue import sentence
 from mobile_vla.runs.locks import sole_writer
 
-WORDS = {(True, False): "training", (True, True): "resuming", (False, False): "evaluating"}
-"""By whether a job trains, and whether it resumes."""
-
 LOSSES = 3
 """A case that an engine loses so often is given up."""
 
@@ -78,26 +75,14 @@ class Queue:
         return [
             view
             for view in self._book.cases()
-            if view.name not in busy and (view.name in self._lost or _to_do(view, items))
+            if view.name not in busy and (view.name in self._lost or needs_work(view, items))
         ]
 
     def _start(self, view: CaseView) -> None:
-        lost = view.name in self._lost
-        train, resume = lost or not _unevaluated(view), _resumable(view, lost=lost)
-        if train:
-            path = run_to_train(self._chosen, view, resume=resume, lost=lost).path
-        else:
-            path = self._chosen.workspace.path / view.run.path  # type: ignore[union-attr]
-        spec = JobSpec(
-            run=str(path.absolute()),
-            workspace=str(self._chosen.workspace.path.absolute()),
-            scenes=self._chosen.profile.rollout_scenes,
-            train=train,
-            resume=resume,
-        )
+        spec, doing = job_spec(self._chosen, view, lost=view.name in self._lost)
         self._lost.discard(view.name)
         self._running[view.name] = self._engine.start(view.name, spec)
-        _say(f"{WORDS[train, resume]} {view.label or view.name} in {path}")
+        say(f"{doing} {view.label or view.name} in {spec.run}")
 
     def _report(self, report: Any) -> None:
         jobs = self._running.values()
@@ -116,25 +101,43 @@ class Queue:
             view = self._book.case(job.case)
             label = view.label or job.case
             if job.code == 0:
-                _say(f"{label}: finished and evaluated")
+                say(f"{label}: finished and evaluated")
                 continue
             attempts = [run for run in view.runs if run.resolved is not None]
             why = sentence(attempts[-1].why if attempts else view.why, "en")
             self._losses[job.case] += bool(job.lost)
             if job.lost and view.state != "finished" and self._losses[job.case] < LOSSES:
                 self._lost.add(job.case)
-                _say(f"{label}: lost ({job.lost}); its files say: {why}")
+                say(f"{label}: lost ({job.lost}); its files say: {why}")
                 continue
-            _say(f"{label}: {why}")
+            say(f"{label}: {why}")
             if len(attempts) >= view.attempts or job.lost:
                 self._given_up.add(job.case)
 
 
-def _to_do(view: CaseView, items: dict[str, PlanItem]) -> bool:
-    return view.planned is not None and (items[view.name].state == "to_do" or _unevaluated(view))
+def job_spec(chosen: Setting, view: CaseView, *, lost: bool = False) -> tuple[JobSpec, str]:
+    """The job that brings a case on, and a word for it; a run folder is made where none goes on."""
+    if not lost and is_unevaluated(view):
+        doing, path = "evaluating", chosen.workspace.path / view.run.path  # type: ignore[union-attr]
+    else:
+        resume = _resumable(view, lost=lost)
+        doing = "resuming" if resume else "training"
+        path = run_to_train(chosen, view, resume=resume, lost=lost).path
+    spec = JobSpec(
+        run=str(path.absolute()),
+        workspace=str(chosen.workspace.path.absolute()),
+        scenes=chosen.profile.rollout_scenes,
+    )
+    return spec, doing
 
 
-def _unevaluated(view: CaseView) -> bool:
+def needs_work(view: CaseView, items: dict[str, PlanItem]) -> bool:
+    """Whether the plan would train or evaluate the case now."""
+    return view.planned is not None and (items[view.name].state == "to_do" or is_unevaluated(view))
+
+
+def is_unevaluated(view: CaseView) -> bool:
+    """Whether its run finished, and its evaluation lacks."""
     run = view.run
     if run is None or run.state != "finished":
         return False
@@ -152,5 +155,6 @@ def _resumable(view: CaseView, *, lost: bool) -> bool:
     )
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Tell how the queue goes, at once."""
     print(line, file=sys.stderr, flush=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mobile_vla.messages.errors import UserError
+from mobile_vla.runs.events import Exit, Start, skim_events
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.process import end_with_parent
 from mobile_vla.runs.workspace import Workspace
@@ -20,14 +21,12 @@ if TYPE_CHECKING:
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a job does: paths are absolute, and every node of a cluster sees them.
 
-    `scenes`: how many the policy is driven on. `train`: False where only the evaluation lacks.
+    `scenes`: how many the policy is driven on.
     """
 
     run: str
     workspace: str
     scenes: int
-    train: bool = True
-    resume: bool = False
 
     def command(self) -> list[str]:
         """The command line that does it."""
@@ -37,7 +36,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 def work(spec: JobSpec, progress: Progress = lambda done, total, note: None) -> int:
     """Do a job with one torch thread; 0 when the case is trained and evaluated.
 
-    What goes wrong stands in the run's record and console log.
+    A run that began goes on, and one that is trained is only evaluated: an engine may start a job
+    again. What goes wrong stands in the run's record and console log.
     """
     import torch
 
@@ -47,8 +47,9 @@ def work(spec: JobSpec, progress: Progress = lambda done, total, note: None) -> 
     torch.set_num_threads(1)
     run, workspace = RunFolder(Path(spec.run)), Workspace(Path(spec.workspace))
     try:
-        if spec.train:
-            ended = train(run, workspace, resume=spec.resume, terminal=False, progress=progress)
+        if not is_trained(run):
+            resume = run.events.exists()
+            ended = train(run, workspace, resume=resume, terminal=False, progress=progress)
             if ended.outcome != "finished":
                 return 1
     except UserError:
@@ -60,6 +61,15 @@ def work(spec: JobSpec, progress: Progress = lambda done, total, note: None) -> 
             print(*error.faults, sep="\n", file=log)
         return 1
     return 0
+
+
+def is_trained(run: RunFolder) -> bool:
+    """Whether the last process that trained it recorded that it finished."""
+    if not run.events.exists():
+        return False
+    events = [line.event for line in skim_events(run.events)]
+    last = [event for event in events if isinstance(event, Start | Exit)][-1:]
+    return any(isinstance(event, Exit) and event.outcome == "finished" for event in last)
 
 
 if __name__ == "__main__":
