@@ -18,7 +18,10 @@ from mobile_vla.policy.normalisation import ACTION_NAMES, action_statistics
 from mobile_vla.policy.policy import Policy
 
 LEFT = "go around the box on the left, to the basket"
-LAYERS = [("lstm", 2), ("mlp", 1), ("gpt", 2), ("discrete", 1), ("flow", 1)]
+LAYERS = [
+    ("lstm", 2), ("mlp", 1), ("gpt", 2), ("discrete", 1), ("flow", 1),
+    ("robovlms_lstm", 2), ("robovlms_fc", 1), ("robovlms_gpt", 2),
+]  # fmt: skip
 SPEEDS = np.array([[1.15, -1.15, 0.3], [-0.2, 0.5, -0.7]], np.float32)
 
 
@@ -30,7 +33,8 @@ def test_the_closed_loop_is_the_training_forward(
     backbone: Kosmos2Backbone, frames: np.ndarray,
 ) -> None:  # fmt: skip
     torch.manual_seed(1)
-    head = make_head(kind, 64, hidden=16, layers=layers, chunk=chunk, action_dim=dim)
+    sizes = {"hidden": 16, "layers": layers, "chunk": chunk, "action_dim": dim, "window": window}
+    head = make_head(kind, 64, **sizes)
     policy = Policy(backbone, head, action_statistics([SPEEDS], ACTION_NAMES[:dim])).eval()
     controller = Controller(policy, window)
     controller.reset([LEFT])

@@ -17,7 +17,7 @@ from mobile_vla.policy.normalisation import action_statistics
 from mobile_vla.policy.policy import Policy
 
 KINDS = list(HEADS)
-OFF = {"lstm": 0.1, "mlp": 0.1, "gpt": 0.1, "discrete": 0.1, "flow": 0.2}
+OFF = {kind: 0.2 if kind == "flow" else 0.1 for kind in HEADS}
 """Mean error that a head may keep after the small task's training, of full speed."""
 
 
@@ -27,7 +27,8 @@ def test_learns_the_chunks_of_its_states(kind: str) -> None:
     states = torch.randn(8, 3, 8)
     targets = (states @ torch.randn(8, 4) * 0.2).clamp(-1, 1).unflatten(-1, (2, 2))
     head = make_head(kind, 8, hidden=64, layers=1, chunk=2, action_dim=2)
-    optimizer = torch.optim.AdamW(head.parameters(), lr=5e-3)
+    rate = 1e-3 if kind.startswith("robovlms") else 5e-3  # five layers deep, 1024 wide
+    optimizer = torch.optim.AdamW(head.parameters(), lr=rate)
     mask = torch.ones(8, 3, 2, dtype=torch.bool)
     before = float((head.actions(head(states)) - targets).abs().mean().detach())
     for _ in range(400):
@@ -35,6 +36,7 @@ def test_learns_the_chunks_of_its_states(kind: str) -> None:
         optimizer.zero_grad()
         (total / weight).backward()
         optimizer.step()
+    head.eval()
     after = float((head.actions(head(states)) - targets).abs().mean().detach())
     assert after < min(OFF[kind], before / 2)
 

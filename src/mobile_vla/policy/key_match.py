@@ -33,7 +33,9 @@ PART_NAMES = {
     "action_token": "action_token",
 }
 """What modules of the families, of RoboVLMs and of this program are called, and their part."""
-NOT_WEIGHTS = ("*.position_ids", "*.embed_positions.weights")
+NOT_WEIGHTS = (
+    "*.position_ids", "*.embed_positions.weights", "*.gpt.h.*.attn.bias", "*.attn.masked_bias",
+)  # fmt: skip
 """Tables that older versions saved beside the weights; they are computed, not loaded."""
 
 

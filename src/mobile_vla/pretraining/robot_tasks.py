@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from mobile_vla.policy.kosmos2 import Kosmos2Backbone
-from mobile_vla.policy.robovlms_head import RoboVlmsHead
+from mobile_vla.policy.robovlms_networks import LstmNetwork
 from mobile_vla.pretraining.labelled_arrays import BASKET, Progress, Views
 from mobile_vla.pretraining.optimizer import train_steps
 from mobile_vla.pretraining.text_stage import NAMES, coloured_name, visible_objects
@@ -77,8 +77,8 @@ class RobotModel(nn.Module):
         return {**tensors, "model.action_token": self.action_token.detach()}
 
 
-def _narrow_head(width: int) -> RoboVlmsHead:
-    head = RoboVlmsHead(width, hidden=HEAD_WIDTH, layers=HEAD_LAYERS, mlp=MLP, chunk=CHUNK, arm=ARM)
+def _narrow_head(width: int) -> LstmNetwork:
+    head = LstmNetwork(width, hidden=HEAD_WIDTH, layers=HEAD_LAYERS, mlp=MLP, chunk=CHUNK, arm=ARM)
     # torch's own draw, this narrow and four layers deep, lets next to nothing through.
     for weight in head.rnn.parameters():
         if weight.ndim == 2:

@@ -45,11 +45,13 @@ class Lora(Record, frozen=True, kw_only=True):
 class HeadSettings(Record, frozen=True, kw_only=True):
     """The action head over the action-token states of a window.
 
-    `lstm`, `mlp` (each frame alone), `gpt` (causal transformer), `discrete` (bins) or `flow` (flow
-    matching).
+    `lstm`, `mlp` (each frame alone), `gpt` (causal transformer), `discrete` (bins), `flow` (flow
+    matching), or one of RoboVLMs' own, which its checkpoints load into.
     """
 
-    kind: Literal["lstm", "mlp", "gpt", "discrete", "flow"] = "lstm"
+    kind: Literal[
+        "lstm", "mlp", "gpt", "discrete", "flow", "robovlms_lstm", "robovlms_fc", "robovlms_gpt"
+    ] = "lstm"
     hidden: Positive = 512
     layers: Positive = 4
 

@@ -13,12 +13,15 @@ from mobile_vla.policy.checkpoints.suggest_path import require_path
 from mobile_vla.training.malloc import fit_threads
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from mobile_vla.policy.checkpoints.initial_weights import InitialWeights
     from mobile_vla.policy.checkpoints.load_vlm import VlmWeights
+    from mobile_vla.policy.heads.head import Head
     from mobile_vla.policy.normalisation import ActionStatistics
     from mobile_vla.policy.policy import Policy
     from mobile_vla.runs.load_report import LoadedSource
-    from mobile_vla.study.models import ResolvedCase, WeightSource
+    from mobile_vla.study.models import Recipe, ResolvedCase, WeightSource
 
 PACKAGED = "package:"
 SHIPPED = Path(assets.__file__).parent
@@ -92,7 +95,18 @@ def read_case_init(case: ResolvedCase) -> InitialWeights | None:
     except UserError:  # the check of the VLM reports it
         check_init(path)
         return None
-    return read_init(network, path, may_miss=case.init.may_miss)
+    return read_init(network, path, may_miss=case.init.may_miss, head=_own_head(case, network))
+
+
+def _own_head(case: ResolvedCase, network: PreTrainedModel) -> Head | None:
+    """The case's head without weights, if it is one that checkpoints of RoboVLMs load into."""
+    import torch
+
+    from mobile_vla.policy.heads.robovlms import RoboVlmsHead
+
+    with torch.device("meta"):
+        head = case_head(case.recipe, network.get_input_embeddings().weight.shape[1])
+    return head if isinstance(head, RoboVlmsHead) else None
 
 
 def build_policy(case: ResolvedCase, statistics: ActionStatistics, weights: Weights) -> Policy:
@@ -102,7 +116,6 @@ def build_policy(case: ResolvedCase, statistics: ActionStatistics, weights: Weig
     """
     import torch
 
-    from mobile_vla.policy.heads import make_head
     from mobile_vla.policy.lora import add_lora
     from mobile_vla.policy.policy import Policy
 
@@ -110,20 +123,27 @@ def build_policy(case: ResolvedCase, statistics: ActionStatistics, weights: Weig
     backbone = weights.vlm.build()
     fit_threads(sum(parameter.numel() for parameter in backbone.network.parameters()))
     torch.manual_seed(recipe.seed)
-    head = make_head(
-        recipe.head.kind,
-        backbone.hidden_size,
-        hidden=recipe.head.hidden,
-        layers=recipe.head.layers,
-        chunk=recipe.chunk,
-        action_dim=recipe.action_dim,
-    )
-    policy = Policy(backbone, head, statistics)
+    policy = Policy(backbone, case_head(recipe, backbone.hidden_size), statistics)
     if weights.initial is not None:
         weights.initial.into(policy)
     lora = recipe.lora
     add_lora(backbone, parts=lora.parts, rank=lora.r, alpha=lora.alpha, dropout=lora.dropout)
     return policy
+
+
+def case_head(recipe: Recipe, width: int) -> Head:
+    """The recipe's head over states of `width`, its weights drawn from torch's generator."""
+    from mobile_vla.policy.heads import make_head
+
+    return make_head(
+        recipe.head.kind,
+        width,
+        hidden=recipe.head.hidden,
+        layers=recipe.head.layers,
+        chunk=recipe.chunk,
+        action_dim=recipe.action_dim,
+        window=recipe.window,
+    )
 
 
 def image_size(case: ResolvedCase) -> int:

@@ -24,6 +24,8 @@ from mobile_vla.policy.checkpoints.load_vlm import (
 from mobile_vla.policy.checkpoints.lora_checkpoint import plain_tensors
 from mobile_vla.policy.checkpoints.tensor_files import read_checkpoint
 from mobile_vla.policy.checkpoints.training_config import require_same_inputs
+from mobile_vla.policy.heads.head import Head
+from mobile_vla.policy.heads.robovlms import RoboVlmsHead
 from mobile_vla.policy.key_match import Shape, part_of
 from mobile_vla.policy.lora import BASE
 from mobile_vla.policy.policy import Policy
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 ACTION_TOKEN = "action_token"
+HEAD = "act_head."
 LOADS = (*PARTS, ACTION_TOKEN)
 """The parts that an initial checkpoint must hold."""
 
@@ -47,19 +50,25 @@ class InitialWeights:
     def into(self, policy: Policy) -> None:
         """Copy the tensors into a policy without adapters."""
         state = {**policy.backbone.network.state_dict(), ACTION_TOKEN: policy.action_token}
+        state |= own_head_tensors(policy.head)
         with torch.no_grad():
             for name, value in self.tensors.items():
                 state[name].copy_(value)
 
 
 def read_init(
-    network: PreTrainedModel, path: Path, *, may_miss: Sequence[str] = ()
+    network: PreTrainedModel,
+    path: Path,
+    *,
+    may_miss: Sequence[str] = (),
+    head: Head | None = None,
 ) -> InitialWeights:
     """Read a checkpoint to start from and compare it with a VLM's network, which may be empty.
 
     Every tensor of the backbone, and an action token, must be in the file, except for what
-    `may_miss` lists: parts (vision, projection, text, action_token), or names with `*`. The
-    policy head of the file is not used and listed among the unexpected.
+    `may_miss` lists: parts (vision, projection, text, action_token, head), or names with `*`.
+    `head`: one of RoboVLMs' own, which the file must hold as well. Another head starts anew, and
+    that of the file is listed among the unexpected.
 
     Raises:
         UserError: the file cannot be read safely, does not fit, is not finite, was trained by a
@@ -69,6 +78,8 @@ def read_init(
     _refuse_adapted(expected, path)
     width = network.get_input_embeddings().weight.shape[1]
     expected[ACTION_TOKEN] = (width,)
+    if head is not None:
+        expected |= shapes_of(own_head_tensors(head))
     faults = Faults()
     allowed = faults.of(_allowed, may_miss, expected) or frozenset()
     checkpoint = read_checkpoint(path)
@@ -83,6 +94,13 @@ def read_init(
         "init", checkpoint, match, note=merged.note, may_miss=may_miss, not_known=not_known or ()
     )
     return InitialWeights({name: tensors[name] for name in match.loaded}, source)
+
+
+def own_head_tensors(head: Head) -> dict[str, torch.Tensor]:
+    """The tensors of a RoboVLMs head by the names that its checkpoints give them; else none."""
+    if not isinstance(head, RoboVlmsHead):
+        return {}
+    return {f"{HEAD}{name}": value for name, value in head.network.state_dict().items()}
 
 
 def check_init(path: Path) -> None:

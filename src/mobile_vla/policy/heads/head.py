@@ -24,10 +24,10 @@ class Head(nn.Module, ABC):
     kind: ClassVar[str]
 
     def __init__(
-        self, width: int, *, hidden: int, layers: int, chunk: int, action_dim: int
+        self, width: int, *, hidden: int, layers: int, chunk: int, action_dim: int, window: int
     ) -> None:
         super().__init__()
-        self.hidden, self.layers = hidden, layers
+        self.hidden, self.layers, self.window = hidden, layers, window
         self.chunk, self.action_dim = chunk, action_dim
         self.build(width)
 
