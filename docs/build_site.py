@@ -37,7 +37,7 @@ TOP_PAGES = {
 NAVIGATION = {
     "Start": ["index.md", "index.ko.md", "install.md", "tutorial.md", "tutorial.ko.md"],
     "How to": [
-        "studies.md", "episodes.md", "weights.md", "gpu.md", "evaluation.md",
+        "studies.md", "episodes.md", "weights.md", "gpu.md", "scale.md", "evaluation.md",
         "serving.md", "evidence.md", "audit.md", "dashboard.md",
     ],
     "Understand": ["concepts.md", "faq.md", "runs.md", "architecture.md"],

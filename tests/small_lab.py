@@ -262,7 +262,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(shared: Path) -> Any:
     """Where processes are forked from; the renderer is chosen by now."""
-    from mobile_vla.cli.train_queue import PRELOADED
+    from mobile_vla.cluster.local import PRELOADED
 
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*PRELOADED, "small_lab", "mobile_vla.evaluation.offline"])

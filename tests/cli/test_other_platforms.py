@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mobile_vla.cli.train_queue import PRELOADED
+from mobile_vla.cluster.local import PRELOADED
 
 if TYPE_CHECKING:
     from run_folders import Maker

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def demo(options: DemoOptions) -> int:
     """Simulate, train, evaluate, judge and report; started again, it goes on where it was."""
-    from mobile_vla.cli.train_queue import train_all
+    from mobile_vla.cli.train_queue import train_here
     from mobile_vla.simulator.render import choose_backend
 
     start = time.monotonic()
@@ -60,7 +60,7 @@ def demo(options: DemoOptions) -> int:
         print(f"Renderer: {choose_backend()}. Workspace: {chosen.workspace.path}\n", flush=True)
         jobs = options.jobs or cores()
         simulate_study(chosen, jobs)
-        failed = train_all(chosen, jobs)
+        failed = train_here(chosen, jobs)
         judged = _judged(chosen)
     if options.json:
         print_json(judged)

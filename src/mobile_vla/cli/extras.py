@@ -22,6 +22,8 @@ EXTRAS = {
     "mlflow": ("mlflow",),
     "wandb": ("wandb",),
     "reader": ("openai",),
+    "ray": ("ray",),
+    "slurm": ("submitit",),
     "seal": ("securesystemslib", "cryptography"),
 }
 """The packages that each extra of the distribution brings, by the name they are imported by."""

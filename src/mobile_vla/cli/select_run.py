@@ -12,6 +12,7 @@ from mobile_vla.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from mobile_vla.analysis.casebook import Casebook
+    from mobile_vla.evidence.model import CaseView
 
 
 def book_of(chosen: Setting, evidence: Sequence[Path] = ()) -> Casebook:
@@ -27,18 +28,27 @@ def book_of(chosen: Setting, evidence: Sequence[Path] = ()) -> Casebook:
     )
 
 
-def run_to_train(chosen: Setting, name: str, *, resume: bool) -> RunFolder:
-    """The run folder to go on with, or a new one for the case's next attempt."""
+def case_view(chosen: Setting, name: str) -> CaseView:
+    """What the casebook says of a case, by its name or label."""
+    from mobile_vla.study.load_study import case_of
+
+    return book_of(chosen).case(case_of(chosen.study, name, chosen.path).name)
+
+
+def run_to_train(chosen: Setting, view: CaseView, *, resume: bool, lost: bool = False) -> RunFolder:
+    """The run folder to go on with, or a new one for the case's next attempt.
+
+    `lost`: an engine lost the job that trained it, so that its files may still look alive.
+    """
     from mobile_vla.study.command_line import quoted
     from mobile_vla.study.load_study import case_of, resolve
     from mobile_vla.training.run import begin_run
 
-    case = case_of(chosen.study, name, chosen.path)
-    view = book_of(chosen).case(case.name)
+    name = view.label or view.name
     attempts = [
         run for run in view.runs if run.resolved and run.resolved.profile == chosen.profile_name
     ]
-    if any(run.state in ("running", "stalled") for run in attempts):
+    if not lost and any(run.state in ("running", "stalled") for run in attempts):
         status = chosen.command("mvla status")
         raise UserError(f"{name} is being trained already: see `{status}`.")
     if resume:
@@ -46,6 +56,7 @@ def run_to_train(chosen: Setting, name: str, *, resume: bool) -> RunFolder:
             train = chosen.command(f"mvla train {quoted(name)}")
             raise UserError(f"{name} has no run to resume: train it with `{train}`.")
         return RunFolder(chosen.workspace.path / attempts[-1].path)
+    case = case_of(chosen.study, view.name, chosen.path)
     attempt = min(len(attempts), len(case.attempts) - 1)
     resolved = resolve(chosen.study, case, chosen.profile_name, attempt, chosen.path)
     return begin_run(resolved, chosen.workspace)

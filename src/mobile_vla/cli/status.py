@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mobile_vla.cli.run_options import Setting
     from mobile_vla.cli.verify_metrics import Recomputed
     from mobile_vla.evidence.model import CaseView, Survey
+    from mobile_vla.messages.reason import Reason
     from mobile_vla.report.first_answers import Answer
     from mobile_vla.runs.workspace import Workspace
 
@@ -97,6 +98,8 @@ def _print_workspaces(options: StatusOptions) -> bool:
             if not options.json:
                 print_answers(answers_of_cases(survey.cases, "en"))
                 print_cases(survey.cases)
+        for line in _beside_evidence(chosen.workspace, survey):
+            print(sentence(line, "en"), file=sys.stderr if options.json else sys.stdout)
         for problem in survey.problems:
             print(
                 f"not read: {sentence(problem, 'en')}",
@@ -108,6 +111,15 @@ def _print_workspaces(options: StatusOptions) -> bool:
         else:
             print_json([brief_case(case) for case in cases], indent=1)
     return unrecognised
+
+
+def _beside_evidence(workspace: Workspace, survey: Survey) -> list[Reason]:
+    """What SLURM says of jobs that were submitted from here; it is not asked without any."""
+    from mobile_vla.cluster.slurm_jobs import beside_evidence, jobs_file
+
+    if not jobs_file(workspace.path).exists():
+        return []
+    return beside_evidence(workspace.path, survey.cases)
 
 
 def _is_unrecognised(workspace: Workspace, survey: Survey) -> bool:

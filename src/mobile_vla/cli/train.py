@@ -21,6 +21,7 @@ class TrainOptions(StudyOptions):
     all: bool
     resume: bool
     check: bool
+    on: str
     jobs: int | None
     threads: int | None
     json: bool
@@ -32,7 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="train every case the plan has to do")
     parser.add_argument("--resume", action="store_true", help="go on from the latest checkpoint")
     parser.add_argument("--check", action="store_true", help="stop after the checks before a run")
-    add_jobs(parser, "with --all: cases trained at once (default: 1)")
+    parser.add_argument(
+        "--on", choices=("local", "ray", "slurm"), default="local",
+        help="with --all: this machine, the Ray cluster at RAY_ADDRESS, or this machine's SLURM, "
+        "whose jobs go on when the command has ended (default: local)",
+    )  # fmt: skip
+    add_jobs(parser, "with --all: cases trained at once (default: 1; all on a cluster)")
     parser.add_argument(
         "--threads", type=count, metavar="N",
         help="threads of torch (default: 1 for a small VLM, else one per core)",
@@ -61,23 +67,43 @@ def train(options: TrainOptions) -> int:
 
             follow()
         return 0
-    from mobile_vla.cli.select_run import run_to_train
+    from mobile_vla.cli.select_run import case_view, run_to_train
 
-    run = run_to_train(chosen, options.case, resume=options.resume)
+    run = run_to_train(chosen, case_view(chosen, options.case), resume=options.resume)
     return _train(run, chosen, options)
 
 
 def _train_all(chosen: Setting, options: TrainOptions) -> int:
     from mobile_vla.cli.extras import require
     from mobile_vla.cli.select_run import book_of
-    from mobile_vla.cli.train_queue import train_all
 
     require(("sim",))  # each trained case is evaluated, and driven
     with json_only_stdout(options.json):
-        failed = train_all(chosen, jobs=options.jobs or 1)
+        failed = _run_all(chosen, options.on, options.jobs)
     if options.json:
         print_json(book_of(chosen).cases())
     return failed
+
+
+def _run_all(chosen: Setting, engine: str, jobs: int | None) -> int:
+    from mobile_vla.cli.extras import require
+    from mobile_vla.cli.train_queue import train_all, train_here
+
+    if engine == "local":
+        return train_here(chosen, jobs or 1)
+    require((engine,))
+    workspace, devices = chosen.workspace.path, chosen.profile.devices
+    at_once = jobs or len(chosen.study.cases)
+    if engine == "ray":
+        from mobile_vla.cluster.ray_cluster import RayCluster
+
+        with RayCluster(workspace, devices) as cluster:
+            return train_all(chosen, cluster, at_once)
+    from mobile_vla.cli.slurm_queue import submit_all
+    from mobile_vla.cluster.slurm import Slurm
+
+    submit_all(chosen, Slurm(workspace, devices, at_once))
+    return 0
 
 
 def _train(run: RunFolder, chosen: Setting, options: TrainOptions) -> int:

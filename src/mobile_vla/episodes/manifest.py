@@ -19,7 +19,7 @@ from mobile_vla.runs.outside_files import decode_json, read_regular
 
 MANIFEST_FILE = "manifest.json"
 VERSION = 1
-MOST_BYTES = 256 << 20
+MOST_BYTES = 512 << 20
 Split = Literal["train", "val", "eval"]
 
 

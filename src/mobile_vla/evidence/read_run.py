@@ -40,7 +40,7 @@ from mobile_vla.study.yaml_text import load_yaml
 
 CONSOLE_TAIL = 256 * 1024
 CASE_LIMIT = 64 * 1024
-HASH_LIMIT = 256 * 1024 * 1024
+HASH_LIMIT = 512 * 1024 * 1024
 EXCEPTION = re.compile(rb"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:: .*)?$")
 TRACEBACK = b"Traceback (most recent call last):"
 T = TypeVar("T")

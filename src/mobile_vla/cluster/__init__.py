@@ -1,0 +1,1 @@
+"""Engines that run cases: processes of this machine, a Ray cluster, SLURM."""
