@@ -74,6 +74,13 @@ def test_the_case_is_read_and_written_as_it_was(tmp_path: Path) -> None:
     assert (tmp_path / "case.yaml").read_bytes() == (OLD / "case.yaml").read_bytes() + since
 
 
+def test_later_keys_are_kept_where_they_say_something(tmp_path: Path) -> None:
+    case = read_case(OLD / "case.yaml")
+    level = msgspec.structs.replace(case.recipe, schedule="constant", final_rate=0.5)
+    write_case(tmp_path / "case.yaml", msgspec.structs.replace(case, recipe=level))
+    assert read_case(tmp_path / "case.yaml").recipe == level
+
+
 def test_an_interrupted_evaluation_is_taken_up(tmp_path: Path) -> None:
     file = tmp_path / "rollouts.jsonl"
     rollout = json.loads((OLD / "rollouts.json").read_bytes())["rollouts"][0]

@@ -7,6 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mobile_vla.study.models import Recipe
 from mobile_vla.training.schedules import epoch_groups, learning_rate, steps_per_epoch
 
 EPISODES = st.integers(1, 300)
@@ -53,7 +54,7 @@ def test_the_order_of_a_version_stays() -> None:
 def test_the_learning_rate_stays_within_bounds(
     total: int, peak: float, warmup: int, step: int
 ) -> None:
-    rate = learning_rate(step, total, peak, warmup)
+    rate = learning_rate(Recipe(learning_rate=peak, warmup_steps=warmup), step, total)
     assert 0 < rate <= peak * (1 + 1e-12)
     if step >= warmup:
         assert rate >= 0.02 * peak * (1 - 1e-12)
@@ -61,8 +62,30 @@ def test_the_learning_rate_stays_within_bounds(
 
 @given(st.integers(2, 2000), st.integers(0, 100))
 def test_it_rises_to_the_peak_then_falls_to_two_hundredths(total: int, warmup: int) -> None:
-    rates = [learning_rate(step, total + warmup, 1.0, warmup) for step in range(total + warmup + 1)]
+    recipe = Recipe(learning_rate=1.0, warmup_steps=warmup)
+    rates = [learning_rate(recipe, step, total + warmup) for step in range(total + warmup + 1)]
     assert max(rates) == 1.0
     assert rates[:warmup] == sorted(rates[:warmup])
     assert rates[warmup:] == sorted(rates[warmup:], reverse=True)
     assert math.isclose(rates[-1], 0.02)
+
+
+def test_the_other_schedules() -> None:
+    line = Recipe(learning_rate=1.0, warmup_steps=2, schedule="linear", final_rate=0.5)
+    assert [learning_rate(line, step, 6) for step in range(7)] == [
+        0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5,
+    ]  # fmt: skip
+    level = Recipe(learning_rate=1.0, warmup_steps=2, schedule="constant")
+    assert [learning_rate(level, step, 6) for step in range(6)] == [0.5, 1.0, 1.0, 1.0, 1.0, 1.0]
+    to_zero = Recipe(learning_rate=1.0, schedule="cosine", final_rate=0.0)
+    assert learning_rate(to_zero, 6, 6) == 0.0
+
+
+def test_the_rates_of_a_version_stay() -> None:
+    """A run begun before there was a choice is resumed at these rates."""
+    recipe = Recipe(learning_rate=3e-3, warmup_steps=4)
+    for step in range(4, 100):
+        share = (step - 4) / 96
+        assert learning_rate(recipe, step, 100) == 3e-3 * (
+            0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share))
+        )

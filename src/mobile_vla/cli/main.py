@@ -30,7 +30,7 @@ COMMANDS = {
     "ui": "show the evidence in a browser",
     "mcp": "answer assistant programs from the evidence (an MCP server)",
     "episodes": "simulate, import, check, compare, export and draw demonstrations",
-    "study": "write a first study; choose the study that commands use in this folder",
+    "study": "write a first study, import one, choose the study that commands use in this folder",
     "weights": "show what checkpoints hold, compare two, merge or export a policy",
     "vlm": "make the small VLMs again",
 }

@@ -84,8 +84,8 @@ def _add_export(actions: Any) -> None:
     action = add_action(actions, "export", summary)
     action.add_argument("run_folder", metavar="RUN", help="a run's folder in its workspace")
     action.add_argument(
-        "--format", choices=("hf", "onnx", "torch"), required=True,
-        help="a Hugging Face folder, an ONNX graph, or a graph of torch.export",
+        "--format", choices=("hf", "onnx", "torch", "robovlms"), required=True,
+        help="a Hugging Face folder, an ONNX graph, a graph of torch.export, or RoboVLMs' file",
     )  # fmt: skip
     action.add_argument(
         "--dtype", choices=("float32", "bf16", "int8"), default="float32",

@@ -14,6 +14,7 @@ from mobile_vla.evidence.read_run import Facts
 from mobile_vla.evidence.timeline import Timeline
 from mobile_vla.runs.load_report import LoadedSource
 from mobile_vla.runs.results import Offline, Rollouts
+from mobile_vla.study.case_file import LATER_KEYS
 from mobile_vla.study.models import Counts, ResolvedCase
 
 SETTING = "setting."
@@ -135,7 +136,8 @@ def _of_case(facts: Facts) -> FactorRows:
     recipe = _recipe(case) | {"seed": str(case.recipe.seed)}
     for name, value in recipe.items():
         place = name if name.startswith("recipe.") else f"recipe.{name}"
-        if place in facts.case_keys:  # a key that the file has not is unknown, not the default
+        later = place.split(".")[1] in LATER_KEYS
+        if later or place in facts.case_keys:  # another key that the file has not is unknown
             yield name, value, facts.at(file, f"key {place}")
     yield "robot", _robot(case), facts.at(file, "key robot")
     yield "profile", case.profile, facts.at(file, "key profile")

@@ -9,15 +9,22 @@ import msgspec
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.files import write_atomic
 from mobile_vla.runs.outside_files import read_regular
-from mobile_vla.study.models import ResolvedCase
+from mobile_vla.study.models import Recipe, ResolvedCase
 from mobile_vla.study.yaml_text import dump_yaml, load_yaml
 
 MOST_BYTES = 4 << 20
+LATER_KEYS = ("schedule", "final_rate")
+"""Keys of the recipe that came later, whose default is what versions before them did. At its
+default one is left out, so that a study of before has the same `case.yaml`."""
 
 
 def write_case(path: Path, case: ResolvedCase) -> None:
     """Write the resolved case as block-style YAML."""
-    write_atomic(path, dump_yaml(msgspec.to_builtins(case)))
+    content, default = msgspec.to_builtins(case), msgspec.to_builtins(Recipe())
+    for key in LATER_KEYS:
+        if content["recipe"][key] == default[key]:
+            del content["recipe"][key]
+    write_atomic(path, dump_yaml(content))
 
 
 def read_case(path: Path) -> ResolvedCase:

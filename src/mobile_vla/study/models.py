@@ -63,7 +63,8 @@ class Recipe(Record, frozen=True, kw_only=True):
     many augmented versions of an episode take turns, one an epoch. `best_by`: the validation metric
     whose lowest value marks the best checkpoint. `gradient_checkpointing` keeps less for the
     backward pass and recomputes it; `compile` compiles the decoder's layers. The run reports the
-    gain of both.
+    gain of both. `schedule`: the learning rate after its linear warm-up falls by a cosine or a line
+    to `final_rate` of it, or stays.
     """
 
     window: Positive = 8
@@ -74,6 +75,8 @@ class Recipe(Record, frozen=True, kw_only=True):
     learning_rate: Annotated[float, msgspec.Meta(gt=0)] = 1e-4
     weight_decay: NotNegative = 0.01
     warmup_steps: Natural = 0
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    final_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.02
     clip_norm: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     epochs: Positive = 10
     batch: Positive = 1

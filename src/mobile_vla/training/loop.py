@@ -87,7 +87,7 @@ def _step(
 ) -> None:
     """Run one optimiser step and log its metrics."""
     recipe, start = training.recipe, time.monotonic()
-    rate = learning_rate(position.step, total, recipe.learning_rate, recipe.warmup_steps)
+    rate = learning_rate(recipe, position.step, total)
     for group in training.optimizer.param_groups:
         group["lr"] = rate
     total_loss, frames = _backward(training, step.batches)

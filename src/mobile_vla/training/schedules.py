@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from mobile_vla.messages.errors import UserError
+from mobile_vla.study.models import Recipe
 
 
 class NotFinite(UserError):
@@ -30,9 +31,13 @@ def steps_per_epoch(episodes: int, per_step: int) -> int:
     return math.ceil(episodes / per_step)
 
 
-def learning_rate(step: int, total: int, peak: float, warmup: int) -> float:
-    """Rate of optimiser step `step` (from 0): linear warm-up, then a cosine to 2 % of `peak`."""
+def learning_rate(recipe: Recipe, step: int, total: int) -> float:
+    """Rate of optimiser step `step` (from 0) of `total`: warm-up, then the recipe's schedule."""
+    peak, warmup, final = recipe.learning_rate, recipe.warmup_steps, recipe.final_rate
     if step < warmup:
         return peak * (step + 1) / warmup
-    share = (step - warmup) / max(1, total - warmup)
-    return peak * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
+    share = min(1.0, (step - warmup) / max(1, total - warmup))
+    if recipe.schedule == "constant":
+        return peak
+    left = 1 - share if recipe.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * share))
+    return peak * (final + (1 - final) * left)

@@ -61,8 +61,8 @@ def export_policy(request: ExportRequest) -> ExportReport:
     """
     if request.out.exists():
         raise UserError(phrase("export.exists", "en", path=str(request.out)))
-    if request.format == "hf" and request.type == "int8":
-        raise UserError(phrase("export.no_such_type", "en"))
+    if request.format in ("hf", "robovlms") and request.type == "int8":
+        raise UserError(phrase("export.no_such_type", "en", format=request.format))
     loaded = load_run(request.run, request.checkpoint)
     drives = recorded_drives(loaded)
     original_bytes = 4 * sum(parameter.numel() for parameter in loaded.policy.parameters())

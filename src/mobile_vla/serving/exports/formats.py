@@ -6,9 +6,9 @@ from typing import Literal
 
 from mobile_vla.messages.record import Record
 
-ExportFormat = Literal["hf", "onnx", "torch"]
+ExportFormat = Literal["hf", "onnx", "torch", "robovlms"]
 ExportType = Literal["float32", "bf16", "int8"]
-FORMATS: tuple[ExportFormat, ...] = ("hf", "onnx", "torch")
+FORMATS: tuple[ExportFormat, ...] = ("hf", "onnx", "torch", "robovlms")
 TYPES: tuple[ExportType, ...] = ("float32", "bf16", "int8")
 GRAPHS: dict[str, str] = {"onnx": "policy.onnx", "torch": "policy.pt2"}
 REPORT = "report.json"

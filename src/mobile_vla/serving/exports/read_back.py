@@ -2,9 +2,9 @@
 
     python -m mobile_vla.serving.exports.read_back FORMAT FOLDER DRIVES.npz OUT.npz
 
-FORMAT: hf (transformers), onnx (onnxruntime and numpy alone), torch, or run for a run's own
-checkpoint. DRIVES.npz holds `frames`, `ids`, `begins` (frames at which an episode begins) and
-`window`; OUT.npz gets `actions`, `seconds` a step, `peak` bytes of memory and `program`.
+FORMAT: hf and robovlms (transformers), onnx (onnxruntime and numpy alone), torch, or run for a
+run's own checkpoint. DRIVES.npz holds `frames`, `ids`, `begins` (frames at which an episode begins)
+and `window`; OUT.npz gets `actions`, `seconds` a step, `peak` bytes of memory and `program`.
 """
 
 from __future__ import annotations
@@ -104,6 +104,15 @@ def _load_huggingface(folder: Path) -> LoadedExport:
     return _of_policy(policy, f"transformers {transformers.__version__}")
 
 
+def _load_robovlms(folder: Path) -> LoadedExport:
+    """The VLM's class of transformers and RoboVLMs' head, every tensor from the file."""
+    import transformers
+
+    from mobile_vla.serving.exports.robovlms_format import read_robovlms
+
+    return _of_policy(read_robovlms(folder), f"transformers {transformers.__version__}")
+
+
 def _load_run(folder: Path) -> LoadedExport:
     """A checkpoint as the run left it: `folder` is that of the checkpoint."""
     from mobile_vla import __version__
@@ -136,6 +145,7 @@ def _of_module(module: Any) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
 
 LOADERS = {
     "onnx": _load_onnx, "torch": _load_torch, "hf": _load_huggingface, "run": _load_run,
+    "robovlms": _load_robovlms,
 }  # fmt: skip
 
 if __name__ == "__main__":

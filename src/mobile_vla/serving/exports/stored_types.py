@@ -17,14 +17,14 @@ NAMES = {
     "BFLOAT16": "bf16", "BF16": "bf16", "torch.bfloat16": "bf16",
     "INT8": "int8", "UINT8": "int8", "torch.int8": "int8",
 }  # fmt: skip
-WEIGHTS = ("float32", "bf16", "int8")
+WEIGHT_TYPES = ("float32", "bf16", "int8")
 LEAST_SHARE = 0.5
 """Share of an export's weights that must have the type that was asked for."""
 
 
 def stored_elements(folder: Path, kind: ExportFormat) -> dict[str, int]:
     """Numbers by type, over all weights that `folder` holds."""
-    readers = {"hf": _safetensors, "onnx": _onnx, "torch": _torch}
+    readers = {"hf": _safetensors, "onnx": _onnx, "torch": _torch, "robovlms": _robovlms}
     counts: Counter[str] = Counter()
     for name, count in readers[kind](folder):
         if name in NAMES:
@@ -38,7 +38,7 @@ def require_type(elements: dict[str, int], kind: ExportType) -> None:
     Raises:
         UserError: fewer than half of its numbers have that type.
     """
-    total = sum(elements.get(name, 0) for name in WEIGHTS)
+    total = sum(elements.get(name, 0) for name in WEIGHT_TYPES)
     if elements.get(kind, 0) < LEAST_SHARE * total or not total:
         stored = ", ".join(f"{name} {count:,}" for name, count in elements.items()) or "0"
         message = phrase("export.unchanged", "en", type=kind, stored=stored)
@@ -69,4 +69,14 @@ def _torch(folder: Path) -> Iterator[tuple[str, int]]:
     program = torch.export.load(folder / GRAPHS["torch"])
     constants = [value for value in program.constants.values() if isinstance(value, torch.Tensor)]
     for tensor in [*program.state_dict.values(), *constants]:
+        yield str(tensor.dtype), tensor.numel()
+
+
+def _robovlms(folder: Path) -> Iterator[tuple[str, int]]:
+    import torch
+
+    from mobile_vla.serving.exports.robovlms_format import WEIGHTS
+
+    stored = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True, mmap=True)
+    for tensor in stored["state_dict"].values():
         yield str(tensor.dtype), tensor.numel()

@@ -1,4 +1,4 @@
-"""Write a policy without adapters as a Hugging Face folder, an ONNX graph or a torch graph."""
+"""Write a policy without adapters as a Hugging Face folder, RoboVLMs' file or a graph."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mobile_vla.policy.checkpoints.policy_checkpoint import save_policy
 from mobile_vla.policy.policy import Policy
 from mobile_vla.serving.exports.control_step import ControlStep, quantise_linear
 from mobile_vla.serving.exports.formats import GRAPHS, ExportFormat, ExportType, PolicyDescription
+from mobile_vla.serving.exports.robovlms_format import write_robovlms
 
 SMALL = 1024
 """Numbers below which a tensor stays float32: biases and norms."""
@@ -36,6 +37,9 @@ def write_format(
     """Write `policy`, which is changed in place, to `folder`. `metadata`: of its checkpoint."""
     if kind == "hf":
         _write_huggingface(policy, folder, number, metadata)
+    elif kind == "robovlms":
+        dtype = torch.bfloat16 if number == "bf16" else torch.float32
+        write_robovlms(policy, description.window, folder, dtype)
     elif kind == "torch":
         _write_torch(policy, description, folder, number)
     else:
