@@ -21,7 +21,7 @@ class AuditOptions(EvidenceOptions):
     """The pages to check, who else reads them, and what to do with them."""
 
     document: Sequence[str]
-    seals: Sequence[str]
+    seals: Sequence[str] | None
     key: str | None
     schema: bool
     claims: str | None
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--schema", action=flag, help="print the JSON schema of such a file")
     parser.add_argument("--reader", metavar="URL", help="an OpenAI-compatible address that reads")
     parser.add_argument(
-        "--seals", nargs="+", default=(), metavar="SEAL",
+        "--seals", nargs="+", metavar="SEAL",
         help="seals or folders of seals: the evidence where no run is here",
     )  # fmt: skip
     parser.add_argument("--key", metavar="FILE", help="the public key of the seals (PEM)")
@@ -79,7 +79,7 @@ def audit(options: AuditOptions) -> int:
         return 0
     sarif = _writable(options.sarif) if options.sarif else None
     paths = pages_of(options.document)
-    proof = sealed_proof_of(options) if options.seals else proof_of(options)
+    proof = sealed_proof_of(options, options.seals) if options.seals else proof_of(options)
     if not any(case.runs for case in proof.cases):
         from mobile_vla.messages.catalogue import phrase
 
@@ -181,7 +181,7 @@ def _reader_cache(options: AuditOptions) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mobile-vla/reader"
 
 
-def sealed_proof_of(options: AuditOptions) -> Proof:
+def sealed_proof_of(options: AuditOptions, seals: Sequence[str]) -> Proof:
     """The evidence that seals state; what is to be said of it goes to stderr."""
     from datetime import UTC, datetime
 
@@ -194,7 +194,7 @@ def sealed_proof_of(options: AuditOptions) -> Proof:
     if options.key:
         require(["seal"])
     key = Path(options.key) if options.key else None
-    proof, notes = sealed_proof([Path(name) for name in options.seals], key, datetime.now(UTC))
+    proof, notes = sealed_proof([Path(name) for name in seals], key, datetime.now(UTC))
     for note in notes:
         print(f"mvla audit: {sentence(note, 'en')}", file=sys.stderr)
     return proof
