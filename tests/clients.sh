@@ -77,3 +77,6 @@ run .venv-seal/bin/python tests/seal/test_seal_clients.py
 
 overlay ray 'ray>=2.50,<3'
 run .venv-ray/bin/python tests/cluster/test_ray.py
+
+environment crate roc-validator==0.13.0 rocrate==0.16.0
+ROCRATE_PYTHON=$PWD/.venv-crate/bin/python run "$main/bin/python" tests/report/test_run_crate.py
