@@ -59,6 +59,7 @@ overlay inspect-robots 'inspect-robots>=0.60,<0.61'
 run .venv-inspect-robots/bin/python tests/serving/test_inspect_robots.py
 
 environment lerobot lerobot-doctor==0.2.0 verdikt-eval==0.3.1
+environment croissant 'mlcroissant[parquet]==1.1.1'
 environment lerobot-dataset torch==2.13.0 lerobot-dataset==0.4.4
 .venv-lerobot-dataset/bin/python -c 'import torchvision' 2>/dev/null ||
   .venv-lerobot-dataset/bin/pip install --no-deps torchvision
