@@ -98,6 +98,7 @@ def _step(
     training.optimizer.step()
     training.optimizer.zero_grad(set_to_none=True)
     position.step += 1
+    training.average.update(position.step)
     position.epoch_losses.append(loss)
     seconds = time.monotonic() - start + step.waited
     if training.metrics is None:
@@ -159,10 +160,11 @@ def _backward(training: Training, batches: Sequence[Batch]) -> tuple[float, floa
 
 def _end_epoch(training: Training, position: Position, epoch: int, seconds: float) -> None:
     episodes = training.manifest.split("val")
-    validation = validate(
-        training.module, training.policy, training.recipe, training.tensors, episodes,
-        world=training.world,
-    )  # fmt: skip
+    with training.average.in_place():
+        validation = validate(
+            training.module, training.policy, training.recipe, training.tensors, episodes,
+            world=training.world,
+        )  # fmt: skip
     for name, value in validation._asdict().items():
         _require_finite(name.replace("val_", "validation "), value, position.step, episodes)
     if training.metrics:
@@ -204,10 +206,14 @@ def _save(
         "random": randoms[0] if len(randoms) == 1 else {"ranks": randoms},
         "scaler": training.fabric.strategy.precision.state_dict(),
     }
+    if training.average.decay:  # the policy file holds the average
+        weights = training.policy.trained_parameters()
+        resume["weights"] = [parameter.detach().cpu().clone() for parameter in weights]
     training.metrics.sync()
     metadata = {**training.metadata, "step": str(position.step), "epoch": str(epoch)}
     try:
-        folder = write_checkpoint(training.run, training.policy, metadata, resume, best=best)
+        with training.average.in_place():
+            folder = write_checkpoint(training.run, training.policy, metadata, resume, best=best)
         prune(training.run, training.keep_epochs * epoch_steps(training.recipe, training.manifest))
     except UserError as error:
         training.events.append(CheckpointFailed(step=position.step, reason=str(error)))

@@ -15,6 +15,7 @@ from mobile_vla.policy.policy import Policy
 from mobile_vla.runs.events import EventLog
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.study.models import Recipe
+from mobile_vla.training.averaging import WeightAverage
 from mobile_vla.training.data import EpisodeTensors
 from mobile_vla.training.loggers import MetricsLogger
 
@@ -32,6 +33,7 @@ class Model:
     policy: Policy
     module: Any
     optimizer: Any
+    average: WeightAverage
 
 
 @dataclass(slots=True)
@@ -56,6 +58,7 @@ class Training:
     policy: Policy
     module: Any
     optimizer: Any
+    average: WeightAverage
     tensors: EpisodeTensors
     events: EventLog | None
     metrics: MetricsLogger | None
