@@ -138,7 +138,7 @@ def windowed_step(training: Training, group: Sequence[ManifestEpisode], at_once:
     """The same step from stride-1 windows, every frame of each encoded anew."""
     import torch
 
-    from mobile_vla.policy.loss import action_loss_sums, loss_weights
+    from mobile_vla.policy.loss import loss_weights, weighted_sums
 
     recipe, policy = training.recipe, training.policy
     training.module.train()
@@ -157,11 +157,9 @@ def windowed_step(training: Training, group: Sequence[ManifestEpisode], at_once:
             with torch.no_grad():
                 latents = policy.encode(frames[part].flatten(0, 1)).unflatten(0, part.shape)
             text = batch.instructions * len(part)
-            actions, _ = policy(list(latents), text, WINDOW)
-            sums = action_loss_sums(
-                actions, batch.targets[part], batch.mask[part],
-                delta=recipe.huber_delta, first_weight=recipe.first_action_weight,
-            )  # fmt: skip
+            output, _ = policy(list(latents), text, WINDOW)
+            error = policy.head.error(output, batch.targets[part], recipe.huber_delta)
+            sums = weighted_sums(error, batch.mask[part], recipe.first_action_weight)
             training.fabric.backward(sums[0] / weight)
     training.fabric.clip_gradients(training.module, training.optimizer, max_norm=recipe.clip_norm)
     training.optimizer.step()

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mobile_vla.runs.folder import RunFolder
+    from mobile_vla.runs.workspace import Workspace
+    from mobile_vla.study.models import ResolvedCase
     from mobile_vla.training.train_state import Training
 
 STUDY = """
@@ -21,6 +24,8 @@ base:
   lora: {{r: 16, alpha: 32, dropout: 0.0}}
   head: {{hidden: {hidden}, layers: {head_layers}}}
   batch: {batch}
+  epochs: 2
+  precision: {precision}
   accumulate: 1
   first_action_weight: 3.0
   huber_delta: 0.1
@@ -76,16 +81,14 @@ def wide_vlm(folder: Path) -> Path:
     return save_vlm(folder, Kosmos2ForConditionalGeneration(config).eval(), processor)
 
 
-def open_training(size: Size, folder: Path, window: int) -> Training:
-    """A run of the product's own on simulated episodes, ready to step."""
-    from mobile_vla.runs.events import EventLog
+def begin(
+    size: Size, folder: Path, window: int, precision: str = "32-true"
+) -> tuple[RunFolder, ResolvedCase, Workspace]:
+    """A run folder of a case on simulated episodes, in a workspace of its own."""
     from mobile_vla.runs.workspace import Workspace
     from mobile_vla.simulator.simulate import simulate_dataset
     from mobile_vla.study.load_study import load_study, resolve
-    from mobile_vla.training.data import case_manifest
-    from mobile_vla.training.preflight import Checklist
     from mobile_vla.training.run import begin_run
-    from mobile_vla.training.setup import assemble, check_run
 
     workspace = Workspace(folder)
     simulate_dataset(
@@ -102,11 +105,22 @@ def open_training(size: Size, folder: Path, window: int) -> Training:
             vlm=vlm,
             hidden=size.hidden,
             head_layers=size.head_layers,
+            precision=precision,
         )
     )
     study = load_study(path)
     case = resolve(study, study.cases[0], "benchmark", 0, path)
-    run = begin_run(case, workspace)
+    return begin_run(case, workspace), case, workspace
+
+
+def open_training(size: Size, folder: Path, window: int, precision: str = "32-true") -> Training:
+    """A run of the product's own on simulated episodes, ready to step."""
+    from mobile_vla.runs.events import EventLog
+    from mobile_vla.training.data import case_manifest
+    from mobile_vla.training.preflight import Checklist
+    from mobile_vla.training.setup import assemble, check_run
+
+    run, case, workspace = begin(size, folder, window, precision)
     manifest = case_manifest(case, workspace)
     checked = check_run(
         run, case, manifest, workspace, Checklist([]), paths_exist=(True, True), resume=False

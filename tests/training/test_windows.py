@@ -10,7 +10,7 @@ import torch
 
 from mobile_vla.policy.loss import chunk_targets
 from mobile_vla.training import loop
-from mobile_vla.training.data import Batch
+from mobile_vla.training.data import Batch, loss_weight
 from mobile_vla.training.train_state import Training
 from small_lab import Lab
 
@@ -39,6 +39,7 @@ def cut(training: Training, lengths: Sequence[int]) -> Batch:
         latents=[latents[:n] for latents, n in zip(whole.latents, lengths, strict=True)],
         targets=torch.cat([targets for targets, _ in pairs]),
         mask=torch.cat([mask for _, mask in pairs]),
+        weight=loss_weight(training.recipe, lengths),
     )
 
 
@@ -98,7 +99,7 @@ def test_loss_and_every_gradient(here: Lab, head: str, parts: str) -> None:
     wanted = reference(training, lengths)
     wanted.backward()
     theirs = gradients(training)
-    assert loss == pytest.approx(float(wanted.detach()), rel=1e-5)
+    assert float(loss) == pytest.approx(float(wanted.detach()), rel=1e-5)
     assert ours.keys() == theirs.keys()
     scale = max(float(gradient.abs().max()) for gradient in theirs.values())
     for name, mine in ours.items():
@@ -120,6 +121,6 @@ def test_batches_of_a_step_add_up(here: Lab) -> None:
             first += count
         found.append((loop._backward(training, batches)[0], gradients(training)))
     for loss, grads in found[1:]:
-        assert loss == pytest.approx(found[0][0], rel=1e-5)
+        assert float(loss) == pytest.approx(float(found[0][0]), rel=1e-5)
         for name, gradient in grads.items():
             torch.testing.assert_close(gradient, found[0][1][name], atol=1e-6, rtol=1e-5)

@@ -44,7 +44,7 @@ def run_to_train(chosen: Setting, view: CaseView, *, resume: bool, lost: bool = 
     from mobile_vla.study.load_study import case_of, resolve
     from mobile_vla.training.run import begin_run
 
-    name = view.label or view.name
+    name = view.name
     attempts = [
         run for run in view.runs if run.resolved and run.resolved.profile == chosen.profile_name
     ]

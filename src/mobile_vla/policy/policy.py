@@ -118,11 +118,10 @@ class Policy(nn.Module):
     def prompts(self, instructions: Sequence[str], lengths: Sequence[int]) -> TextTokens:
         """The tokenized prompt of each frame: episode i's instruction, `lengths[i]` times."""
         kinds = sorted(set(instructions))
-        text = self.backbone.tokenize(kinds)
-        prompt_index = torch.tensor([kinds.index(i) for i in instructions], device=text.ids.device)
-        return text.rows(
-            prompt_index.repeat_interleave(torch.tensor(lengths, device=text.ids.device))
-        )
+        tokens = self.backbone.tokenize(kinds)
+        pairs = zip(instructions, lengths, strict=True)
+        rows = [kinds.index(text) for text, frames in pairs for _ in range(frames)]
+        return tokens.rows(torch.tensor(rows, device=tokens.ids.device))
 
     def predict(self, history: torch.Tensor) -> torch.Tensor:
         """States of the last frames (N, ≤ W, D) to the next actions (N, C, A), m/s and rad/s."""

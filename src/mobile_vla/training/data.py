@@ -78,7 +78,8 @@ def recorded_actions(
 class Batch:
     """Whole episodes: latents (T, L, D) each, instructions, normalised targets by frame.
 
-    `targets` (ΣT, C, A), `mask` (ΣT, C), frames of all episodes end to end.
+    `targets` (ΣT, C, A), `mask` (ΣT, C), frames of all episodes end to end; `weight`: what the sum
+    of their losses is divided by.
     """
 
     episodes: tuple[str, ...]
@@ -86,6 +87,7 @@ class Batch:
     instructions: list[str]
     targets: torch.Tensor
     mask: torch.Tensor
+    weight: float
 
     @property
     def frames(self) -> int:
@@ -125,6 +127,7 @@ class EpisodeTensors:
             instructions=[self._frames.instruction(e.id) for e in episodes],
             targets=torch.cat([targets for targets, _ in pairs]),
             mask=torch.cat([mask for _, mask in pairs]),
+            weight=loss_weight(self._recipe, [len(mask) for _, mask in pairs]),
         )
 
     def summary(self) -> str:
@@ -152,3 +155,19 @@ class EpisodeTensors:
         statistics = self._policy.statistics
         raw = torch.from_numpy(select_columns(self._frames.actions(episode), statistics.names))
         return statistics.normalise(raw.to(self._policy.action_token.device))
+
+
+def loss_weight(recipe: Recipe, lengths: Sequence[int]) -> float:
+    """The sum of weights in the loss of episodes of so many frames.
+
+    It follows from the lengths alone, so no device is asked, and none has to be waited for.
+    """
+    import torch
+
+    from mobile_vla.policy.loss import chunk_targets, loss_weights
+    from mobile_vla.policy.policy import unfold_windows
+
+    mask = torch.cat([chunk_targets(torch.zeros(n, 1), recipe.chunk)[1] for n in lengths])
+    windows = unfold_windows(lengths, recipe.window)
+    recorded = windows.of(mask) & windows.valid.unsqueeze(-1)
+    return float(loss_weights(recorded, recipe.first_action_weight).sum())

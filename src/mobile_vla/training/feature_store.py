@@ -45,13 +45,20 @@ class Features:
             bits = self._encode(shown(), gradient=False).to(torch.bfloat16).view(torch.uint16)
             write_array(path, bits.cpu().numpy())
         bits = torch.from_numpy(_stored(path)).view(torch.bfloat16)
-        return bits.to(self.policy.action_token.device, torch.float32)
+        return to_device(bits, self.policy.action_token.device).float()
 
     def _encode(self, frames: np.ndarray, *, gradient: bool) -> torch.Tensor:
         pieces = torch.from_numpy(frames).split(FRAMES_AT_ONCE)
         with torch.set_grad_enabled(gradient):
             parts = [self.policy.encode(piece) for piece in pieces]
         return torch.cat(parts)
+
+
+def to_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """`values` on the device; a GPU copies from pinned memory while it computes."""
+    if device.type == "cpu":
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)
 
 
 def _stored(path: Path) -> np.ndarray:

@@ -14,7 +14,7 @@ from mobile_vla.policy.memory import peak_bytes
 from mobile_vla.runs.events import Checkpoint, CheckpointFailed, Epoch, Heartbeat, file_hashes
 from mobile_vla.study.models import Recipe
 from mobile_vla.training.data import Batch
-from mobile_vla.training.losses import Validation, loss_sums, loss_weight, validate
+from mobile_vla.training.losses import Validation, loss_sums, validate
 from mobile_vla.training.prefetch import StepBatches, prefetch
 from mobile_vla.training.run_checkpoints import (
     POLICY,
@@ -90,9 +90,9 @@ def _step(
     rate = learning_rate(recipe, position.step, total)
     for group in training.optimizer.param_groups:
         group["lr"] = rate
-    loss, frames = _backward(training, step.batches)
+    total_loss, frames = _backward(training, step.batches)
+    loss, norm = torch.stack([total_loss, _clip(training)]).tolist()  # the device is read once
     _require_finite("loss", loss, position.step + 1, step.episodes)
-    norm = _clip(training)
     if recipe.precision != "16-mixed":  # whose scaler passes over a step that overflowed
         _require_finite("gradient norm", norm, position.step + 1, step.episodes)
     training.optimizer.step()
@@ -116,15 +116,16 @@ def _step(
     training.progress(position.step, total, f"loss {loss:.4f}")
 
 
-def _clip(training: Training) -> float:
-    """Clip the gradients; their norm before that."""
+def _clip(training: Training) -> torch.Tensor:
+    """Clip the gradients; their norm before that, float64 on the device."""
     norm = training.fabric.clip_gradients(
         training.module,
         training.optimizer,
         max_norm=training.recipe.clip_norm,
         error_if_nonfinite=False,
     )
-    return math.nan if norm is None else float(norm)
+    assert norm is not None  # only where a strategy clips by value
+    return norm.double()
 
 
 def _require_finite(
@@ -138,24 +139,24 @@ def _require_finite(
         )
 
 
-def _backward(training: Training, batches: Sequence[Batch]) -> tuple[float, float]:
+def _backward(training: Training, batches: Sequence[Batch]) -> tuple[torch.Tensor, float]:
     """Gradients of the mean loss over all ranks' batches, that mean, and how many frames.
 
-    The weights follow from the masks alone, so each batch's sum is divided by the weight of all
+    The weights follow from the lengths alone, so each batch's sum is divided by the weight of all
     before its backward pass: gradients keep the size that half precision can hold. They are added
     up over the ranks once, after the last batch.
     """
     world = training.world
-    counts = [sum(loss_weight(training.recipe, b) for b in batches), sum(b.frames for b in batches)]
+    counts = [sum(b.weight for b in batches), sum(b.frames for b in batches)]
     weight, frames = world.total(torch.tensor(counts, dtype=torch.float64)).tolist()
-    loss = 0.0
+    loss = torch.zeros((), dtype=torch.float64, device=training.fabric.device)
     with training.fabric.no_backward_sync(training.module, enabled=world.size > 1):
         for batch in batches:
             share = loss_sums(training.module, training.recipe, batch)[0] / weight
             training.fabric.backward(share)
-            loss += float(share.detach())
+            loss += share.detach()
     world.sum_gradients(training.policy.trained_parameters())
-    return float(world.total(torch.tensor(loss, dtype=torch.float64))), frames
+    return world.total(loss), frames
 
 
 def _end_epoch(training: Training, position: Position, epoch: int, seconds: float) -> None:

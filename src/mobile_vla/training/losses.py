@@ -9,8 +9,8 @@ import torch
 
 from mobile_vla.episodes.manifest import ManifestEpisode
 from mobile_vla.policy.heads.head import Head
-from mobile_vla.policy.loss import loss_weights, weighted_sums
-from mobile_vla.policy.policy import Policy, Windows, unfold_windows
+from mobile_vla.policy.loss import weighted_sums
+from mobile_vla.policy.policy import Policy, Windows
 from mobile_vla.study.models import Recipe
 from mobile_vla.training.data import Batch, EpisodeTensors
 from mobile_vla.training.rank_group import ALONE, RankGroup
@@ -86,10 +86,3 @@ def _mae(policy: Policy, predicted: Predicted) -> tuple[torch.Tensor, torch.Tens
     error = real(actions[..., 0, :]) - real(predicted.targets[..., 0, :])
     chosen = error[mask].abs()
     return chosen.sum(), torch.tensor(chosen.numel(), device=chosen.device)
-
-
-def loss_weight(recipe: Recipe, batch: Batch) -> float:
-    """The sum of weights that the loss of this batch is divided by."""
-    lengths = [len(episode) for episode in batch.latents]
-    windows = unfold_windows(lengths, recipe.window, batch.mask.device)
-    return float(loss_weights(_mask(batch, windows), recipe.first_action_weight).sum())

@@ -189,6 +189,7 @@ def _optimizer(policy: Policy, case: ResolvedCase) -> torch.optim.Optimizer:
         lr=recipe.learning_rate,
         betas=ADAM_BETAS,
         weight_decay=recipe.weight_decay,
+        fused=True if torch.cuda.is_available() else None,
     )
 
 
