@@ -17,9 +17,10 @@ from mobile_vla.policy.heads import make_head
 from mobile_vla.policy.lora import add_lora, merge_adapters
 from mobile_vla.policy.normalisation import ActionStatistics
 from mobile_vla.policy.policy import Policy
-from mobile_vla.runs.events import Start
+from mobile_vla.runs.events import Epoch, Start
 from mobile_vla.training.averaging import WeightAverage
 from mobile_vla.training.loop import fit
+from mobile_vla.training.run import begin_run, train
 from mobile_vla.training.setup import restore_average
 from mobile_vla.training.train_state import Model, Position
 from small_lab import Lab, events_of, require_same, until
@@ -114,6 +115,29 @@ def test_variants_of_lora_train_save_and_merge(variant: str, vlm: Path, tmp_path
     assert layer.scaling["default"] == scale
     assert merge_adapters(backbone.network)
     torch.testing.assert_close(act(policy), before, rtol=0, atol=1e-5)
+
+
+def without_progress(losses: list[float]) -> int:
+    """Epochs since the lowest loss."""
+    return len(losses) - 1 - losses.index(min(losses))
+
+
+def test_patience_ends_a_run_that_is_finished(here: Lab) -> None:
+    here.change("epochs: 3", "epochs: 12")
+    here.change("accumulate: 2", "accumulate: 2\n  patience: 2\n  schedule: constant")
+    here.change("learning_rate: 3e-3", "learning_rate: 0.05")
+    run = begin_run(here.resolved(CASE), here.workspace)
+    assert train(run, here.workspace, terminal=False).outcome == "finished"
+    losses = [event.val_loss for event in events_of(run.events, Epoch)]
+    assert len(losses) < 12
+    assert without_progress(losses) == 2
+    assert all(without_progress(losses[: n + 1]) < 2 for n in range(len(losses) - 1))
+    judged = here.judged(CASE)
+    assert (judged.state, judged.conflicts) == ("finished", [])
+    assert judged.steps == judged.total_steps == 4 * len(losses)
+    assert train(run, here.workspace, resume=True, terminal=False).outcome == "finished"
+    assert [event.val_loss for event in events_of(run.events, Epoch)] == losses
+    assert here.judged(CASE).state == "finished"
 
 
 OPTIONS = {

@@ -71,7 +71,8 @@ class Recipe(Record, frozen=True, kw_only=True):
     backward pass and recomputes it; `compile` compiles the decoder's layers. The run reports the
     gain of both. `schedule`: the learning rate after its linear warm-up falls by a cosine or a line
     to `final_rate` of it, or stays. `ema`: decay of a moving average of the trained weights, which
-    is validated and saved in their place; 0 is none.
+    is validated and saved in their place; 0 is none. `patience`: the run ends after so many epochs
+    without a new best value of `best_by`; 0 lets it train them all.
     """
 
     window: Positive = 8
@@ -85,6 +86,7 @@ class Recipe(Record, frozen=True, kw_only=True):
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     final_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.02
     ema: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    patience: Natural = 0
     clip_norm: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     epochs: Positive = 10
     batch: Positive = 1

@@ -42,7 +42,7 @@ def epoch_steps(recipe: Recipe, manifest: Manifest) -> int:
 
 
 def fit(training: Training, position: Position) -> Position:
-    """Train from `position` to the end, or until `stop` is set.
+    """Train from `position` to the end, the end of patience, or until `stop` is set.
 
     Each epoch ends with a checkpoint; within an epoch one is written every `checkpoint_seconds`.
 
@@ -56,7 +56,7 @@ def fit(training: Training, position: Position) -> Position:
     beaten = saved = time.monotonic()
     world = training.world
     stopped = world.any(training.stop.is_set())
-    while position.step < total and not stopped:
+    while position.step < total and not stopped and not position.gives_up(recipe):
         training.module.train()  # validation leaves evaluation mode
         epoch, first = divmod(position.step, per_epoch)
         epoch_start = time.monotonic()
@@ -174,6 +174,7 @@ def _end_epoch(training: Training, position: Position, epoch: int, seconds: floa
     value = getattr(validation, training.recipe.best_by)
     best = value < position.best
     position.best = min(position.best, value)
+    position.since_best = 0 if best else position.since_best + 1
     if training.events and training.metrics:
         training.events.append(
             Epoch(
@@ -203,6 +204,7 @@ def _save(
         "step": position.step,
         "epoch_losses": position.epoch_losses,
         "best": position.best,
+        "since_best": position.since_best,
         "optimizer": training.optimizer.state_dict(),
         "random": randoms[0] if len(randoms) == 1 else {"ranks": randoms},
         "scaler": training.fabric.strategy.precision.state_dict(),

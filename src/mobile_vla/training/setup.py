@@ -209,7 +209,9 @@ def restore_position(
         same = restore_rank(state["random"], launch().rank, ranks)
         model.fabric.strategy.precision.load_state_dict(state["scaler"])
         losses = list(state["epoch_losses"])
-        restored.append(Position(step=state["step"], epoch_losses=losses, best=state["best"]))
+        position = Position(step=state["step"], epoch_losses=losses, best=state["best"])
+        position.since_best = state.get("since_best", 0)  # versions before had no patience
+        restored.append(position)
         if not same:  # order and step stay; only the draws of dropout differ
             torch.manual_seed(hash((case.recipe.seed, state["step"], launch().rank)) % 2**63)
         how = "" if same else f"; {ranks} ranks go on where others stopped, with other dropout"

@@ -38,11 +38,19 @@ class Model:
 
 @dataclass(slots=True)
 class Position:
-    """The position of training: steps done, losses of the current epoch, best validation value."""
+    """The position of training: steps done, losses of the current epoch, best validation value.
+
+    `since_best`: epochs that ended since the best value.
+    """
 
     step: int = 0
     epoch_losses: list[float] = field(default_factory=list)
     best: float = math.inf
+    since_best: int = 0
+
+    def gives_up(self, recipe: Recipe) -> bool:
+        """Whether the recipe's patience is at its end."""
+        return 0 < recipe.patience <= self.since_best
 
 
 @dataclass(frozen=True, slots=True)
