@@ -136,7 +136,7 @@ def _of_case(facts: Facts) -> FactorRows:
     recipe = _recipe(case) | {"seed": str(case.recipe.seed)}
     for name, value in recipe.items():
         place = name if name.startswith("recipe.") else f"recipe.{name}"
-        later = place.split(".")[1] in LATER_KEYS
+        later = place.removeprefix("recipe.") in LATER_KEYS
         if later or place in facts.case_keys:  # another key that the file has not is unknown
             yield name, value, facts.at(file, f"key {place}")
     yield "robot", _robot(case), facts.at(file, "key robot")

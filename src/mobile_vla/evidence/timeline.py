@@ -95,6 +95,7 @@ def timeline(events: list[Numbered]) -> Timeline:
             checkpoints.append((line, event))
         elif isinstance(event, Exit):
             last_exit = (line, event)
+            total = event.step if event.early is True else total
         elif isinstance(event, Start | Preflight) and event.total_steps is not None:
             total = event.total_steps
     return Timeline(

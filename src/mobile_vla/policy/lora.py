@@ -23,6 +23,8 @@ def add_lora(
     rank: int,
     alpha: float,
     dropout: float = 0.0,
+    rslora: bool = False,
+    dora: bool = False,
 ) -> None:
     """Freeze the backbone and place LoRA adapters on the linear layers of `parts`, in place.
 
@@ -35,8 +37,9 @@ def add_lora(
         raise UserError(f"The LoRA rank is {rank}: give a rank of at least 1.")
     freeze(backbone)
     config = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=backbone.lora_pattern(parts)
-    )
+        r=rank, lora_alpha=alpha, lora_dropout=dropout, use_rslora=rslora, use_dora=dora,
+        target_modules=backbone.lora_pattern(parts),
+    )  # fmt: skip
     inject_adapter_in_model(config, backbone.network)
     for name, parameter in backbone.network.named_parameters():
         if ADAPTER in name:  # peft gives them the type of a half-precision base; they train in full
@@ -77,11 +80,13 @@ def adapter_settings(backbone: Backbone) -> dict[str, Any] | None:
         return None
     config = configs["default"]
     adapted = {part_of(name) for name in adapter_state(backbone.network)}
+    variants = {"rslora": config.use_rslora, "dora": config.use_dora}
     return {
         "parts": [part for part in PARTS if part in adapted],
         "rank": config.r,
         "alpha": config.lora_alpha,
         "dropout": config.lora_dropout,
+        **{name: True for name, chosen in variants.items() if chosen},
     }
 
 

@@ -112,13 +112,17 @@ class CheckpointFailed(Event, frozen=True, kw_only=True, tag="checkpoint_failed"
 
 
 class Exit(Event, frozen=True, kw_only=True, tag="exit"):
-    """The process left the run in an orderly way and says how. `pid`: which; the log adds it."""
+    """The process left the run in an orderly way and says how. `pid`: which; the log adds it.
+
+    `early`: patience ended before the epochs, so `step` is the run's last by its recipe.
+    """
 
     outcome: Literal["finished", "refused", "exception", "interrupted", "nan"]
     step: Count
     reason: str
     exception: str | None = None
     pid: int | None = None
+    early: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Evaluating(Event, frozen=True, kw_only=True, tag="evaluating"):

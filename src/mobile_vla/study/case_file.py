@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 
 import msgspec
@@ -13,7 +15,7 @@ from mobile_vla.study.models import Recipe, ResolvedCase
 from mobile_vla.study.yaml_text import dump_yaml, load_yaml
 
 MOST_BYTES = 4 << 20
-LATER_KEYS = ("schedule", "final_rate")
+LATER_KEYS = ("schedule", "final_rate", "ema", "patience", "lora.rslora", "lora.dora")
 """Keys of the recipe that came later, whose default is what versions before them did. At its
 default one is left out, so that a study of before has the same `case.yaml`."""
 
@@ -22,8 +24,10 @@ def write_case(path: Path, case: ResolvedCase) -> None:
     """Write the resolved case as block-style YAML."""
     content, default = msgspec.to_builtins(case), msgspec.to_builtins(Recipe())
     for key in LATER_KEYS:
-        if content["recipe"][key] == default[key]:
-            del content["recipe"][key]
+        *above, name = key.split(".")
+        inner = reduce(getitem, above, content["recipe"])
+        if inner[name] == reduce(getitem, above, default)[name]:
+            del inner[name]
     write_atomic(path, dump_yaml(content))
 
 

@@ -34,12 +34,18 @@ class Text(Record, frozen=True, kw_only=True):
 
 
 class Lora(Record, frozen=True, kw_only=True):
-    """Low-rank adapters (Hu et al. 2021): rank, scale numerator, dropout, which parts get them."""
+    """Low-rank adapters (Hu et al. 2021): rank, scale numerator, dropout, which parts get them.
+
+    `rslora`: the scale is alpha / √r, not alpha / r (Kalajdzievski 2023). `dora`: the magnitude of
+    each adapted row trains apart from its direction (Liu et al. 2024).
+    """
 
     r: Positive = 32
     alpha: Positive = 16
     dropout: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.1
     parts: tuple[Literal["vision", "projection", "text"], ...] = ("text",)
+    rslora: bool = False
+    dora: bool = False
 
 
 class HeadSettings(Record, frozen=True, kw_only=True):
@@ -64,7 +70,9 @@ class Recipe(Record, frozen=True, kw_only=True):
     whose lowest value marks the best checkpoint. `gradient_checkpointing` keeps less for the
     backward pass and recomputes it; `compile` compiles the decoder's layers. The run reports the
     gain of both. `schedule`: the learning rate after its linear warm-up falls by a cosine or a line
-    to `final_rate` of it, or stays.
+    to `final_rate` of it, or stays. `ema`: decay of a moving average of the trained weights, which
+    is validated and saved in their place; 0 is none. `patience`: the run ends after so many epochs
+    without a new best value of `best_by`; 0 lets it train them all.
     """
 
     window: Positive = 8
@@ -77,6 +85,8 @@ class Recipe(Record, frozen=True, kw_only=True):
     warmup_steps: Natural = 0
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     final_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.02
+    ema: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    patience: Natural = 0
     clip_norm: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     epochs: Positive = 10
     batch: Positive = 1

@@ -127,7 +127,10 @@ def build_policy(case: ResolvedCase, statistics: ActionStatistics, weights: Weig
     if weights.initial is not None:
         weights.initial.into(policy)
     lora = recipe.lora
-    add_lora(backbone, parts=lora.parts, rank=lora.r, alpha=lora.alpha, dropout=lora.dropout)
+    add_lora(
+        backbone, parts=lora.parts, rank=lora.r, alpha=lora.alpha, dropout=lora.dropout,
+        rslora=lora.rslora, dora=lora.dora,
+    )  # fmt: skip
     return policy
 
 

@@ -42,7 +42,7 @@ def epoch_steps(recipe: Recipe, manifest: Manifest) -> int:
 
 
 def fit(training: Training, position: Position) -> Position:
-    """Train from `position` to the end, or until `stop` is set.
+    """Train from `position` to the end, the end of patience, or until `stop` is set.
 
     Each epoch ends with a checkpoint; within an epoch one is written every `checkpoint_seconds`.
 
@@ -56,7 +56,7 @@ def fit(training: Training, position: Position) -> Position:
     beaten = saved = time.monotonic()
     world = training.world
     stopped = world.any(training.stop.is_set())
-    while position.step < total and not stopped:
+    while position.step < total and not stopped and not position.gives_up(recipe):
         training.module.train()  # validation leaves evaluation mode
         epoch, first = divmod(position.step, per_epoch)
         epoch_start = time.monotonic()
@@ -98,6 +98,7 @@ def _step(
     training.optimizer.step()
     training.optimizer.zero_grad(set_to_none=True)
     position.step += 1
+    training.average.update(position.step)
     position.epoch_losses.append(loss)
     seconds = time.monotonic() - start + step.waited
     if training.metrics is None:
@@ -160,10 +161,11 @@ def _backward(training: Training, batches: Sequence[Batch]) -> tuple[torch.Tenso
 
 def _end_epoch(training: Training, position: Position, epoch: int, seconds: float) -> None:
     episodes = training.manifest.split("val")
-    validation = validate(
-        training.module, training.policy, training.recipe, training.tensors, episodes,
-        world=training.world,
-    )  # fmt: skip
+    with training.average.in_place():
+        validation = validate(
+            training.module, training.policy, training.recipe, training.tensors, episodes,
+            world=training.world,
+        )  # fmt: skip
     for name, value in validation._asdict().items():
         _require_finite(name.replace("val_", "validation "), value, position.step, episodes)
     if training.metrics:
@@ -172,6 +174,7 @@ def _end_epoch(training: Training, position: Position, epoch: int, seconds: floa
     value = getattr(validation, training.recipe.best_by)
     best = value < position.best
     position.best = min(position.best, value)
+    position.since_best = 0 if best else position.since_best + 1
     if training.events and training.metrics:
         training.events.append(
             Epoch(
@@ -201,14 +204,19 @@ def _save(
         "step": position.step,
         "epoch_losses": position.epoch_losses,
         "best": position.best,
+        "since_best": position.since_best,
         "optimizer": training.optimizer.state_dict(),
         "random": randoms[0] if len(randoms) == 1 else {"ranks": randoms},
         "scaler": training.fabric.strategy.precision.state_dict(),
     }
+    if training.average.decay:  # the policy file holds the average
+        weights = training.policy.trained_parameters()
+        resume["weights"] = [parameter.detach().cpu().clone() for parameter in weights]
     training.metrics.sync()
     metadata = {**training.metadata, "step": str(position.step), "epoch": str(epoch)}
     try:
-        folder = write_checkpoint(training.run, training.policy, metadata, resume, best=best)
+        with training.average.in_place():
+            folder = write_checkpoint(training.run, training.policy, metadata, resume, best=best)
         prune(training.run, training.keep_epochs * epoch_steps(training.recipe, training.manifest))
     except UserError as error:
         training.events.append(CheckpointFailed(step=position.step, reason=str(error)))

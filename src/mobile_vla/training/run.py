@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mobile_vla.episodes.manifest import Manifest, read_manifest, write_manifest
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.events import EventLog, Exit, Preflight, Start, file_hashes, skim_events
@@ -204,16 +206,22 @@ def _fit_together(session: TrainingSession, checked: CheckedRun, world: RankGrou
     except BaseException:
         training.metrics.close("failed")
         raise
-    training.metrics.close("success" if position.step == total else "failed")
-    if session.stop.is_set() and position.step < total:
+    early = position.step < total and position.gives_up(case.recipe)
+    training.metrics.close("success" if early or position.step == total else "failed")
+    if session.stop.is_set() and position.step < total and not early:
         saved = "is saved" if session.run.latest_step == position.step else "is not saved"
         reason = f"a signal asked it to stop; step {position.step} of {total} {saved}"
         return Exit(outcome="interrupted", step=position.step, reason=reason)
     if hash_base(training.policy.backbone) != frozen:
         raise RuntimeError("frozen weights changed while training")
     reason = f"{position.step} of {total} steps; the frozen weights are unchanged"
+    if early:
+        reason = f"{case.recipe.best_by} had no new best for {position.since_best} epochs; {reason}"
     files = training.metrics.bound_files()
-    return Exit(outcome="finished", step=position.step, reason=reason, files=files)
+    return Exit(
+        outcome="finished", step=position.step, reason=reason, files=files,
+        early=early or msgspec.UNSET,
+    )  # fmt: skip
 
 
 def _check_episodes(session: TrainingSession, checklist: Checklist) -> Manifest | None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
 
 from mobile_vla.episodes.frame_store import FrameStore
 from mobile_vla.episodes.manifest import Manifest
-from mobile_vla.messages.errors import Faults
+from mobile_vla.messages.errors import Faults, UserError
 from mobile_vla.policy.checkpoints.load_vlm import load_report
 from mobile_vla.policy.checkpoints.policy_checkpoint import load_trained, require_base
 from mobile_vla.policy.policy import Policy
@@ -22,6 +24,7 @@ from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.load_report import LoadedSource, table
 from mobile_vla.runs.workspace import Workspace
 from mobile_vla.study.models import ResolvedCase
+from mobile_vla.training.averaging import WeightAverage
 from mobile_vla.training.build_policy import build_policy
 from mobile_vla.training.compile_and_checkpointing import speed_up
 from mobile_vla.training.data import EpisodeTensors, open_case_frames
@@ -127,6 +130,7 @@ def assemble(
         policy=model.policy,
         module=model.module,
         optimizer=model.optimizer,
+        average=model.average,
         tensors=EpisodeTensors(model.policy, case.recipe, frames, features),
         events=events,
         metrics=open_loggers(run, case, workspace, resumed_at=resumed_at) if recorded else None,
@@ -149,7 +153,8 @@ def build_model(checklist: Checklist, case: ResolvedCase, ready: CheckedInputs) 
         fabric = Fabric(accelerator="auto", devices=devices, precision=case.recipe.precision)
         fabric.to_device(policy)
         module, optimizer = fabric.setup(policy, _optimizer(policy, case))
-        built.append(Model(fabric, policy, module, optimizer))
+        average = WeightAverage(policy.trained_parameters(), case.recipe.ema)
+        built.append(Model(fabric, policy, module, optimizer, average))
         trained = policy.trainable()
         counts = {part: float(report.parameters) for part, report in trained.items()}
         return f"{sum(counts.values()):.0f} parameters train", counts
@@ -199,11 +204,14 @@ def restore_position(
         folder, state = read_resume(run)
         require_base(model.policy.backbone, folder / POLICY)
         load_trained(model.policy, folder / POLICY)
+        restore_average(model, state, folder)
         model.optimizer.load_state_dict(state["optimizer"])
         same = restore_rank(state["random"], launch().rank, ranks)
         model.fabric.strategy.precision.load_state_dict(state["scaler"])
         losses = list(state["epoch_losses"])
-        restored.append(Position(step=state["step"], epoch_losses=losses, best=state["best"]))
+        position = Position(step=state["step"], epoch_losses=losses, best=state["best"])
+        position.since_best = state.get("since_best", 0)  # versions before had no patience
+        restored.append(position)
         if not same:  # order and step stay; only the draws of dropout differ
             torch.manual_seed(hash((case.recipe.seed, state["step"], launch().rank)) % 2**63)
         how = "" if same else f"; {ranks} ranks go on where others stopped, with other dropout"
@@ -212,3 +220,24 @@ def restore_position(
     checklist.run("checkpoint", resume)
     checklist.refuse()
     return restored[0]
+
+
+def restore_average(model: Model, state: dict[str, Any], folder: Path) -> None:
+    """The average from the policy file, and the weights that the steps go on from.
+
+    Raises:
+        UserError: the checkpoint was written with an average and the recipe has none, or reverse.
+    """
+    weights = state.get("weights")
+    if (weights is None) != (not model.average.decay):
+        held, asked = ("no average", "ema") if weights is None else ("an average", "no ema")
+        raise UserError(
+            f"{folder} holds {held} of the weights, but the recipe has {asked}: set ema as the run "
+            "began with it, or train the case anew."
+        )
+    if weights is not None:
+        parameters = model.policy.trained_parameters()
+        model.average.restore([parameter.detach() for parameter in parameters])
+        with torch.no_grad():
+            for parameter, stored in zip(parameters, weights, strict=True):
+                parameter.copy_(stored)

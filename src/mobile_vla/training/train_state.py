@@ -15,6 +15,7 @@ from mobile_vla.policy.policy import Policy
 from mobile_vla.runs.events import EventLog
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.study.models import Recipe
+from mobile_vla.training.averaging import WeightAverage
 from mobile_vla.training.data import EpisodeTensors
 from mobile_vla.training.loggers import MetricsLogger
 
@@ -32,15 +33,24 @@ class Model:
     policy: Policy
     module: Any
     optimizer: Any
+    average: WeightAverage
 
 
 @dataclass(slots=True)
 class Position:
-    """The position of training: steps done, losses of the current epoch, best validation value."""
+    """The position of training: steps done, losses of the current epoch, best validation value.
+
+    `since_best`: epochs that ended since the best value.
+    """
 
     step: int = 0
     epoch_losses: list[float] = field(default_factory=list)
     best: float = math.inf
+    since_best: int = 0
+
+    def gives_up(self, recipe: Recipe) -> bool:
+        """Whether the recipe's patience is at its end."""
+        return 0 < recipe.patience <= self.since_best
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,7 @@ class Training:
     policy: Policy
     module: Any
     optimizer: Any
+    average: WeightAverage
     tensors: EpisodeTensors
     events: EventLog | None
     metrics: MetricsLogger | None
