@@ -59,6 +59,7 @@ overlay inspect-robots 'inspect-robots>=0.60,<0.61'
 run .venv-inspect-robots/bin/python tests/serving/test_inspect_robots.py
 
 environment lerobot lerobot-doctor==0.2.0 verdikt-eval==0.3.1
+environment croissant 'mlcroissant[parquet]==1.1.1'
 environment lerobot-dataset torch==2.13.0 lerobot-dataset==0.4.4
 .venv-lerobot-dataset/bin/python -c 'import torchvision' 2>/dev/null ||
   .venv-lerobot-dataset/bin/pip install --no-deps torchvision
@@ -77,3 +78,6 @@ run .venv-seal/bin/python tests/seal/test_seal_clients.py
 
 overlay ray 'ray>=2.50,<3'
 run .venv-ray/bin/python tests/cluster/test_ray.py
+
+environment crate roc-validator==0.13.0 rocrate==0.16.0
+ROCRATE_PYTHON=$PWD/.venv-crate/bin/python run "$main/bin/python" tests/report/test_run_crate.py

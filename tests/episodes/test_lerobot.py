@@ -27,6 +27,7 @@ pytest.importorskip("pyarrow")
 pytest.importorskip("av")
 
 CHECKERS = Path(os.environ.get("MVLA_LEROBOT_CHECKERS", ".venv-lerobot"))
+CROISSANT = Path(os.environ.get("MVLA_CROISSANT", ".venv-croissant"))
 READER = Path(os.environ.get("MVLA_LEROBOT_READER", ".venv-lerobot-dataset"))
 """Environments of other people's programs: `make lerobot-checkers` installs them."""
 FRAMES, STEP = 110, 0.1
@@ -184,6 +185,33 @@ def test_verdikt_finds_nothing(exported, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert "0 error(s), 0 warning(s)" in done.stdout, done.stdout
+
+
+def test_croissant_names_every_file_by_its_hash(exported, dataset) -> None:
+    folder = exported[1]
+    document = json.loads((folder / "croissant.json").read_bytes())
+    assert dataset.manifest.hash in document["description"]
+    hashes = {each["contentUrl"]: each["sha256"] for each in document["distribution"]}
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "croissant.json"]
+    assert hashes == {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+
+
+def test_mlcroissant_reads_the_frames(exported, dataset) -> None:
+    program = CROISSANT / "bin" / "python"
+    if not program.exists():
+        pytest.skip("make test-clients")
+    file = exported[1] / "croissant.json"
+    script = Path(__file__).with_name("read_croissant.py")
+    done = subprocess.run([program, script, file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    read = json.loads(done.stdout.splitlines()[-1])
+    assert read["errors"] == []
+    first = dataset.read(dataset.manifest.split("train")[0].id)
+    np.testing.assert_allclose(read["actions"], first.actions[: len(read["actions"])], atol=1e-6)
+    assert read["frames"] == list(range(len(read["frames"])))
 
 
 @pytest.mark.slow

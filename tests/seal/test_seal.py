@@ -67,6 +67,28 @@ def test_it_holds_and_says_so(
     assert (code, answer["case"], answer["problems"]) == (0, "left_10", [])
 
 
+def test_a_folder_of_seals_says_who_trained_what_and_when(
+    sealed: tuple[RunMaker, Path, Path],
+    maker: Maker,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder, secret, public = tmp_path / "seals", tmp_path / "lab.pem", sealed[2]
+    folder.mkdir()
+    for number, run in enumerate((sealed[0], maker.finish("both_20"))):
+        out = str(folder / f"{number}.json")
+        assert main(["seal", str(run.folder.path), "--key", str(secret), "--out", out]) == 0
+    shutil.rmtree(maker.workspace / "runs")
+    capsys.readouterr()
+    assert main(["verify", str(folder), "--key", str(public), "--json"]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    assert [(a["case"], a["state"]) for a in answers] == [
+        ("left_10", "finished"), ("both_20", "finished"),
+    ]  # fmt: skip
+    assert all(answer["sealed"] and answer["started"] for answer in answers)
+    assert {answer["key"] for answer in answers} == {public.name}
+
+
 def test_a_moved_and_copied_run_holds(
     sealed: tuple[RunMaker, Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

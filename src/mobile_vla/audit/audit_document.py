@@ -86,15 +86,16 @@ class Proof:
     """What pages are held against: cases, and the folder that their paths start from.
 
     `nuisance`: what may move between two runs and confound nothing, as their study declares.
-    `aliases`: names that a study or a user binds to cases.
+    `aliases`: names that a study or a user binds to cases. `tables`: facts of runs, by path, whose
+    files are not here.
     """
 
     def __init__(
         self, cases: Sequence[CaseView], base: Path, nuisance: tuple[str, ...] = NUISANCE,
-        aliases: Mapping[str, str] | None = None,
+        aliases: Mapping[str, str] | None = None, tables: Mapping[str, FactTable] | None = None,
     ) -> None:  # fmt: skip
         self.cases, self.nuisance, self.aliases = list(cases), nuisance, dict(aliases or {})
-        self.records = Records(cases, base)
+        self.records = Records(cases, base, tables or {})
         self._comparisons: dict[tuple[str, str, str | None], Comparison] = {}
 
     @cached_property

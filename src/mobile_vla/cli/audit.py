@@ -21,6 +21,8 @@ class AuditOptions(EvidenceOptions):
     """The pages to check, who else reads them, and what to do with them."""
 
     document: Sequence[str]
+    seals: Sequence[str] | None
+    key: str | None
     schema: bool
     claims: str | None
     reader: str | None
@@ -46,6 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--claims", metavar="FILE", help="claims that others read from the page")
     parser.add_argument("--schema", action=flag, help="print the JSON schema of such a file")
     parser.add_argument("--reader", metavar="URL", help="an OpenAI-compatible address that reads")
+    parser.add_argument(
+        "--seals", nargs="+", metavar="SEAL",
+        help="seals or folders of seals: the evidence where no run is here",
+    )  # fmt: skip
+    parser.add_argument("--key", metavar="FILE", help="the public key of the seals (PEM)")
     parser.add_argument("--strict", action=flag, help="exit 1 unless every claim is supported")
     parser.add_argument("--all", action=flag, help="list supported claims too")
     parser.add_argument("--unread", action=flag, help="list lines not read as claims")
@@ -72,7 +79,7 @@ def audit(options: AuditOptions) -> int:
         return 0
     sarif = _writable(options.sarif) if options.sarif else None
     paths = pages_of(options.document)
-    proof = proof_of(options)
+    proof = sealed_proof_of(options, options.seals) if options.seals else proof_of(options)
     if not any(case.runs for case in proof.cases):
         from mobile_vla.messages.catalogue import phrase
 
@@ -172,6 +179,25 @@ def _reader_cache(options: AuditOptions) -> Path:
     if options.workspace is not None:
         return Path(options.workspace) / "cache" / "reader"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mobile-vla/reader"
+
+
+def sealed_proof_of(options: AuditOptions, seals: Sequence[str]) -> Proof:
+    """The evidence that seals state; what is to be said of it goes to stderr."""
+    from datetime import UTC, datetime
+
+    from mobile_vla.cli.extras import require
+    from mobile_vla.messages.catalogue import sentence
+    from mobile_vla.seal.sealed_proof import sealed_proof
+
+    if options.evidence or options.workspace:
+        raise UserError("--seals stand for the runs: leave out --evidence and --workspace.")
+    if options.key:
+        require(["seal"])
+    key = Path(options.key) if options.key else None
+    proof, notes = sealed_proof([Path(name) for name in seals], key, datetime.now(UTC))
+    for note in notes:
+        print(f"mvla audit: {sentence(note, 'en')}", file=sys.stderr)
+    return proof
 
 
 def proof_of(options: EvidenceOptions) -> Proof:

@@ -24,6 +24,7 @@ EXTRAS = {
     "reader": ("openai",),
     "ray": ("ray",),
     "slurm": ("submitit",),
+    "push": ("huggingface_hub",),
     "seal": ("securesystemslib", "cryptography"),
 }
 """The packages that each extra of the distribution brings, by the name they are imported by."""

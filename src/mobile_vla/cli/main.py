@@ -26,6 +26,7 @@ COMMANDS = {
     "card": "write a model card of a finished run from its evidence",
     "seal": "sign what a run's files are (in-toto statement, DSSE envelope)",
     "verify": "check every byte of runs against their events and seals",
+    "push": "send a run's weights, card and seal to the Hugging Face Hub",
     "report": "write the study's page from the evidence",
     "ui": "show the evidence in a browser",
     "mcp": "answer assistant programs from the evidence (an MCP server)",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mobile_vla.cli.arguments import Options, add_json, runs
+from mobile_vla.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from mobile_vla.messages.reason import Reason
@@ -26,7 +27,11 @@ class VerifyOptions(Options):
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """What was verified of a run folder or a seal. `problems`: in English, none where it holds."""
+    """What was verified of a run folder or a seal. `problems`: in English, none where it holds.
+
+    `started`: when the training began, by the seal; `key`: the file of the key that it is signed
+    with, None where no signature was checked.
+    """
 
     path: str
     run: str
@@ -34,13 +39,15 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     sealed: datetime | None
     problems: list[str]
+    started: datetime | None = None
+    key: str | None = None
     unbound: list[str] = []
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `mvla verify`."""
     parser.add_argument(
-        "path", nargs="+", metavar="RUN", help="run folders; or seals, where only these are there"
+        "path", nargs="+", metavar="RUN", help="run folders; or seals and folders of seals"
     )
     parser.add_argument("--key", metavar="FILE", help="the public key of the seals (PEM)")
     parser.add_argument(
@@ -58,13 +65,22 @@ def verify(options: VerifyOptions) -> int:
     if options.key:
         require(["seal"])
     key = Path(options.key) if options.key else None
-    done = [_verified(Path(name), key, options.seal) for name in options.path]
+    paths = [path for name in options.path for path in _seals_or_run(Path(name))]
+    done = [_verified(path, key, options.seal) for path in paths]
     if options.json:
         print_json(done)
     else:
         for verification in done:
             print("\n".join(_lines(verification)))
     return int(any(verification.problems for verification in done))
+
+
+def _seals_or_run(path: Path) -> list[Path]:
+    """The run folder itself; the seals below a folder that is no run."""
+    run = RunFolder(path)
+    if not path.is_dir() or run.events.exists() or run.case_yaml.exists():
+        return [path]
+    return sorted(path.rglob("*.json")) or [path]
 
 
 def _verified(path: Path, key: Path | None, seal: str | None) -> Verification:
@@ -83,6 +99,8 @@ def _of_seal(path: Path, key: Path | None) -> Verification:
         state=about.state if about else "",
         sealed=about.sealed if about else None,
         problems=_english(problems),
+        started=about.started if about else None,
+        key=key.name if key and not problems else None,
     )
 
 
@@ -132,4 +150,7 @@ def _lines(done: Verification) -> list[str]:
     head = phrase(verdict, "en", path=done.path, case=done.case, state=done.state, time=when)
     unbound = ", ".join(done.unbound)
     notes = [phrase("seal.unbound", "en", files=unbound)] if unbound else []
+    if done.started and done.key:
+        began = done.started.isoformat(timespec="seconds")
+        notes.append(phrase("seal.signed", "en", time=began, signer=done.key))
     return [head, *(f"  {text}" for text in [*done.problems, *notes])]

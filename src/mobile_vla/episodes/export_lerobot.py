@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from mobile_vla.episodes.croissant import write_croissant
 from mobile_vla.episodes.dataset import Dataset
 from mobile_vla.episodes.episode import Episode
 from mobile_vla.episodes.formats.hdf5 import EVENTS
@@ -174,6 +175,7 @@ class _Export:
             name=self.dataset.manifest.name, episodes=len(self.rows), frames=self.frames
         )
         write_atomic(self.folder / "README.md", card.encode())
+        write_croissant(self.folder, self.dataset.manifest, self._features())
 
     def _info(self, splits: dict[str, str]) -> dict[str, Any]:
         return {

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from mobile_vla.evidence.model import RunView
+from mobile_vla.evidence.model import RunView, State
 from mobile_vla.evidence.run_facts import run_table
 from mobile_vla.evidence.run_view import view_run
 from mobile_vla.messages.catalogue import sentence
@@ -39,7 +39,10 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """A number or word of the table of facts, with the file and place that it is read from."""
+    """A number or word of the table of facts, with the file and place that it is read from.
+
+    `digits`: as the file writes it; `step`: the worth of the last of them, 0 where it is exact.
+    """
 
     quantity: str
     value: float | str
@@ -51,6 +54,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     trials: int
     file: str
     where: str
+    digits: str = ""
+    step: float = 0.0
 
 
 class RunPredicate(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +70,7 @@ class RunPredicate(msgspec.Struct, frozen=True, kw_only=True):
     sealed: datetime
     started: datetime | None
     case: str
-    state: str
+    state: State
     why: str
     code: str | None
     data_manifest: str | None
@@ -125,6 +130,8 @@ def _predicate(run: RunFolder, view: RunView, base: Path, moment: datetime) -> R
                 trials=fact.trials,
                 file=fact.source.file,
                 where=fact.source.where,
+                digits=fact.digits,
+                step=fact.step,
             )
             for fact in run_table(view, base)
         ],

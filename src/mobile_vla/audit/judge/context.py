@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from mobile_vla.analysis.model import Comparison
 from mobile_vla.claims.model import Claim
@@ -15,6 +16,8 @@ from mobile_vla.study.models import NUISANCE
 
 Compare = Callable[[str, str, str | None], Comparison]
 """The verdict on a pair of cases for one factor. Raises UserError where there is none."""
+
+EMPTY: Mapping[str, FactTable] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,14 @@ class CaseRecord:
 
 
 class Records:
-    """The cases of the evidence by name, label or path of a run; tables are built when asked."""
+    """The cases of the evidence by name, label or path of a run; tables are built when asked.
 
-    def __init__(self, cases: Sequence[CaseView], base: Path) -> None:
+    `tables`: those of runs whose files are not below `base`.
+    """
+
+    def __init__(
+        self, cases: Sequence[CaseView], base: Path, tables: Mapping[str, FactTable] = EMPTY
+    ) -> None:
         self.cases, self.base = cases, base
         self._views: dict[str, tuple[CaseView, RunView | None]] = {}
         for case in cases:
@@ -54,7 +62,7 @@ class Records:
         for case in cases:
             self._views[case.name] = case, None
         self._records: dict[str, CaseRecord] = {}
-        self._tables: dict[str, FactTable] = {}
+        self._tables = dict(tables)
 
     def get(self, name: str | None) -> CaseRecord | None:
         """The record of a case, or of one attempt where `name` is the path of a run."""
