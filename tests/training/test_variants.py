@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from mobile_vla.evidence.setup_facts import setup_facts
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.checkpoints.policy_checkpoint import load_policy, read_info, save_policy
 from mobile_vla.policy.heads import make_head
@@ -138,6 +139,22 @@ def test_patience_ends_a_run_that_is_finished(here: Lab) -> None:
     assert train(run, here.workspace, resume=True, terminal=False).outcome == "finished"
     assert [event.val_loss for event in events_of(run.events, Epoch)] == losses
     assert here.judged(CASE).state == "finished"
+
+
+def test_without_parts_head_and_action_token_train_alone(here: Lab) -> None:
+    here.change("dropout: 0.1}", "dropout: 0.1, parts: []}")
+    run = begin_run(here.resolved(CASE), here.workspace)
+    assert train(run, here.workspace, terminal=False).outcome == "finished"
+    names = load_file(run.latest / "policy.safetensors").keys()
+    assert {name.partition(".")[0] for name in names} == {"head", "action_token"}
+    assert read_info(run.latest / "policy.safetensors").lora is None
+    judged = here.judged(CASE)
+    facts = {
+        (fact.key.quantity, fact.value)
+        for fact in setup_facts(judged)
+        if fact.key.quantity in ("lora", "regime")
+    }
+    assert facts == {("lora", "no"), ("regime", "frozen")}
 
 
 OPTIONS = {

@@ -36,6 +36,7 @@ class Text(Record, frozen=True, kw_only=True):
 class Lora(Record, frozen=True, kw_only=True):
     """Low-rank adapters (Hu et al. 2021): rank, scale numerator, dropout, which parts get them.
 
+    Without parts there are none: head and action token train alone.
     `rslora`: the scale is alpha / √r, not alpha / r (Kalajdzievski 2023). `dora`: the magnitude of
     each adapted row trains apart from its direction (Liu et al. 2024).
     """
