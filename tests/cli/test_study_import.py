@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,10 @@ def outcomes(path: Path, *leave_out: str) -> dict[str, KeyOutcome]:
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    yield tmp_path
+    torch.set_flush_denormal(False)  # as training sets it for its process; bounds of 0 need it off
 
 
 def imported_case() -> ResolvedCase:
@@ -166,6 +168,12 @@ def test_it_passes_the_checks_of_training(folder: Path, capfd: pytest.CaptureFix
         ({"window_size": "eight"}, "window_size", "value"),
         ({"window_size": 0}, "window_size", "value"),
         ({"window_size": None}, "window_size", "missing"),
+        ({"learning_rate": 0}, "learning_rate", "value"),
+        ({"seed": 2**70}, "seed", "value"),
+        ({"trainer__precision": "64"}, "trainer.precision", "precision"),
+        ({"scheduler": "step"}, "scheduler", "schedule"),
+        ({"warmup_epochs": "few"}, "warmup_epochs", "value"),
+        ({"model_load_path": ["a"]}, "model_load_path", "value"),
         ({"model": "paligemma"}, "model", "other_vlm"),
         ({"parent": "base.json"}, "parent", "parent"),
         ({"flow_steps": 10}, "flow_steps", "unknown"),
