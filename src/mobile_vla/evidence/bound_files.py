@@ -6,8 +6,10 @@ in its folder. So a process killed while it replaces files leaves no false alarm
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from mmap import mmap
 from pathlib import PurePosixPath
 
 import msgspec
@@ -119,7 +121,7 @@ def _keep(record: Recorded, line: int, files: Mapping[str, FileHash]) -> None:
 
 
 def chain_breaks(
-    chain: ChainCheck, data: bytes, head: Callable[[], bytes | None]
+    chain: ChainCheck, data: bytes | mmap, head: Callable[[], bytes | None]
 ) -> Iterator[Reason]:
     """Where `events.jsonl` was changed or cut. `head` reads `events.head`."""
     if chain.broken is not None:
@@ -134,7 +136,7 @@ def chain_breaks(
     except (msgspec.MsgspecError, ValueError, RecursionError):
         fits = False
     if not fits:
-        yield reason("chain.head", lines=data.count(b"\n"))
+        yield reason("chain.head", lines=sum(1 for _ in re.finditer(b"\n", data)))
 
 
 def link_breaks(

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TypeVar
 
@@ -116,8 +117,8 @@ class _Reader:
 
     def _chained_file(self, path: Path) -> list[EventLine]:
         self.chain = check_chain_of_file(path)
-        if self.chain.broken is not None:
-            self.breaks.append(reason("chain.broken", line=self.chain.broken))
+        with open(path, "rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+            self.breaks += chain_breaks(self.chain, data, self._head)
         return skim_events(path)
 
     @property

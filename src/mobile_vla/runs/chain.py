@@ -14,6 +14,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
+from mmap import mmap
 from pathlib import Path
 
 import msgspec
@@ -111,10 +112,13 @@ def check_chain_of_file(path: Path) -> ChainCheck:
         return _walk(iter(lambda: file.readline(BLOCK), b""))
 
 
-def head_fits(head: ChainHead, data: bytes) -> bool:
+def head_fits(head: ChainHead, data: bytes | mmap) -> bool:
     """Whether the events begin with those that `events.head` knows."""
     ending = b',"chain":"%b"}\n' % head.chain.encode()
-    return 0 < head.bytes <= len(data) and data[: head.bytes].endswith(ending)
+    return (
+        0 < head.bytes <= len(data)
+        and data[max(0, head.bytes - len(ending)) : head.bytes] == ending
+    )
 
 
 def _last_line(data: bytes) -> tuple[int, bytes]:
