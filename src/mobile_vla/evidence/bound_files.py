@@ -6,18 +6,17 @@ in its folder. So a process killed while it replaces files leaves no false alarm
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from mmap import mmap
 from pathlib import PurePosixPath
+from typing import BinaryIO
 
 import msgspec
 from blake3 import blake3
 
 from mobile_vla.evidence.model import CheckpointView
 from mobile_vla.messages.reason import Reason, reason
-from mobile_vla.runs.chain import ChainCheck, ChainHead, head_fits
+from mobile_vla.runs.chain import BLOCK, ChainCheck, ChainHead, head_fits
 from mobile_vla.runs.events import (
     AnyEvent,
     Checkpoint,
@@ -121,7 +120,7 @@ def _keep(record: Recorded, line: int, files: Mapping[str, FileHash]) -> None:
 
 
 def chain_breaks(
-    chain: ChainCheck, data: bytes | mmap, head: Callable[[], bytes | None]
+    chain: ChainCheck, events: BinaryIO, head: Callable[[], bytes | None]
 ) -> Iterator[Reason]:
     """Where `events.jsonl` was changed or cut. `head` reads `events.head`."""
     if chain.broken is not None:
@@ -132,11 +131,16 @@ def chain_breaks(
         return
     try:
         known = msgspec.json.decode(stored, type=ChainHead)
-        fits = known.encoded() == stored and head_fits(known, data)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        fits = known.encoded() == stored and head_fits(known, events)
+    except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError):
         fits = False
     if not fits:
-        yield reason("chain.head", lines=sum(1 for _ in re.finditer(b"\n", data)))
+        yield reason("chain.head", lines=_count_lines(events))
+
+
+def _count_lines(events: BinaryIO) -> int:
+    events.seek(0)
+    return sum(block.count(b"\n") for block in iter(lambda: events.read(BLOCK), b""))
 
 
 def link_breaks(
