@@ -8,6 +8,7 @@ import msgspec
 import pytest
 import torch
 
+from mobile_vla.evidence.run_facts import run_table
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.events import Checkpoint, Epoch
 from mobile_vla.runs.metrics_csv import COLUMNS, PROBES, read_metrics
@@ -98,6 +99,10 @@ def test_the_best_checkpoint_follows_the_probe(
     assert run.best.resolve().name == f"step-{events[best].step:06d}"
     judged = here.judged(CASE)
     assert (judged.state, judged.conflicts) == ("finished", [])
+    facts = list(run_table(judged, here.path).of("val_unheard"))
+    summary = {fact.key.qualifier: fact.value for fact in facts if fact.key.qualifier}
+    wanted = {"initial": unheard[0], "final": unheard[-1], "best": min(unheard)}
+    assert summary == pytest.approx(wanted, rel=1e-5)
 
 
 def test_probes_change_no_weight_and_without_them_nothing_is_written(here: Lab) -> None:

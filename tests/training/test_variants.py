@@ -21,6 +21,7 @@ from mobile_vla.policy.policy import Policy
 from mobile_vla.runs.events import Epoch, Start
 from mobile_vla.training.averaging import WeightAverage
 from mobile_vla.training.loop import fit
+from mobile_vla.training.losses import validate
 from mobile_vla.training.run import begin_run, train
 from mobile_vla.training.setup import restore_average
 from mobile_vla.training.train_state import Model, Position
@@ -56,13 +57,20 @@ def test_without_decay_the_weights_stand_for_themselves() -> None:
 def test_the_average_is_validated_and_saved(here: Lab) -> None:
     here.change("accumulate: 2", "accumulate: 2\n  ema: 0.9")
     training = here.training()
+    first = training.policy.head.output[0].weight.detach().clone()
     fit(training, Position())
     stored = load_file(training.run.latest / "policy.safetensors")
     weights = torch.load(training.run.latest / "resume.pt", weights_only=True)["weights"]
     head = training.policy.head.output[0].weight
     with training.average.in_place():
         assert torch.equal(stored["head.output.0.weight"], head)
+        scores = validate(
+            training.module, training.policy, training.recipe, training.tensors,
+            training.manifest.split("val"),
+        )  # fmt: skip
+    assert events_of(training.run.events, Epoch)[-1].val_loss == pytest.approx(scores.val_loss)
     assert not torch.equal(stored["head.output.0.weight"], head)
+    assert not torch.equal(stored["head.output.0.weight"], first)
     assert any(torch.equal(head, weight) for weight in weights)
 
 
