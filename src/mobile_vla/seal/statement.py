@@ -179,6 +179,12 @@ def files(folder: Path) -> list[str]:
     return sorted(name for name, path in _entries(folder) if not path.is_dir())
 
 
+def left_behind(folder: Path) -> list[str]:
+    """Files of this program below a run folder that no statement names."""
+    names = (path for path in folder.rglob(".*") if LEFT_BEHIND.fullmatch(path.name))
+    return sorted(text_name(path.relative_to(folder)) for path in names)
+
+
 def links(folder: Path) -> dict[str, str]:
     """Symbolic links below a run folder, and where they lead."""
     found = _entries(folder, linked=True)
