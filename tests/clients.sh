@@ -77,7 +77,9 @@ fi
 AXE=$PWD/$axe run "$main/bin/python" tests/dashboard/test_browser.py
 
 overlay seal in-toto-attestation==0.9.3
-run .venv-seal/bin/python tests/seal/test_seal_clients.py
+environment model-signing model-signing==1.1.1 pyopenssl  # which it imports and does not name
+MODEL_SIGNING=$PWD/.venv-model-signing/bin/model_signing \
+  run .venv-seal/bin/python tests/seal/test_seal_clients.py
 
 overlay ray 'ray>=2.50,<3'
 run .venv-ray/bin/python tests/cluster/test_ray.py

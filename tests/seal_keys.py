@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def write_keys(folder: Path, name: str = "lab", password: bytes | None = None) -> tuple[Path, Path]:
+def write_keys(
+    folder: Path, name: str = "lab", password: bytes | None = None, *, curve: bool = False
+) -> tuple[Path, Path]:
     """A private and a public key as PEM files."""
     from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    key = Ed25519PrivateKey.generate()
+    key = ec.generate_private_key(ec.SECP256R1()) if curve else Ed25519PrivateKey.generate()
     locked = (
         serialization.BestAvailableEncryption(password)
         if password

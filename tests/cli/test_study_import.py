@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,10 @@ def outcomes(path: Path, *leave_out: str) -> dict[str, KeyOutcome]:
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    yield tmp_path
+    torch.set_flush_denormal(False)  # as training sets it for its process; bounds of 0 need it off
 
 
 def imported_case() -> ResolvedCase:
@@ -152,10 +154,26 @@ def test_it_passes_the_checks_of_training(folder: Path, capfd: pytest.CaptureFix
         ({"act_head__action_dim": "3"}, "act_head.action_dim", "action_dim"),
         ({"act_head__type": "DiscreteDecoder"}, "act_head.type", "head"),
         ({"act_head__action_space": "discrete"}, "act_head.action_space", "action_space"),
-        ({"train_setup__lora_enable": False}, "train_setup.lora_enable", "adapters"),
+        (
+            {"train_setup__lora_enable": False, "train_setup__freeze_backbone": False},
+            "train_setup.freeze_backbone",
+            "full_fine_tuning",
+        ),
+        (
+            {"train_setup__lora_enable": False, "train_setup__train_vision": True},
+            "train_setup.train_vision",
+            "full_fine_tuning",
+        ),
+        ({"train_setup__lora_enable": 1}, "train_setup.lora_enable", "value"),
         ({"window_size": "eight"}, "window_size", "value"),
         ({"window_size": 0}, "window_size", "value"),
         ({"window_size": None}, "window_size", "missing"),
+        ({"learning_rate": 0}, "learning_rate", "value"),
+        ({"seed": 2**70}, "seed", "value"),
+        ({"trainer__precision": "64"}, "trainer.precision", "precision"),
+        ({"scheduler": "step"}, "scheduler", "schedule"),
+        ({"warmup_epochs": "few"}, "warmup_epochs", "value"),
+        ({"model_load_path": ["a"]}, "model_load_path", "value"),
         ({"model": "paligemma"}, "model", "other_vlm"),
         ({"parent": "base.json"}, "parent", "parent"),
         ({"flow_steps": 10}, "flow_steps", "unknown"),
@@ -182,9 +200,15 @@ def test_full_fine_tuning_and_a_gripper_are_listed(capsys: pytest.CaptureFixture
                         "train_text_embedding": True})  # fmt: skip
     assert main(["study", "import", "lab.json", "--json"]) == 1
     keys = {row["key"]: row for row in json.loads(capsys.readouterr().out)["keys"]}
-    for key in ("freeze_backbone", "lora_enable", "train_vision", "train_text_embedding"):
+    for key in ("freeze_backbone", "train_vision", "train_text_embedding"):
         assert keys[f"train_setup.{key}"]["outcome"] == "not_supported"
     assert keys["arm_gripper_loss_ratio"]["outcome"] == "not_supported"
+
+
+def test_a_frozen_vlm_without_lora_gets_no_adapters() -> None:
+    imported = import_config(config(train_setup__lora_enable=False))
+    assert not imported.blocking
+    assert imported.recipe["lora"] == {"parts": []}
 
 
 def test_a_head_that_has_one_number_of_layers() -> None:

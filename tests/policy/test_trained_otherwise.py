@@ -16,7 +16,8 @@ from mobile_vla.policy.checkpoints.load_vlm import empty_network, load_vlm
 from mobile_vla.policy.small_vlm import small_network, small_processor
 from mobile_vla.runs.load_report import LoadReport, table
 
-HEAD = {"type": "LSTMDecoder", "with_history": True, "history_type": "post", "latent": 1}
+HEAD = {"type": "LSTMDecoder", "with_history": True, "history_type": "post", "latent": 1,
+        "action_space": "continuous"}  # fmt: skip
 CONFIG = {"use_hand_rgb": False, "use_vision_resampler": False, "act_head": HEAD}
 
 
@@ -45,6 +46,8 @@ OTHERWISE = [
     ({"use_hand_rgb": True}, "sees a hand camera"),
     ({"use_vision_resampler": True}, "resamples the image"),
     ({"latent": 2}, "has several action tokens"),
+    ({"action_space": "discrete"}, "predicts from other states than the action token's"),
+    ({"action_space": "down_sample"}, "predicts from other states than the action token's"),
 ]
 
 

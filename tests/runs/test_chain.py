@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -109,8 +110,8 @@ def test_the_head_tells_of_lines_cut_off(tmp_path: Path, data: bytes) -> None:
     assert (tmp_path / "events.head").exists()
     last = without_chains(data).splitlines()[-1][:-1]
     head = ChainHead(bytes=len(data), chain=data.split(last + b',"chain":"')[1][:32].decode())
-    assert head_fits(head, data) and head_fits(head, data + b"{")
-    assert not head_fits(head, data[: data.rfind(b"\n", 0, -1) + 1])
+    assert head_fits(head, BytesIO(data)) and head_fits(head, BytesIO(data + b"{"))
+    assert not head_fits(head, BytesIO(data[: data.rfind(b"\n", 0, -1) + 1]))
 
 
 def test_rows_are_hashed_as_they_are_written(tmp_path: Path) -> None:

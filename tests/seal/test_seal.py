@@ -182,6 +182,19 @@ def test_keys_that_cannot_sign(
     assert not (run.folder.path / "seal.json").exists()
 
 
+def test_a_model_signature_needs_a_curve(
+    maker: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = str(maker.finish("left_10").folder.path), tmp_path / "model.sig"
+    for curve, code in ((False, 2), (True, 0)):
+        secret, public = write_keys(tmp_path, str(curve), curve=curve)
+        made = ["seal", path, "--key", str(secret), "--model-signature", str(out)]
+        assert main(made) == code
+        assert out.exists() == curve
+    assert "P-256" in capsys.readouterr().err
+    assert verified(capsys, path, "--key", public)[0] == 0
+
+
 def test_a_changed_statement_is_not_signed(
     sealed: tuple[RunMaker, Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

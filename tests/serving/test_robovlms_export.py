@@ -96,7 +96,7 @@ def test_the_configuration_says_what_the_policy_computes(
     policy = new_policy(vlm, kind)
     copy_processor(vlm, tmp_path)
     write_robovlms(policy, WINDOW, tmp_path, torch.float32)
-    imported = import_config(tmp_path / "robovlms.json", ["train_setup.lora_enable"])
+    imported = import_config(tmp_path / "robovlms.json")
     assert not imported.blocking
     assert not [o.key for o in imported.outcomes if o.outcome == "unknown"]
     assert imported.recipe["head"] == {"kind": kind, "hidden": HIDDEN, "layers": DECODERS[kind][1]}

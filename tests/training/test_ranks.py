@@ -88,6 +88,19 @@ def test_two_ranks_train_as_one_process(pair: Lab) -> None:
     assert "devices: 2" in together.case_yaml.read_text()
 
 
+def test_ranks_average_and_probe_as_one_process(pair: Lab) -> None:
+    pair.change("accumulate: 7", "accumulate: 7\n  ema: 0.9\n  patience: 3\n  probe: true")
+    assert pair.run("train", "both_20").end() == 0, pair.started[-1].stderr
+    (alone,) = pair.runs("both_20")
+    assert pair.run("train", "both_20", "--profile", "pair").end() == 0, pair.started[-1].stderr
+    (together,) = [run for run in pair.runs("both_20") if run.path != alone.path]
+    require_alike(alone, together)
+    mine, other = read_metrics(alone.metrics), read_metrics(together.metrics)
+    for column in ("val_unheard", "probe_other"):
+        assert len(mine[column]) == 3
+        np.testing.assert_allclose(mine[column], other[column], atol=1e-5, err_msg=column)
+
+
 def test_a_killed_rank_ends_the_run_by_its_name(pair: Lab) -> None:
     pair.change("epochs: 3", "epochs: 2000")
     started = pair.start("train", "left_10", "--profile", "pair")

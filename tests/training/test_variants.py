@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from mobile_vla.evidence.setup_facts import setup_facts
 from mobile_vla.messages.errors import UserError
 from mobile_vla.policy.checkpoints.policy_checkpoint import load_policy, read_info, save_policy
 from mobile_vla.policy.heads import make_head
@@ -20,6 +21,7 @@ from mobile_vla.policy.policy import Policy
 from mobile_vla.runs.events import Epoch, Start
 from mobile_vla.training.averaging import WeightAverage
 from mobile_vla.training.loop import fit
+from mobile_vla.training.losses import validate
 from mobile_vla.training.run import begin_run, train
 from mobile_vla.training.setup import restore_average
 from mobile_vla.training.train_state import Model, Position
@@ -55,13 +57,20 @@ def test_without_decay_the_weights_stand_for_themselves() -> None:
 def test_the_average_is_validated_and_saved(here: Lab) -> None:
     here.change("accumulate: 2", "accumulate: 2\n  ema: 0.9")
     training = here.training()
+    first = training.policy.head.output[0].weight.detach().clone()
     fit(training, Position())
     stored = load_file(training.run.latest / "policy.safetensors")
     weights = torch.load(training.run.latest / "resume.pt", weights_only=True)["weights"]
     head = training.policy.head.output[0].weight
     with training.average.in_place():
         assert torch.equal(stored["head.output.0.weight"], head)
+        scores = validate(
+            training.module, training.policy, training.recipe, training.tensors,
+            training.manifest.split("val"),
+        )  # fmt: skip
+    assert events_of(training.run.events, Epoch)[-1].val_loss == pytest.approx(scores.val_loss)
     assert not torch.equal(stored["head.output.0.weight"], head)
+    assert not torch.equal(stored["head.output.0.weight"], first)
     assert any(torch.equal(head, weight) for weight in weights)
 
 
@@ -138,6 +147,22 @@ def test_patience_ends_a_run_that_is_finished(here: Lab) -> None:
     assert train(run, here.workspace, resume=True, terminal=False).outcome == "finished"
     assert [event.val_loss for event in events_of(run.events, Epoch)] == losses
     assert here.judged(CASE).state == "finished"
+
+
+def test_without_parts_head_and_action_token_train_alone(here: Lab) -> None:
+    here.change("dropout: 0.1}", "dropout: 0.1, parts: []}")
+    run = begin_run(here.resolved(CASE), here.workspace)
+    assert train(run, here.workspace, terminal=False).outcome == "finished"
+    names = load_file(run.latest / "policy.safetensors").keys()
+    assert {name.partition(".")[0] for name in names} == {"head", "action_token"}
+    assert read_info(run.latest / "policy.safetensors").lora is None
+    judged = here.judged(CASE)
+    facts = {
+        (fact.key.quantity, fact.value)
+        for fact in setup_facts(judged)
+        if fact.key.quantity in ("lora", "regime")
+    }
+    assert facts == {("lora", "no"), ("regime", "frozen")}
 
 
 OPTIONS = {

@@ -32,7 +32,7 @@ def cut(training: Training, lengths: Sequence[int]) -> Batch:
     """Training episodes cut to these lengths; their chunks end where they do."""
     rows = training.manifest.split("train")[: len(lengths)]
     whole = training.tensors.batch(rows)
-    actions = [training.tensors._actions(row.id)[:n] for row, n in zip(rows, lengths, strict=True)]
+    actions = [training.tensors.actions(row.id)[:n] for row, n in zip(rows, lengths, strict=True)]
     pairs = [chunk_targets(each, training.recipe.chunk) for each in actions]
     return dataclasses.replace(
         whole,
@@ -51,7 +51,7 @@ def reference(training: Training, lengths: Sequence[int]) -> torch.Tensor:
     recipe, policy = training.recipe, training.policy
     total, weight = torch.zeros(()), 0.0
     for row, length in zip(training.manifest.split("train"), lengths, strict=False):
-        actions = training.tensors._actions(row.id)[:length]
+        actions = training.tensors.actions(row.id)[:length]
         for start in range(max(1, length - recipe.window + 1)):
             frames = range(start, min(start + recipe.window, length))
             latents = training.tensors.batch([row]).latents[0][frames.start : frames.stop]

@@ -88,10 +88,11 @@ def _verified(path: Path, key: Path | None, seal: str | None) -> Verification:
 
 
 def _of_seal(path: Path, key: Path | None) -> Verification:
-    from mobile_vla.seal.check_seal import read_seal
+    from mobile_vla.seal.check_seal import beside_problems, read_seal
 
     statement, problems = read_seal(path, key, datetime.now(UTC))
     about = statement.predicate if statement else None
+    problems += beside_problems(statement, path.parent) if statement else []
     return Verification(
         path=str(path),
         run=about.run if about else "",

@@ -54,8 +54,8 @@ def study_of(name: str, imported: ImportedConfig, recordings: Recordings) -> dic
     if imported.blocking:
         keys = ", ".join(outcome.key for outcome in imported.blocking)
         raise UserError(
-            f"The configuration describes another model than one here, by {keys}: change it, or "
-            "name each key with --leave-out to go on without it.",
+            f"The configuration describes another model or training than a case can have, by "
+            f"{keys}: change it, or name each key with --leave-out to go on without it.",
             exit_code=1,
         )
     name = re.sub(r"[^A-Za-z0-9._+-]+", "_", name).lstrip("._+-") or "imported"

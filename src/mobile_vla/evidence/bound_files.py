@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import BinaryIO
 
 import msgspec
 from blake3 import blake3
 
 from mobile_vla.evidence.model import CheckpointView
 from mobile_vla.messages.reason import Reason, reason
-from mobile_vla.runs.chain import ChainCheck, ChainHead, head_fits
+from mobile_vla.runs.chain import BLOCK, ChainCheck, ChainHead, head_fits
 from mobile_vla.runs.events import (
     AnyEvent,
     Checkpoint,
@@ -119,7 +120,7 @@ def _keep(record: Recorded, line: int, files: Mapping[str, FileHash]) -> None:
 
 
 def chain_breaks(
-    chain: ChainCheck, data: bytes, head: Callable[[], bytes | None]
+    chain: ChainCheck, events: BinaryIO, head: Callable[[], bytes | None]
 ) -> Iterator[Reason]:
     """Where `events.jsonl` was changed or cut. `head` reads `events.head`."""
     if chain.broken is not None:
@@ -130,11 +131,16 @@ def chain_breaks(
         return
     try:
         known = msgspec.json.decode(stored, type=ChainHead)
-        fits = known.encoded() == stored and head_fits(known, data)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        fits = known.encoded() == stored and head_fits(known, events)
+    except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError):
         fits = False
     if not fits:
-        yield reason("chain.head", lines=data.count(b"\n"))
+        yield reason("chain.head", lines=_count_lines(events))
+
+
+def _count_lines(events: BinaryIO) -> int:
+    events.seek(0)
+    return sum(block.count(b"\n") for block in iter(lambda: events.read(BLOCK), b""))
 
 
 def link_breaks(

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
@@ -105,19 +106,19 @@ class _Reader:
         """The events; their chain is checked, and what they record of other files is kept."""
         lines = self.read("events.jsonl", self._chained, self._chained_file) or []
         if "events.jsonl" not in self.hashes:
-            self.breaks += chain_breaks(self.chain, b"", self._head)
+            self.breaks += chain_breaks(self.chain, BytesIO(), self._head)
         self.record = recorded([(x.number, x.event) for x in lines if x.event is not None])
         return lines
 
     def _chained(self, data: bytes) -> list[EventLine]:
         self.chain = check_chain(data)
-        self.breaks += chain_breaks(self.chain, data, self._head)
+        self.breaks += chain_breaks(self.chain, BytesIO(data), self._head)
         return decode_events(data)
 
     def _chained_file(self, path: Path) -> list[EventLine]:
         self.chain = check_chain_of_file(path)
-        if self.chain.broken is not None:
-            self.breaks.append(reason("chain.broken", line=self.chain.broken))
+        with open(path, "rb") as file:
+            self.breaks += chain_breaks(self.chain, file, self._head)
         return skim_events(path)
 
     @property

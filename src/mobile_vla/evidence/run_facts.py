@@ -58,14 +58,14 @@ def _result_source(run: RunView, file: str, factor: str) -> Evidence:
 
 
 def _own_losses(run: RunView, base: Path) -> Iterator[Fact]:
-    """Losses by epoch of `metrics.csv`, a row a fact; rows without an epoch have none."""
+    """Losses and the probe by epoch of `metrics.csv`, a row a fact; a row may have no epoch."""
     path = base / run.path / "metrics.csv"
     try:
         curves, digest = read_metrics(path), _digest(path)
     except (OSError, ValueError):
         return
     epochs = dict(curves.get("epoch", []))
-    for name in ("train_loss", "val_loss"):
+    for name in ("train_loss", "val_loss", "val_unheard"):
         by_epoch: dict[int | None, tuple[int, float]] = {}
         for line, value in curves.get(name, []):
             if not math.isfinite(value):
@@ -106,7 +106,9 @@ def _printed_quantity(name: str) -> tuple[str, str]:
     return "", ""
 
 
-CURVES = (("val_loss", ""), ("train_loss", ""), ("rmse", "train"), ("rmse", "val"))
+CURVES = (
+    ("val_loss", ""), ("train_loss", ""), ("val_unheard", ""), ("rmse", "train"), ("rmse", "val"),
+)  # fmt: skip
 
 
 def _summary_losses(run: RunView, losses: list[Fact]) -> Iterator[Fact]:

@@ -247,11 +247,11 @@ def _checkpoint_conflicts(facts: Facts, line: Timeline) -> list[Reason]:
     written = {event.step: event for _, event in line.checkpoints}
     best = written.get(facts.best.step) if facts.best and facts.best.step is not None else None
     value = getattr(best, best.best_by) if best else None
-    if facts.best is None or best is None or value is None:
+    if facts.best is None or best is None or not isinstance(value, float):
         return conflicts
     saved = [(view.path, written[view.step]) for view in facts.checkpoints if view.step in written]
     values = [(path, getattr(event, best.best_by)) for path, event in saved]
-    lower = [path for path, other in values if other is not None and other < value]
+    lower = [path for path, other in values if isinstance(other, float) and other < value]
     return conflicts + [
         reason("run.lower_checkpoint", linked=facts.best.path, lower=path, metric=best.best_by)
         for path in lower[:1]

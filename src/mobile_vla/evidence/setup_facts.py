@@ -122,7 +122,8 @@ def _regime(run: RunView) -> Iterator[Fact]:
     if enabled is not None:
         lora, at = enabled.value.lower() in ("true", "1", "yes"), enabled.evidence
     elif rank is not None and (number := _number(rank.value)) is not None:
-        lora, at = number > 0, rank.evidence
+        parts = run.factors.get("recipe.lora.parts")
+        lora, at = number > 0 and (parts is None or parts.value != ""), rank.evidence
     if lora is not None and at is not None:
         yield fact("lora", "yes" if lora else "no", at)
     frozen = next((settings[key] for key in FROZEN_KEYS if key in settings), None)

@@ -13,8 +13,9 @@ from mobile_vla.evidence.bound_files import METRICS, Recorded, recorded
 from mobile_vla.evidence.run_view import view_run
 from mobile_vla.evidence.verify_checkpoint import WEIGHTS
 from mobile_vla.messages.reason import Reason, reason
+from mobile_vla.runs.contained_path import PathOutsideError, contained_path
 from mobile_vla.runs.events import AnyEvent, Checkpoint, FileHash, skim_events
-from mobile_vla.runs.files import hash_file
+from mobile_vla.runs.files import hash_file, text_name
 from mobile_vla.runs.folder import RunFolder
 
 CHAINED = ("events.jsonl", "events.head")
@@ -72,7 +73,7 @@ def _recorded_files(
     return {
         name: file
         for name, file in files.items()
-        if name not in checkpoints or name in newest or (run.path / name).exists()
+        if name not in checkpoints or name in newest or _present(run, name)
     }
 
 
@@ -83,10 +84,18 @@ def _weights(event: Checkpoint) -> str:
 def _differences(run: RunFolder, files: dict[str, tuple[int, FileHash]]) -> Iterator[Reason]:
     for name, (line, file) in files.items():
         path = run.path / name
-        if not path.is_file():
+        if not _present(run, name):
             yield reason("chain.file_missing", file=name, line=line)
         elif path.stat().st_size != file.bytes or hash_file(path) != file.blake3:
             yield reason("chain.file_changed", file=name, line=line)
+
+
+def _present(run: RunFolder, name: str) -> bool:
+    """Whether a file that an event names is there; one outside the folder is none of the run's."""
+    try:
+        return contained_path(run.path, name).is_file()
+    except PathOutsideError:
+        return False
 
 
 def _names(folder: Path) -> Iterator[str]:
@@ -94,4 +103,4 @@ def _names(folder: Path) -> Iterator[str]:
     for where, _, names in os.walk(folder):
         for name in names:
             if not name.startswith("."):
-                yield (Path(where) / name).relative_to(folder).as_posix()
+                yield text_name((Path(where) / name).relative_to(folder))

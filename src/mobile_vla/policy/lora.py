@@ -28,6 +28,7 @@ def add_lora(
 ) -> None:
     """Freeze the backbone and place LoRA adapters on the linear layers of `parts`, in place.
 
+    Without parts none are placed.
     `B` starts at zero, so the outputs are unchanged until training; `A` is drawn from torch's
     default generator.
     """
@@ -36,6 +37,8 @@ def add_lora(
     if rank < 1:
         raise UserError(f"The LoRA rank is {rank}: give a rank of at least 1.")
     freeze(backbone)
+    if not parts:
+        return
     config = LoraConfig(
         r=rank, lora_alpha=alpha, lora_dropout=dropout, use_rslora=rslora, use_dora=dora,
         target_modules=backbone.lora_pattern(parts),

@@ -157,13 +157,18 @@ def _total(counts: Iterable[Counts | None]) -> Counts | None:
 
 def _recipe(resolved: ResolvedCase, language: Language) -> str:
     recipe, lora = resolved.recipe, resolved.recipe.lora
-    return phrase(
-        "report.recipe",
+    adapters = phrase(
+        "report.adapters" if lora.parts else "report.no_adapters",
         language,
         parts=", ".join(lora.parts),
         r=lora.r,
         alpha=lora.alpha,
         dropout=plain(lora.dropout),
+    )
+    return phrase(
+        "report.recipe",
+        language,
+        adapters=adapters,
         head=recipe.head.kind,
         window=recipe.window,
         chunk=recipe.chunk,

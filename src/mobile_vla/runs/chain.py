@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 from blake3 import blake3
@@ -111,10 +112,11 @@ def check_chain_of_file(path: Path) -> ChainCheck:
         return _walk(iter(lambda: file.readline(BLOCK), b""))
 
 
-def head_fits(head: ChainHead, data: bytes) -> bool:
+def head_fits(head: ChainHead, events: BinaryIO) -> bool:
     """Whether the events begin with those that `events.head` knows."""
     ending = b',"chain":"%b"}\n' % head.chain.encode()
-    return 0 < head.bytes <= len(data) and data[: head.bytes].endswith(ending)
+    start = head.bytes - len(ending)
+    return start >= 0 and events.seek(start) == start and events.read(len(ending)) == ending
 
 
 def _last_line(data: bytes) -> tuple[int, bytes]:

@@ -81,6 +81,7 @@ class Epoch(Event, frozen=True, kw_only=True, tag="epoch"):
     train_loss: float
     val_loss: float | None
     val_mae: float | None = None
+    val_unheard: float | msgspec.UnsetType | None = msgspec.UNSET
     seconds: float
 
 
@@ -99,6 +100,7 @@ class Checkpoint(Event, frozen=True, kw_only=True, tag="checkpoint"):
     blake3: str
     val_loss: float | None
     val_mae: float | None = None
+    val_unheard: float | msgspec.UnsetType | None = msgspec.UNSET
     best: bool
     best_by: str = "val_loss"
     reconciled: bool = False

@@ -44,6 +44,11 @@ def open_own(path: Path, flags: int, mode: int = 0o644) -> int:
     return descriptor
 
 
+def text_name(path: Path) -> str:
+    """A path as text, with slashes; bytes of a name that are no text are written as escapes."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+
+
 def part_name(path: Path) -> Path:
     """A new name beside `path` that belongs to this process alone."""
     return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")

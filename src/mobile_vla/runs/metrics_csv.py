@@ -40,17 +40,38 @@ COLUMNS: dict[str, Definition] = {
     "data_wait_share": Definition("share of the step spent waiting for data", "1"),
     "memory_mb": Definition("peak resident memory of the process, or of the GPU", "MB"),
 }
+PROBES: dict[str, Definition] = {
+    "val_unheard": Definition(
+        "distance from 1 of the share of the way, from the mean action of a validation episode's "
+        "own group to that of another, that its first actions go under the other group's "
+        "instruction: 0 follows it, 1 ignores it",
+        "1",
+    ),
+    **{
+        f"probe_{name}": Definition(
+            f"how far {text} moves the first action, mean magnitude over validation frames",
+            "share of full speed",
+        )
+        for name, text in (
+            ("other", "another group's instruction"), ("blank", "a blank instruction"),
+            ("full_stop", "a full stop more or less"), ("nothing", "do nothing"),
+        )
+    },
+}  # fmt: skip
+"""Columns of a run whose recipe probes at each validation."""
 
 
 class MetricsFile:
     """Appends rows; a resumed run first drops the rows after its checkpoint, and keeps columns."""
 
-    def __init__(self, path: Path, *, keep_to_step: int | None = None) -> None:
+    def __init__(
+        self, path: Path, *, keep_to_step: int | None = None, probes: bool = False
+    ) -> None:
         self.path = path
         self._hasher, self._size = blake3(), 0
         if keep_to_step is None or not path.exists():
-            self._columns = list(COLUMNS)
-            self._replace((",".join(COLUMNS) + "\r\n").encode())
+            self._columns = [*COLUMNS, *(PROBES if probes else ())]
+            self._replace((",".join(self._columns) + "\r\n").encode())
         else:
             self._columns = self._keep(keep_to_step)
 

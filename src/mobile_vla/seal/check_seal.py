@@ -11,7 +11,15 @@ from mobile_vla.messages.reason import Reason, reason
 from mobile_vla.runs.contained_path import PathOutsideError, contained_path
 from mobile_vla.runs.outside_files import read_regular
 from mobile_vla.seal.envelope import MOST_BYTES, open_envelope, signature_problem
-from mobile_vla.seal.statement import PREDICATE_TYPE, Statement, files, identity, links, sha256
+from mobile_vla.seal.statement import (
+    PREDICATE_TYPE,
+    STATEMENT_TYPE,
+    Statement,
+    files,
+    identity,
+    links,
+    sha256,
+)
 
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
@@ -33,8 +41,10 @@ def read_seal(file: Path, key: Path | None, now: datetime) -> tuple[Statement | 
 
 
 def _of_statement(statement: Statement, now: datetime) -> Iterator[Reason]:
-    if statement.predicateType != PREDICATE_TYPE:
-        yield reason("seal.other_kind", kind=statement.predicateType)
+    kinds = {statement.type: STATEMENT_TYPE, statement.predicateType: PREDICATE_TYPE}
+    for kind, ours in kinds.items():
+        if kind != ours:
+            yield reason("seal.other_kind", kind=kind)
     sealed = statement.predicate.sealed
     if sealed.tzinfo is None or sealed - now > CLOCK_TOLERANCE:
         yield reason("seal.in_future", time=sealed.isoformat(timespec="seconds"))
@@ -57,6 +67,14 @@ def folder_problems(statement: Statement, folder: Path) -> Iterator[Reason]:
     for name in sorted(found.keys() | predicate.links.keys()):
         if found.get(name) != predicate.links.get(name):
             yield reason("seal.file_changed", file=name, time=time)
+
+
+def beside_problems(statement: Statement, folder: Path) -> Iterator[Reason]:
+    """Where files that lie beside a seal differ from it; a download holds some of a run's files."""
+    time = statement.predicate.sealed.isoformat(timespec="seconds")
+    for subject in statement.subject:
+        problems = _file_problem(folder, subject.name, subject.digest.get("sha256", ""), time)
+        yield from (problem for problem in problems if problem.code != "seal.file_missing")
 
 
 def _file_problem(folder: Path, name: str, digest: str, time: str) -> Iterator[Reason]:

@@ -42,19 +42,39 @@ def sign(statement: Statement, key: Path) -> bytes:
 
     Raises: UserError where there is no such key.
     """
+    return indented(signed(msgspec.json.encode(statement), private_key(key)))
+
+
+def private_key(key: Path) -> Any:
+    """The private key of a PEM file, as securesystemslib can sign with it.
+
+    Raises: UserError where there is no such key.
+    """
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
-    from securesystemslib.dsse import Envelope
     from securesystemslib.signer import CryptoSigner
 
     data = _read_key(key)
     try:
-        signer = CryptoSigner(load_pem_private_key(data, None))  # type: ignore[arg-type]
+        secret = load_pem_private_key(data, None)
+        CryptoSigner(secret)  # type: ignore[arg-type]
     except Exception as error:  # a file that is no key can make its reader raise anything
         raise _refused("seal.no_private_key", key, error) from error
-    envelope = Envelope(msgspec.json.encode(statement), PAYLOAD_TYPE, {})
-    envelope.sign(signer)
-    stored: Any = envelope.to_dict()
-    return msgspec.json.format(msgspec.json.encode(stored), indent=2) + b"\n"
+    return secret
+
+
+def signed(payload: bytes, secret: Any) -> Any:
+    """The envelope of an in-toto statement as plain values."""
+    from securesystemslib.dsse import Envelope
+    from securesystemslib.signer import CryptoSigner
+
+    envelope = Envelope(payload, PAYLOAD_TYPE, {})
+    envelope.sign(CryptoSigner(secret))
+    return envelope.to_dict()
+
+
+def indented(value: Any) -> bytes:
+    """Plain values as lines of JSON."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 
 
 def open_envelope(data: bytes) -> tuple[StoredEnvelope, Statement]:

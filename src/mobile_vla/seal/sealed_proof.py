@@ -41,17 +41,29 @@ def sealed_proof(
 
     Raises: UserError where a seal is not to be believed.
     """
-    predicates, notes = [], set[Reason]()
+    newest, notes = dict[str, RunPredicate](), set[Reason]()
     for file in seal_files(paths):
         statement, problems = read_seal(file, key, now)
         wrong = [problem for problem in problems if problem.code != "seal.no_key"]
         if statement is None or wrong:
             raise UserError(f"{file} is no evidence: {sentence(wrong[0], 'en')}.")
         notes |= set(problems)
-        predicates.append(statement.predicate)
-    tables = {predicate.run: _table(predicate) for predicate in predicates}
-    runs = [_view(predicate) for predicate in sorted(predicates, key=lambda p: p.run)]
+        _add(newest, statement.predicate, file)
+    tables = {run: _table(predicate) for run, predicate in newest.items()}
+    runs = [_view(predicate) for _, predicate in sorted(newest.items())]
     return Proof(joined_cases([], runs), Path(), tables=tables), sorted(notes, key=str)
+
+
+def _add(newest: dict[str, RunPredicate], predicate: RunPredicate, file: Path) -> None:
+    """Keep the newest statement of each run; two runs of one name cannot be told apart by a page.
+
+    Raises: UserError where another run has that name.
+    """
+    known = newest.setdefault(predicate.run, predicate)
+    if known.identity != predicate.identity:
+        why = reason("seal.two_runs", run=predicate.run)
+        raise UserError(f"{file} is no evidence beside the other seals: {sentence(why, 'en')}.")
+    newest[predicate.run] = max(known, predicate, key=lambda each: each.sealed)
 
 
 def _table(predicate: RunPredicate) -> FactTable:

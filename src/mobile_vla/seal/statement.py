@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +19,11 @@ import msgspec
 from mobile_vla.evidence.model import RunView, State
 from mobile_vla.evidence.run_facts import run_table
 from mobile_vla.evidence.run_view import view_run
+from mobile_vla.evidence.verify_files import verify_files
 from mobile_vla.messages.catalogue import sentence
-from mobile_vla.messages.errors import UserError
-from mobile_vla.messages.reason import reason
+from mobile_vla.messages.errors import UserError, reason_of
+from mobile_vla.messages.reason import Reason, reason
+from mobile_vla.runs.files import PART, text_name
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.outside_files import open_regular
 
@@ -29,6 +32,8 @@ PREDICATE_TYPE = "urn:mobile-vla:run:v1"
 SEAL = "seal.json"
 WEIGHTS = ("vlm", "initial_weights", "weights_as_loaded")
 SEALED_STATES = ("finished", "failed", "killed")
+LEFT_BEHIND = re.compile(rf"\.reserve|\..+\.(lock|lock\.holder|old)|{PART.pattern}")
+"""Names of files that this program itself may leave in a folder, and that hold no result."""
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,12 +101,25 @@ def state_run(run: RunFolder, base: Path, now: datetime | None = None) -> Statem
     moment = now or datetime.now(UTC)
     view = view_run(run, base, moment)
     if view.state not in SEALED_STATES:
-        why = reason("seal.not_ended", run=view.path, state=view.state, why=view.why)
-        raise UserError(f"{sentence(why, 'en')}.")
-    return Statement(
-        subject=[Subject(name=n, digest={"sha256": sha256(run.path / n)}) for n in files(run.path)],
-        predicate=_predicate(run, view, base, moment),
-    )
+        raise _refused(view, view.state, view.why)
+    for problem in verify_files(run, base).problems:
+        if problem.code.startswith("chain."):
+            raise _refused(view, "unverified", problem)
+    subjects = [_subject(run.path, name) for name in files(run.path)]
+    return Statement(subject=subjects, predicate=_predicate(run, view, base, moment))
+
+
+def _refused(view: RunView, state: State, why: Reason) -> UserError:
+    refusal = reason("seal.not_ended", run=view.path, state=state, why=why)
+    return UserError(f"{sentence(refusal, 'en')}.")
+
+
+def _subject(folder: Path, name: str) -> Subject:
+    try:
+        return Subject(name=name, digest={"sha256": sha256(folder / name)})
+    except OSError as error:  # a pipe, or a name that is no text
+        unreadable = reason("seal.unreadable", file=name, cause=reason_of(error))
+        raise UserError(f"{sentence(unreadable, 'en')}.") from error
 
 
 def _predicate(run: RunFolder, view: RunView, base: Path, moment: datetime) -> RunPredicate:
@@ -157,20 +175,26 @@ def sha256(path: Path) -> str:
 
 
 def files(folder: Path) -> list[str]:
-    """Regular files below a run folder, without the seal, locks and half-written files."""
-    return sorted(name for name, path in _entries(folder) if path.is_file())
+    """Files below a run folder, without the seal, locks and half-written files."""
+    return sorted(name for name, path in _entries(folder) if not path.is_dir())
+
+
+def left_behind(folder: Path) -> list[str]:
+    """Files of this program below a run folder that no statement names."""
+    names = (path for path in folder.rglob(".*") if LEFT_BEHIND.fullmatch(path.name))
+    return sorted(text_name(path.relative_to(folder)) for path in names)
 
 
 def links(folder: Path) -> dict[str, str]:
     """Symbolic links below a run folder, and where they lead."""
     found = _entries(folder, linked=True)
-    return {name: str(path.readlink()) for name, path in sorted(found)}
+    return {name: text_name(path.readlink()) for name, path in sorted(found)}
 
 
 def _entries(folder: Path, *, linked: bool = False) -> Iterator[tuple[str, Path]]:
     for where, folders, names in os.walk(folder):
         for name in [*names, *folders]:
             path = Path(where, name)
-            inside = path.relative_to(folder).as_posix()
-            if not name.startswith(".") and inside != SEAL and path.is_symlink() == linked:
+            inside = text_name(path.relative_to(folder))
+            if not LEFT_BEHIND.fullmatch(name) and inside != SEAL and path.is_symlink() == linked:
                 yield inside, path

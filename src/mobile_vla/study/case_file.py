@@ -15,7 +15,7 @@ from mobile_vla.study.models import Recipe, ResolvedCase
 from mobile_vla.study.yaml_text import dump_yaml, load_yaml
 
 MOST_BYTES = 4 << 20
-LATER_KEYS = ("schedule", "final_rate", "ema", "patience", "lora.rslora", "lora.dora")
+LATER_KEYS = ("schedule", "final_rate", "ema", "patience", "probe", "lora.rslora", "lora.dora")
 """Keys of the recipe that came later, whose default is what versions before them did. At its
 default one is left out, so that a study of before has the same `case.yaml`."""
 

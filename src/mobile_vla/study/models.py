@@ -36,6 +36,7 @@ class Text(Record, frozen=True, kw_only=True):
 class Lora(Record, frozen=True, kw_only=True):
     """Low-rank adapters (Hu et al. 2021): rank, scale numerator, dropout, which parts get them.
 
+    Without parts there are none: head and action token train alone.
     `rslora`: the scale is alpha / √r, not alpha / r (Kalajdzievski 2023). `dora`: the magnitude of
     each adapted row trains apart from its direction (Liu et al. 2024).
     """
@@ -72,7 +73,8 @@ class Recipe(Record, frozen=True, kw_only=True):
     gain of both. `schedule`: the learning rate after its linear warm-up falls by a cosine or a line
     to `final_rate` of it, or stays. `ema`: decay of a moving average of the trained weights, which
     is validated and saved in their place; 0 is none. `patience`: the run ends after so many epochs
-    without a new best value of `best_by`; 0 lets it train them all.
+    without a new best value of `best_by`; 0 lets it train them all. `probe`: each validation also
+    shows the frames with other instructions; `best_by: val_unheard` does so too.
     """
 
     window: Positive = 8
@@ -87,6 +89,7 @@ class Recipe(Record, frozen=True, kw_only=True):
     final_rate: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.02
     ema: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     patience: Natural = 0
+    probe: bool = False
     clip_norm: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     epochs: Positive = 10
     batch: Positive = 1
@@ -97,9 +100,14 @@ class Recipe(Record, frozen=True, kw_only=True):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     frozen_dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     views: Positive = 1
-    best_by: Literal["val_loss", "val_mae"] = "val_loss"
+    best_by: Literal["val_loss", "val_mae", "val_unheard"] = "val_loss"
     gradient_checkpointing: bool = False
     compile: bool = False
+
+    @property
+    def probes(self) -> bool:
+        """Whether a validation shows other instructions."""
+        return self.probe or self.best_by == "val_unheard"
 
 
 class Recording(Record, frozen=True, kw_only=True):

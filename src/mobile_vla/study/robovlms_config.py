@@ -135,7 +135,7 @@ class _Import:
             outcome, why = "unknown", reason("robovlms.unknown")
         else:
             outcome, why = self._treated(treatment, value)
-        may_block = treatment is None or treatment.blocks
+        may_block = treatment is None or treatment.blocks or treatment.take is not None
         shown = value if value is not None or treatment is None else treatment.default
         return KeyOutcome(
             key=_clean(key),

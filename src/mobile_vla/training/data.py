@@ -85,6 +85,7 @@ class Batch:
     episodes: tuple[str, ...]
     latents: list[torch.Tensor]
     instructions: list[str]
+    directions: list[str]
     targets: torch.Tensor
     mask: torch.Tensor
     weight: float
@@ -117,14 +118,15 @@ class EpisodeTensors:
         many = 1 if epoch is None else self._recipe.views
         views = [augmentation_index(e.hash, epoch or 0, many) for e in episodes]
 
-        pairs = [chunk_targets(self._actions(e.id), self._recipe.chunk) for e in episodes]
+        pairs = [chunk_targets(self.actions(e.id), self._recipe.chunk) for e in episodes]
         return Batch(
             episodes=tuple(episode.id for episode in episodes),
             latents=[
                 self._features.of(e.id, e.hash, view)
                 for e, view in zip(episodes, views, strict=True)
             ],
-            instructions=[self._frames.instruction(e.id) for e in episodes],
+            instructions=[self.instruction(e.id) for e in episodes],
+            directions=[e.direction for e in episodes],
             targets=torch.cat([targets for targets, _ in pairs]),
             mask=torch.cat([mask for _, mask in pairs]),
             weight=loss_weight(self._recipe, [len(mask) for _, mask in pairs]),
@@ -147,7 +149,12 @@ class EpisodeTensors:
             self._text_lengths[text] = int(tokens.mask.sum())
         return self._text_lengths[text]
 
-    def _actions(self, episode: str) -> torch.Tensor:
+    def instruction(self, episode: str) -> str:
+        """The instruction of an episode."""
+        return self._frames.instruction(episode)
+
+    def actions(self, episode: str) -> torch.Tensor:
+        """An episode's actions (T, A), normalised."""
         import torch
 
         from mobile_vla.policy.normalisation import select_columns

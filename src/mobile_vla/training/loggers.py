@@ -125,7 +125,8 @@ def open_loggers(
         UserError: a tracker cannot be opened.
     """
     trackers = [_open(name, run, case, workspace, resumed_at) for name in case.record.loggers]
-    return MetricsLogger(MetricsFile(run.metrics, keep_to_step=resumed_at), trackers)
+    file = MetricsFile(run.metrics, keep_to_step=resumed_at, probes=case.recipe.probes)
+    return MetricsLogger(file, trackers)
 
 
 def _open(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -14,7 +15,7 @@ from mobile_vla.policy.memory import peak_bytes
 from mobile_vla.runs.events import Checkpoint, CheckpointFailed, Epoch, Heartbeat, file_hashes
 from mobile_vla.study.models import Recipe
 from mobile_vla.training.data import Batch
-from mobile_vla.training.losses import Validation, loss_sums, validate
+from mobile_vla.training.losses import loss_sums, validate
 from mobile_vla.training.prefetch import StepBatches, prefetch
 from mobile_vla.training.run_checkpoints import (
     POLICY,
@@ -27,8 +28,10 @@ from mobile_vla.training.run_checkpoints import (
 )
 from mobile_vla.training.schedules import NotFinite, epoch_groups, learning_rate, steps_per_epoch
 from mobile_vla.training.train_state import Position, Training
+from mobile_vla.training.validation_probes import warning
 
 HEARTBEAT_SECONDS = 1.0
+EVENT_SCORES = ("val_loss", "val_mae", "val_unheard")
 
 
 def total_steps(recipe: Recipe, manifest: Manifest) -> int:
@@ -161,17 +164,16 @@ def _backward(training: Training, batches: Sequence[Batch]) -> tuple[torch.Tenso
 
 def _end_epoch(training: Training, position: Position, epoch: int, seconds: float) -> None:
     episodes = training.manifest.split("val")
-    with training.average.in_place():
-        validation = validate(
-            training.module, training.policy, training.recipe, training.tensors, episodes,
-            world=training.world,
-        )  # fmt: skip
-    for name, value in validation._asdict().items():
-        _require_finite(name.replace("val_", "validation "), value, position.step, episodes)
+    scores = _validate(training, episodes)
+    for name, value in scores.items():
+        quantity = name.replace("val_", "validation ").replace("_", " ")
+        _require_finite(quantity, value, position.step, episodes)
     if training.metrics:
-        training.metrics.append(epoch=epoch, step=position.step, **validation._asdict())
+        training.metrics.append(epoch=epoch, step=position.step, **scores)
+        if sentence := warning(scores):
+            print(sentence, flush=True)
     losses, position.epoch_losses = position.epoch_losses, []
-    value = getattr(validation, training.recipe.best_by)
+    value = scores[training.recipe.best_by]
     best = value < position.best
     position.best = min(position.best, value)
     position.since_best = 0 if best else position.since_best + 1
@@ -183,14 +185,40 @@ def _end_epoch(training: Training, position: Position, epoch: int, seconds: floa
                 train_loss=sum(losses) / len(losses),
                 seconds=seconds,
                 files=training.metrics.bound_files(),
-                **validation._asdict(),
+                **_recorded(scores),
             )
         )
-    _save(training, position, epoch, validation, best=best)
+    _save(training, position, epoch, scores, best=best)
+
+
+def _validate(training: Training, episodes: Sequence[ManifestEpisode]) -> dict[str, float]:
+    """The scores of a validation, and of its probes, by the names of `metrics.csv`."""
+    with training.average.in_place():
+        scores = validate(
+            training.module, training.policy, training.recipe, training.tensors, episodes,
+            world=training.world,
+        )._asdict()  # fmt: skip
+        if training.probes:
+            scores |= training.probes.measure(
+                training.module, training.recipe, episodes, training.world
+            )
+    return scores
+
+
+def _recorded(scores: Mapping[str, float] | None) -> dict[str, Any]:
+    """The scores that events hold; None where an epoch has not ended."""
+    if scores is None:
+        return {"val_loss": None, "val_mae": None}
+    return {name: scores[name] for name in EVENT_SCORES if name in scores}
 
 
 def _save(
-    training: Training, position: Position, epoch: int, validation: Validation | None, *, best: bool
+    training: Training,
+    position: Position,
+    epoch: int,
+    scores: Mapping[str, float] | None,
+    *,
+    best: bool,
 ) -> None:
     """Write a checkpoint; a failure is recorded in the events and stops the run.
 
@@ -229,8 +257,7 @@ def _save(
             epoch=epoch,
             bytes=checkpoint_bytes(folder),
             blake3=policy_hash(folder),
-            val_loss=validation.val_loss if validation else None,
-            val_mae=validation.val_mae if validation else None,
+            **_recorded(scores),
             best=best,
             best_by=training.recipe.best_by,
             files=file_hashes(training.run.path, [f"{inside}/{RESUME}"]),

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 
 from mobile_vla.messages.errors import UserError, reason_of
@@ -130,6 +131,7 @@ def unrecorded_checkpoint(run: RunFolder, events: Iterable[AnyEvent]) -> Checkpo
         blake3=digest,
         val_loss=last.val_loss if last else None,
         val_mae=last.val_mae if last else None,
+        val_unheard=last.val_unheard if last else msgspec.UNSET,
         best=run.best.exists() and run.best.resolve() == folder,
         best_by=read_case(run.case_yaml).recipe.best_by,
         reconciled=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from mobile_vla.training.preflight import (
 from mobile_vla.training.rank_group import ALONE, RankGroup
 from mobile_vla.training.run_checkpoints import POLICY, read_resume, restore_rank
 from mobile_vla.training.train_state import Model, Position, Progress, Training
+from mobile_vla.training.validation_probes import ValidationProbes, require_other_group
 
 ADAM_BETAS = (0.9, 0.999)
 
@@ -77,6 +79,8 @@ def check_run(
     """
     ready = check_inputs(checklist, case, manifest, workspace, paths_exist)
     assert manifest is not None
+    if case.recipe.probes:
+        checklist.run("instruction probes", partial(require_other_group, case.recipe, manifest))
     model = build_model(checklist, case, ready)
     position = restore_position(checklist, run, model, case) if resume else Position()
     sources = ready.weights.sources
@@ -120,6 +124,8 @@ def assemble(
     features = Features(model.policy, frames, workspace.cache)
     resumed_at = position.step if checked.resume else None
     recorded = events is not None
+    tensors = EpisodeTensors(model.policy, case.recipe, frames, features)
+    probes = ValidationProbes(model.policy, tensors, manifest) if case.recipe.probes else None
     training = Training(
         fabric=model.fabric,
         run=run,
@@ -131,7 +137,8 @@ def assemble(
         module=model.module,
         optimizer=model.optimizer,
         average=model.average,
-        tensors=EpisodeTensors(model.policy, case.recipe, frames, features),
+        tensors=tensors,
+        probes=probes,
         events=events,
         metrics=open_loggers(run, case, workspace, resumed_at=resumed_at) if recorded else None,
         metadata={"case": case.case, "study": case.study, "manifest": manifest.hash},

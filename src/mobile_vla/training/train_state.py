@@ -21,6 +21,7 @@ from mobile_vla.training.loggers import MetricsLogger
 
 if TYPE_CHECKING:
     from mobile_vla.training.rank_group import RankGroup
+    from mobile_vla.training.validation_probes import ValidationProbes
 
 Progress = Callable[[int, int, str], None]
 
@@ -68,6 +69,7 @@ class Training:
     optimizer: Any
     average: WeightAverage
     tensors: EpisodeTensors
+    probes: ValidationProbes | None
     events: EventLog | None
     metrics: MetricsLogger | None
     metadata: dict[str, str]

@@ -47,6 +47,12 @@ SETTINGS = (
         "resamples the image before the decoder",
     ),
     InputSetting("action tokens", ("act_head", "latent"), (1, None), "has several action tokens"),
+    InputSetting(
+        "action space",
+        ("act_head", "action_space"),
+        ("continuous", None),
+        "predicts from other states than the action token's",
+    ),
 )
 NO_TENSOR_TELLS = ("history", "hand camera")
 

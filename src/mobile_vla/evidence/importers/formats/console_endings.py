@@ -49,7 +49,8 @@ _PATTERNS: tuple[tuple[bytes, EndState, int], ...] = (
      "failed", HINT),
     (rb"(?:terminated|exited|completed) with (?:exit )?code (?:137|143)\b", "killed", HINT),
     (rb"(?:terminated|exited|completed) with (?:exit )?code [1-9]"
-     rb"|\bcode=(?:exited, status=[1-9]|dumped)|Abnormal termination \(signal |exited on signal \d", "failed", HINT),
+     rb"|\bcode=(?:exited, status=[1-9]|dumped)|Abnormal termination \(signal "
+     rb"|exited on signal \d", "failed", HINT),
     (rb"^(?:Error|ERROR|FATAL): .+", "failed", HINT),
 )  # fmt: skip
 ENDINGS = tuple((re.compile(pattern), state, level) for pattern, state, level in _PATTERNS)
