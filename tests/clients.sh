@@ -46,6 +46,9 @@ overlay trackers 'mlflow>=3,<4' 'wandb>=0.22,<1'
 run .venv-trackers/bin/python tests/training/test_curves.py -k 'mlflow or wandb'
 run .venv-trackers/bin/python tests/evidence/test_scan_clients.py -k 'mlflow or wandb'
 
+overlay trackio 'trackio>=0.43,<1' 'aim>=3.29,<4'
+run .venv-trackio/bin/python tests/evidence/test_scan_clients.py -k 'trackio or aim'
+
 overlay vla-eval 'vla-eval>=0.8,<0.9'
 run .venv-vla-eval/bin/python tests/evaluation/test_vla_eval.py
 

@@ -79,6 +79,25 @@ if how == "kill": signal.pause()  # W&B's own process writes the file: it is kil
 if how != "none": end(how)
 """
 
+TRACKIO = """
+import os; os.environ["TRACKIO_DIR"] = out + "/store"
+import trackio
+trackio.init(project="p", name="left-1", config={"lr": 0.001})
+for step, loss in enumerate((0.5, 0.25)):
+    trackio.log({"epoch": step, "val_loss": loss})
+if how == "kill": signal.pause()  # a thread writes the rows: it is killed after that
+if how != "none": end(how)
+trackio.finish()
+"""
+
+AIM = """
+from aim import Run
+run = Run(repo=out, experiment="left-1")
+for step, loss in enumerate((0.5, 0.25)):
+    run.track(loss, name="val_loss", step=step, epoch=step)
+if how != "none": end(how)
+"""
+
 
 def train(script: str, how: str, out: Path, written: Callable[[], bool] | None = None) -> None:
     """Run a script that ends in the given way; its console is `out/train.log`.
@@ -169,3 +188,27 @@ def test_wandb_offline(tmp_path: Path, how: str, state: str) -> None:
     assert run.case == "left-1" or (how == "kill" and run.case.startswith("run-"))
     if how != "kill":
         assert run.best_val_loss == 0.25
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not importlib.util.find_spec("trackio"), reason="trackio is not installed")
+@pytest.mark.parametrize("how", ["none", "raise", "kill"])
+def test_trackio(tmp_path: Path, how: str) -> None:
+    out = tmp_path / "t"
+    train(TRACKIO, how, out, lambda: any(b"0.25" in f.read_bytes() for f in out.rglob("*.db*")))
+    (run,) = made_by(out, "trackio")
+    assert (run.case, run.state, run.best_val_loss) == ("left-1", "unknown", 0.25)
+    assert run.foreign is not None
+    assert [(loss.epoch, loss.step) for loss in run.foreign.val_losses] == [(0, 0), (1, 1)]
+    assert run.foreign.settings["lr"].value == "0.001"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not importlib.util.find_spec("aim"), reason="Aim is not installed")
+@pytest.mark.parametrize("how", ["none", "raise", "kill"])
+def test_aim_is_seen_and_not_read(tmp_path: Path, how: str) -> None:
+    out = tmp_path / "a"
+    train(AIM, how, out)
+    scanned = scan([out])
+    assert [seen.code for seen in scanned.unread] == ["import.seen_aim"]
+    assert not made_by(out, "Aim")

@@ -61,6 +61,45 @@ ENDINGS = [
     ("workers after the end", DONE + "Terminated\n", "finished", "max_epochs=3"),
     ("bar printed again after the end", DONE + make.bar(1, 12, 40, 0.3) + "\n", "finished",
      "max_epochs=3"),
+    ("node failure", f"{STEP} NODE FAILURE ***\n", "killed", "NODE FAILURE"),
+    ("cancelled", "slurmstepd: error: *** JOB 77 ON n1 CANCELLED AT 2026-01-10T15:27:25 ***\n",
+     "killed", "CANCELLED"),
+    ("forced", "srun: Force Terminated StepId=12.0\n", "killed", "Force"),
+    ("lsf", "TERM_MEMLIMIT: job killed after reaching LSF memory usage limit.\n", "killed",
+     "TERM_MEMLIMIT"),
+    ("sge", "failed 37  : qmaster enforced h_rt, h_cpu, or h_vmem limit\n", "killed", "h_rt"),
+    ("condor", "005 (12.000.000) Job terminated.\n\t(0) Abnormal termination (signal 9)\n",
+     "killed", "signal 9"),
+    ("mpirun", "mpirun noticed that process rank 1 with PID 0 on node n1 exited on signal 11 "
+     "(Segmentation fault).\n", "failed", "signal 11"),
+    ("mpirun killed", "mpirun noticed that process rank 1 exited on signal 9 (Killed).\n",
+     "killed", "signal 9"),
+    ("systemd", "Jan 10 15:27:25 n1 systemd[1]: train.service: Main process exited, code=killed, "
+     "status=9/KILL\n", "killed", "9/KILL"),
+    ("systemd exit", "train.service: Main process exited, code=exited, status=1/FAILURE\n",
+     "failed", "status=1"),
+    ("container", "trainer-1 exited with code 137\n", "killed", "137"),
+    ("container failed", "trainer-1 exited with code 1\n", "failed", "code 1"),
+    ("container ended well", "trainer-1 exited with code 0\n", "unknown", "without a word"),
+    ("pod", "OOMKilled\n", "killed", "OOMKilled"),
+    ("timeout", "timeout: sending signal TERM to command 'python'\n", "killed", "TERM"),
+    ("group", "  + Exception Group Traceback (most recent call last):\n"
+     '  |   File "train.py", line 9, in <module>\n'
+     "  | ExceptionGroup: several (2 sub-exceptions)\n  +-+---------------- 1 ----------------\n"
+     "    | Traceback (most recent call last):\n    | ValueError: a\n", "failed", "several"),
+    ("windows lines", (TRACE + "ValueError: bad\n").replace("\n", "\r\n"), "failed", "bad"),
+    ("coloured", "\x1b[31mKilled\x1b[0m\n", "killed", "Killed"),
+    ("several lines", TRACE + 'RuntimeError: Error(s) in loading state_dict for Net:\n'
+     '\tMissing key(s) in state_dict: "a".\n', "failed", "loading state_dict"),
+    ("repeated", TRACE + "  [Previous line repeated 974 more times]\n"
+     "RecursionError: maximum recursion depth exceeded\n", "failed", "recursion"),
+    ("collective", "[rank1]:[E110 ProcessGroupNCCL.cpp:632] Watchdog caught collective operation "
+     "timeout\nterminate called after throwing an instance of 'c10::DistBackendError'\n",
+     "failed", "DistBackendError"),
+    ("restarted workers", "UserWarning: Killed workers were restarted\n", "unknown",
+     "without a word"),
+    ("usage", "Usage: train.py [OPTIONS]\nError: No such option: --epohcs\n", "failed",
+     "No such option"),
 ]  # fmt: skip
 
 

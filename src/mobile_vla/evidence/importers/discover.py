@@ -49,7 +49,7 @@ class Discovered:
     folders: dict[Path, RunFiles] = field(default_factory=dict)
     logs: list[Path] = field(default_factory=list)
     configs: list[Path] = field(default_factory=list)
-    mlflow: list[Path] = field(default_factory=list)
+    databases: list[Path] = field(default_factory=list)
     mlflow_runs: list[Path] = field(default_factory=list)
     wandb: list[Path] = field(default_factory=list)
     lerobot: list[Path] = field(default_factory=list)
@@ -79,18 +79,21 @@ def walk(root: Path, discovered: Discovered) -> None:
             discovered.native.append(folder)
             folders.clear()
             continue
-        _checkpoint_folders(discovered, folder, folders, set(files))
+        _known_folders(discovered, folder, folders, set(files))
         for file in sorted(files):
             _sort(discovered, folder / file)
 
 
-def _checkpoint_folders(
+def _known_folders(
     discovered: Discovered, folder: Path, folders: list[str], files: set[str]
 ) -> None:
-    """Checkpoints that are folders: Lightning's `.ckpt` folders, DeepSpeed's, accelerate's."""
+    """What is a folder: checkpoints of Lightning, DeepSpeed and accelerate; the store of Aim."""
     for name in [name for name in folders if name.endswith(".ckpt")]:
         _folder(discovered, folder / name).checkpoints.append(folder / name)
         folders.remove(name)
+    if ".aim" in folders:
+        folders.remove(".aim")
+        discovered.unread.append(reason("import.seen_aim", file=(folder / ".aim").as_posix()))
     if any(name.endswith("model_states.pt") for name in files):
         discovered.unread.append(reason("import.seen_deepspeed", file=folder.as_posix()))
     elif "random_states_0.pkl" in files:
@@ -99,7 +102,7 @@ def _checkpoint_folders(
 
 NAMES = {"train_config.json": "lerobot", "trainer_state.json": "trainer_states"}
 FOLDER_NAMES = {"metrics.csv": "metrics", "hparams.yaml": "hparams"}
-KINDS = {".wandb": "wandb", **dict.fromkeys(DATABASES, "mlflow"), **dict.fromkeys(LOGS, "logs")}
+KINDS = {".wandb": "wandb", **dict.fromkeys(DATABASES, "databases"), **dict.fromkeys(LOGS, "logs")}
 """Where files of a name, of a name in a run folder, and of a suffix belong."""
 
 

@@ -1,4 +1,4 @@
-"""Runs as MLflow and W&B stored them: a tracker's status is no proof of how a process ended."""
+"""Runs as MLflow, W&B and trackio stored them: a tracker's status proves no process's end."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mobile_vla.evidence.importers.formats.mlflow_store import (
     read_mlflow,
     read_mlflow_folder,
 )
+from mobile_vla.evidence.importers.formats.trackio_store import TrackioRun, read_trackio
 from mobile_vla.evidence.importers.formats.wandb_files import WandbFile, read_wandb
 from mobile_vla.evidence.importers.run_builder import Files, factors_of, known_settings, make_view
 from mobile_vla.evidence.model import Evidence, Foreign, Loss, RunView, State
@@ -60,6 +61,30 @@ def _mlflow_view(file: Path, folder: Path, run: MlflowRun, files: Files) -> RunV
         run.name, folder, (state, reason(f"import.{code}", **fields)), [at("runs")], foreign,
         conflicts=unread_metrics(file, run.metrics, losses), factors=factors_of(settings),
         started=_time(run.start_ms), last_sign=_time(run.end_ms), steps=run.steps,
+    )  # fmt: skip
+
+
+def trackio_views(path: Path, files: Files) -> list[RunView]:
+    """Every run of a database of trackio; none where the database is another program's."""
+    return [_trackio_view(path, run, files) for run in read_trackio(path) or ()]
+
+
+def _trackio_view(path: Path, run: TrackioRun, files: Files) -> RunView:
+    at = files.at(path, f"table metrics, run_id {run.run_id}")
+    settings = known_settings(run.config, files.at(path, f"table configs, run_id {run.run_id}"))
+    names = dict.fromkeys(key for _, _, values in run.rows for key in values)
+    losses = [
+        Loss(epoch=_epoch(values), value=float(value), step=step,
+             evidence=files.at(path, f"table metrics, row {number}"))
+        for number, step, values in run.rows
+        if isinstance(value := values.get(validation_loss(names) or ""), int | float)
+    ]  # fmt: skip
+    foreign = Foreign(maker="trackio", files=[path.as_posix()], val_losses=losses,
+                      settings=settings)  # fmt: skip
+    return make_view(
+        run.name, path / run.run_id, ("unknown", reason("import.trackio_no_end")), [at], foreign,
+        conflicts=unread_metrics(path, names, losses), factors=factors_of(settings),
+        steps=max((step for _, step, _ in run.rows), default=None),
     )  # fmt: skip
 
 

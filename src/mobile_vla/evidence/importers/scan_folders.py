@@ -18,7 +18,12 @@ from mobile_vla.evidence.importers.formats.unreadable import unreadable
 from mobile_vla.evidence.importers.hf_trainer import history_view, trainer_folders, trainer_view
 from mobile_vla.evidence.importers.join_files import RunSources, join_config, join_folder, join_logs
 from mobile_vla.evidence.importers.lerobot_runs import lerobot_folders, lerobot_view
-from mobile_vla.evidence.importers.mlflow_wandb import mlflow_folder_views, mlflow_views, wandb_view
+from mobile_vla.evidence.importers.mlflow_wandb import (
+    mlflow_folder_views,
+    mlflow_views,
+    trackio_views,
+    wandb_view,
+)
 from mobile_vla.evidence.importers.name_conflicts import against_others
 from mobile_vla.evidence.importers.robovlms import RunReader
 from mobile_vla.evidence.importers.run_builder import Files
@@ -75,7 +80,8 @@ class _Scanner:
             path = run.log_path or run.config_path or (run.folder.folder if run.folder else Path())
             views += self._views(path, lambda _, run=run: self._read(run))  # type: ignore[misc]
         for paths, read in (
-            (discovered.mlflow, partial(mlflow_views, files=files)),
+            (discovered.databases, partial(mlflow_views, files=files)),
+            (discovered.databases, partial(trackio_views, files=files)),
             (discovered.mlflow_runs, partial(mlflow_folder_views, files=files)),
             (discovered.wandb, lambda path: [wandb_view(path, files)]),
             (discovered.histories, lambda path: [history_view(path, files)]),

@@ -29,6 +29,9 @@ _PATTERNS: tuple[tuple[bytes, EndState, int], ...] = (
      "killed", KILL),
     (rb"srun: error: .*Out Of Memory|^=>> PBS: job killed|^TERM_\w+: job killed", "killed",
      KILL),
+    (rb"srun: Force Terminated |\bOOMKilled\b|\bcode=killed, status=9/KILL"
+     rb"|Abnormal termination \(signal 9\)|exited on signal 9 \(|^timeout: sending signal "
+     rb"|^failed +\d+ +: qmaster enforced ", "killed", KILL),
     (rb"\bOut of memory: Killed process|\bDetected KeyboardInterrupt", "killed", KILL),
     (rb"^(?:.*\bline \d+: +\d+ )?Killed\b", "killed", KILL),
     (rb"^KeyboardInterrupt", "killed", EXCEPTION_STRENGTH),
@@ -44,10 +47,16 @@ _PATTERNS: tuple[tuple[bytes, EndState, int], ...] = (
     (rb"srun: error: .*task \d+.*: (?:Killed|Terminated)", "killed", HINT),
     (rb"\bfailed \(exitcode: -?\d+\)|^\S+\.py FAILED$|srun: error: .*Exited with exit code",
      "failed", HINT),
+    (rb"(?:terminated|exited|completed) with (?:exit )?code (?:137|143)\b", "killed", HINT),
+    (rb"(?:terminated|exited|completed) with (?:exit )?code [1-9]"
+     rb"|\bcode=(?:exited, status=[1-9]|dumped)|Abnormal termination \(signal "
+     rb"|exited on signal \d", "failed", HINT),
     (rb"^(?:Error|ERROR|FATAL): .+", "failed", HINT),
 )  # fmt: skip
 ENDINGS = tuple((re.compile(pattern), state, level) for pattern, state, level in _PATTERNS)
-TRACEBACK = re.compile(rb"^\W*Traceback \(most recent call last\)")
+TRACEBACK = re.compile(rb"^\W*(?:Exception Group )?Traceback \(most recent call last\)")
+GROUP = re.compile(rb"^  \| (?=\S)")
+"""What stands before the outermost exception of a group."""
 NOISE = re.compile(rb"^Exception (?:in thread|ignored in)\b")
 """The line before a traceback that did not end the run: of another thread, or of a destructor."""
 
@@ -96,8 +105,8 @@ class EndingReader:
         line = RANK.sub(b"", line[:LINE])
         if TRACEBACK.match(line):
             self._traceback = self._before
-        elif self._traceback is not None and EXCEPTION.match(line):
-            self._exception(number, line, position)
+        elif self._traceback is not None and EXCEPTION.match(bare := GROUP.sub(b"", line)):
+            self._exception(number, bare, position)
         else:
             self._line(number, line, position)
         self._before = line.strip() or self._before
