@@ -38,7 +38,7 @@ NAVIGATION = {
     "Start": ["index.md", "index.ko.md", "install.md", "tutorial.md", "tutorial.ko.md"],
     "How to": [
         "studies.md", "episodes.md", "weights.md", "gpu.md", "scale.md", "evaluation.md",
-        "serving.md", "evidence.md", "audit.md", "dashboard.md",
+        "serving.md", "evidence.md", "seals.md", "audit.md", "dashboard.md",
     ],
     "Understand": ["concepts.md", "faq.md", "runs.md", "architecture.md"],
     "Reference": ["reference/commands.md", "reference/study.md", "reference/api.md"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 from mobile_vla.cli.main import parser
+from run_folders import Maker
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"<!-- (run|save: (\S+)) -->\n```\w+\n(.*?)```", re.DOTALL)
@@ -77,6 +79,22 @@ def test_the_tutorial_drives_as_it_says(tmp_path: Path) -> None:
     assert successes(left_only, "left") >= 7
     assert successes(left_only, "right") <= 1
     assert min(successes(balanced, side) for side in ("left", "right")) >= 6
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_a_run_is_sealed_and_given_away_as_its_page_says(maker: Maker, tmp_path: Path) -> None:
+    pytest.importorskip("securesystemslib")
+    pytest.importorskip("huggingface_hub")
+    maker.finish("left_10", good=0.7)
+    mvla(f"mvla study use {maker.path}", tmp_path)
+    (tmp_path / "runs").rename(tmp_path / "workspace")
+    (tmp_path / "workspace" / "runs").mkdir()
+    (tmp_path / "workspace" / "left_10").rename(tmp_path / "workspace" / "runs" / "left_10")
+    printed = follow("seals.md", tmp_path)
+    assert printed.count("holds (case left_10, finished") == 2
+    assert "signed with lab.pub.pem" in printed
+    assert "policy.safetensors\t" in printed and "Nothing was sent" in printed
+    assert (tmp_path / "crate" / "ro-crate-metadata.json").is_file()
 
 
 def test_hooks_of_the_pages_take_the_files_that_pre_commit_appends() -> None:
