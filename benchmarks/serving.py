@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.serving_faults import ALLOWED, LIMIT, late_stops
 from benchmarks.serving_load import memory_growth
+from benchmarks.training_lab import wide_vlm
 from mobile_vla.serving.server import allow_many_connections
 
 P50_MS, P99_MS = 2.0, 5.0
@@ -94,6 +97,10 @@ def _compare(port: int, steps: int, side: int) -> int:
         print(f"{name:<12} p50 {median:6.2f} ms   p99 {tail:6.2f} ms")
     print(f"actions apart by at most {apart:.2g}")
     print(f"four sessions in one batch cost {_batch_ratio(served):.2f} single ones")
+    with tempfile.TemporaryDirectory() as folder:
+        wide = _served(wide_vlm(Path(folder) / "vlm"))
+        print(f"at full width, two layers: {_batch_ratio(wide, repeats=7):.2f}, by "
+              f"{torch.get_num_threads()} thread (goal: under 1.6)")  # fmt: skip
     return int(added[0] >= P50_MS or added[1] >= P99_MS or apart > 1e-6)
 
 
@@ -126,8 +133,8 @@ def _serve(pipe: Any) -> None:
         make_server(core, ServerOptions()).run(sockets=[listener])
 
 
-def _served() -> Any:
-    """The shipped small VLM with an untrained head, the same in both processes."""
+def _served(vlm: Path | None = None) -> Any:
+    """The shipped small VLM, or another, with an untrained head, the same in both processes."""
     import torch
 
     from mobile_vla.policy.checkpoints.load_vlm import load_vlm
@@ -137,7 +144,7 @@ def _served() -> Any:
     from mobile_vla.serving.served_policy import ServedPolicy, ServingFacts
     from mobile_vla.training.build_policy import SHIPPED
 
-    backbone = load_vlm(SHIPPED / "kosmos2-tiny")[0]
+    backbone = load_vlm(vlm or SHIPPED / "kosmos2-tiny")[0]
     torch.manual_seed(0)
     head = make_head("lstm", backbone.hidden_size, hidden=128, layers=1, chunk=10, action_dim=2)
     ones = (1.0, 1.0)

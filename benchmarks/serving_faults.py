@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
+import os
 import random
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +23,7 @@ from mobile_vla.serving.policy_client import PolicyClient
 from mobile_vla.serving.velocity_limits import VelocityLimiter, axis_limits
 from mobile_vla.serving.wire import pack, unpack
 
+CONTEXT = multiprocessing.get_context("forkserver")
 TEXT = "go around the box on the left, to the basket"
 LIMIT = 0.1
 FRAME = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
@@ -106,6 +110,32 @@ class FaultyServer:
             return
 
 
+class ServerProcess:
+    """A policy server in a process of its own, which really dies or stands still."""
+
+    def __init__(self) -> None:
+        here, there = CONTEXT.Pipe()
+        self.process = CONTEXT.Process(target=_serve, args=(there,), daemon=True)
+        self.process.start()
+        self.port: int = here.recv()
+
+    def send(self, number: int) -> None:
+        """Send the process a signal."""
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+
+    def end(self) -> None:
+        """Kill it, where it still lives."""
+        self.process.kill()
+        self.process.join()
+
+
+def _serve(pipe: Any) -> None:
+    with serve(FaultyServer().handle, "127.0.0.1", 0, compression=None) as server:
+        pipe.send(server.socket.getsockname()[1])
+        server.serve_forever()
+
+
 class FaultyCamera:
     def __init__(self) -> None:
         self.frozen = False
@@ -131,14 +161,27 @@ def faulty_server() -> Iterator[tuple[FaultyServer, PolicyClient]]:
             thread.join()
 
 
-FAULTS = ("killed", "stopped", "slowed", "cut", "camera frozen")
+@contextmanager
+def server_process() -> Iterator[tuple[ServerProcess, PolicyClient]]:
+    """The same in a process, with a client of it."""
+    process = ServerProcess()
+    client = PolicyClient(f"ws://127.0.0.1:{process.port}")
+    try:
+        yield process, client
+    finally:
+        process.end()
+        client.close()
+
+
+FAULTS = ("SIGKILL", "SIGSTOP", "slowed", "cut", "camera frozen")
 
 
 def seconds_to_zero(fault: str, draw: random.Random) -> float:
     """From the last action that the deadman took to the robot's zero, after one fault."""
     robot, camera = RecordingRobot(), FaultyCamera()
     taken: list[float] = []
-    with faulty_server() as (faulty, client), sending(robot) as sender:
+    kind = server_process if fault.startswith("SIG") else faulty_server
+    with kind() as (server, client), sending(robot) as sender:
         accept = sender.fresh
 
         def fresh(actions: np.ndarray, number: int, seen_at: float | None = None) -> bool:
@@ -155,11 +198,12 @@ def seconds_to_zero(fault: str, draw: random.Random) -> float:
         thread.start()
         steps = draw.randint(1, 6)
         until(lambda: len(taken) >= steps, "some steps")
-        if fault in ("killed", "cut"):
-            for socket in faulty.clients:
-                socket.socket.shutdown(2) if fault == "cut" else socket.close()
-        faulty.silent |= fault == "stopped"
-        faulty.delay = 0.3 if fault == "slowed" else 0.0
+        if isinstance(server, ServerProcess):
+            server.send(getattr(signal, fault))
+        else:
+            for socket in server.clients if fault == "cut" else ():
+                socket.socket.shutdown(2)
+            server.delay = 0.3 if fault == "slowed" else 0.0
         camera.frozen = fault == "camera frozen"
         zero = until(lambda: robot.zero_after(taken[-1]), "a stop")
         stop.set()
