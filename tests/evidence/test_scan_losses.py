@@ -10,9 +10,11 @@ import pytest
 import foreign_material as make
 from foreign_material import only_run
 from in_english import all_en
+from mobile_vla.cli.main import main
 from mobile_vla.cli.scan_table import _epochs, _loss
 from mobile_vla.evidence.importers.scan_folders import scan
 from mobile_vla.evidence.model import RunView
+from run_folders import Maker
 
 QUARTERS = "epoch,step,val_loss\n0,24,0.5\n0,49,0.1\n0,74,0.3\n1,124,0.35\n1,199,0.32\n"
 
@@ -182,3 +184,32 @@ def test_a_console_of_an_unknown_form_is_seen_and_not_read(tmp_path: Path) -> No
     make.write(tmp_path / "u/train.log", line.format(0) + line.format(1))
     scanned = scan([tmp_path])
     assert scanned.runs == [] and [why.code for why in scanned.unread] == ["import.seen_console"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "tensorboard"])
+def test_a_metric_that_is_named_is_the_validation_loss(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "exp_1"
+    if kind == "csv":
+        make.write(folder / "metrics.csv", "epoch,step,val_action_mse\n0,9,0.5\n1,19,0.25\n")
+    else:
+        scalars(folder, {9: 0.5, 19: 0.25}, "val_action_mse")
+    (unnamed,) = scan([tmp_path]).runs
+    assert unnamed.best_val_loss is None
+    assert "`mvla scan --loss`" in " ".join(all_en(unnamed.conflicts))
+    (named,) = scan([tmp_path], losses=["val_action_mse"]).runs
+    assert (named.best_val_loss, named.conflicts) == (0.25, [])
+    assert scan([tmp_path]).runs == [unnamed], "a name of one scan lives on in the next"
+
+
+def test_a_study_names_it_for_status_and_audit(
+    tmp_path: Path, maker: Maker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make.write(tmp_path / "logs/exp_1/metrics.csv", "epoch,step,val_action_mse\n0,9,0.25\n")
+    maker.path.write_text(maker.path.read_text() + "validation_losses: [val_action_mse]\n")
+    page = tmp_path / "page.md"
+    page.write_text("| Run | Best validation loss |\n| --- | --- |\n| exp_1 | 0.25 |\n")
+    where = ["--study", str(maker.path), "--evidence", str(tmp_path / "logs")]
+    assert main(["audit", str(page), *where, "--all"]) == 0
+    assert "supported" in capsys.readouterr().out
+    page.write_text(page.read_text().replace("0.25", "0.31"))
+    assert main(["audit", str(page), *where]) == 1

@@ -105,7 +105,8 @@ class Casebook:
             return runs, []
         from mobile_vla.evidence.importers.scan_folders import scan
 
-        scanned = scan(self.evidence)
+        losses = self.study.validation_losses if self.study else ()
+        scanned = scan(self.evidence, losses=losses)
         return runs + scanned.runs, [*scanned.problems, *scanned.unread]
 
     def case(self, name: str) -> CaseView:

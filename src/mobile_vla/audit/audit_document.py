@@ -143,12 +143,13 @@ def gather_proof(
     `study`: whose aliases count where there is no casebook.
     """
     cases = book.cases() if book is not None else []
+    study = book.study if book is not None else study
     if folders:
         from mobile_vla.evidence.importers.scan_folders import scan
 
-        cases = joined_cases(cases, scan(folders).runs)
+        losses = study.validation_losses if study else ()
+        cases = joined_cases(cases, scan(folders, losses=losses).runs)
     nuisance = book.nuisance if book is not None else NUISANCE
-    study = book.study if book is not None else study
     base = book.workspace if book is not None else Path()
     return Proof(cases, base, nuisance, study.names_of_cases() if study else {})
 

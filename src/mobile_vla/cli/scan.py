@@ -14,6 +14,7 @@ class ScanOptions(Options):
 
     folder: Sequence[str]
     complete: bool
+    loss: Sequence[str] | None
     json: bool
 
 
@@ -26,6 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="read every byte of checkpoints above 256 MB too",
     )  # fmt: skip
+    parser.add_argument(
+        "--loss", nargs="+", metavar="NAME",
+        help="metrics that are validation losses, besides the usual names",
+    )  # fmt: skip
     add_json(parser)
     runs(parser, scan, ScanOptions, "mvla scan runs/ logs/ configs/")
 
@@ -35,7 +40,11 @@ def scan(options: ScanOptions) -> int:
     from mobile_vla.cli.run_options import print_json
     from mobile_vla.evidence.importers.scan_folders import scan as scan_folders
 
-    scanned = scan_folders([Path(folder) for folder in options.folder], complete=options.complete)
+    scanned = scan_folders(
+        [Path(folder) for folder in options.folder],
+        complete=options.complete,
+        losses=options.loss or (),
+    )
     if options.json:
         print_json(scanned)
     else:

@@ -286,6 +286,8 @@ class Study(Record, frozen=True, kw_only=True):
 
     `nuisance`: names of factors that confound nothing; an empty list leaves none out.
     `aliases`: what documents call a case or a scanned run; an audit reads them as confirmed.
+    `validation_losses`: names of metrics that are validation losses in other programs' files,
+    besides the usual ones.
     """
 
     study: Name
@@ -298,6 +300,7 @@ class Study(Record, frozen=True, kw_only=True):
     cases: tuple[Case, ...]
     questions: tuple[Question, ...] = ()
     aliases: dict[str, tuple[str, ...]] = {}
+    validation_losses: tuple[str, ...] = ()
 
     def names_of_cases(self) -> dict[str, str]:
         """The case that each alias means; an alias of two cases means none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +12,7 @@ import msgspec
 
 from mobile_vla.evidence.importers.discover import Discovered, absolute, walk
 from mobile_vla.evidence.importers.formats.console_log import read_log
+from mobile_vla.evidence.importers.formats.metric_names import validation_losses
 from mobile_vla.evidence.importers.formats.run_log import RunLog
 from mobile_vla.evidence.importers.formats.tolerant_config import read_json
 from mobile_vla.evidence.importers.formats.unreadable import unreadable
@@ -47,8 +48,13 @@ class Scanned(Value, frozen=True, kw_only=True):
     unread: list[Reason] = []  # msgspec copies it
 
 
-def scan(folders: Sequence[Path], *, complete: bool = False) -> Scanned:
-    """Every run of another program below `folders`. `complete`: read large checkpoints completely.
+def scan(
+    folders: Sequence[Path], *, complete: bool = False, losses: Collection[str] = ()
+) -> Scanned:
+    """Every run of another program below `folders`.
+
+    `complete`: read large checkpoints completely. `losses`: names of metrics that are validation
+    losses, besides the usual ones.
 
     Raises: UserError for a path that is no folder. Nothing in a folder can make it fail.
     """
@@ -57,7 +63,8 @@ def scan(folders: Sequence[Path], *, complete: bool = False) -> Scanned:
         if not os.path.isdir(folder):  # noqa: PTH112  # which never raises
             raise UserError(f"{folder} is no folder: name the one that holds the runs.")
         walk(folder, discovered)
-    runs = against_others(_Scanner(discovered, complete=complete).runs())
+    with validation_losses(losses):
+        runs = against_others(_Scanner(discovered, complete=complete).runs())
     if not any(folder.is_absolute() for folder in folders):
         runs = [_relative(run) for run in runs]
     return Scanned(

@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 VALIDATION = ("val", "valid", "validation", "eval", "dev")
 TOTAL = frozenset({"epoch", "total", "mean", "avg", "average", "overall"})
 """Words that may stand beside: the loss is still the whole one, of one validation."""
+_NAMED: ContextVar[Collection[str]] = ContextVar("_NAMED", default=())
+
+
+@contextmanager
+def validation_losses(names: Collection[str]) -> Iterator[None]:
+    """While the block runs, metrics of these very names are validation losses, before any other."""
+    token = _NAMED.set(names)
+    try:
+        yield
+    finally:
+        _NAMED.reset(token)
 
 
 def validation_loss(names: Iterable[str]) -> str | None:
     """The name of the validation loss: `val_loss`, `eval/loss`, `loss/val`, `val_loss_epoch`, …
 
-    None where no name means it. Of several, the one with the fewest other words.
+    None where no name means it. Of several, one that was named by `validation_losses`, else the
+    one with the fewest other words.
 
     >>> validation_loss(["step", "train_loss", "Val/total_loss"])
     'Val/total_loss'
     >>> validation_loss(["val_action_mse", "val_loss_step"]) is None
     True
     """
+    names = list(names)
+    if named := next((name for name in _NAMED.get() if name in names), None):
+        return named
     candidates = [name for name in names if _means_it(name)]
     return min(candidates, key=_order, default=None)
 
