@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 import shutil
 import tarfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from mobile_vla.evidence.run_view import view_run
 from mobile_vla.evidence.verify_files import verify_files
 from mobile_vla.messages.catalogue import sentence
 from mobile_vla.runs.events import (
@@ -25,6 +27,8 @@ from mobile_vla.runs.events import (
 )
 from mobile_vla.runs.files import write_json
 from mobile_vla.runs.metrics_csv import MetricsFile
+from mobile_vla.seal.check_seal import folder_problems
+from mobile_vla.seal.statement import SEALED_STATES, state_run
 from run_folders import Maker, RunMaker
 
 EPOCHS, STEPS = 3, 4
@@ -158,19 +162,23 @@ def unmoved(run: Path, there: Path) -> Path:
 
 
 def test_honest_runs_show_no_break(maker: Maker) -> None:
-    states = set()
+    states, sealed = set(), 0
     for seed in range(RUNS):
         draw = random.Random(seed)
         run = maker.begin("left_10")
         live(run, draw)
+        ended = view_run(run.folder, maker.workspace, datetime.now(UTC)).state in SEALED_STATES
+        statement = state_run(run.folder, maker.workspace) if ended else None
+        sealed += ended
         carry = (unmoved, moved, copied, packed)[seed % 4]
         folder = carry(run.folder.path, run.folder.path.with_name(f"carried-{seed}"))
         check = verify_files(type(run.folder)(folder), maker.workspace)
         said = [sentence(p, "en") for p in check.problems if p.code.startswith("chain.")]
         assert not said, f"seed {seed}: {said}"
+        assert statement is None or list(folder_problems(statement, folder)) == [], seed
         states.add(check.state)
         assert check.state in ("finished", "killed", "queued", "unknown"), (seed, check.problems)
-    assert states >= {"finished", "killed"}
+    assert states >= {"finished", "killed"} and sealed > RUNS / 2, sealed
 
 
 @pytest.mark.parametrize("name", ["metrics.csv", "evaluation/rollouts.json", "case.yaml"])
