@@ -20,6 +20,7 @@ from benchmarks.serving_faults import (
     FAULTS,
     FRAME,
     LIMIT,
+    FaultyCamera,
     RecordingRobot,
     deadman,
     faulty_server,
@@ -35,7 +36,7 @@ from mobile_vla.episodes.formats.hdf5 import read_episode
 from mobile_vla.messages.errors import UserError
 from mobile_vla.serving.chunk_execution import ChunkExecution
 from mobile_vla.serving.deadman import Deadman
-from mobile_vla.serving.drive import check_base, check_metadata, record_drive
+from mobile_vla.serving.drive import Driver, DriveSettings, check_base, check_metadata, record_drive
 from mobile_vla.serving.rosbridge import RosbridgeRobot, RosTopics
 from mobile_vla.serving.velocity_limits import VelocityLimiter, axis_limits
 from serving_server import LEFT, RunningServer
@@ -194,6 +195,31 @@ def test_a_robot_that_was_away_is_stopped_when_it_is_back() -> None:
 def test_the_robot_stops_after_a_fault(seed: int) -> None:
     seconds = seconds_to_zero(FAULTS[seed % len(FAULTS)], random.Random(seed))
     assert seconds >= LIMIT - 0.001
+
+
+def test_a_full_disk_ends_the_drive_and_the_robot_stands_still() -> None:
+    robot = RecordingRobot()
+    with faulty_server() as (_, client), sending(robot) as sender:
+        driver = Driver(FaultyCamera(), client, sender, DriveSettings(LEFT, 0.02, 5.0, 100))
+        with open("/dev/full", "wb", buffering=0) as log, pytest.raises(OSError, match="No space"):
+            driver.run(log, threading.Event())
+        assert driver.fresh == 1
+        until(lambda: robot.commands and not robot.commands[-1][1].any(), "a stop")
+    assert any(velocity.any() for _, velocity in robot.commands)
+
+
+@pytest.mark.parametrize("jump", [-86400.0, 86400.0])
+def test_a_wall_clock_that_jumps_neither_stops_nor_prolongs(
+    jump: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    robot, now = RecordingRobot(), time.time
+    with faulty_server() as (_, client), sending(robot) as sender:
+        driver = Driver(FaultyCamera(), client, sender, DriveSettings(LEFT, 0.02, 5.0, 6))
+        monkeypatch.setattr(time, "time", lambda: now() + jump * driver.steps)
+        driver.run(io.BytesIO(), threading.Event())
+        assert (driver.fresh, dict(driver.problems)) == (6, {})
+        until(lambda: not robot.commands[-1][1].any(), "a stop")
+        assert sender.deadman.stops == 1
 
 
 def test_a_late_answer_is_not_taken_for_a_new_one() -> None:
