@@ -35,3 +35,22 @@ def test_a_study_that_does_not_exist_changes_nothing(
     assert main(["study", "use", "mini"]) == 2
     assert "There is no study mini" in capsys.readouterr().err
     assert CHOSEN_STUDY.read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("content", [b"/gone/study.yaml\n", b"deleted\n", b"\xff\xfe\0"])
+def test_a_choice_that_no_longer_holds_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    CHOSEN_STUDY.write_bytes(content)
+    assert main(["status"]) == 2
+    assert ".mvla-study in this folder" in capsys.readouterr().err
+    assert main(["study", "use", "mine"]) == 0
+    assert find_study() == Path("studies/mine/study.yaml")
+
+
+def test_a_choice_that_is_no_file_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    CHOSEN_STUDY.mkdir()
+    assert main(["status"]) == 2
+    assert ".mvla-study in this folder cannot be read" in capsys.readouterr().err

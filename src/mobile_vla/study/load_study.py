@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from mobile_vla.messages.errors import Faults, UserError
+from mobile_vla.runs.outside_files import read_regular
 from mobile_vla.study.factors import ELSEWHERE, FACTORS, QUESTIONS, RECIPE, is_factor
 from mobile_vla.study.models import (
     ACTIONS,
@@ -35,12 +36,35 @@ def default_study() -> str:
     """The study that is meant where none is named.
 
     That of `mvla study use` in this folder, else `study.yaml` here, else the lab's.
+
+    Raises:
+        UserError: the choice cannot be read, or the study that it names is gone.
     """
-    if CHOSEN_STUDY.is_file():
-        chosen = CHOSEN_STUDY.read_text(encoding="utf-8", errors="replace").strip()
-        if chosen:
-            return chosen
+    chosen = _chosen()
+    if chosen:
+        try:
+            if find_study(chosen).is_file():
+                return chosen
+        except UserError:
+            pass
+        raise UserError(
+            f"{CHOSEN_STUDY} in this folder chooses the study {chosen}, which is not there: choose "
+            "another with `mvla study use`, or remove that file."
+        )
     return "study.yaml" if Path("study.yaml").is_file() else DEFAULT_STUDY
+
+
+def _chosen() -> str:
+    """What `mvla study use` kept here; empty where it kept nothing."""
+    try:
+        return read_regular(CHOSEN_STUDY, 4096).decode().strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{CHOSEN_STUDY} in this folder cannot be read ({reason_of(error)}): remove it, or "
+            "choose a study with `mvla study use`."
+        ) from error
 
 
 def find_study(name: str | None = None) -> Path:
