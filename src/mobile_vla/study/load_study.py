@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from mobile_vla.messages.errors import Faults, UserError
+from mobile_vla.messages.errors import Faults, UserError, reason_of
 from mobile_vla.runs.outside_files import read_regular
 from mobile_vla.study.factors import ELSEWHERE, FACTORS, QUESTIONS, RECIPE, is_factor
 from mobile_vla.study.models import (
