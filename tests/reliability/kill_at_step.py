@@ -1,7 +1,8 @@
-"""A command that is killed before the n-th change it makes to the file system."""
+"""A command that is killed, or has a call fail, at the n-th change it makes to the file system."""
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -11,14 +12,18 @@ from typing import Any
 from small_lab import run_main
 
 CHANGES = ("replace", "rename", "symlink", "unlink", "remove", "mkdir", "rmdir", "fsync")
+builtin_open = open
 WRITES = os.O_CREAT | os.O_APPEND | os.O_TRUNC
 
 
 class Killer:
-    """Counts changes from the first one below `checkpoints/` on; kills before number `last`."""
+    """Counts changes from the first whose path holds `begin`; acts before number `last`.
 
-    def __init__(self, last: int, log: Path) -> None:
-        self.last, self.log = last, log
+    It kills the process, or with `fails` has that call say that the disk is full.
+    """
+
+    def __init__(self, last: int, log: Path, begin: str, *, fails: bool = False) -> None:
+        self.last, self.log, self.begin, self.fails = last, log, begin, fails
         self.count = 0
 
     def wrap(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -31,20 +36,29 @@ class Killer:
     def note(self, name: str, arguments: tuple[Any, ...]) -> None:
         if name == "open" and not (len(arguments) > 1 and arguments[1] & WRITES):
             return
-        if not self.count and "checkpoints" not in str(arguments[0]):
+        if not self.count and self.begin not in str(arguments[0] if arguments else ""):
             return
         self.count += 1
+        if self.count == self.last and self.fails:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(arguments[0]))
         if self.count == self.last:
             os.kill(os.getpid(), signal.SIGKILL)
-        with open(self.log, "a") as file:
+        with builtin_open(self.log, "a") as file:
             file.write(f"{name} {arguments[:2]}\n")
 
 
-def run_killed(arguments: Sequence[str], folder: Path, last: int) -> None:
-    """A process: `mvla ARGUMENTS`, killed before its change number `last`."""
+def run_killed(
+    arguments: Sequence[str],
+    folder: Path,
+    last: int,
+    begin: str = "checkpoints",
+    *,
+    fails: bool = False,
+) -> None:
+    """A process: `mvla ARGUMENTS`, killed before its change number `last`, or failing there."""
     from mobile_vla.runs import files
 
-    killer = Killer(last, folder / "changes")
+    killer = Killer(last, folder / "changes", begin, fails=fails)
     for name in (*CHANGES, "open"):
         setattr(os, name, killer.wrap(getattr(os, name), name))
     files._exchange = killer.wrap(files._exchange, "exchange")  # type: ignore[assignment]

@@ -18,7 +18,7 @@ from mobile_vla.audit.judge.verdict import Judged
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.formats import Language
-from mobile_vla.runs.files import written_beside
+from mobile_vla.runs.files import sweep_parts, written_beside
 
 NOTE = re.compile(rb"mvla-(\d+)")
 WRONG = ("contradicted", "stale")
@@ -83,6 +83,7 @@ def write_page(path: Path, before: bytes, after: bytes) -> None:
             raise UserError(f"{path} has other names too (hard links): make it a file of its own.")
         if real.read_bytes() != before:
             raise UserError(f"{path} changed while it was audited: run the same command again.")
+        sweep_parts(real.parent)
         with written_beside(real) as beside:
             beside.write_bytes(after)
             if hasattr(os, "geteuid") and os.geteuid() == 0:

@@ -36,13 +36,13 @@ def card(options: CardOptions) -> None:
     from mobile_vla.cli.run_path import run_folder, workspace_of
     from mobile_vla.evidence.run_view import view_run
     from mobile_vla.report.model_card import model_card
-    from mobile_vla.runs.files import write_atomic
+    from mobile_vla.runs.files import write_named
 
     run = run_folder(options.run)
     base = workspace_of(run)
     text = model_card(view_run(run, base, datetime.now(UTC)), base, options.lang)
     if options.out:
-        write_atomic(Path(options.out), text.encode())
+        write_named(Path(options.out), text.encode())
     if options.json:
         print_json({"card": text, "file": options.out})
     else:

@@ -38,7 +38,7 @@ def seal(options: SealOptions) -> None:
     """Write the signed statement of a run."""
     from mobile_vla.cli.run_options import print_json
     from mobile_vla.cli.run_path import run_folder, workspace_of
-    from mobile_vla.runs.files import write_atomic
+    from mobile_vla.runs.files import write_named
     from mobile_vla.seal.envelope import sign
     from mobile_vla.seal.model_signature import model_signature
     from mobile_vla.seal.statement import SEAL, state_run
@@ -49,8 +49,8 @@ def seal(options: SealOptions) -> None:
     envelope = sign(statement, key)
     if options.model_signature:
         bundle = model_signature(statement, run.path, key)
-        write_atomic(Path(options.model_signature), bundle)
-    write_atomic(file, envelope)
+        write_named(Path(options.model_signature), bundle)
+    write_named(file, envelope)
     if options.json:
         print_json(str(file))
     else:

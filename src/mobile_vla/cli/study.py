@@ -165,11 +165,11 @@ def use_study(options: UseOptions) -> None:
         UserError: there is no such study, or it has faults; the default stays as it is.
     """
     from mobile_vla.cli.run_options import print_json
-    from mobile_vla.runs.files import write_atomic
+    from mobile_vla.runs.files import write_named
     from mobile_vla.study.load_study import CHOSEN_STUDY, find_study, load_study
 
     study = load_study(find_study(options.study))
-    write_atomic(CHOSEN_STUDY, f"{options.study}\n".encode())
+    write_named(CHOSEN_STUDY, f"{options.study}\n".encode())
     if options.json:
         print_json({"study": study.study, "chosen": options.study})
         return

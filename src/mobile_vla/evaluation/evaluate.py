@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mobile_vla.runs.events import Evaluated, Evaluating, EventLog, file_hashes
+from mobile_vla.runs.files import sweep_parts
 from mobile_vla.runs.folder import RunFolder
 from mobile_vla.runs.locks import sole_writer
 from mobile_vla.runs.workspace import Workspace
@@ -37,6 +38,7 @@ def evaluate_run(
     keep_freed_memory()
     with sole_writer(run.evaluation, "evaluating"):
         trained = load_run(run, checkpoint)
+        sweep_parts(trained.results)  # of an evaluation that was killed
         events = EventLog(run.events)
         folder = trained.results.relative_to(run.path).as_posix()
         events.append(Evaluating(folder=folder))

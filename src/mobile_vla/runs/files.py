@@ -86,6 +86,12 @@ def write_atomic(path: Path, data: bytes) -> None:
         beside.write_bytes(data)
 
 
+def write_named(path: Path, data: bytes) -> None:
+    """`write_atomic` of a file that a user named; left-overs of killed writers beside it go."""
+    sweep_parts(path.parent)
+    write_atomic(path, data)
+
+
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write an array as `.npy`, completely or not at all.
 

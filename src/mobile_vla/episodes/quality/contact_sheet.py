@@ -20,7 +20,7 @@ from mobile_vla.episodes.findings import Finding
 from mobile_vla.episodes.quality.run import CheckedFolder
 from mobile_vla.messages.catalogue import phrase, sentence, term
 from mobile_vla.messages.formats import Language
-from mobile_vla.runs.files import write_atomic
+from mobile_vla.runs.files import write_named
 
 SIDES = ("left", "right", "straight", "unknown")
 LANES = ("ahead", "leftward", "turn")
@@ -97,7 +97,7 @@ class FloorPlan:
 
 def write_page(checked: CheckedFolder, path: Path, language: Language = "en") -> None:
     """Write the page of a set that was checked with strips."""
-    write_atomic(path, render_page(checked, language).encode())
+    write_named(path, render_page(checked, language).encode())
 
 
 def render_page(checked: CheckedFolder, language: Language = "en") -> str:
