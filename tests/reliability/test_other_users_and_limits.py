@@ -63,7 +63,7 @@ def run(
     prefix = AS_OTHER if other and os.geteuid() == 0 else []
     done = subprocess.run(
         [*prefix, *command(folder, words)], cwd=folder, preexec_fn=before, capture_output=True,
-        text=True, check=False, timeout=300, env=os.environ | {"HOME": str(folder), "OMP_NUM_THREADS": "1"},
+        text=True, check=False, timeout=300, env=os.environ | {"HOME": str(folder)},
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 
