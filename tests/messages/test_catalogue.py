@@ -14,7 +14,7 @@ import pytest
 import mobile_vla
 from mobile_vla.analysis.casebook import Casebook
 from mobile_vla.analysis.wording import FORBIDDEN
-from mobile_vla.messages.catalogue import phrase, sentence
+from mobile_vla.messages.catalogue import phrase, sentence, show
 from mobile_vla.messages.formats import LANGUAGES
 from mobile_vla.messages.particles import PAIRS
 from mobile_vla.messages.reason import KINDS, Reason, codes, reason
@@ -168,3 +168,9 @@ def test_every_reason_of_a_study_without_runs_is_korean(tmp_path: Path) -> None:
     assert len(reasons) > 20
     texts = [sentence(why, "ko") for why in reasons]
     assert [text for text in texts if not re.search("[가-힣]", text)] == []
+
+
+@pytest.mark.parametrize("kind", ["count", "number", "exact", "seconds", "bytes", "share"])
+def test_a_number_of_any_size_is_shown(kind: str) -> None:
+    for value in (10**400, -(10**400)):
+        assert show(kind, value, "en")

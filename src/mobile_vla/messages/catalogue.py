@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import string
+import sys
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -104,6 +105,10 @@ def _show_list(kind: str, value: list[Any], language: Language) -> str:
 
 
 def _show_number(kind: str, value: float, language: Language) -> str:
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        from decimal import Decimal
+
+        return f"{Decimal(value):.12g}"  # a file may hold any number of digits
     if kind == "seconds":
         return duration(value, language)
     if kind == "bytes":
