@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobile_vla.cli.terminal import CleanStream, printable
+from mobile_vla.cli.terminal import CleanStream
+from mobile_vla.messages.printable import printable
 
 HOSTILE = [
     "\x1b]52;c;cHduZWQ=\x07",

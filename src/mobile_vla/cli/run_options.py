@@ -10,7 +10,8 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from mobile_vla.cli.terminal import bare, printable
+from mobile_vla.cli.terminal import bare
+from mobile_vla.messages.printable import printable
 
 if TYPE_CHECKING:
     from mobile_vla.cli.arguments import StudyOptions

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from mobile_vla.messages.printable import printable
 from mobile_vla.runs.files import explain_os_error, open_own
 
 LOG = 2
@@ -54,7 +55,7 @@ def console_to(path: Path, *, also_terminal: bool) -> Iterator[None]:
 
 
 class _Tee:
-    """A text stream to a log and a terminal."""
+    """A text stream to a log, as it is, and to a terminal, without control sequences."""
 
     encoding = "utf-8"
 
@@ -62,10 +63,10 @@ class _Tee:
         self._log, self._terminal = log, terminal
 
     def write(self, text: str) -> int:
-        data = text.encode(errors="replace")
-        for descriptor in (self._terminal, self._log):
+        again = "\r" if text.startswith("\r") else ""  # a bar is drawn over itself
+        for descriptor, shown in (self._terminal, again + printable(text)), (self._log, text):
             with contextlib.suppress(OSError):
-                os.write(descriptor, data)
+                os.write(descriptor, shown.encode(errors="replace"))
         return len(text)
 
     def flush(self) -> None:
