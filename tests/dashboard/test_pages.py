@@ -8,15 +8,23 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 import pytest
+from PIL import Image
+from starlette.testclient import TestClient
 
 from dashboard_client import client
+from mobile_vla.analysis.casebook import Casebook
+from mobile_vla.dashboard.app import Dashboard, DashboardOptions, build_app
+from mobile_vla.dashboard.curves import Curves
+from mobile_vla.dashboard.live_book import LiveBook
 from mobile_vla.evidence.run_facts import run_table
 from mobile_vla.messages.as_json import plain
 from mobile_vla.messages.formats import LANGUAGES
+from mobile_vla.study.load_study import load_study
 from run_folders import Maker
 
 JSON = {"Accept": "application/json"}
@@ -337,3 +345,29 @@ def test_vendored_files_are_those_of_the_release():
         assert hashlib.sha256((static / name).read_bytes()).hexdigest() == digest, name
     ours = {"dashboard.js", "dashboard.css", "vendored.txt"}
     assert {path.name for path in static.iterdir()} == ours | {name for _, name in entries}
+
+
+def test_a_run_shows_its_films_its_episodes_and_its_drives(finished_lab: Any) -> None:
+    run = finished_lab.the_run("both_20")
+    film = run.evaluation / "drive_collision.gif"
+    Image.new("RGB", (4, 4)).save(film)
+    book = Casebook(finished_lab.path, load_study(finished_lab.study), "laptop")
+    dashboard = Dashboard(LiveBook(book, 0.0), DashboardOptions(), Curves(finished_lab.path))
+    web = TestClient(build_app(dashboard), base_url="http://127.0.0.1:8080")
+    path = run.path.relative_to(finished_lab.path).as_posix()
+    html = Html(web.get(f"/run/{path}").text)
+    pictures = [attrs["src"] for tag, attrs in html.tags if tag == "img"]
+    assert f"/picture/{path}/evaluation/drive_collision.gif" in pictures
+    frames = [picture for picture in pictures if picture and picture.startswith("/frame/small/")]
+    assert len(frames) == 12, "four of each side that train, all two that validate"
+    for picture in pictures:
+        answer = web.get(picture or "")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] in ("image/gif", "image/png")
+
+
+@pytest.mark.parametrize("name", ["../secret.gif", "runs/none.gif", "study.yaml", "text.gif"])
+def test_only_pictures_of_the_workspace_are_shown(study: Maker, name: str) -> None:
+    (study.workspace.parent / "secret.gif").write_bytes(b"GIF89a")
+    (study.workspace / "text.gif").write_text("no picture")
+    assert client(study).get(f"/picture/{quote(name)}").status_code == 404

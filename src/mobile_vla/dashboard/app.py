@@ -28,7 +28,7 @@ from mobile_vla.dashboard.documents_page import (
     documents_page,
 )
 from mobile_vla.dashboard.episodes_page import episode_frame, episode_page, episodes_page
-from mobile_vla.dashboard.files_page import file_page
+from mobile_vla.dashboard.files_page import file_page, picture
 from mobile_vla.dashboard.guard import DashboardGuard
 from mobile_vla.dashboard.live import events
 from mobile_vla.dashboard.live_book import LiveBook, Moment
@@ -150,6 +150,14 @@ class Dashboard:
         data = await run_in_threadpool(picture)
         return Response(data, media_type="image/png", headers={"Cache-Control": "max-age=60"})
 
+    async def picture(self, request: Request) -> Response:
+        """A picture of the workspace, such as the film of a drive."""
+        name = request.path_params["name"]
+        data, kind = await run_in_threadpool(
+            picture, self.book.workspace, name, language_of(request)
+        )
+        return Response(data, media_type=kind, headers={"Cache-Control": "max-age=60"})
+
     async def confirm(self, request: Request) -> Response:
         """Write one confirmed binding into its document; only with `write`."""
         language = language_of(request)
@@ -193,6 +201,7 @@ def build_app(dashboard: Dashboard) -> Starlette:
         Route("/live", dashboard.live),
         Route("/curves/{path:path}", dashboard.curve),
         Route("/frame/{name}/{frame:int}/{id:path}", dashboard.frame),
+        Route("/picture/{name:path}", dashboard.picture),
         Route("/document/{name:path}", dashboard.confirm, methods=["POST"]),
         *(Route(path, dashboard.endpoint(page), methods=["GET"]) for path, _, page in handlers),
         Route("/api", dashboard.endpoint(lambda request: _api_page(handlers, request))),

@@ -10,7 +10,7 @@ from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError, reason_of
 from mobile_vla.messages.formats import Language, one_line
 from mobile_vla.runs.contained_path import PathOutsideError, contained_path
-from mobile_vla.runs.outside_files import open_regular
+from mobile_vla.runs.outside_files import open_regular, read_regular
 
 TAIL_BYTES = 128 << 10
 LONGEST_LINE = 2000
@@ -52,6 +52,26 @@ def file_page(workspace: Path, name: str, language: Language) -> DashboardPage:
     return DashboardPage(
         "file.html.j2", name, lambda: answer, lambda: {**answer, "is_binary": is_binary}
     )
+
+
+PICTURES = {".gif": "image/gif", ".png": "image/png"}
+MOST_PICTURE_BYTES = 32 << 20
+
+
+def picture(workspace: Path, name: str, language: Language) -> tuple[bytes, str]:
+    """A picture of the workspace and its media type.
+
+    Raises: UserError for what is outside the workspace, is no picture, or cannot be read.
+    """
+    path = inside(workspace, name, language)
+    kind = PICTURES.get(path.suffix)
+    try:
+        data = read_regular(path, MOST_PICTURE_BYTES) if kind else b""
+    except OSError as error:
+        raise _no_file(name, language) from error
+    if kind is None or not data.startswith((b"GIF8", b"\x89PNG")):
+        raise _no_file(name, language)
+    return data, kind
 
 
 def _tail(path: Path) -> tuple[bytes, int]:

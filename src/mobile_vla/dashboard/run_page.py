@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from mobile_vla.dashboard.curves import Curves
 from mobile_vla.dashboard.live_book import LIVE, LiveBook, Moment
 from mobile_vla.dashboard.page import DashboardPage, Values
 from mobile_vla.dashboard.study_page import case_row, progress_row
+from mobile_vla.episodes.manifest import ManifestEpisode, read_manifest
+from mobile_vla.evidence.drives import drives_reason
 from mobile_vla.evidence.fact_table import Fact
 from mobile_vla.evidence.model import CaseView, RunView
 from mobile_vla.evidence.run_facts import run_table
@@ -26,6 +30,7 @@ from mobile_vla.runs.results import Rollouts
 MOST_REPORT_BYTES = 64 << 20
 MOST_FACTS = 400
 MOST_DRIVES = 200
+SHOWN_OF_EACH, MOST_SHOWN = 4, 40
 FATES = ("missing", "unexpected", "mismatched")
 
 
@@ -82,7 +87,48 @@ def _values(
         "fact_count": len(facts),
         "files": view.cites(run.evidence),
         "drives": drives_table(run.rollouts, language) if run.rollouts else None,
+        "films": films(book.workspace, run),
+        "episodes": contact_sheet(book.workspace, run, language),
+        "robot_drives": drives_reason(run.drives) if run.drives else None,
+        "robot_cites": view.cites(run.drives.evidence) if run.drives else [],
     }
+
+
+def films(workspace: Path, run: RunView) -> list[Values]:
+    """The films that the evaluation kept: a drive for each way in which drives ended."""
+    folder = RunFolder(workspace / run.path).evaluation
+    paths = sorted(folder.glob("drive_*.gif")) if run.rollouts else []
+    return [
+        {"file": path.relative_to(workspace).as_posix(), "ending": path.stem.removeprefix("drive_")}
+        for path in paths
+    ]
+
+
+def contact_sheet(workspace: Path, run: RunView, language: Language) -> Values | None:
+    """The first frames of some episodes of each group and split; None where none can be shown."""
+    if run.resolved is None:
+        return None
+    try:
+        episodes = read_manifest(RunFolder(workspace / run.path).manifest).episodes
+    except UserError:
+        return None
+    shown: list[ManifestEpisode] = []
+    counts: Counter[tuple[str, str]] = Counter()
+    for episode in episodes:
+        counts[episode.direction, episode.split] += 1
+        if counts[episode.direction, episode.split] <= SHOWN_OF_EACH:
+            shown.append(episode)
+    recordings = workspace / "data" / run.resolved.train_data
+    listed = [each for each in shown[:MOST_SHOWN] if (recordings / each.source).is_file()]
+    if not listed:
+        return None
+    return {
+        "set": run.resolved.train_data, "count": len(episodes), "shown": len(listed),
+        "episodes": [
+            {"id": each.id, "direction": term("direction", each.direction, language),
+             "split": term("split", each.split, language)} for each in listed
+        ],
+    }  # fmt: skip
 
 
 def load_table(folder: RunFolder, language: Language) -> list[Values]:
