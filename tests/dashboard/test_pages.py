@@ -371,3 +371,19 @@ def test_only_pictures_of_the_workspace_are_shown(study: Maker, name: str) -> No
     (study.workspace.parent / "secret.gif").write_bytes(b"GIF89a")
     (study.workspace / "text.gif").write_text("no picture")
     assert client(study).get(f"/picture/{quote(name)}").status_code == 404
+
+
+def test_styles_and_scripts_are_kept_by_their_hash(study: Maker) -> None:
+    web = client(study)
+    html = Html(web.get("/").text)
+    named = [attrs.get("href") or attrs.get("src") or "" for _, attrs in html.tags]
+    addresses = [name for name in named if name.partition("?")[0].endswith((".css", ".js"))]
+    assert len(addresses) == 3
+    for address in addresses:
+        answer = web.get(address)
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+        plain = web.get(address.partition("?")[0])
+        assert (plain.content, plain.headers["cache-control"]) == (answer.content, "no-store")
+    assert web.get("/static/none.js").status_code == 404
+    assert web.get("/static/..%2Fapp.py").status_code == 404

@@ -15,9 +15,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
 
 from mobile_vla.dashboard.compare_page import compare_page, matrix_page
 from mobile_vla.dashboard.curves import Curves
@@ -37,13 +36,12 @@ from mobile_vla.dashboard.page import DashboardPage, json_response, language_of,
 from mobile_vla.dashboard.report_page import report_page
 from mobile_vla.dashboard.run_page import case_page, run_page
 from mobile_vla.dashboard.search_page import search_page
+from mobile_vla.dashboard.static_files import static_file
 from mobile_vla.dashboard.study_page import study_page
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.formats import Language
 
-STATIC = Path(__file__).parent / "static"
-STYLE = Path(__file__).parents[1] / "report" / "templates" / "page.css"
 Handler = Callable[[Request], DashboardPage]
 
 
@@ -197,7 +195,8 @@ def build_app(dashboard: Dashboard) -> Starlette:
     handlers = dashboard.routes()
     routes = [
         Route("/openapi.json", dashboard.about),
-        Route("/page.css", _style),
+        Route("/page.css", static_file),
+        Route("/static/{name}", static_file),
         Route("/live", dashboard.live),
         Route("/curves/{path:path}", dashboard.curve),
         Route("/frame/{name}/{frame:int}/{id:path}", dashboard.frame),
@@ -205,7 +204,6 @@ def build_app(dashboard: Dashboard) -> Starlette:
         Route("/document/{name:path}", dashboard.confirm, methods=["POST"]),
         *(Route(path, dashboard.endpoint(page), methods=["GET"]) for path, _, page in handlers),
         Route("/api", dashboard.endpoint(lambda request: _api_page(handlers, request))),
-        Mount("/static", StaticFiles(directory=STATIC)),
     ]
     options = dashboard.options
     return Starlette(
@@ -213,11 +211,6 @@ def build_app(dashboard: Dashboard) -> Starlette:
         middleware=[Middleware(DashboardGuard, token=options.token, host=options.host)],
         exception_handlers={UserError: _user_error, HTTPException: _http_error, 500: _failure},
     )
-
-
-async def _style(request: Request) -> Response:
-    """The style that report and dashboard share."""
-    return FileResponse(STYLE, media_type="text/css")
 
 
 def _api_page(handlers: Sequence[tuple[str, str, Handler]], request: Request) -> DashboardPage:

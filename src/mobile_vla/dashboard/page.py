@@ -14,6 +14,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from mobile_vla.dashboard.static_files import address_of
 from mobile_vla.messages.as_json import plain
 from mobile_vla.messages.catalogue import phrase
 from mobile_vla.messages.formats import LANGUAGES, Language, duration, number, size
@@ -98,7 +99,10 @@ def _changed(request: Request, **changes: str) -> str:
 def templates(language: Language) -> Environment:
     """The dashboard's templates beside the report's, compiled once a language."""
     loaded = environment("html", language, "mobile_vla.dashboard")
-    loaded.globals |= {"d": lambda key, **values: phrase(f"dashboard.{key}", language, **values)}
+    loaded.globals |= {
+        "d": lambda key, **values: phrase(f"dashboard.{key}", language, **values),
+        "static": address_of,
+    }
     loaded.filters |= {
         "href": lambda file: f"/file/{quote(file)}",
         "address": quote,
