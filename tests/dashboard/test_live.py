@@ -7,6 +7,9 @@ import json
 import os
 from collections.abc import Iterator
 
+import foreign_material as make
+from mobile_vla.analysis.casebook import Casebook
+from mobile_vla.dashboard import live_book
 from mobile_vla.dashboard.curves import MOST_BUCKETS, CurveReader, Series
 from mobile_vla.dashboard.live import events
 from mobile_vla.dashboard.live_book import LiveBook
@@ -163,3 +166,26 @@ def test_a_new_drive_is_a_change(maker):
     cases = after.cases
     log.unlink()
     assert after.cases == cases
+
+
+def test_scanned_folders_are_read_again_only_where_a_file_changed(tmp_path, maker, monkeypatch):
+    log = tmp_path / "logs" / "exp_1" / "metrics.csv"
+    make.write(log, "epoch,step,val_loss\n0,9,0.5\n")
+    read, scan = [], live_book.scan_evidence
+    monkeypatch.setattr(
+        live_book, "scan_evidence", lambda *arguments: read.append(1) or scan(*arguments)
+    )
+    book = Casebook(maker.workspace, maker.study, study_path=maker.path, evidence=[log.parents[1]])
+    live = LiveBook(book, 0.0)
+    first = live.moment()
+    assert live.moment().version == first.version
+    assert len(read) == 1
+    make.write(log, "epoch,step,val_loss\n0,9,0.5\n1,19,0.25\n")
+    second = live.moment()
+    assert (len(read), second.version != first.version) == (2, True)
+    (run,) = [run for run in second.runs() if run.foreign]
+    assert run.best_val_loss == 0.25
+    make.write(tmp_path / "logs" / "exp_2" / "metrics.csv", "epoch,step,val_loss\n0,9,0.5\n")
+    assert len([run for run in live.moment().runs() if run.foreign]) == 2
+    log.unlink()
+    assert len([run for run in live.moment().runs() if run.foreign]) == 1

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -29,7 +30,20 @@ from mobile_vla.study.load_study import DEFAULT_PROFILE
 from mobile_vla.study.models import NUISANCE, Question, Study
 from mobile_vla.study.strict_yaml import nearest
 
+if TYPE_CHECKING:
+    from mobile_vla.evidence.importers.scan_folders import Scanned
+
 ViewRun = Callable[[RunFolder, Path, datetime], RunView]
+ScanFolders = Callable[[Sequence[Path], Sequence[str]], "Scanned"]
+
+
+def scan_evidence(folders: Sequence[Path], losses: Sequence[str]) -> Scanned:
+    """Every run of another program below `folders`; `losses` as the study names them."""
+    from mobile_vla.evidence.importers.scan_folders import scan
+
+    return scan(folders, losses=losses)
+
+
 """Reads and judges one run of a workspace at a time."""
 
 
@@ -61,14 +75,17 @@ class Casebook:
         self._moment: tuple[list[RunView], list[Reason]] | None = None
         self._survey: Survey | None = None
 
-    def at_one_moment(self, view: ViewRun = view_run) -> Casebook:
+    def at_one_moment(
+        self, view: ViewRun = view_run, scan: ScanFolders = scan_evidence
+    ) -> Casebook:
         """The same casebook over runs and drives as they are now: all answers are of one moment.
 
-        `view` reads a run; a caller that asks often gives one that reads only what changed.
+        `view` reads a run, `scan` the evidence; a caller that asks often gives some that read only
+        what changed.
         Raises: UserError where the study is at odds with the runs.
         """
         frozen = copy(self)
-        frozen._moment = self._read(view)
+        frozen._moment = self._read(view, scan)
         frozen._survey = frozen.survey()
         return frozen
 
@@ -95,7 +112,9 @@ class Casebook:
         cases = with_drives(cases, self.workspace)
         return Survey(cases=cases, problems=problems)
 
-    def _read(self, view: ViewRun = view_run) -> tuple[list[RunView], list[Reason]]:
+    def _read(
+        self, view: ViewRun = view_run, scan: ScanFolders = scan_evidence
+    ) -> tuple[list[RunView], list[Reason]]:
         if self._moment is not None:
             return self._moment
         now = datetime.now(UTC)
@@ -103,10 +122,8 @@ class Casebook:
         runs = [view(folder, self.workspace, now) for folder in folders]
         if not self.evidence:
             return runs, []
-        from mobile_vla.evidence.importers.scan_folders import scan
-
         losses = self.study.validation_losses if self.study else ()
-        scanned = scan(self.evidence, losses=losses)
+        scanned = scan(self.evidence, losses)
         return runs + scanned.runs, [*scanned.problems, *scanned.unread]
 
     def case(self, name: str) -> CaseView:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -12,10 +14,11 @@ from pathlib import Path
 
 import msgspec
 
-from mobile_vla.analysis.casebook import Casebook
+from mobile_vla.analysis.casebook import Casebook, scan_evidence
 from mobile_vla.analysis.model import Comparison, Plan
 from mobile_vla.analysis.pairwise import Matrix
 from mobile_vla.audit.audit_document import Audit, Proof, audit_document, gather_proof
+from mobile_vla.evidence.importers.scan_folders import Scanned
 from mobile_vla.evidence.model import CaseView, RunView
 from mobile_vla.evidence.run_view import view_run
 from mobile_vla.evidence.status_cache import (
@@ -109,6 +112,7 @@ class LiveBook:
         self.book, self.refresh = book, refresh
         self._read: dict[str, tuple[bytes, RunView]] = {}
         self._listed: set[str] = set()
+        self._scanned: tuple[bytes, Scanned] | None = None
         self._moment: Moment | None = None
         self._time = 0.0
         self._lock = threading.Lock()
@@ -128,7 +132,7 @@ class LiveBook:
 
     def _look(self, before: Moment | None) -> Moment:
         self._listed = set()
-        book = self.book.at_one_moment(self._view)
+        book = self.book.at_one_moment(self._view, self._scan)
         self._read = {path: self._read[path] for path in self._listed}
         version = self._version(book.cases())
         if before is not None and before.version == version:
@@ -146,6 +150,13 @@ class LiveBook:
         self._listed.add(path)
         return cached_run[1]
 
+    def _scan(self, folders: Sequence[Path], losses: Sequence[str]) -> Scanned:
+        """The scan from before where no file below the folders has changed."""
+        signature = tree_signature(folders)
+        if self._scanned is None or self._scanned[0] != signature:
+            self._scanned = signature, scan_evidence(folders, losses)
+        return self._scanned[1]
+
     def _version(self, cases: list[CaseView]) -> str:
         digest = blake2b(digest_size=8)
         for signature, run in self._read.values():
@@ -160,3 +171,20 @@ class LiveBook:
                     outside = run if run.foreign else (run.drives, run.conflicts)
                     digest.update(msgspec.msgpack.encode(outside))
         return digest.hexdigest()
+
+
+def tree_signature(folders: Sequence[Path]) -> bytes:
+    """A digest of every file's path, size and time of change below `folders`."""
+    digest = blake2b(digest_size=16)
+    for folder in folders:
+        for where, names, files in os.walk(folder):
+            names.sort()
+            for name in sorted(files):
+                path = f"{where}/{name}"
+                try:
+                    status = os.lstat(path)
+                except OSError:
+                    continue
+                digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(
+                    errors="surrogateescape"))  # fmt: skip
+    return digest.digest()
