@@ -12,6 +12,8 @@ from typing import Any
 from small_lab import run_main
 
 CHANGES = ("replace", "rename", "symlink", "unlink", "remove", "mkdir", "rmdir", "fsync")
+FREEING = ("unlink", "remove", "rmdir")
+"""Changes that no full disk refuses."""
 builtin_open = open
 WRITES = os.O_CREAT | os.O_APPEND | os.O_TRUNC
 
@@ -37,6 +39,8 @@ class Killer:
         if name == "open" and not (len(arguments) > 1 and arguments[1] & WRITES):
             return
         if not self.count and self.begin not in str(arguments[0] if arguments else ""):
+            return
+        if self.fails and name in FREEING:
             return
         self.count += 1
         if self.count == self.last and self.fails:

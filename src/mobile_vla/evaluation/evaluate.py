@@ -38,7 +38,8 @@ def evaluate_run(
     keep_freed_memory()
     with sole_writer(run.evaluation, "evaluating"):
         trained = load_run(run, checkpoint)
-        sweep_parts(trained.results)  # of an evaluation that was killed
+        for place in (run.path, trained.results):
+            sweep_parts(place)  # of an evaluation that was killed
         events = EventLog(run.events)
         folder = trained.results.relative_to(run.path).as_posix()
         events.append(Evaluating(folder=folder))
