@@ -24,7 +24,7 @@ from seal_keys import write_keys
 from small_lab import DEADLINE, Lab
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
-STEPS = int(os.environ.get("STEPS", "6"))
+STEPS = int(os.environ.get("STEPS", "4"))
 PAGE = b"# both_20\n\n- epochs: 99\n- batch: 2\n"
 
 
