@@ -136,6 +136,7 @@ def test_tables_as_spreadsheets_and_scripts_write_them(make_episode, tmp_path, h
         (HEAD.replace(",", "|"), "{name}|0.5|{y}|go left", "parted by bars"),
         ("Image, Linear_X, Linear_Y", "{name}, 0.5, {y}", "it has Image, Linear_X, Linear_Y"),
         ("image,vx,linear_y", "{name},0.5,{y}", r"lacks the columns linear_x \(it has image, vx"),
+        ("", "{name},0.5,{y}", "lacks the columns"),
         ("# recorded by me", "{name},0.5,{y}", "it has # recorded by me"),
         (HEAD, "/home/me/{name},0.5,{y},go left", "/home/me/0000.png, which is outside"),
         (HEAD, "../other/{name},0.5,{y},go left", "../other/0000.png, which is outside"),

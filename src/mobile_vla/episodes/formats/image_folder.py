@@ -110,8 +110,8 @@ class PictureSource(Source):
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             why = reason("episode.table_unreadable", error=str(error))
             raise EpisodeError(table, why, "unreadable") from error
-        if reader.fieldnames:
-            self._check_columns(table, list(reader.fieldnames))
+        if reader.fieldnames or rows:
+            self._check_columns(table, list(reader.fieldnames or ()))
         if not rows:
             raise EpisodeError(table, reason("episode.no_frames"))
         refuse_too_long(table, len(rows))
