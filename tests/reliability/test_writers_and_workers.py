@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from mobile_vla.messages.errors import UserError
+from mobile_vla.runs import locks
 from mobile_vla.runs.events import Checkpoint, Start
 from mobile_vla.runs.files import folder_beside, recover, sweep_parts, write_atomic, written_beside
 from mobile_vla.runs.locks import sole_writer
@@ -51,6 +53,25 @@ def test_the_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
     holder.join()
     with sole_writer(tmp_path / "run", "testing"):
         pass
+
+
+def test_a_holder_that_is_about_to_say_who_it_is_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, look = tmp_path / "run", locks._holder
+    said: list[str] = []
+
+    def look_and_write(of: Path) -> locks.Holder | None:
+        found = look(of)
+        locks._write_holder(of, "testing")
+        return found
+
+    monkeypatch.setattr(locks, "_holder", look_and_write)
+    with FileLock(tmp_path / ".run.lock"):
+        with pytest.raises(UserError) as refused, sole_writer(path, "second"):
+            pass
+        said += refused.value.faults
+    assert f"process {os.getpid()} on" in said[0]
 
 
 def test_two_resumes_at_one_moment_are_one(lab: Lab) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from filelock import FileLock, Timeout
 
 from mobile_vla.messages.errors import UserError
 from mobile_vla.runs.files import explain_os_error, open_own
+
+HOLDER_SECONDS = 1.0
+"""How long the second waits to be told who the first is."""
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,12 +74,24 @@ def _command() -> str:
 
 
 def _refusal(path: Path) -> str:
+    end = time.monotonic() + HOLDER_SECONDS
+    while (holder := _holder(path)) is None and time.monotonic() < end:
+        time.sleep(0.02)  # it has the lock, and is about to say who it is
     who = "another process"
-    with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        descriptor = open_own(_holder_file(path), os.O_RDONLY)
-        try:
-            holder = msgspec.json.decode(os.read(descriptor, 4096), type=Holder)
-        finally:
-            os.close(descriptor)
+    if holder is not None:
         who = f"process {holder.pid} on {holder.host} ({holder.command})"
     return f"{path} is being written by {who}: wait until it ends, or stop it."
+
+
+def _holder(path: Path) -> Holder | None:
+    """Who says that it holds the lock; None where nobody does, or a part of it is written."""
+    try:
+        descriptor = open_own(_holder_file(path), os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        return msgspec.json.decode(os.read(descriptor, 4096), type=Holder)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    finally:
+        os.close(descriptor)
