@@ -13,7 +13,7 @@ from mobile_vla.messages.errors import UserError
 from mobile_vla.messages.formats import LANGUAGES, Language
 from mobile_vla.report.render import report_html, report_markdown
 from mobile_vla.report.report_data import ReportView
-from mobile_vla.runs.files import write_atomic
+from mobile_vla.runs.files import write_named
 
 
 def view_of(casebook: Casebook) -> ReportView:
@@ -76,5 +76,5 @@ def write_report(
             texts[f"report{suffix}.html"] = report_html(view, language)
     paths = [workspace / name for name in texts]
     for path, text in zip(paths, texts.values(), strict=True):
-        write_atomic(path, text.encode())
+        write_named(path, text.encode())
     return paths
